@@ -1,0 +1,29 @@
+/**
+ * Hal: all that the driver may ask of the machine it runs on.
+ *
+ * Everything in runtime/ reaches the outside through this one interface, so the same driver runs
+ * in the unikernel, in a wasm VM and in a test. It must not know what a balloon is.
+ *
+ * Invariant: every access has exactly the width asked for. Devices exist that answer a 32-bit
+ * field only when it is read with 32 bits (virtio 1.3, 4.1.3.1).
+ */
+
+/** Width of one access, in bytes. */
+export type Width = 1 | 2 | 4;
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface Hal {
+  /** Reads an I/O port. Returns an unsigned integer of the given width; all ones where nobody answers. */
+  portRead(port: number, width: Width): number;
+  /** Writes an I/O port. `value` is unsigned and fits the width. */
+  portWrite(port: number, width: Width, value: number): void;
+  /** Reads device memory at a guest physical address (up to 2^53 - 1). */
+  mmioRead(address: number, width: Width): number;
+  /** Writes device memory at a guest physical address. */
+  mmioWrite(address: number, width: Width, value: number): void;
+  /** Milliseconds since some fixed point; never goes back. May be fractional. */
+  now(): number;
+  /** One line for people, without a line end. Must not throw. */
+  log(level: LogLevel, line: string): void;
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, testTimeout: number) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`, ...(name === "unit" ? ["test/*.test.ts"] : [])],
+    globalSetup: ["test/build-core.ts"],
+    testTimeout,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", 20_000),
+      project("property", 300_000),
+      project("conformance", 60_000),
+    ],
+  },
+});
