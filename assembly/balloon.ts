@@ -1,0 +1,168 @@
+/**
+ * Batches: moving many pages between ledger and rings in one call.
+ *
+ * It must not decide how many, when or in which order; the runtime says. Invariant: a frame
+ * becomes held only when its inflate came back, and free only when its deflate came back, unless
+ * the caller asked for the reuse in so many words.
+ */
+import {
+  arrayOf,
+  pfns,
+  QUEUES_OF_PAGES,
+  ringOf,
+  runsOf,
+  STATS_MAX,
+  slotOf,
+  statsPtr,
+} from "./arena";
+import { findToDeflate, findToInflate, hold, post, regain, reuse, runLength, tell } from "./ledger";
+import { hasFreeId, NOTHING, type Ring } from "./ring/ring";
+import { postOut, returned, take, takeOne } from "./ring/split";
+import { NONE } from "./summary";
+
+export const INFLATEQ: u32 = 0;
+export const DEFLATEQ: u32 = 1;
+export const STATSQ: u32 = 2;
+
+/** Pages in buffers that the device holds, by queue. */
+let inflating: u32 = 0;
+let deflating: u32 = 0;
+
+export function inFlightPages(queue: u32): u32 {
+  assert(queue < QUEUES_OF_PAGES);
+  return queue == INFLATEQ ? inflating : deflating;
+}
+
+export function forgetInFlight(): void {
+  inflating = 0;
+  deflating = 0;
+}
+
+/** Fills one buffer with up to `want` pages, ascending, and posts it. Answers its pages. */
+function fill(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
+  const id = ring.firstFree;
+  const array = arrayOf(queue, id);
+  const runs = runsOf(queue, id);
+  let pages: u32 = 0;
+  let runCount: u32 = 0;
+  let above: u32 = 0;
+  while (pages < pfns && pages < want) {
+    const most = min(pfns, want) - pages;
+    const first =
+      queue == INFLATEQ ? findToInflate(want - pages, most) : findToDeflate(want - pages, most);
+    // Hosts merge only what ascends, so a run that starts lower waits for the next buffer.
+    if (first == NONE || (pages != 0 && first < above)) break;
+    const length = runLength;
+    if (queue == INFLATEQ) post(first, length);
+    else if (untold) reuse(first, length);
+    else tell(first, length);
+    for (let i: u32 = 0; i < length; i++) store<u32>(array + ((<usize>pages + i) << 2), first + i);
+    store<u32>(runs + ((<usize>runCount) << 3), first);
+    store<u32>(runs + ((<usize>runCount) << 3), length, 4);
+    runCount += 1;
+    pages += length;
+    above = first + length;
+  }
+  if (pages == 0) return 0;
+  const slot = slotOf(queue, id);
+  store<u32>(slot, pages);
+  store<u32>(slot, untold ? 0 : runCount, 4);
+  postOut(ring, array, pages << 2);
+  return pages;
+}
+
+function batch(queue: u32, want: u32, untold: bool): u32 {
+  const ring = ringOf(queue);
+  let done: u32 = 0;
+  while (done < want && hasFreeId(ring)) {
+    const pages = fill(ring, queue, want - done, untold);
+    if (pages == 0) break;
+    done += pages;
+  }
+  if (queue == INFLATEQ) inflating += done;
+  else deflating += done;
+  return done;
+}
+
+/** free -> inflating for up to `want` pages, as far as buffers reach. Answers how many. */
+export function inflate(want: u32): u32 {
+  return batch(INFLATEQ, want, false);
+}
+
+/** held -> deflating, the pages ours once the host acknowledged. Answers how many. */
+export function deflate(want: u32): u32 {
+  return batch(DEFLATEQ, want, false);
+}
+
+/** held -> free at once, the host told by the next publish. Answers how many. */
+export function deflateUntold(want: u32): u32 {
+  return batch(DEFLATEQ, want, true);
+}
+
+/** held -> free at once, the host never told. Answers how many. */
+export function deflateSilently(want: u32): u32 {
+  let done: u32 = 0;
+  while (done < want) {
+    const first = findToDeflate(want - done, want - done);
+    if (first == NONE) break;
+    reuse(first, runLength);
+    done += runLength;
+  }
+  return done;
+}
+
+function settleBuffer(queue: u32, id: u32): u32 {
+  const slot = slotOf(queue, id);
+  const runs = runsOf(queue, id);
+  const runCount = load<u32>(slot, 4);
+  for (let i: u32 = 0; i < runCount; i++) {
+    const first = load<u32>(runs + ((<usize>i) << 3));
+    const length = load<u32>(runs + ((<usize>i) << 3), 4);
+    if (queue == INFLATEQ) hold(first, length);
+    else regain(first, length);
+  }
+  return load<u32>(slot);
+}
+
+/** Takes every buffer that came back on inflateq or deflateq. Answers the pages, or a fault. */
+export function settle(queue: u32): i32 {
+  assert(queue < QUEUES_OF_PAGES);
+  const ring = ringOf(queue);
+  const ahead = returned(ring);
+  if (ahead < 0) return ahead;
+  let pages: u32 = 0;
+  let fault: i32 = 0;
+  for (let i = 0; i < ahead; i++) {
+    const id = take(ring);
+    if (id < 0) {
+      fault = id;
+      break;
+    }
+    pages += settleBuffer(queue, <u32>id);
+  }
+  if (queue == INFLATEQ) inflating -= pages;
+  else deflating -= pages;
+  return fault < 0 ? fault : <i32>pages;
+}
+
+/** Writes entry `index` of the statistics buffer (virtio 1.3, 5.5.6.3). */
+export function putStat(index: u32, tag: u32, value: f64): void {
+  assert(index < STATS_MAX);
+  const ptr = statsPtr + <usize>index * 10;
+  store<u16>(ptr, <u16>tag);
+  store<u64>(ptr, <u64>value, 2);
+}
+
+/** Posts the first `entries` of the statistics buffer; there is one, so it traps while it is out. */
+export function postStats(entries: u32): void {
+  assert(entries <= STATS_MAX);
+  const ring = ringOf(STATSQ);
+  assert(ring.inFlight == 0);
+  postOut(ring, statsPtr, entries * 10);
+}
+
+/** 1 when the statistics buffer came back, 0 when not, or a fault. */
+export function takeStats(): i32 {
+  const id = takeOne(ringOf(STATSQ));
+  return id == NOTHING ? 0 : id < 0 ? id : 1;
+}

@@ -1,0 +1,12 @@
+/**
+ * The one thing the core asks of its host.
+ *
+ * It must not grow: decisions and input/output belong to the runtime.
+ */
+
+/**
+ * A full memory barrier: every store before it is visible to the device before any load after it
+ * (virtio 1.3, 2.7.13.3 and 2.7.13.4.1). Being a call out of the module, it also keeps every
+ * compiler on the way from moving or merging loads of memory that the device writes.
+ */
+export declare function fence(): void;

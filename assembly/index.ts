@@ -1,0 +1,117 @@
+/**
+ * The ABI: every function that the core exports, one line each into a room below.
+ *
+ * It must hold no logic. Numbers are u32, i32 or f64, never 64-bit integers, so that every host
+ * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning does.
+ */
+import * as arena from "./arena";
+import * as balloon from "./balloon";
+import * as ledger from "./ledger";
+import type { Ring } from "./ring/ring";
+import { arm, disarm, openSplit, publish } from "./ring/split";
+
+const ABI_VERSION: u32 = 1;
+
+export function abi_version(): u32 {
+  return ABI_VERSION;
+}
+
+export function arena_bytes(frames: u32, queueSize: u32, buffers: u32, pfns: u32): usize {
+  return arena.arenaBytes(frames, queueSize, buffers, pfns);
+}
+export function arena_open(ptr: usize, frames: u32, queueSize: u32, buffers: u32, pfns: u32): void {
+  arena.openArena(ptr, frames, queueSize, buffers, pfns);
+}
+
+export function ledger_frames(): u32 {
+  return ledger.frameCount();
+}
+export function ledger_count(state: u32): u32 {
+  return ledger.count(state);
+}
+export function ledger_state(pfn: u32): u32 {
+  return ledger.stateOf(pfn);
+}
+export function ledger_add(first: u32, length: u32): void {
+  ledger.add(first, length);
+}
+export function ledger_allocate(most: u32): u32 {
+  return ledger.allocate(most);
+}
+export function ledger_run(): u32 {
+  return ledger.runLength;
+}
+export function ledger_claim(first: u32, length: u32): void {
+  ledger.claim(first, length);
+}
+export function ledger_release(first: u32, length: u32): void {
+  ledger.release(first, length);
+}
+export function ledger_reclaim(): void {
+  ledger.reclaim();
+  balloon.forgetInFlight();
+}
+
+function ring(queue: u32): Ring {
+  return arena.ringOf(queue);
+}
+export function queue_open(queue: u32, size: u32, eventIndex: bool): void {
+  assert(size <= arena.queueSizeMax());
+  openSplit(
+    ring(queue),
+    arena.ringMemory(queue),
+    size,
+    queue == balloon.STATSQ ? 1 : arena.buffers,
+    eventIndex,
+  );
+}
+export function queue_descriptor_area(queue: u32): usize {
+  return ring(queue).descriptorPtr;
+}
+export function queue_driver_area(queue: u32): usize {
+  return ring(queue).driverPtr;
+}
+export function queue_device_area(queue: u32): usize {
+  return ring(queue).devicePtr;
+}
+export function queue_buffers_in_flight(queue: u32): u32 {
+  return ring(queue).inFlight;
+}
+export function queue_pages_in_flight(queue: u32): u32 {
+  return balloon.inFlightPages(queue);
+}
+export function queue_publish(queue: u32): bool {
+  return publish(ring(queue));
+}
+export function queue_arm(queue: u32, after: u32): bool {
+  return arm(ring(queue), after);
+}
+export function queue_disarm(queue: u32): void {
+  disarm(ring(queue));
+}
+
+export function balloon_inflate(want: u32): u32 {
+  return balloon.inflate(want);
+}
+export function balloon_deflate(want: u32): u32 {
+  return balloon.deflate(want);
+}
+export function balloon_deflate_untold(want: u32): u32 {
+  return balloon.deflateUntold(want);
+}
+export function balloon_deflate_silently(want: u32): u32 {
+  return balloon.deflateSilently(want);
+}
+export function balloon_settle(queue: u32): i32 {
+  return balloon.settle(queue);
+}
+
+export function stats_put(index: u32, tag: u32, value: f64): void {
+  balloon.putStat(index, tag, value);
+}
+export function stats_post(entries: u32): void {
+  balloon.postStats(entries);
+}
+export function stats_take(): i32 {
+  return balloon.takeStats();
+}
