@@ -1,0 +1,277 @@
+/**
+ * Bring-up: from an unknown device to DRIVER_OK, one named step at a time (virtio 1.3, 3.1.1).
+ *
+ *   reset -> await-reset -+-> acknowledge -> driver -> read-features -> decide -> write-features
+ *     ^          ^        |                                               |            |
+ *     |          +-(wait)-+                                               |            v
+ *     +---- refused, and attempts are left ---- check-features-ok <- set-features-ok --+
+ *                                                |
+ *                                                v
+ *   running <- after-driver-ok <- driver-ok <- before-driver-ok <- queues
+ *
+ *   Every step can end in `failed`, with the error in the state and FAILED in the device's status.
+ *
+ * `advance` does one step and returns; nothing here loops or waits, so a caller may stop between any
+ * two steps for as long as it likes. It must not know which device it brings up: features and queues
+ * are decided by the callbacks.
+ *
+ * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder: it
+ * is asked again with the number of refusals so far, and steps down.
+ *
+ * Invariant: between a reset and `driver-ok`, status bits are added in the specification's order,
+ * and FEATURES_OK was read back before anything relies on the features.
+ */
+import { BallonetError, hex } from "../errors.ts";
+import { FEATURE, STATUS, STATUS_GONE } from "./constants.ts";
+import {
+  type FeatureSet,
+  featureWord,
+  formatFeatures,
+  fromFeatureWords,
+  hasFeature,
+  isSubset,
+} from "./features.ts";
+import type { QueueSetup, Transport } from "./transport.ts";
+
+/** What the device and the driver agreed on. */
+export interface Negotiation {
+  readonly offered: FeatureSet;
+  readonly negotiated: FeatureSet;
+  /** How many sets the device had refused before this one. */
+  readonly refusals: number;
+}
+
+/** Where bring-up is. Each state carries only what its step needs. */
+export type BringUpState =
+  | { readonly name: "reset"; readonly refusals: number }
+  | { readonly name: "await-reset"; readonly refusals: number; readonly polls: number }
+  | { readonly name: "acknowledge"; readonly refusals: number }
+  | { readonly name: "driver"; readonly refusals: number }
+  | { readonly name: "read-features"; readonly refusals: number }
+  | { readonly name: "decide"; readonly refusals: number; readonly offered: FeatureSet }
+  | { readonly name: "write-features"; readonly wanted: Negotiation }
+  | { readonly name: "set-features-ok"; readonly wanted: Negotiation }
+  | { readonly name: "check-features-ok"; readonly wanted: Negotiation }
+  | { readonly name: "queues"; readonly negotiation: Negotiation }
+  | { readonly name: "before-driver-ok"; readonly negotiation: Negotiation }
+  | { readonly name: "driver-ok"; readonly negotiation: Negotiation }
+  | { readonly name: "after-driver-ok"; readonly negotiation: Negotiation }
+  | { readonly name: "running"; readonly negotiation: Negotiation }
+  | { readonly name: "failed"; readonly during: BringUpStep; readonly error: BallonetError };
+
+/** The name of a state, which is the name of the step that leaves it. */
+export type BringUpStep = BringUpState["name"];
+
+export interface BringUpOptions {
+  readonly transport: Transport;
+  /**
+   * The features to accept, out of those offered; those that the transport requires are added.
+   * `refusals` counts the sets that this device refused: ask for less each time. `undefined` gives up.
+   */
+  decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
+  /** The queues to set up, laid out in memory and ready to be read by the device. */
+  queues(negotiation: Negotiation): readonly QueueSetup[];
+  /** What must be in place when the device starts: buffers posted, fields written. No notifying. */
+  beforeDriverOk?(negotiation: Negotiation): void;
+  /** The first things to tell a live device. */
+  afterDriverOk?(negotiation: Negotiation): void;
+  /** Called with each step's name before it is done. */
+  onStep?(step: BringUpStep): void;
+  /** How often to look for the end of a reset. Default RESET_POLLS_MAX. */
+  readonly resetPollsMax?: number;
+  /** How many feature sets to try. Default NEGOTIATIONS_MAX. */
+  readonly negotiationsMax?: number;
+}
+
+/** Devices reset within microseconds; one asked a thousand times over by a waiting caller is stuck. */
+export const RESET_POLLS_MAX = 1000;
+
+/** Rungs of a ladder: all wanted, plain rings, the balloon's base features, nothing optional. */
+export const NEGOTIATIONS_MAX = 4;
+
+/** The machine above. Create one for each attempt to bring a device up. */
+export class BringUp {
+  private readonly options: BringUpOptions;
+  private readonly transport: Transport;
+  private current: BringUpState = { name: "reset", refusals: 0 };
+
+  constructor(options: BringUpOptions) {
+    this.options = options;
+    this.transport = options.transport;
+  }
+
+  /** The state whose step comes next, or `running` or `failed`, which have none. */
+  get state(): BringUpState {
+    return this.current;
+  }
+
+  /**
+   * Does the next step.
+   * @returns the name of the new state, or "wait" when the device needs time: come back later.
+   * `running` and `failed` are final. Errors of callbacks that are no BallonetError are thrown on.
+   */
+  advance(): BringUpStep | "wait" {
+    const before = this.current;
+    if (before.name === "running" || before.name === "failed") return before.name;
+    this.options.onStep?.(before.name);
+    try {
+      this.current = this.step(before);
+    } catch (error) {
+      if (!(error instanceof BallonetError)) throw error;
+      this.current = this.fail(before.name, error);
+    }
+    const waits = before.name === "await-reset" && this.current.name === "await-reset";
+    return waits ? "wait" : this.current.name;
+  }
+
+  private step(state: BringUpState): BringUpState {
+    const { transport, options } = this;
+    switch (state.name) {
+      case "reset":
+        transport.reset();
+        return { name: "await-reset", refusals: state.refusals, polls: 0 };
+      case "await-reset":
+        return this.awaitReset(state.refusals, state.polls);
+      case "acknowledge":
+        transport.addStatus(STATUS.ACKNOWLEDGE);
+        return { name: "driver", refusals: state.refusals };
+      case "driver":
+        transport.addStatus(STATUS.DRIVER);
+        return { name: "read-features", refusals: state.refusals };
+      case "read-features":
+        return { name: "decide", refusals: state.refusals, offered: this.readFeatures() };
+      case "decide":
+        return { name: "write-features", wanted: this.decide(state.offered, state.refusals) };
+      case "write-features":
+        this.writeFeatures(state.wanted.negotiated);
+        return { name: "set-features-ok", wanted: state.wanted };
+      case "set-features-ok":
+        transport.addStatus(STATUS.FEATURES_OK);
+        return { name: "check-features-ok", wanted: state.wanted };
+      case "check-features-ok":
+        return this.checkFeaturesOk(state.wanted);
+      case "queues":
+        for (const queue of options.queues(state.negotiation)) {
+          this.setUpQueue(queue, state.negotiation.negotiated);
+        }
+        return { name: "before-driver-ok", negotiation: state.negotiation };
+      case "before-driver-ok":
+        options.beforeDriverOk?.(state.negotiation);
+        return { name: "driver-ok", negotiation: state.negotiation };
+      case "driver-ok":
+        transport.addStatus(STATUS.DRIVER_OK);
+        this.checkAlive("device status after DRIVER_OK");
+        return { name: "after-driver-ok", negotiation: state.negotiation };
+      case "after-driver-ok":
+        options.afterDriverOk?.(state.negotiation);
+        return { name: "running", negotiation: state.negotiation };
+      case "running":
+      case "failed":
+        return state;
+    }
+  }
+
+  /** A reset is complete when the status reads 0, and not before (virtio 1.3, 4.1.4.3.2). */
+  private awaitReset(refusals: number, polls: number): BringUpState {
+    const seen = this.transport.status();
+    if (seen === 0) return { name: "acknowledge", refusals };
+    const pollsMax = this.options.resetPollsMax ?? RESET_POLLS_MAX;
+    if (polls + 1 < pollsMax) return { name: "await-reset", refusals, polls: polls + 1 };
+    throw new BallonetError({
+      code: seen === STATUS_GONE ? "device-gone" : "reset-timeout",
+      what: `device status of ${this.transport.name} after a reset`,
+      seen: `${hex(seen)} after ${pollsMax} polls`,
+      todo: "check that the device is still there and that its host is not stuck",
+    });
+  }
+
+  private readFeatures(): FeatureSet {
+    const words: number[] = [];
+    for (let word = 0; word < this.transport.featureWords; word++) {
+      words.push(this.transport.deviceFeatures(word));
+    }
+    return fromFeatureWords(words);
+  }
+
+  private decide(offered: FeatureSet, refusals: number): Negotiation {
+    const required = this.transport.requiredFeatures;
+    if (!isSubset(required, offered)) {
+      throw this.featureError(
+        `${formatFeatures(offered)} offered`,
+        `offer ${formatFeatures(required)}`,
+      );
+    }
+    const wanted = this.options.decide(offered, refusals);
+    if (wanted === undefined) {
+      throw this.featureError(`${refusals} sets refused`, "ask for less, or fix the device");
+    }
+    if (!isSubset(wanted, offered)) {
+      throw new BallonetError({
+        code: "config",
+        what: `features wanted from ${this.transport.name}`,
+        seen: `${formatFeatures(wanted & ~offered)}, not offered`,
+        todo: "ask only for features that the device offers",
+      });
+    }
+    return { offered, negotiated: wanted | required, refusals };
+  }
+
+  /** All words, also when zero: there are devices whose default is everything that they offer. */
+  private writeFeatures(negotiated: FeatureSet): void {
+    for (let word = 0; word < this.transport.featureWords; word++) {
+      this.transport.writeDriverFeatures(word, featureWord(negotiated, word));
+    }
+  }
+
+  private checkFeaturesOk(wanted: Negotiation): BringUpState {
+    const status = this.checkAlive("device status after FEATURES_OK");
+    if ((status & STATUS.FEATURES_OK) !== 0) return { name: "queues", negotiation: wanted };
+    const refusals = wanted.refusals + 1;
+    if (refusals < (this.options.negotiationsMax ?? NEGOTIATIONS_MAX)) {
+      return { name: "reset", refusals };
+    }
+    throw this.featureError(
+      `${refusals} sets refused, the last ${formatFeatures(wanted.negotiated)}`,
+      "compare with what the device's makers say it needs",
+    );
+  }
+
+  /** Only a packed ring may have a size that is no power of two (virtio 1.3, 4.1.4.3.2). */
+  private setUpQueue(queue: QueueSetup, negotiated: FeatureSet): void {
+    const isPowerOfTwo = queue.size > 0 && (queue.size & (queue.size - 1)) === 0;
+    if (!isPowerOfTwo && !hasFeature(negotiated, FEATURE.RING_PACKED)) {
+      throw new BallonetError({
+        code: "queue",
+        what: `queue ${queue.index} of ${this.transport.name}`,
+        seen: `size ${queue.size} for a split ring`,
+        todo: "use a power of two",
+      });
+    }
+    this.transport.setUpQueue(queue);
+  }
+
+  private checkAlive(what: string): number {
+    const status = this.transport.status();
+    if (status !== STATUS_GONE && (status & STATUS.DEVICE_NEEDS_RESET) === 0) return status;
+    throw new BallonetError({
+      code: status === STATUS_GONE ? "device-gone" : "device-failed",
+      what: `${what}, ${this.transport.name}`,
+      seen: hex(status),
+      todo: "look into the host's log for what the device did not like",
+    });
+  }
+
+  private featureError(seen: string, todo: string): BallonetError {
+    const what = `feature negotiation with ${this.transport.name}`;
+    return new BallonetError({ code: "features", what, seen, todo });
+  }
+
+  /** FAILED tells the host; but a device amid a reset, or gone, is not to be written to. */
+  private fail(during: BringUpStep, error: BallonetError): BringUpState {
+    const resetting = during === "reset" || during === "await-reset";
+    if (!resetting && this.transport.status() !== STATUS_GONE) {
+      this.transport.addStatus(STATUS.FAILED);
+    }
+    return { name: "failed", during, error };
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The numbers of the virtio specification, as the driver's side uses them.
+ *
+ * This file knows no device, no bus and no policy. The reference device keeps its own copy of what
+ * it needs: a judge shares no constants with the judged.
+ *
+ * Invariant: every field is written down once, with its offset and its one legal access width.
+ */
+import type { Width } from "../hal.ts";
+
+/** One field of a register layout: where it is, and the only width it may be accessed with. */
+export interface Field {
+  /** Bytes from the start of its structure. */
+  readonly offset: number;
+  readonly width: Width;
+}
+
+const u8 = (offset: number): Field => ({ offset, width: 1 });
+const le16 = (offset: number): Field => ({ offset, width: 2 });
+const le32 = (offset: number): Field => ({ offset, width: 4 });
+
+/** PCI identity (virtio 1.3, 4.1.2). */
+export const VIRTIO_PCI_VENDOR = 0x1af4;
+/** A modern device's PCI id is this plus its virtio device id (virtio 1.3, 4.1.2). */
+export const VIRTIO_PCI_MODERN_BASE = 0x1040;
+/** Virtio device id of the traditional memory balloon (virtio 1.3, 5.5.1). */
+export const DEVICE_ID_BALLOON = 5;
+/** Both PCI device ids of a balloon; 0x1002 is transitional (0x1005 is an entropy source). */
+export const BALLOON_PCI_IDS: readonly number[] = [
+  VIRTIO_PCI_MODERN_BASE + DEVICE_ID_BALLOON,
+  0x1002,
+];
+
+/** Bits of the device status (virtio 1.3, 2.1). They are only ever added; reset clears them all. */
+export const STATUS = {
+  ACKNOWLEDGE: 1,
+  DRIVER: 2,
+  DRIVER_OK: 4,
+  FEATURES_OK: 8,
+  DEVICE_NEEDS_RESET: 64,
+  FAILED: 128,
+} as const;
+
+/** What a read of the status gives where no device answers any more: not a legal status. */
+export const STATUS_GONE = 0xff;
+
+/** Feature bit numbers of the transport and the rings (virtio 1.3, 6). */
+export const FEATURE = {
+  NOTIFY_ON_EMPTY: 24,
+  ANY_LAYOUT: 27,
+  INDIRECT_DESC: 28,
+  EVENT_IDX: 29,
+  VERSION_1: 32,
+  ACCESS_PLATFORM: 33,
+  RING_PACKED: 34,
+  IN_ORDER: 35,
+  ORDER_PLATFORM: 36,
+  SR_IOV: 37,
+  NOTIFICATION_DATA: 38,
+  NOTIF_CONFIG_DATA: 39,
+  RING_RESET: 40,
+  ADMIN_VQ: 41,
+} as const;
+
+/** Feature bit numbers of the balloon (virtio 1.3, 5.5.3). */
+export const BALLOON_FEATURE = {
+  MUST_TELL_HOST: 0,
+  STATS_VQ: 1,
+  DEFLATE_ON_OOM: 2,
+  FREE_PAGE_HINT: 3,
+  PAGE_POISON: 4,
+  PAGE_REPORTING: 5,
+} as const;
+
+/**
+ * Bits outside of the specification that some devices offer and that own queues. They are never
+ * accepted; they are named because their queues must be counted (see queue-numbering.ts).
+ */
+export const FOREIGN_BALLOON_FEATURE = {
+  /** Working set reporting of crosvm: two queues, after the reporting queue. */
+  WS_REPORTING: 8,
+  /** The message queue of StratoVirt: one queue, after the reporting queue. */
+  MESSAGE_VQ: 16,
+} as const;
+
+/** `cfg_type` of a virtio structure's PCI capability (virtio 1.3, 4.1.4). */
+export const CFG_TYPE = {
+  COMMON: 1,
+  NOTIFY: 2,
+  ISR: 3,
+  DEVICE: 4,
+  PCI: 5,
+  SHARED_MEMORY: 8,
+  VENDOR: 9,
+} as const;
+
+/** The common configuration structure (virtio 1.3, 4.1.4.3). 64-bit fields are two halves. */
+export const COMMON = {
+  deviceFeatureSelect: le32(0x00),
+  deviceFeature: le32(0x04),
+  driverFeatureSelect: le32(0x08),
+  driverFeature: le32(0x0c),
+  configMsixVector: le16(0x10),
+  numQueues: le16(0x12),
+  deviceStatus: u8(0x14),
+  configGeneration: u8(0x15),
+  queueSelect: le16(0x16),
+  queueSize: le16(0x18),
+  queueMsixVector: le16(0x1a),
+  queueEnable: le16(0x1c),
+  queueNotifyOff: le16(0x1e),
+  queueDescLow: le32(0x20),
+  queueDescHigh: le32(0x24),
+  queueDriverLow: le32(0x28),
+  queueDriverHigh: le32(0x2c),
+  queueDeviceLow: le32(0x30),
+  queueDeviceHigh: le32(0x34),
+} as const satisfies Record<string, Field>;
+
+/** Bytes of the common configuration that every device has: up to the end of `queue_device`. */
+export const COMMON_LENGTH = 0x38;
+
+/** Bits of the ISR status (virtio 1.3, 4.1.4.5). Reading clears them and lowers the interrupt. */
+export const ISR = { QUEUE: 1, CONFIG: 2 } as const;
+
+/** The balloon's device configuration (virtio 1.3, 5.5.4). */
+export const BALLOON_CONFIG = {
+  /** The host's target, in 4 KiB pages. */
+  numPages: le32(0),
+  /** Pages in the balloon, written by the driver. */
+  actual: le32(4),
+  /** Exists only with FREE_PAGE_HINT. */
+  freePageHintCmdId: le32(8),
+  /** Exists only with PAGE_POISON. Written before DRIVER_OK, never after. */
+  poisonVal: le32(12),
+} as const satisfies Record<string, Field>;
+
+/** Bytes of device configuration that every balloon has: num_pages and actual. */
+export const BALLOON_CONFIG_LENGTH = 8;
+
+/** Tags of the statistics queue (virtio 1.3, 5.5.6.4). */
+export const STAT = {
+  SWAP_IN: 0,
+  SWAP_OUT: 1,
+  MAJFLT: 2,
+  MINFLT: 3,
+  MEMFREE: 4,
+  MEMTOT: 5,
+  AVAIL: 6,
+  CACHES: 7,
+  HTLB_PGALLOC: 8,
+  HTLB_PGFAIL: 9,
+} as const;
+
+/** Bytes of one statistic: le16 tag, le64 value, packed. The specification's "6" is an error. */
+export const STAT_LENGTH = 10;
+
+/** The largest queue that a size field can name (virtio 1.3, 2.7). */
+export const QUEUE_SIZE_MAX = 32768;

@@ -1,0 +1,228 @@
+/**
+ * The modern PCI transport (virtio 1.3, 4.1).
+ *
+ * Registers are found through the capability list, in I/O or memory BARs, and each is accessed with
+ * its native width (4.1.3.1): a device may know no other. Interrupts are INTx; the MSI-X vectors
+ * keep what a reset gave them, none. It must not know what kind of device it carries.
+ *
+ * Invariant: the registers of a queue are touched only right after it was selected.
+ */
+import { BallonetError, hex } from "../errors.ts";
+import type { Hal } from "../hal.ts";
+import { disableFunction, enableFunction, MEMORY_SPACE_END, readBars } from "../pci/bars.ts";
+import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../pci/config.ts";
+import { CFG_TYPE, COMMON, FEATURE, type Field, ISR, STATUS_GONE } from "./constants.ts";
+import { type FeatureSet, featureSet } from "./features.ts";
+import {
+  COMMON_NEED,
+  ISR_NEED,
+  locateStructure,
+  NOTIFY_NEED,
+  type Region,
+  readVirtioCapabilities,
+  type StructureNeed,
+} from "./structures.ts";
+import type { InterruptCause, QueueSetup, Transport } from "./transport.ts";
+
+export interface ModernPciOptions {
+  readonly hal: Hal;
+  readonly config: PciConfigAccess;
+  readonly address: PciAddress;
+  /** Bytes of device configuration without which the driver cannot work. */
+  readonly configLength: number;
+  /** Memory at or above this cannot be reached by this guest. Default 2^53. */
+  readonly memoryEnd?: number;
+}
+
+/** The four structures of a modern device, mapped. */
+interface Structures {
+  readonly common: Region;
+  readonly notify: Region;
+  readonly notifyOffMultiplier: number;
+  readonly isr: Region;
+  readonly device: Region;
+}
+
+const ISR_STATUS: Field = { offset: 0, width: 1 };
+const TWO_32 = 0x1_0000_0000;
+
+/** One object for each cause, so that an interrupt allocates nothing. */
+const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
+  queue: (bits & ISR.QUEUE) !== 0,
+  config: (bits & ISR.CONFIG) !== 0,
+}));
+
+/**
+ * Finds the device's structures, lets it decode, use memory and interrupt, and returns the way to it.
+ * The device's status is not touched.
+ * @throws BallonetError `pci-capability` or `pci-bar` when a structure is missing or out of reach.
+ */
+export function openModernPci(options: ModernPciOptions): Transport {
+  const { hal, config, address, configLength, memoryEnd = MEMORY_SPACE_END } = options;
+  const capabilities = readVirtioCapabilities(config, address);
+  const bars = readBars(config, address);
+  const locate = (need: StructureNeed) =>
+    locateStructure({ hal, address, bars, capabilities, need, memoryEnd });
+  const notify = locate(NOTIFY_NEED);
+  const structures: Structures = {
+    common: locate(COMMON_NEED).region,
+    notify: notify.region,
+    notifyOffMultiplier: notify.capability.notifyOffMultiplier,
+    isr: locate(ISR_NEED).region,
+    device: locate({
+      cfgType: CFG_TYPE.DEVICE,
+      name: "device configuration",
+      length: configLength,
+      alignment: 4,
+    }).region,
+  };
+  const kinds = [structures.common, structures.notify, structures.isr, structures.device];
+  enableFunction(config, address, {
+    io: kinds.some((region) => region.kind === "io"),
+    memory: kinds.some((region) => region.kind === "memory"),
+  });
+  return new ModernPci(config, address, structures);
+}
+
+class ModernPci implements Transport {
+  readonly name: string;
+  readonly featureWords = 2;
+  readonly requiredFeatures: FeatureSet = featureSet(FEATURE.VERSION_1);
+  readonly configLength: number;
+  private readonly config: PciConfigAccess;
+  private readonly address: PciAddress;
+  private readonly at: Structures;
+  /** For each queue that was set up, the field that a notification writes. */
+  private readonly notifyFields: (Field | undefined)[] = [];
+
+  constructor(config: PciConfigAccess, address: PciAddress, structures: Structures) {
+    this.name = `modern PCI at ${formatPciAddress(address)}`;
+    this.config = config;
+    this.address = address;
+    this.at = structures;
+    this.configLength = structures.device.length;
+  }
+
+  deviceFeatures(word: number): number {
+    this.at.common.write(COMMON.deviceFeatureSelect, word);
+    return this.at.common.read(COMMON.deviceFeature);
+  }
+
+  writeDriverFeatures(word: number, value: number): void {
+    this.at.common.write(COMMON.driverFeatureSelect, word);
+    this.at.common.write(COMMON.driverFeature, value);
+  }
+
+  status(): number {
+    return this.at.common.read(COMMON.deviceStatus);
+  }
+
+  addStatus(bits: number): void {
+    const before = this.status();
+    if (before === STATUS_GONE) {
+      throw new BallonetError({
+        code: "device-gone",
+        what: `device status of ${this.name}`,
+        seen: hex(before),
+        todo: "check that the device is still plugged in",
+      });
+    }
+    this.at.common.write(COMMON.deviceStatus, before | bits);
+  }
+
+  reset(): void {
+    this.notifyFields.length = 0;
+    this.at.common.write(COMMON.deviceStatus, 0);
+  }
+
+  configGeneration(): number {
+    return this.at.common.read(COMMON.configGeneration);
+  }
+
+  readConfig(field: Field): number {
+    return this.at.device.read(field);
+  }
+
+  writeConfig(field: Field, value: number): void {
+    this.at.device.write(field, value);
+  }
+
+  numQueues(): number {
+    return this.at.common.read(COMMON.numQueues);
+  }
+
+  queueMaxSize(index: number): number {
+    this.at.common.write(COMMON.queueSelect, index);
+    return this.at.common.read(COMMON.queueSize);
+  }
+
+  setUpQueue(queue: QueueSetup): void {
+    const { common } = this.at;
+    const largest = this.queueMaxSize(queue.index);
+    if (largest === 0) this.failQueue(queue.index, "no such queue", "do without this queue");
+    if (queue.size < 1 || queue.size > largest) {
+      this.failQueue(
+        queue.index,
+        `size ${queue.size}, at most ${largest} possible`,
+        "lay out the queue for the size that the device has",
+      );
+    }
+    if (common.read(COMMON.queueEnable) !== 0) {
+      this.failQueue(queue.index, "it is enabled already", "reset the device first");
+    }
+    common.write(COMMON.queueSize, queue.size);
+    this.writeAddress(queue.index, COMMON.queueDescLow, COMMON.queueDescHigh, queue.descriptorArea);
+    this.writeAddress(queue.index, COMMON.queueDriverLow, COMMON.queueDriverHigh, queue.driverArea);
+    this.writeAddress(queue.index, COMMON.queueDeviceLow, COMMON.queueDeviceHigh, queue.deviceArea);
+    this.notifyFields[queue.index] = this.notifyField(queue.index);
+    // Every other field of the queue comes before this one (virtio 1.3, 4.1.4.3.2).
+    common.write(COMMON.queueEnable, 1);
+    if (common.read(COMMON.queueEnable) !== 1) {
+      this.failQueue(queue.index, "queue_enable reads 0 after it was set", "check the addresses");
+    }
+  }
+
+  notify(index: number): void {
+    const field = this.notifyFields[index];
+    if (field === undefined) {
+      this.failQueue(index, "a notification of a queue not set up", "set the queue up first");
+    }
+    this.at.notify.write(field, index);
+  }
+
+  acknowledgeInterrupt(): InterruptCause {
+    return CAUSES[this.at.isr.read(ISR_STATUS) & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
+  }
+
+  tearDown(): void {
+    this.reset();
+    disableFunction(this.config, this.address);
+  }
+
+  /** The notify address is cap.offset + queue_notify_off * notify_off_multiplier (4.1.4.4). */
+  private notifyField(index: number): Field {
+    const offset = this.at.common.read(COMMON.queueNotifyOff) * this.at.notifyOffMultiplier;
+    const field: Field = { offset, width: 2 };
+    if (offset + field.width > this.at.notify.length || offset % field.width !== 0) {
+      this.failQueue(
+        index,
+        `notify offset ${hex(offset)} in a structure of ${this.at.notify.length} bytes`,
+        "report it to the device's makers: queue_notify_off is wrong",
+      );
+    }
+    return field;
+  }
+
+  /** Two 32-bit halves, low before high: a device need not take 64 bits at once (4.1.3.1). */
+  private writeAddress(index: number, low: Field, high: Field, address: number): void {
+    if (!Number.isSafeInteger(address) || address < 0) {
+      this.failQueue(index, `area at ${address}`, "put queues below 2^53");
+    }
+    this.at.common.write(low, address % TWO_32);
+    this.at.common.write(high, Math.floor(address / TWO_32));
+  }
+
+  private failQueue(index: number, seen: string, todo: string): never {
+    throw new BallonetError({ code: "queue", what: `queue ${index} of ${this.name}`, seen, todo });
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Which queue has which index: a question that the specification answers in one way and devices in
+ * three.
+ *
+ *   queue          owner            A: fixed   B: compact over negotiated   C: compact over offered
+ *   inflateq       (always)         0          0                            0
+ *   deflateq       (always)         1          1                            1
+ *   statsq         STATS_VQ         2          2                            2
+ *   free_page_vq   FREE_PAGE_HINT   3          2 or 3                       2 or 3
+ *   reporting_vq   PAGE_REPORTING   4          2, 3 or 4                    2, 3 or 4
+ *
+ * A is virtio 1.3, 5.5.2. B and C agree when the driver accepts every offered bit that owns a
+ * lower-numbered queue, which `withLowerQueueOwners` sees to; what is left, A or compact, shows in
+ * the number of queues. A queue that a live device serves for another purpose must never be tried,
+ * so there is no probing.
+ *
+ * Invariant: pure functions; a queue that cannot be told apart is left out, never guessed.
+ */
+import { BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE } from "./constants.ts";
+import { type FeatureSet, featureSet, hasFeature } from "./features.ts";
+
+/** The balloon's queues and their indices. Absent: not negotiated, not there, or not to be told. */
+export interface BalloonQueues {
+  readonly inflate: 0;
+  readonly deflate: 1;
+  readonly stats?: number;
+  readonly hint?: number;
+  readonly reporting?: number;
+}
+
+export interface QueueNumberingInput {
+  readonly offered: FeatureSet;
+  readonly negotiated: FeatureSet;
+  /** As the device says. */
+  readonly numQueues: number;
+  /** The largest size of a queue, 0 where there is none. Asked only for the index in question. */
+  maxSize(index: number): number;
+}
+
+const INFLATE = 0;
+const DEFLATE = 1;
+const ALWAYS_THERE = 2;
+/** The specification has no more; a device with more has queues of which nothing is known. */
+const FIXED_QUEUES_MAX = 5;
+
+/** The bits that own a queue, in the order of their queues, with the specification's index. */
+const OWNERS = [
+  { bit: BALLOON_FEATURE.STATS_VQ, queue: "stats", fixed: 2 },
+  { bit: BALLOON_FEATURE.FREE_PAGE_HINT, queue: "hint", fixed: 3 },
+  { bit: BALLOON_FEATURE.PAGE_REPORTING, queue: "reporting", fixed: 4 },
+] as const;
+
+/** Queues of bits outside of the specification. They come after all others, accepted or not. */
+const FOREIGN_QUEUES = [
+  { bit: FOREIGN_BALLOON_FEATURE.WS_REPORTING, count: 2 },
+  { bit: FOREIGN_BALLOON_FEATURE.MESSAGE_VQ, count: 1 },
+] as const;
+
+/**
+ * `wanted`, and with it every offered bit that owns a queue numbered below one that is wanted.
+ * Without them, a device that counts what was negotiated and one that counts what it offered would
+ * disagree about the index.
+ */
+export function withLowerQueueOwners(wanted: FeatureSet, offered: FeatureSet): FeatureSet {
+  let result = wanted;
+  OWNERS.forEach(({ bit }, position) => {
+    if (hasFeature(wanted, bit)) result |= offered & lowerOwners(position);
+  });
+  return result;
+}
+
+/** The index of each negotiated queue. */
+export function numberQueues(input: QueueNumberingInput): BalloonQueues {
+  const indices: { stats?: number; hint?: number; reporting?: number } = {};
+  OWNERS.forEach(({ bit, queue }, position) => {
+    if (!hasFeature(input.negotiated, bit)) return;
+    const index = indexOf(input, position);
+    if (index !== undefined && input.maxSize(index) !== 0) indices[queue] = index;
+  });
+  return { inflate: INFLATE, deflate: DEFLATE, ...indices };
+}
+
+function indexOf(input: QueueNumberingInput, position: number): number | undefined {
+  const { offered, negotiated, numQueues } = input;
+  const { fixed } = OWNERS[position] as (typeof OWNERS)[number];
+  const lower = lowerOwners(position);
+  const compact = ALWAYS_THERE + count(offered & lower);
+  // Every lower owner is offered: the conventions agree.
+  if (compact === fixed) return compact;
+  if (!isCompact(offered, numQueues)) {
+    return fixed < numQueues && numQueues <= FIXED_QUEUES_MAX ? fixed : undefined;
+  }
+  // A declined lower owner has a queue in convention C and none in B.
+  return (offered & lower & ~negotiated) === 0n ? compact : undefined;
+}
+
+/** A compact device has exactly as many queues as its offered bits own. */
+function isCompact(offered: FeatureSet, numQueues: number): boolean {
+  const own = ALWAYS_THERE + count(offered & lowerOwners(OWNERS.length));
+  let foreign = 0;
+  for (const { bit, count: queues } of FOREIGN_QUEUES) {
+    if (hasFeature(offered, bit)) foreign += queues;
+  }
+  return numQueues === own || numQueues === own + foreign;
+}
+
+/** The bits whose queues come before the one at `position`. */
+function lowerOwners(position: number): FeatureSet {
+  return featureSet(...OWNERS.slice(0, position).map(({ bit }) => bit));
+}
+
+function count(set: FeatureSet): number {
+  return OWNERS.filter(({ bit }) => hasFeature(set, bit)).length;
+}
