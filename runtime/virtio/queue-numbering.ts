@@ -83,15 +83,12 @@ export function numberQueues(input: QueueNumberingInput): BalloonQueues {
 function indexOf(input: QueueNumberingInput, position: number): number | undefined {
   const { offered, negotiated, numQueues } = input;
   const { fixed } = OWNERS[position] as (typeof OWNERS)[number];
-  const lower = lowerOwners(position);
-  const compact = ALWAYS_THERE + count(offered & lower);
-  // Every lower owner is offered: the conventions agree.
-  if (compact === fixed) return compact;
-  if (!isCompact(offered, numQueues)) {
-    return fixed < numQueues && numQueues <= FIXED_QUEUES_MAX ? fixed : undefined;
-  }
-  // A declined lower owner has a queue in convention C and none in B.
-  return (offered & lower & ~negotiated) === 0n ? compact : undefined;
+  const lower = offered & lowerOwners(position);
+  // The queue of a declined lower owner keeps its index in A and C and loses it in B.
+  if ((lower & ~negotiated) !== 0n) return undefined;
+  const compact = ALWAYS_THERE + count(lower);
+  if (compact === fixed || isCompact(offered, numQueues)) return compact;
+  return fixed < numQueues && numQueues <= FIXED_QUEUES_MAX ? fixed : undefined;
 }
 
 /** A compact device has exactly as many queues as its offered bits own. */
