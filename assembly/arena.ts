@@ -18,7 +18,7 @@
  *   +---------------------------------------------------------------+
  */
 import { ledgerBytes, openLedger } from "./ledger";
-import { IDS_MAX, RING_BYTES, type Ring } from "./ring/ring";
+import { IDS_MAX, RING_BYTES, Ring } from "./ring/ring";
 import { QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
 
 /** inflateq, deflateq, statsq: roles, not the device's queue numbers. */

@@ -16,7 +16,7 @@ import {
   statsPtr,
 } from "./arena";
 import { findToDeflate, findToInflate, hold, post, regain, reuse, runLength, tell } from "./ledger";
-import { hasFreeId, NOTHING, type Ring } from "./ring/ring";
+import { hasFreeId, NOTHING, Ring } from "./ring/ring";
 import { postOut, returned, take, takeOne } from "./ring/split";
 import { NONE } from "./summary";
 

@@ -7,8 +7,8 @@
 import * as arena from "./arena";
 import * as balloon from "./balloon";
 import * as ledger from "./ledger";
-import type { Ring } from "./ring/ring";
-import { arm, disarm, openSplit, publish } from "./ring/split";
+import { Ring } from "./ring/ring";
+import { arm, openSplit, publish } from "./ring/split";
 
 const ABI_VERSION: u32 = 1;
 
@@ -31,6 +31,9 @@ export function ledger_count(state: u32): u32 {
 }
 export function ledger_state(pfn: u32): u32 {
   return ledger.stateOf(pfn);
+}
+export function ledger_uniform(first: u32, length: u32, state: u32): bool {
+  return ledger.uniform(first, length, state);
 }
 export function ledger_add(first: u32, length: u32): void {
   ledger.add(first, length);
@@ -86,10 +89,6 @@ export function queue_publish(queue: u32): bool {
 export function queue_arm(queue: u32, after: u32): bool {
   return arm(ring(queue), after);
 }
-export function queue_disarm(queue: u32): void {
-  disarm(ring(queue));
-}
-
 export function balloon_inflate(want: u32): u32 {
   return balloon.inflate(want);
 }

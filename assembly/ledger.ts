@@ -102,6 +102,25 @@ export function stateOf(pfn: u32): u32 {
   return (load<u8>(statesPtr + <usize>(pfn >> 1)) >> ((<u8>(pfn & 1)) << 2)) & 15;
 }
 
+/** The nibbles of the `length` frames from `pfn` on, all in the word of `pfn`. */
+function maskOf(pfn: u32, length: u32): u64 {
+  return (<u64>-1 >> ((WORD_FRAMES - length) << 2)) << ((pfn & (WORD_FRAMES - 1)) << 2);
+}
+
+/** True when the frames exist and every one is in `state`: what a caller may ask before a transition. */
+export function uniform(first: u32, length: u32, state: u32): bool {
+  if (length == 0 || first >= frames || length > frames - first) return false;
+  const end = first + length;
+  let pfn = first;
+  while (pfn != end) {
+    const here = min(WORD_FRAMES - (pfn & (WORD_FRAMES - 1)), end - pfn);
+    const word = load<u64>(statesPtr + ((<usize>(pfn >> 4)) << 3));
+    if (((word ^ (NIBBLES * state)) & maskOf(pfn, here)) != 0) return false;
+    pfn += here;
+  }
+  return true;
+}
+
 function addCount(state: u32, delta: i32): void {
   const ptr = countsPtr + ((<usize>state) << 2);
   store<u32>(ptr, load<u32>(ptr) + delta);
@@ -132,9 +151,8 @@ function moveInBlock(first: u32, length: u32, from: u32, to: u32): void {
   let pfn = first;
   while (pfn != end) {
     const ptr = statesPtr + ((<usize>(pfn >> 4)) << 3);
-    const offset = pfn & (WORD_FRAMES - 1);
-    const here = min(WORD_FRAMES - offset, end - pfn);
-    const mask = (<u64>-1 >> ((WORD_FRAMES - here) << 2)) << (offset << 2);
+    const here = min(WORD_FRAMES - (pfn & (WORD_FRAMES - 1)), end - pfn);
+    const mask = maskOf(pfn, here);
     const word = load<u64>(ptr);
     assert(((word ^ expected) & mask) == 0);
     store<u64>(ptr, word ^ (change & mask));

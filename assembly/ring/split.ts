@@ -17,11 +17,10 @@
  *   device area       6 + 8 n        { u16 flags, u16 idx, { u32 id, u32 len }[n], u16 avail_event }
  */
 import { fence } from "../hal";
-import { FAULT_INDEX, IDS_MAX, NOTHING, openIds, type Ring, returnId, takeId } from "./ring";
+import { FAULT_INDEX, IDS_MAX, NOTHING, openIds, Ring, returnId, takeId } from "./ring";
 
 /** The specification's own limit is 32768; nothing here needs more than this. */
 export const QUEUE_SIZE_MAX: u32 = 1024;
-const NO_INTERRUPT: u16 = 1;
 const NO_NOTIFY: u16 = 1;
 
 function alignUp(value: usize, to: usize): usize {
@@ -74,20 +73,16 @@ export function publish(ring: Ring): bool {
 }
 
 /**
- * Asks for an interrupt once `after` more buffers, beyond the next, have come back.
+ * Asks for an interrupt once `after` more buffers, beyond the next, have come back; without
+ * EVENT_IDX there is one for each buffer.
  * True when some are back already: take them before sleeping (virtio 1.3, 2.7.14).
  */
 export function arm(ring: Ring, after: u32): bool {
   if (ring.eventIndex != 0) {
     store<u16>(ring.driverPtr + ((<usize>ring.size) << 1), ring.taken + <u16>after, 4);
-  } else store<u16>(ring.driverPtr, 0);
+  }
   fence();
   return load<u16>(ring.devicePtr, 2) != ring.taken;
-}
-
-/** Asks for no interrupts, so far as the device listens; with EVENT_IDX there is nothing to say. */
-export function disarm(ring: Ring): void {
-  if (ring.eventIndex == 0) store<u16>(ring.driverPtr, NO_INTERRUPT);
 }
 
 /** Buffers that came back and are not yet taken, or FAULT_INDEX. */

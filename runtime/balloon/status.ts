@@ -1,0 +1,49 @@
+/**
+ * What a driver says of itself: plain values, the same in every guest and over every channel.
+ *
+ * Invariant: it can go through JSON and come back equal.
+ */
+import type { FrameCounts } from "../core.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { DeflateMode } from "./deflate.ts";
+import type { DriverStateName } from "./driver.ts";
+
+/** One queue in use: what for, its number on this device, and its size in entries. */
+export interface QueueStatus {
+  readonly role: "inflateq" | "deflateq" | "statsq";
+  readonly index: number;
+  readonly size: number;
+}
+
+export interface DriverStatus {
+  readonly state: DriverStateName;
+  readonly transport: string;
+  readonly persona: string;
+  /** Feature names; "none" before negotiation. */
+  readonly offered: string;
+  readonly negotiated: string;
+  readonly queues: readonly QueueStatus[];
+  /** Frames by state. */
+  readonly frames: FrameCounts;
+  /** num_pages as last read. */
+  readonly targetPages: number;
+  /** `actual` as last written. */
+  readonly actualPages: number;
+  readonly inFlight: { readonly inflatePages: number; readonly deflatePages: number };
+  /** How long pages have been in flight without any coming back; 0 when none are. */
+  readonly waitingMs: number;
+  readonly policy: string;
+  readonly deflateMode: DeflateMode;
+  readonly reservePages: number;
+  /** True while the target cannot be reached for want of free memory. */
+  readonly outOfReach: boolean;
+  readonly restarts: number;
+  readonly totals: {
+    readonly inflated: number;
+    readonly deflated: number;
+    readonly notifications: number;
+    readonly actualWrites: number;
+    readonly stats: number;
+  };
+  readonly lastError?: { readonly code: ErrorCode; readonly message: string };
+}

@@ -1,0 +1,46 @@
+/** The guest's side: public names only. */
+export { DEFLATE_MODES, type DeflateMode } from "./balloon/deflate.ts";
+export { BalloonDriver, type DriverOptions, type DriverStateName } from "./balloon/driver.ts";
+export {
+  type DriverSettings,
+  makeSettings,
+  PERSONA_NAMES,
+  type PersonaName,
+  type SettingsInput,
+} from "./balloon/settings.ts";
+export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
+export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
+export {
+  CORE_ABI_VERSION,
+  type CoreExports,
+  type CoreImports,
+  checkCore,
+  FRAME_STATES,
+  type FrameCounts,
+  type FrameState,
+  frameCounts,
+} from "./core.ts";
+export { BallonetError, type ErrorCode } from "./errors.ts";
+export type { Hal, LogLevel, Width } from "./hal.ts";
+export {
+  arenaBytes,
+  FRAME_BYTES,
+  type FrameRun,
+  Frames,
+  type MemoryRange,
+  openMemory,
+} from "./memory.ts";
+export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/config.ts";
+export { enumeratePci, matchPci, type PciFunction } from "./pci/enumerate.ts";
+export { type FollowOptions, follow } from "./policy/follow.ts";
+export { type GentleOptions, gentle } from "./policy/gentle.ts";
+export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
+export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
+export {
+  BALLOON_FEATURE,
+  BALLOON_PCI_IDS,
+  FEATURE,
+  VIRTIO_PCI_VENDOR,
+} from "./virtio/constants.ts";
+export { type ModernPciOptions, openModernPci } from "./virtio/modern-pci.ts";
+export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";
