@@ -79,6 +79,14 @@ describe("enumeratePci", () => {
     expect(scan(space).map(({ secondaryBus }) => secondaryBus)).toEqual([0, 1, 1, 0]);
   });
 
+  it("does not believe a bridge that leads to a lower bus", () => {
+    const space = new FakeConfigSpace();
+    space.add("00:02.0", new FakeFunction(0x8086, 2).bridgeTo(5));
+    space.add("05:00.0", new FakeFunction(0x8086, 2).bridgeTo(3));
+    space.add("03:00.0", new FakeFunction(VIRTIO, 0x1045));
+    expect(scan(space)).toHaveLength(2);
+  });
+
   it("starts from other root buses when told", () => {
     const space = new FakeConfigSpace();
     space.add("40:00.0", new FakeFunction(VIRTIO, 0x1045));
