@@ -1,12 +1,11 @@
 /**
- * Builds build/core.wasm before any test, so that no test ever judges a stale core.
+ * Builds build/core.wasm, and the example's guest program, before any test, so that no test ever
+ * judges a stale core.
  *
- * Invariant: a core that does not compile fails the whole run.
+ * Invariant: a module that does not compile fails the whole run.
  */
 import { execFileSync } from "node:child_process";
 
 export default function setup(): void {
-  execFileSync("npx", ["asc", "assembly/index.ts", "--target", "release"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  execFileSync("npm", ["run", "--silent", "build:core"], { stdio: ["ignore", "ignore", "inherit"] });
 }

@@ -1,0 +1,286 @@
+/**
+ * A balloon for a wasm VM: the driver run against the caller's memory and machine.
+ *
+ * It must not decide anything that the driver or its policy decides. Invariant: a balloon that
+ * `createBalloon` answers is running, or waits for a device that is slow to reset; every other
+ * outcome is thrown.
+ */
+import {
+  arenaBytes,
+  BALLOON_PCI_IDS,
+  BallonetError,
+  BalloonDriver,
+  type CoreExports,
+  checkCore,
+  type DeflateMode,
+  type DriverStatus,
+  enumeratePci,
+  FRAME_BYTES,
+  type FrameCounts,
+  type FrameRun,
+  Frames,
+  follow,
+  frameCounts,
+  type Hal,
+  type MemoryRange,
+  makeSettings,
+  matchPci,
+  openMemory,
+  openModernPci,
+  type Policy,
+  portConfigAccess,
+  type SettingsInput,
+  type Statistics,
+  type Transport,
+  VIRTIO_PCI_VENDOR,
+} from "../../runtime/index.ts";
+import { type CoreSource, loadCore } from "./core.ts";
+
+export interface BalloonOptions {
+  /** The VM's memory: its offset 0 is guest physical address 0. */
+  readonly memory: WebAssembly.Memory;
+  /** The machine that the driver runs on. */
+  readonly hal: Hal;
+  /** Where the core keeps its own things: page-aligned, not at 0; `balloonArenaBytes` says how much. */
+  readonly arena: MemoryRange;
+  /** The RAM that guest and balloon share: page-aligned, without the arena. */
+  readonly ram: readonly MemoryRange[];
+  /** Default: `follow()`. */
+  readonly policy?: Policy;
+  /** A persona and changes to it. */
+  readonly settings?: SettingsInput;
+  /** What to report to the host. Default: what the ledger knows. */
+  readonly statistics?: () => Statistics;
+  /** core.wasm. Default: this package's own, where there is a file system. */
+  readonly core?: CoreSource;
+  /** The way to the device. Default: the first balloon on the PCI bus that the Hal reaches. */
+  readonly transport?: Transport;
+  readonly signal?: AbortSignal;
+}
+
+/** What a guest program in a wasm module of its own may import, to share memory with the balloon. */
+export interface GuestImports {
+  /** The first PFN of a run of at most `most` frames, or -1. */
+  allocate(most: number): number;
+  /** Length of the run that `allocate` answered last. */
+  run(): number;
+  release(first: number, length: number): void;
+}
+
+export interface Balloon extends AsyncDisposable {
+  /**
+   * Does all that can be done now.
+   * @returns when to call again though no interrupt came, in the Hal's milliseconds; undefined: never.
+   */
+  step(): number | undefined;
+  /** The device raised its interrupt: acknowledges it and steps. False: it was another device's. */
+  interrupt(): boolean;
+  /** Steps by itself until the signal aborts or the balloon stops; interrupts still come by `interrupt`. */
+  run(options: { signal: AbortSignal }): Promise<void>;
+  status(): DriverStatus;
+  counts(): FrameCounts;
+  /**
+   * A run of at most `most` frames for the guest; undefined when there is none. With DEFLATE_ON_OOM
+   * negotiated the balloon is asked first; a device that answers later makes a later call succeed.
+   */
+  allocate(most: number): FrameRun | undefined;
+  /** @throws BallonetError `memory` when not all of the frames are the guest's. */
+  release(run: FrameRun): void;
+  /** The same two for a guest program in wasm. */
+  readonly guestImports: GuestImports;
+  setPolicy(policy: Policy): void;
+  /** @throws BallonetError `config` when the negotiated features forbid the mode. */
+  setDeflateMode(mode: DeflateMode): void;
+  /** Free pages that inflating leaves to the guest. */
+  setReserve(pages: number): void;
+  /** Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete. */
+  stop(): Promise<void>;
+}
+
+/** Bytes that `arena` must have for this RAM and these settings. */
+export async function balloonArenaBytes(
+  options: Pick<BalloonOptions, "ram" | "settings" | "core">,
+): Promise<number> {
+  const core = await instantiate(new WebAssembly.Memory({ initial: 0 }), options.core);
+  return arenaBytes({ core, settings: makeSettings(options.settings), ram: options.ram });
+}
+
+async function instantiate(memory: WebAssembly.Memory, source?: CoreSource): Promise<CoreExports> {
+  const module = await loadCore(source);
+  // One thread, so program order is enough; a call is a barrier to the compiler.
+  const imports = { env: { memory }, hal: { fence: () => {} } };
+  const instance = await WebAssembly.instantiate(module, imports);
+  return checkCore(instance.exports as unknown as CoreExports);
+}
+
+function checkInsideMemory(memory: WebAssembly.Memory, ranges: readonly MemoryRange[]): void {
+  const end = memory.buffer.byteLength;
+  for (const { start, bytes } of ranges) {
+    if (start + bytes <= end) continue;
+    throw new BallonetError({
+      code: "memory",
+      what: "a range of the VM's memory",
+      seen: `an end at ${start + bytes} in a memory of ${end} bytes`,
+      todo: "grow the memory first, or name a smaller range",
+    });
+  }
+}
+
+function findTransport(hal: Hal): Transport {
+  const config = portConfigAccess(hal);
+  const functions = enumeratePci({ config });
+  const [balloon] = matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
+  if (balloon === undefined) {
+    throw new BallonetError({
+      code: "no-device",
+      what: "a virtio balloon (1af4:1045 or 1af4:1002)",
+      seen: `${functions.length} other PCI functions`,
+      todo: "give the VM a balloon device, or pass a transport",
+    });
+  }
+  return openModernPci({ hal, config, address: balloon.address, configLength: 8 });
+}
+
+/**
+ * Finds the device, brings it up and starts the balloon.
+ * @throws BallonetError `memory` or `config` for what the caller got wrong, `no-device`, and what
+ * bring-up met: `features`, `queue`, `reset-timeout`, `pci-bar`, `pci-capability`.
+ */
+export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
+  const { memory, hal, arena, ram, signal, statistics } = options;
+  const settings = makeSettings(options.settings);
+  const core = await instantiate(memory, options.core);
+  signal?.throwIfAborted();
+  checkInsideMemory(memory, [arena, ...ram]);
+  openMemory({ core, settings, arena, ram });
+  const driver = new BalloonDriver({
+    hal,
+    core,
+    settings,
+    transport: options.transport ?? findTransport(hal),
+    policy: options.policy ?? follow(),
+    ...(statistics && { statistics }),
+  });
+  driver.start();
+  driver.step();
+  if (driver.stateName === "failed" && driver.error) throw driver.error;
+  return new EmbeddedBalloon(hal, core, driver);
+}
+
+/** Rounds of asking the balloon for memory before a guest's allocation fails. */
+const SHORTAGE_ROUNDS = 4;
+/** Waiting longer than this in one piece would hide a clock that stands still. */
+const SLEEP_MOST_MS = 1000;
+
+class EmbeddedBalloon implements Balloon {
+  readonly guestImports: GuestImports;
+  private readonly hal: Hal;
+  private readonly core: CoreExports;
+  private readonly driver: BalloonDriver;
+  private readonly frames: Frames;
+  private nextMs: number | undefined;
+  private wake: () => void = () => {};
+
+  constructor(hal: Hal, core: CoreExports, driver: BalloonDriver) {
+    this.hal = hal;
+    this.core = core;
+    this.driver = driver;
+    this.frames = new Frames(core);
+    let length = 0;
+    this.guestImports = {
+      allocate: (most) => {
+        const run = this.allocate(most >>> 0);
+        length = run?.length ?? 0;
+        return run === undefined ? -1 : run.first | 0;
+      },
+      run: () => length,
+      release: (first, count) => this.release({ first: first >>> 0, length: count >>> 0 }),
+    };
+  }
+
+  step(): number | undefined {
+    this.nextMs = this.driver.step();
+    return this.nextMs;
+  }
+
+  interrupt(): boolean {
+    const ours = this.driver.interrupt();
+    if (ours) this.step();
+    this.wake();
+    return ours;
+  }
+
+  async run({ signal }: { signal: AbortSignal }): Promise<void> {
+    while (!signal.aborted) {
+      const next = this.step();
+      if (next === undefined) return;
+      const waitMs = Math.min(Math.max(0, next - this.hal.now()), SLEEP_MOST_MS);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, waitMs);
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        signal.addEventListener("abort", this.wake, { once: true });
+      });
+      signal.removeEventListener("abort", this.wake);
+    }
+  }
+
+  status(): DriverStatus {
+    return this.driver.status();
+  }
+
+  counts(): FrameCounts {
+    return frameCounts(this.core);
+  }
+
+  allocate(most: number): FrameRun | undefined {
+    for (let round = 0; round < SHORTAGE_ROUNDS; round++) {
+      const run = this.frames.allocate(most);
+      if (run !== undefined) return run;
+      if (!this.driver.shortage(most)) return undefined;
+      this.step();
+    }
+    return undefined;
+  }
+
+  release(run: FrameRun): void {
+    this.frames.release(run);
+    this.driver.memoryFreed();
+    this.wake();
+  }
+
+  setPolicy(policy: Policy): void {
+    this.driver.setPolicy(policy);
+    this.wake();
+  }
+
+  setDeflateMode(mode: DeflateMode): void {
+    this.driver.setDeflateMode(mode);
+  }
+
+  setReserve(pages: number): void {
+    this.driver.setReserve(pages);
+    this.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.driver.stop();
+    for (let next = this.step(); next !== undefined; next = this.step()) {
+      const waitMs = Math.max(0, next - this.hal.now());
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    this.wake();
+    if (this.driver.stateName === "failed" && this.driver.error) throw this.driver.error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Bytes of the frame with this PFN, in the VM's memory. */
+export function frameBytes(memory: WebAssembly.Memory, pfn: number): Uint8Array {
+  return new Uint8Array(memory.buffer, pfn * FRAME_BYTES, FRAME_BYTES);
+}

@@ -1,0 +1,31 @@
+/** What a user of the package imports: public names only. */
+export {
+  BallonetError,
+  type DeflateMode,
+  type DriverStatus,
+  type ErrorCode,
+  type FrameCounts,
+  type FrameRun,
+  follow,
+  gentle,
+  type Hal,
+  type LogLevel,
+  type MemoryRange,
+  PERSONA_NAMES,
+  type PersonaName,
+  type Policy,
+  type PolicyDecision,
+  type PolicyView,
+  type SettingsInput,
+  type Statistics,
+  type Width,
+} from "../runtime/index.ts";
+export {
+  type Balloon,
+  type BalloonOptions,
+  balloonArenaBytes,
+  createBalloon,
+  frameBytes,
+  type GuestImports,
+} from "./embed/balloon.ts";
+export type { CoreSource } from "./embed/core.ts";
