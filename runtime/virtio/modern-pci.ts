@@ -76,12 +76,9 @@ export function openModernPci(options: ModernPciOptions): Transport {
       alignment: 4,
     }).region,
   };
-  const kinds = [structures.common, structures.notify, structures.isr, structures.device];
-  enableFunction(config, address, {
-    io: kinds.some((region) => region.kind === "io"),
-    memory: kinds.some((region) => region.kind === "memory"),
-  });
-  return new ModernPci(config, address, structures);
+  const transport = new ModernPci(config, address, structures);
+  transport.enable();
+  return transport;
 }
 
 class ModernPci implements Transport {
@@ -133,6 +130,7 @@ class ModernPci implements Transport {
   reset(): void {
     this.notifyFields.length = 0;
     this.at.common.write(COMMON.deviceStatus, 0);
+    this.enable();
   }
 
   configGeneration(): number {
@@ -197,6 +195,16 @@ class ModernPci implements Transport {
   tearDown(): void {
     this.reset();
     disableFunction(this.config, this.address);
+  }
+
+  /** Decoding, bus mastering and INTx: what opening needs, and what `tearDown` took away. */
+  enable(): void {
+    const { common, notify, isr, device } = this.at;
+    const regions = [common, notify, isr, device];
+    enableFunction(this.config, this.address, {
+      io: regions.some(({ kind }) => kind === "io"),
+      memory: regions.some(({ kind }) => kind === "memory"),
+    });
   }
 
   /** The notify address is cap.offset + queue_notify_off * notify_off_multiplier (4.1.4.4). */

@@ -50,7 +50,10 @@ export interface Transport {
    * @throws BallonetError `device-gone`.
    */
   addStatus(bits: number): void;
-  /** Starts a reset. It is complete when `status()` is 0; nothing may be done with it before. */
+  /**
+   * Starts a reset. It is complete when `status()` is 0; nothing may be done with the device before.
+   * It also gives back what `tearDown` took.
+   */
   reset(): void;
 
   /** Bytes of device configuration. */
@@ -79,8 +82,8 @@ export interface Transport {
   acknowledgeInterrupt(): InterruptCause;
 
   /**
-   * Gives the device up: starts a reset and takes from it the right to touch memory. Its memory may
-   * be reused once `status()` is 0.
+   * Gives the device up: starts a reset and takes from it the right to touch memory. What was shared
+   * with it may be reused once `status()` is 0. A later `reset` begins anew.
    */
   tearDown(): void;
 }

@@ -248,7 +248,8 @@ describe("status and interrupts", () => {
     transport.tearDown();
     expect(device.status).toBe(0);
     expect(device.fake.get(0x04, 2)).toBe(0x0401);
-    expect(open(device).status()).toBe(0);
+    expect(transport.status()).toBe(0);
+    transport.reset();
     expect(device.fake.get(0x04, 2)).toBe(0x0005);
   });
 });
