@@ -12,9 +12,7 @@ import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
 import { numberQueues } from "../virtio/queue-numbering.ts";
 import type { QueueSetup, Transport } from "../virtio/transport.ts";
 import type { DriverSettings } from "./settings.ts";
-import type { QueueStatus } from "./status.ts";
-
-const ROLES = ["inflateq", "deflateq", "statsq"] as const;
+import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
 
 /**
  * The ladder of what to ask for. A device does not say what it refused, so first go the ring's
@@ -74,7 +72,7 @@ export function openQueues(options: OpenQueuesOptions): OpenQueues {
   const setups: QueueSetup[] = [];
   const described: QueueStatus[] = [];
   indices.forEach((index, queue) => {
-    const role = ROLES[queue];
+    const role = QUEUE_ROLES[queue];
     if (index === undefined || role === undefined) return;
     const size = ringSize(transport.queueMaxSize(index), settings.queueSizeMax);
     if (size === 0) missing(role, transport);

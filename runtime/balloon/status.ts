@@ -8,9 +8,12 @@ import type { ErrorCode } from "../errors.ts";
 import type { DeflateMode } from "./deflate.ts";
 import type { DriverStateName } from "./driver.ts";
 
+/** The core's queues, at the index that the core uses for each. */
+export const QUEUE_ROLES = ["inflateq", "deflateq", "statsq"] as const;
+
 /** One queue in use: what for, its number on this device, and its size in entries. */
 export interface QueueStatus {
-  readonly role: "inflateq" | "deflateq" | "statsq";
+  readonly role: (typeof QUEUE_ROLES)[number];
   readonly index: number;
   readonly size: number;
 }

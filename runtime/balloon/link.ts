@@ -1,0 +1,187 @@
+/**
+ * The link between core and device: what the driver's queues do, without a word on when or why.
+ *
+ * It must not decide. Invariant: a used ring that no device may write ends in an error before anything
+ * relies on it, and a buffer that the device holds is never posted again.
+ */
+import { type CoreExports, DEFLATEQ, describeFault, framesIn, INFLATEQ, STATSQ } from "../core.ts";
+import { BallonetError } from "../errors.ts";
+import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
+import { BALLOON_CONFIG, BALLOON_FEATURE, STATUS, STATUS_GONE } from "../virtio/constants.ts";
+import { hasFeature } from "../virtio/features.ts";
+import type { Transport } from "../virtio/transport.ts";
+import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
+import { type OpenQueues, openQueues, wantedFeatures } from "./queues.ts";
+import type { DriverSettings } from "./settings.ts";
+import { ledgerStatistics, postStatistics, type Statistics } from "./statistics.ts";
+import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
+
+export interface LinkOptions {
+  readonly core: CoreExports;
+  readonly transport: Transport;
+  readonly settings: DriverSettings;
+  statistics?(): Statistics;
+  onStep?(step: BringUpStep): void;
+}
+
+const NO_QUEUES: OpenQueues = { indices: [], setups: [], described: [] };
+
+export class Link {
+  /** Since the driver was made. */
+  readonly totals = { inflated: 0, deflated: 0, notifications: 0, actualWrites: 0, stats: 0 };
+  /** `actual` as last written to this device since its reset; what it kept from before is unknown. */
+  actualWritten = 0;
+  /** What was last agreed on; undefined before. */
+  negotiation: Negotiation | undefined;
+  private readonly options: LinkOptions;
+  private readonly core: CoreExports;
+  private readonly transport: Transport;
+  private queues: OpenQueues = NO_QUEUES;
+
+  constructor(options: LinkOptions) {
+    this.options = options;
+    this.core = options.core;
+    this.transport = options.transport;
+  }
+
+  get described(): readonly QueueStatus[] {
+    return this.queues.described;
+  }
+
+  /** Pages that the device has been sent and has not answered for. */
+  get pagesInFlight(): number {
+    if (this.queues === NO_QUEUES) return 0;
+    const { core } = this;
+    return core.queue_pages_in_flight(INFLATEQ) + core.queue_pages_in_flight(DEFLATEQ);
+  }
+
+  /** What the driver must say is in the balloon: acknowledged in, and not yet acknowledged out. */
+  get actualPages(): number {
+    return framesIn(this.core, "held") + this.core.queue_pages_in_flight(DEFLATEQ);
+  }
+
+  /**
+   * True while pages that are in use again have their deflate on its way. They must not be offered
+   * to the host a second time: it might see the two messages in either order.
+   */
+  get hasUntold(): boolean {
+    return this.core.queue_pages_in_flight(DEFLATEQ) !== framesIn(this.core, "deflating");
+  }
+
+  /** A bring-up of the device, in the order of virtio 1.3, 5.5.5. */
+  bringUp(deflateMode: DeflateMode): BringUp {
+    const { core, transport, settings, onStep } = this.options;
+    this.queues = NO_QUEUES;
+    this.actualWritten = 0;
+    return new BringUp({
+      transport,
+      decide: (offered, refusals) => wantedFeatures(settings, offered, refusals),
+      queues: (negotiation) => {
+        const tells = hasFeature(negotiation.negotiated, BALLOON_FEATURE.MUST_TELL_HOST);
+        checkDeflateMode(deflateMode, tells);
+        this.negotiation = negotiation;
+        // The device was reset, so nothing that it had is its own any more.
+        core.ledger_reclaim();
+        this.queues = openQueues({ core, transport, settings, negotiation });
+        return this.queues.setups;
+      },
+      beforeDriverOk: () => {
+        if (this.queues.indices[STATSQ] !== undefined) this.postStatistics();
+      },
+      afterDriverOk: (negotiation: Negotiation) => {
+        if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.STATS_VQ)) this.publish(STATSQ);
+        if (settings.actualAtStart) this.writeActual(0);
+      },
+      ...(onStep && { onStep }),
+    });
+  }
+
+  /** Answers the device's request for statistics, if there is one. @throws BallonetError `device-lied`. */
+  answerStatistics(): void {
+    if (this.queues.indices[STATSQ] === undefined) return;
+    if (this.checked(STATSQ, this.core.stats_take()) === 0) return;
+    this.postStatistics();
+    this.publish(STATSQ);
+    this.totals.stats += 1;
+  }
+
+  private postStatistics(): void {
+    postStatistics(this.core, this.options.statistics?.() ?? ledgerStatistics(this.core));
+  }
+
+  /** Takes in what the device acknowledged; answers the pages. @throws BallonetError `device-lied`. */
+  settle(): number {
+    const inflated = this.checked(INFLATEQ, this.core.balloon_settle(INFLATEQ));
+    const deflated = this.checked(DEFLATEQ, this.core.balloon_settle(DEFLATEQ));
+    this.totals.inflated += inflated;
+    this.totals.deflated += deflated;
+    return inflated + deflated;
+  }
+
+  private checked(queue: number, answer: number): number {
+    if (answer >= 0) return answer;
+    throw new BallonetError({
+      code: "device-lied",
+      what: `used ring of the ${QUEUE_ROLES[queue]}`,
+      seen: describeFault(answer),
+      todo: "report it to the device's makers; the guest goes on without the balloon",
+    });
+  }
+
+  /**
+   * num_pages, or "reset" when the device asks for one.
+   * @throws BallonetError `device-gone`.
+   */
+  readTarget(): number | "reset" {
+    const status = this.transport.status();
+    if (status === STATUS_GONE) {
+      throw new BallonetError({
+        code: "device-gone",
+        what: this.transport.name,
+        seen: "a status of all ones",
+        todo: "nothing if it was unplugged; the pages that it held stay away",
+      });
+    }
+    if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";
+    return this.transport.readConfig(BALLOON_CONFIG.numPages);
+  }
+
+  /** One 32-bit store, and only when there is something new to say (virtio 1.3, 5.5.6.1 and .2). */
+  updateActual(): void {
+    const pages = this.actualPages;
+    if (pages !== this.actualWritten) this.writeActual(pages);
+  }
+
+  private writeActual(pages: number): void {
+    this.transport.writeConfig(BALLOON_CONFIG.actual, pages);
+    this.actualWritten = pages;
+    this.totals.actualWrites += 1;
+  }
+
+  /** Shows the device what was posted, and notifies it if it wants to be. */
+  publish(queue: number): void {
+    const index = this.queues.indices[queue];
+    if (index === undefined || this.core.queue_publish(queue) === 0) return;
+    this.totals.notifications += 1;
+    this.transport.notify(index);
+  }
+
+  /**
+   * Asks for one interrupt per burst: when the last buffer in flight is back. True when something
+   * came back meanwhile, so that no interrupt will tell of it.
+   */
+  arm(): boolean {
+    let pending = false;
+    for (const queue of [INFLATEQ, DEFLATEQ, STATSQ]) {
+      if (this.queues.indices[queue] === undefined) continue;
+      const after = Math.max(0, this.core.queue_buffers_in_flight(queue) - 1);
+      if (this.core.queue_arm(queue, after) !== 0) pending = true;
+    }
+    return pending;
+  }
+
+  /** Tells the device that the driver has given it up, if there is one left to tell. */
+  markFailed(): void {
+    if (this.transport.status() !== STATUS_GONE) this.transport.addStatus(STATUS.FAILED);
+  }
+}
