@@ -1,0 +1,350 @@
+/**
+ * The balloon device: inflating, deflating, `num_pages` and `actual` (virtio 1.3, 5.5).
+ *
+ * It must not know PCI, nor when buffers are returned. Invariant: a page is the host's from the
+ * moment its inflate is taken until its deflate is acknowledged, and each move between is judged.
+ */
+
+import { ActualWatch } from "./actual.ts";
+import type { Context } from "./context.ts";
+import type { DeviceQueue, Fate, QueueServant } from "./device-queue.ts";
+import type { HostPages } from "./host-pages.ts";
+import { CONFIG, DESC, FEATURE, PAGE_BYTES, PAGE_SHIFT, QUEUE, RING } from "./numbers.ts";
+import { arraysEqual, readPfns } from "./pfns.ts";
+import type { BalloonHabits } from "./profile.ts";
+import type { Taken } from "./split-ring.ts";
+import type { DeviceType } from "./virtio.ts";
+
+/** What devices in the field take in one buffer, and what drivers should keep to. */
+export const PFNS_PER_BUFFER = 256;
+
+type Kind = "inflate" | "deflate";
+
+/** What a buffer asked for, kept until it is returned. */
+interface Request {
+  readonly pfns: Uint32Array;
+  /** Pages that the request really moved, so that their return moves them on. */
+  readonly moved: readonly number[];
+  readonly length: number;
+}
+
+export class Balloon implements DeviceType {
+  readonly configBytes: number;
+  readonly pages: HostPages;
+  readonly actualWatch: ActualWatch;
+  numPages = 0;
+  /** What the device shows as `actual`; who may change it depends on the profile. */
+  actual = 0;
+  private readonly context: Context;
+  private readonly habits: BalloonHabits;
+  private readonly frames: number;
+  private readonly queues: readonly DeviceQueue[];
+  private readonly requests = new Map<Taken, Request>();
+  private features = 0n;
+  private offered: bigint;
+  private lastReadTarget = 0;
+
+  constructor(
+    context: Context,
+    parts: {
+      readonly habits: BalloonHabits;
+      readonly pages: HostPages;
+      readonly frames: number;
+      readonly offered: bigint;
+      readonly queues: readonly DeviceQueue[];
+      readonly onReset: () => void;
+    },
+  ) {
+    this.context = context;
+    this.habits = parts.habits;
+    this.configBytes = parts.habits.configBytes;
+    this.pages = parts.pages;
+    this.frames = parts.frames;
+    this.offered = parts.offered;
+    this.queues = parts.queues;
+    this.onReset = parts.onReset;
+    this.actualWatch = new ActualWatch(context);
+  }
+
+  private readonly onReset: () => void;
+
+  /** The servant of the inflate or the deflate queue. */
+  servant(kind: Kind): QueueServant {
+    return {
+      serve: (taken) => this.serve(kind, taken),
+      returned: (taken) => this.returned(kind, taken),
+    };
+  }
+
+  negotiated(features: bigint): void {
+    this.features = features;
+  }
+
+  reset(): void {
+    this.requests.clear();
+    this.pages.clear();
+    this.actualWatch.reset();
+    this.features = 0n;
+    this.lastReadTarget = 0;
+    if (this.habits.actualAfterReset === "zero") this.actual = 0;
+    this.onReset();
+  }
+
+  readConfig(offset: number): number {
+    switch (offset) {
+      case CONFIG.numPages:
+        this.lastReadTarget = this.numPages;
+        return this.numPages;
+      case CONFIG.actual:
+        return this.actual >>> 0;
+      case CONFIG.freePageHintCmdId:
+        this.judgeOptional(FEATURE.freePageHint, "free_page_hint_cmd_id");
+        return 0;
+      case CONFIG.poisonVal:
+        this.judgeOptional(FEATURE.pagePoison, "poison_val");
+        return 0;
+      default:
+        return 0;
+    }
+  }
+
+  writeConfig(offset: number, value: number): void {
+    if (offset === CONFIG.numPages || offset === CONFIG.freePageHintCmdId) {
+      this.context.judge.breach("Q-READ-ONLY", `a write of ${value} at offset ${offset}`);
+    }
+    if (offset !== CONFIG.actual) return;
+    const { pages } = this;
+    this.actualWatch.write(
+      value,
+      pages.inBalloon,
+      pages.count("inflating"),
+      pages.count("deflating"),
+    );
+    const { actualOwner } = this.habits;
+    if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
+  }
+
+  /** Looks at every page of the host's and judges those that the guest changed. */
+  audit(): void {
+    for (const pfn of this.pages.pages("inflating")) this.judgeTouched(pfn, "D12");
+    for (const state of ["held", "deflating"] as const) {
+      for (const pfn of this.pages.pages(state)) this.judgeTouched(pfn, "D10");
+    }
+  }
+
+  /** Judges what only shows when the driver is at rest. */
+  check(options: { readonly memoryShort: boolean }): void {
+    this.audit();
+    for (const pfn of this.pages.pages("held")) {
+      if (this.mustTellHost || !this.pages.isTouched(pfn)) continue;
+      this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
+    }
+    const held = this.pages.inBalloon;
+    this.actualWatch.check(held);
+    if (options.memoryShort || this.pages.count("inflating") > 0) return;
+    if (this.numPages > held) {
+      this.context.judge.breach("D4", `num_pages is ${this.numPages}, the host holds ${held}`);
+    }
+  }
+
+  private get mustTellHost(): boolean {
+    return ((this.features >> BigInt(FEATURE.mustTellHost)) & 1n) === 1n;
+  }
+
+  private get deflateOnOom(): boolean {
+    return ((this.features >> BigInt(FEATURE.deflateOnOom)) & 1n) === 1n;
+  }
+
+  private serve(kind: Kind, taken: Taken): Fate {
+    const { context, habits } = this;
+    const { chain } = taken;
+    this.judgeShape(kind, taken);
+    const elements = habits.headOnly ? chain.elements.slice(0, 1) : chain.elements;
+    const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
+    const pfns = readPfns(context.memory, readable);
+    const over = pfns.length > PFNS_PER_BUFFER;
+    if (over && habits.oversize === "lose") return "lose";
+    const length = chain.readableBytes;
+    const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
+    const moved = counts ? this.move(kind, taken, pfns) : [];
+    this.requests.set(taken, { pfns, moved, length });
+    if (kind === "deflate" && moved.length > 0) this.judgeTarget(taken, moved.length);
+    return habits.returns === "never" ? "lose" : "return";
+  }
+
+  private returned(kind: Kind, taken: Taken): number {
+    const request = this.requests.get(taken);
+    this.requests.delete(taken);
+    if (request === undefined) return 0;
+    this.judgeArray(taken, request);
+    for (const pfn of request.moved) {
+      this.judgeTouched(pfn, kind === "inflate" ? "D12" : "D10", taken.entry);
+      this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
+    }
+    this.actualWatch.acknowledged(kind, request.moved.length);
+    this.countActual(kind, request.pfns.length);
+    return this.usedLength(request);
+  }
+
+  private countActual(kind: Kind, pfns: number): void {
+    const { actualOwner } = this.habits;
+    if (actualOwner !== "device" && actualOwner !== "both") return;
+    this.actual = (this.actual + (kind === "inflate" ? pfns : -pfns)) | 0;
+  }
+
+  private usedLength(request: Request): number {
+    switch (this.habits.usedLength) {
+      case "zero":
+        return 0;
+      case "total":
+        return request.length;
+      case "pfns":
+        return request.pfns.length;
+    }
+  }
+
+  private move(kind: Kind, taken: Taken, pfns: Uint32Array): number[] {
+    const moved: number[] = [];
+    const own = kind === "inflate" ? this.deviceMemory() : undefined;
+    let before = -1;
+    let disordered = false;
+    for (const pfn of pfns) {
+      if (pfn <= before) disordered = true;
+      before = pfn;
+      const fits = kind === "inflate" ? this.give(pfn, taken, own) : this.takeBack(pfn, taken);
+      if (fits) moved.push(pfn);
+    }
+    if (disordered) {
+      this.context.judge.breach("Q-ORDER", `${kind}: page numbers do not ascend`, [taken.entry]);
+    }
+    return moved;
+  }
+
+  private give(pfn: number, taken: Taken, own: ReadonlySet<number> | undefined): boolean {
+    const { judge } = this.context;
+    const entries = [taken.entry];
+    if (pfn >= this.frames) {
+      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, entries);
+      return false;
+    }
+    const state = this.pages.state(pfn);
+    if (state === "inflating") {
+      judge.breach("Q-PFN-TWICE", `inflate: page ${pfn} is being inflated already`, entries);
+      return false;
+    }
+    if (state !== "guest") {
+      judge.breach("Q-PFN-HELD", `inflate: page ${pfn} is ${state} already`, entries);
+      return false;
+    }
+    const spare = own?.has(pfn) ?? false;
+    if (spare) {
+      judge.breach("Q-DEVICE-MEMORY", `inflate: page ${pfn} is used by a queue`, entries);
+    }
+    this.pages.take(pfn, spare);
+    return true;
+  }
+
+  private takeBack(pfn: number, taken: Taken): boolean {
+    const { judge } = this.context;
+    const entries = [taken.entry];
+    if (pfn >= this.frames) {
+      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, entries);
+      return false;
+    }
+    switch (this.pages.state(pfn)) {
+      case "guest":
+        judge.breach("Q-PFN-NOT-HELD", `deflate: page ${pfn} is not in the balloon`, entries);
+        return false;
+      case "deflating":
+        judge.breach("Q-PFN-TWICE", `deflate: page ${pfn} is being deflated already`, entries);
+        return false;
+      case "inflating":
+        judge.breach("D13", `deflate: the inflate of page ${pfn} is in flight`, entries);
+        return false;
+      case "held":
+        this.judgeTouched(pfn, "D10", taken.entry);
+        this.pages.set(pfn, "deflating");
+        return true;
+    }
+  }
+
+  /** Pages on which queues and buffers in flight lie. */
+  private deviceMemory(): ReadonlySet<number> {
+    const found = new Set<number>();
+    const add = (address: number, bytes: number) => {
+      const last = (address + Math.max(bytes, 1) - 1) / PAGE_BYTES;
+      for (let pfn = Math.floor(address / PAGE_BYTES); pfn <= last; pfn += 1) found.add(pfn);
+    };
+    for (const { ring } of this.queues) {
+      if (ring === undefined) continue;
+      const { size, descAddress, driverAddress, deviceAddress } = ring.layout;
+      add(descAddress, size * RING.descBytes);
+      add(driverAddress, RING.headerBytes + size * RING.driverBytes + RING.eventBytes);
+      add(deviceAddress, RING.headerBytes + size * RING.deviceBytes + RING.eventBytes);
+      for (const { chain } of ring.inFlight.values()) {
+        for (const { address, length } of chain.elements) add(address, length);
+      }
+    }
+    return found;
+  }
+
+  private judgeShape(kind: Kind, taken: Taken): void {
+    const { judge } = this.context;
+    const { chain } = taken;
+    const entries = [taken.entry];
+    const bytes = chain.readableBytes;
+    if (chain.writableBytes > 0) judge.breach("Q-WRITABLE", `${kind}: a writable part`, entries);
+    if (chain.descriptors.length !== 1) {
+      const seen = `${kind}: ${chain.descriptors.length} descriptors`;
+      judge.breach("Q-ONE-DESCRIPTOR", seen, entries);
+    }
+    if (bytes === 0 && chain.writableBytes === 0)
+      judge.breach("Q-EMPTY", `${kind}: empty`, entries);
+    if (bytes % 4 !== 0) judge.breach("Q-LENGTH-4", `${kind}: ${bytes} bytes`, entries);
+    if (bytes > PFNS_PER_BUFFER * 4) {
+      judge.breach("Q-BUFFER-CAP", `${kind}: ${bytes / 4} pages in one buffer`, entries);
+    }
+  }
+
+  private judgeArray(taken: Taken, request: Request): void {
+    const { context, habits } = this;
+    const elements = habits.headOnly ? taken.chain.elements.slice(0, 1) : taken.chain.elements;
+    const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
+    if (arraysEqual(readPfns(context.memory, readable), request.pfns)) return;
+    const seen = `buffer ${taken.chain.head}: the array was changed in flight`;
+    context.judge.breach("R-BUFFER-CHANGED", seen, [taken.entry]);
+  }
+
+  private judgeTouched(pfn: number, rule: "D10" | "D12", entry?: number): void {
+    const at = this.pages.newlyTouched(pfn);
+    if (at < 0) return;
+    if (rule === "D10" && !this.mustTellHost) return;
+    const state = this.pages.state(pfn);
+    const address = pfn * 2 ** PAGE_SHIFT + at;
+    const seen = `page ${pfn} (${state}) was changed at 0x${address.toString(16)}`;
+    this.context.judge.breach(rule, seen, entry === undefined ? [] : [entry]);
+  }
+
+  private judgeTarget(taken: Taken, pages: number): void {
+    if (this.deflateOnOom) return;
+    const left = this.pages.count("held");
+    const target = Math.min(this.numPages, this.lastReadTarget);
+    if (left >= target) return;
+    const seen = `${pages} pages are taken back, ${left} are left, num_pages is ${target}`;
+    this.context.judge.breach("D7", seen, [taken.entry]);
+  }
+
+  private judgeOptional(feature: number, field: string): void {
+    if (((this.offered >> BigInt(feature)) & 1n) === 1n) return;
+    this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
+  }
+}
+
+/** The queues' names, for the trace. */
+export const QUEUE_NAMES: Readonly<Record<number, string>> = {
+  [QUEUE.inflate]: "inflateq",
+  [QUEUE.deflate]: "deflateq",
+  [QUEUE.stats]: "statsq",
+  [QUEUE.freePage]: "free_page_vq",
+  [QUEUE.reporting]: "reporting_vq",
+};

@@ -1,0 +1,85 @@
+/**
+ * The machine's virtual clock and what the device means to do later.
+ *
+ * It must not know what the work is. Invariant: work runs in the order of its due time, and work of
+ * equal due time in the order in which it was planned, so that runs can be repeated. Work never
+ * runs inside a driver's access: only `advance` and `run` let it run.
+ */
+
+interface Work {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/** More pieces of work than any honest schedule plans in one `run`: the bound that ends a loop. */
+export const RUN_LIMIT = 1_000_000;
+
+export class Clock {
+  private currentMs = 0;
+  private planned: Work[] = [];
+  private order = 0;
+
+  /** Virtual milliseconds since the machine was made; may be fractional, never goes back. */
+  get nowMs(): number {
+    return this.currentMs;
+  }
+
+  /** How many pieces of work are planned. */
+  get pending(): number {
+    return this.planned.length;
+  }
+
+  /** Moves the clock a little without running anything: what one access costs. */
+  tick(ms: number): void {
+    this.currentMs += ms;
+  }
+
+  /** Plans work `inMs` from now. */
+  plan(inMs: number, run: () => void): void {
+    this.order += 1;
+    this.planned.push({ dueMs: this.currentMs + inMs, order: this.order, run });
+  }
+
+  /** Forgets all planned work, as a device reset does. */
+  clear(): void {
+    this.planned = [];
+  }
+
+  /** Moves the clock by `ms` and runs what falls due on the way. */
+  advance(ms: number): void {
+    const untilMs = this.currentMs + ms;
+    this.runUntil(untilMs);
+    this.currentMs = Math.max(this.currentMs, untilMs);
+  }
+
+  /** Runs everything planned, moving the clock on to each due time. Returns how many ran. */
+  run(): number {
+    return this.runUntil(Number.POSITIVE_INFINITY);
+  }
+
+  private runUntil(untilMs: number): number {
+    for (let ran = 0; ran < RUN_LIMIT; ran += 1) {
+      const work = this.takeDue(untilMs);
+      if (work === undefined) return ran;
+      this.currentMs = Math.max(this.currentMs, work.dueMs);
+      work.run();
+    }
+    throw new Error(`clock: more than ${RUN_LIMIT} pieces of work in one run; a schedule loops`);
+  }
+
+  private takeDue(untilMs: number): Work | undefined {
+    let best = -1;
+    for (let i = 0; i < this.planned.length; i += 1) {
+      const work = this.planned[i] as Work;
+      if (work.dueMs > untilMs) continue;
+      const leader = best < 0 ? undefined : (this.planned[best] as Work);
+      if (leader === undefined || before(work, leader)) best = i;
+    }
+    return best < 0 ? undefined : this.planned.splice(best, 1)[0];
+  }
+}
+
+function before(a: Work, b: Work): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+}

@@ -1,0 +1,232 @@
+/**
+ * The common configuration structure (virtio 1.3, 4.1.4.3): the fields and what they do.
+ *
+ * It must not know BARs. Invariant: what a driver writes to a queue's fields takes effect only while
+ * the queue is not enabled.
+ */
+
+import type { Context } from "./context.ts";
+import type { DeviceQueue } from "./device-queue.ts";
+import type { Field } from "./fields.ts";
+import { COMMON, NO_VECTOR, RING } from "./numbers.ts";
+import type { VirtioDevice } from "./virtio.ts";
+
+const ALL_ADDRESSES = 7;
+
+/** The three address fields and what they must be multiples of. */
+const PARTS = [
+  { key: "descAddress", field: "queue_desc", offset: COMMON.queueDesc, align: RING.descAlign },
+  { key: "driverAddress", field: "queue_driver", offset: COMMON.queueDriver, align: 2 },
+  { key: "deviceAddress", field: "queue_device", offset: COMMON.queueDevice, align: 4 },
+] as const;
+
+type PartKey = (typeof PARTS)[number]["key"];
+
+export class CommonConfig {
+  readonly fields: readonly Field[];
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly lowAddressesOnly: boolean;
+  private offerSelect = 0;
+  private featureSelect = 0;
+  private queueSelect = 0;
+
+  constructor(context: Context, virtio: VirtioDevice, lowAddressesOnly: boolean) {
+    this.context = context;
+    this.virtio = virtio;
+    this.lowAddressesOnly = lowAddressesOnly;
+    this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
+  }
+
+  private deviceFields(): Field[] {
+    const { virtio } = this;
+    return [
+      field("device_feature_select", COMMON.deviceFeatureSelect, 4, {
+        read: () => this.offerSelect,
+        write: (value) => {
+          this.offerSelect = value;
+        },
+      }),
+      this.readOnly("device_feature", COMMON.deviceFeature, 4, () =>
+        virtio.readOffer(this.offerSelect),
+      ),
+      field("driver_feature_select", COMMON.driverFeatureSelect, 4, {
+        read: () => this.featureSelect,
+        write: (value) => {
+          this.featureSelect = value;
+        },
+      }),
+      field("driver_feature", COMMON.driverFeature, 4, {
+        read: () => virtio.readFeatures(this.featureSelect),
+        write: (value) => virtio.writeFeatures(this.featureSelect, value),
+      }),
+      this.vector("config_msix_vector", COMMON.configMsixVector),
+      this.readOnly("num_queues", COMMON.numQueues, 2, () => virtio.queues.length),
+      field("device_status", COMMON.deviceStatus, 1, {
+        read: () => virtio.readStatus(),
+        write: (value) => this.writeStatus(value),
+      }),
+      this.readOnly("config_generation", COMMON.configGeneration, 1, () => virtio.readGeneration()),
+    ];
+  }
+
+  private queueFields(): Field[] {
+    return [
+      field("queue_select", COMMON.queueSelect, 2, {
+        read: () => this.queueSelect,
+        write: (value) => {
+          this.queueSelect = value;
+        },
+      }),
+      field("queue_size", COMMON.queueSize, 2, {
+        read: () => this.queue?.size ?? 0,
+        write: (value) => this.writeSize(value),
+      }),
+      this.vector("queue_msix_vector", COMMON.queueMsixVector),
+      field("queue_enable", COMMON.queueEnable, 2, {
+        read: () => (this.queue?.enabled ? 1 : 0),
+        write: (value) => this.writeEnable(value),
+      }),
+      this.readOnly("queue_notify_off", COMMON.queueNotifyOff, 2, () => {
+        return this.queue?.options.notifyOff ?? 0;
+      }),
+    ];
+  }
+
+  private addressFields(): Field[] {
+    return PARTS.flatMap(({ key, field: name, offset }, part) => [
+      field(`${name} (low)`, offset, 4, {
+        read: () => (this.queue?.[key] ?? 0) % 0x1_0000_0000,
+        write: (value) => this.writeAddress(part, key, value, "low"),
+      }),
+      field(`${name} (high)`, offset + 4, 4, {
+        read: () => Math.floor((this.queue?.[key] ?? 0) / 0x1_0000_0000),
+        write: (value) => this.writeAddress(part, key, value, "high"),
+      }),
+    ]);
+  }
+
+  private get queue(): DeviceQueue | undefined {
+    const queue = this.virtio.queues[this.queueSelect];
+    return queue?.exists ? queue : undefined;
+  }
+
+  private writeStatus(value: number): void {
+    if (value === 0) {
+      this.offerSelect = 0;
+      this.featureSelect = 0;
+      this.queueSelect = 0;
+    }
+    this.virtio.writeStatus(value);
+  }
+
+  /** The queue to set up, unless there is none or it is too late. */
+  private settable(what: string): DeviceQueue | undefined {
+    const { judge } = this.context;
+    const { queue } = this;
+    if (queue === undefined) {
+      judge.breach("P-QUEUE-ABSENT", `${what} of queue ${this.queueSelect}, which is not there`);
+      return undefined;
+    }
+    if (!queue.enabled) return queue;
+    judge.breach("P-ENABLE-ORDER", `${what} of ${queue.options.name} changes after it was enabled`);
+    return undefined;
+  }
+
+  private writeSize(value: number): void {
+    const { judge } = this.context;
+    const queue = this.settable("queue_size");
+    if (queue === undefined) return;
+    if (value === 0 || (value & (value - 1)) !== 0) {
+      judge.breach("P-QUEUE-SIZE", `${queue.options.name}: queue_size ${value}`);
+      return;
+    }
+    const { maxSize } = queue.options;
+    if (value > maxSize) {
+      judge.breach("P-QUEUE-LARGER", `${queue.options.name}: ${value}, offered are ${maxSize}`);
+    }
+    queue.size = Math.min(value, maxSize);
+  }
+
+  private writeAddress(part: number, key: PartKey, value: number, half: "low" | "high"): void {
+    const queue = this.settable(PARTS[part]?.field ?? key);
+    if (queue === undefined) return;
+    const was = queue[key];
+    if (half === "low") {
+      queue.written |= 1 << part;
+      queue[key] = was - (was % 0x1_0000_0000) + value;
+    } else if (!this.lowAddressesOnly) {
+      queue[key] = (was % 0x1_0000_0000) + value * 0x1_0000_0000;
+    }
+  }
+
+  private writeEnable(value: number): void {
+    const { judge } = this.context;
+    if (value === 0) {
+      judge.breach("P-ENABLE-ZERO", `queue ${this.queueSelect}: 0 is written to queue_enable`);
+      return;
+    }
+    if (value !== 1) {
+      judge.breach("P-ENABLE-VALUE", `queue ${this.queueSelect}: queue_enable ${value}`);
+      return;
+    }
+    const queue = this.settable("queue_enable");
+    if (queue === undefined || !this.judgeParts(queue)) return;
+    this.virtio.enableQueue(queue);
+  }
+
+  private judgeParts(queue: DeviceQueue): boolean {
+    const { judge, memory } = this.context;
+    const { name } = queue.options;
+    if (queue.written !== ALL_ADDRESSES) {
+      judge.breach("P-ENABLE-ORDER", `${name} is enabled before its addresses are set`);
+      return false;
+    }
+    let sound = true;
+    const sizes = [queue.size * 16, queue.size * 2 + 6, queue.size * 8 + 6];
+    for (const [part, { key, field: what, align }] of PARTS.entries()) {
+      const address = queue[key];
+      if (address % align !== 0) {
+        judge.breach("R-ALIGN", `${name}: ${what} 0x${address.toString(16)}`);
+        sound = false;
+      } else if (!memory.contains(address, sizes[part] ?? 0)) {
+        judge.breach("R-MEMORY", `${name}: ${what} 0x${address.toString(16)} is beyond memory`);
+        sound = false;
+      }
+    }
+    if (!sound) return false;
+    const used = memory.read32(queue.deviceAddress);
+    if (used !== 0)
+      judge.breach("R-USED-ZERO", `${name}: flags and idx are 0x${used.toString(16)}`);
+    return true;
+  }
+
+  private readOnly(name: string, offset: number, width: 1 | 2 | 4, read: () => number): Field {
+    return field(name, offset, width, {
+      read,
+      write: (value) => {
+        this.context.judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
+      },
+    });
+  }
+
+  /** Without an MSI-X capability every vector field reads "no vector". */
+  private vector(name: string, offset: number): Field {
+    return field(name, offset, 2, {
+      read: () => NO_VECTOR,
+      write: (value) => {
+        if (value === NO_VECTOR) return;
+        this.context.judge.breach("P-MSIX-VECTOR", `${name} is ${value}, there is no MSI-X`);
+      },
+    });
+  }
+}
+
+function field(
+  name: string,
+  offset: number,
+  width: 1 | 2 | 4,
+  ways: { read(): number; write(value: number): void },
+): Field {
+  return { name, offset, width, ...ways };
+}

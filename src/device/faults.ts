@@ -1,0 +1,128 @@
+/**
+ * The ways in which the device can be told to misbehave, each with what a good driver does then.
+ *
+ * It must not hold the misbehaviour itself. Invariant: every fault has a name, says what the device
+ * does, and says which outcome is expected, so that a test can be written from this table alone.
+ */
+
+export interface Fault {
+  readonly name: string;
+  /** What the device does. */
+  readonly does: string;
+  /** What a driver should make of it. */
+  readonly expected: string;
+}
+
+const QUARANTINE =
+  "The driver sets FAILED, says why, reuses none of its buffers in flight, and the guest lives on.";
+
+export const faults = [
+  {
+    name: "used-id-out-of-range",
+    does: "The next returned buffer is reported with an id that is not below the queue size.",
+    expected: QUARANTINE,
+  },
+  {
+    name: "used-id-not-in-flight",
+    does: "The next returned buffer is reported with an id in range that is not in flight.",
+    expected: QUARANTINE,
+  },
+  {
+    name: "used-id-twice",
+    does: "The next returned buffer is reported twice in a row.",
+    expected: QUARANTINE,
+  },
+  {
+    name: "used-idx-jump",
+    does: "used idx moves on by more than the queue size.",
+    expected: QUARANTINE,
+  },
+  {
+    name: "used-idx-back",
+    does: "used idx moves back by one instead of forward.",
+    expected: QUARANTINE,
+  },
+  {
+    name: "refuse-features",
+    does: "FEATURES_OK does not stay set, whatever was accepted, `times` times.",
+    expected:
+      "The driver resets, reads the offer again and tries again a bounded number of times; then " +
+      "FAILED.",
+  },
+  {
+    name: "refuse-without-must-tell-host",
+    does: "FEATURES_OK does not stay set unless MUST_TELL_HOST is accepted.",
+    expected: "A driver that accepts the bit comes up; another one sets FAILED.",
+  },
+  {
+    name: "reset-never-clears",
+    does: "After a reset device_status keeps reading what it was, never 0.",
+    expected: "The driver gives up after a bounded wait; it sets no status bit.",
+  },
+  {
+    name: "reset-slow",
+    does: "After a reset device_status reads 0 only from the `times`-th read on.",
+    expected: "The driver waits and comes up.",
+  },
+  {
+    name: "generation-never-settles",
+    does: "config_generation reads differently every time.",
+    expected: "The driver retries a bounded number of times and goes on; it does not hang.",
+  },
+  {
+    name: "needs-reset",
+    does: "The device sets DEVICE_NEEDS_RESET and serves nothing until it is reset.",
+    expected: "The driver stops using its queues; it may reset and start again.",
+  },
+] as const satisfies readonly Fault[];
+
+export type FaultName = (typeof faults)[number]["name"];
+
+/** A fault to inject. `queue` narrows it to one queue; `after` lets so many buffers pass first. */
+export interface FaultSpec {
+  readonly name: FaultName;
+  readonly queue?: number;
+  readonly after?: number;
+  readonly times?: number;
+}
+
+interface Armed {
+  readonly spec: FaultSpec;
+  wait: number;
+  left: number;
+}
+
+/** The faults that are armed now. */
+export class FaultBox {
+  private armed: Armed[] = [];
+
+  arm(spec: FaultSpec): void {
+    this.armed.push({ spec, wait: spec.after ?? 0, left: spec.times ?? 1 });
+  }
+
+  /** Whether the fault strikes now; counts down `after` first, then `times`. */
+  strikes(name: FaultName, queue?: number): boolean {
+    const armed = this.find(name, queue);
+    if (armed === undefined) return false;
+    if (armed.wait > 0) {
+      armed.wait -= 1;
+      return false;
+    }
+    armed.left -= 1;
+    if (armed.left <= 0) this.armed = this.armed.filter((other) => other !== armed);
+    return true;
+  }
+
+  /** Whether a fault that lasts is armed. */
+  lasts(name: FaultName): boolean {
+    return this.find(name) !== undefined;
+  }
+
+  private find(name: FaultName, queue?: number): Armed | undefined {
+    return this.armed.find(
+      ({ spec }) =>
+        spec.name === name &&
+        (spec.queue === undefined || queue === undefined || spec.queue === queue),
+    );
+  }
+}

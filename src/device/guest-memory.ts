@@ -1,0 +1,97 @@
+/**
+ * The guest's physical memory, as a device reaches it: little-endian, by physical address.
+ *
+ * It must not know rings or pages' owners. Invariant: it holds no buffer across calls without
+ * comparing it first, because a wasm memory that grows gets a new one.
+ */
+
+import { PAGE_BYTES } from "./numbers.ts";
+
+/** Anything that has the guest's memory as its `buffer`: a WebAssembly.Memory, a typed array. */
+export type GuestMemorySource = { readonly buffer: ArrayBufferLike } | (() => ArrayBufferLike);
+
+export class GuestMemory {
+  private readonly fetch: () => ArrayBufferLike;
+  private buffer: ArrayBufferLike;
+  private view: DataView;
+  private words: Uint32Array;
+
+  constructor(source: GuestMemorySource) {
+    this.fetch = typeof source === "function" ? source : () => source.buffer;
+    this.buffer = this.fetch();
+    this.view = new DataView(this.buffer);
+    this.words = wordsOf(this.buffer);
+  }
+
+  /** Bytes that exist now. */
+  get bytes(): number {
+    this.refresh();
+    return this.view.byteLength;
+  }
+
+  /** Whether the whole range exists. */
+  contains(address: number, length: number): boolean {
+    return address >= 0 && length >= 0 && address + length <= this.bytes;
+  }
+
+  read16(address: number): number {
+    this.refresh();
+    return this.view.getUint16(address, true);
+  }
+
+  read32(address: number): number {
+    this.refresh();
+    return this.view.getUint32(address, true);
+  }
+
+  /** A 64-bit number as a double: exact up to 2^53, which is more than any address has. */
+  read64(address: number): number {
+    return this.read32(address) + this.read32(address + 4) * 0x1_0000_0000;
+  }
+
+  read64Exact(address: number): bigint {
+    this.refresh();
+    return this.view.getBigUint64(address, true);
+  }
+
+  write16(address: number, value: number): void {
+    this.refresh();
+    this.view.setUint16(address, value, true);
+  }
+
+  write32(address: number, value: number): void {
+    this.refresh();
+    this.view.setUint32(address, value, true);
+  }
+
+  /** Fills one page with one 32-bit word. */
+  fillPage(pfn: number, word: number): void {
+    this.refresh();
+    const start = pfn * (PAGE_BYTES / 4);
+    this.words.fill(word, start, start + PAGE_BYTES / 4);
+  }
+
+  /** Byte offset in the page of the first word that differs from `word`; -1 when all are equal. */
+  firstDifference(pfn: number, word: number): number {
+    this.refresh();
+    const words = this.words;
+    const start = pfn * (PAGE_BYTES / 4);
+    const end = start + PAGE_BYTES / 4;
+    for (let i = start; i < end; i += 1) {
+      if (words[i] !== word) return (i - start) * 4;
+    }
+    return -1;
+  }
+
+  private refresh(): void {
+    const buffer = this.fetch();
+    if (buffer === this.buffer) return;
+    this.buffer = buffer;
+    this.view = new DataView(buffer);
+    this.words = wordsOf(buffer);
+  }
+}
+
+function wordsOf(buffer: ArrayBufferLike): Uint32Array {
+  return new Uint32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
+}

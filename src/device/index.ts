@@ -1,0 +1,27 @@
+/**
+ * ballonet/device: the reference machine, for anybody's virtio-balloon driver.
+ *
+ * Public names only.
+ */
+
+export type { Completion } from "./completion.ts";
+export { type Fault, type FaultName, type FaultSpec, faults } from "./faults.ts";
+export type { GuestMemorySource } from "./guest-memory.ts";
+export { formatVerdict, type Verdict } from "./judge.ts";
+export {
+  type AccessWidth,
+  type CheckOptions,
+  type CompletionOption,
+  createMachine,
+  hasFailed,
+  type Machine,
+  type MachineHal,
+  MachineOptionError,
+  type MachineOptions,
+} from "./machine.ts";
+export type { Offer } from "./offer.ts";
+export type { BalloonHabits, BarSpec, CapSpec, PciLook, Profile, QueueSpec } from "./profile.ts";
+export { type ProfileName, profiles } from "./profiles.ts";
+export type { Level, Rule } from "./rule.ts";
+export { notObservable, type RuleId, rules, type Unobservable } from "./rules.ts";
+export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./trace.ts";

@@ -1,0 +1,164 @@
+/**
+ * The specification's numbers, as the device knows them.
+ *
+ * It must not know any driver: a judge shares no code with the judged, so these numbers are written
+ * here a second time and a test compares them with a third table. Invariant: every value is the one
+ * printed in virtio 1.3 (or in the PCI specification, for the PCI ones); nothing here is derived.
+ */
+
+/** Virtio device ids and PCI ids (virtio 1.3, 4.1.2 and 5). */
+export const ID = {
+  balloon: 5,
+  entropy: 4,
+  vendor: 0x1af4,
+  balloonTransitional: 0x1002,
+  balloonModern: 0x1045,
+  entropyTransitional: 0x1005,
+  entropyModern: 0x1044,
+} as const;
+
+/** Feature bits, as bit numbers (virtio 1.3, 5.5.3 and 6). */
+export const FEATURE = {
+  mustTellHost: 0,
+  statsVq: 1,
+  deflateOnOom: 2,
+  freePageHint: 3,
+  pagePoison: 4,
+  pageReporting: 5,
+  ringIndirectDesc: 28,
+  ringEventIdx: 29,
+  version1: 32,
+  accessPlatform: 33,
+  ringPacked: 34,
+  inOrder: 35,
+  ringReset: 40,
+} as const;
+
+/** device_status bits (virtio 1.3, 2.1). */
+export const STATUS = {
+  acknowledge: 1,
+  driver: 2,
+  driverOk: 4,
+  featuresOk: 8,
+  needsReset: 64,
+  failed: 128,
+} as const;
+
+/** Offsets in the balloon's device-specific configuration (virtio 1.3, 5.5.4). */
+export const CONFIG = {
+  numPages: 0,
+  actual: 4,
+  freePageHintCmdId: 8,
+  poisonVal: 12,
+} as const;
+
+/** Virtqueue numbers as the specification fixes them (virtio 1.3, 5.5.2). */
+export const QUEUE = { inflate: 0, deflate: 1, stats: 2, freePage: 3, reporting: 4 } as const;
+
+/** Statistic tags (virtio 1.3, 5.5.6.4). */
+export const STAT = {
+  swapIn: 0,
+  swapOut: 1,
+  majorFaults: 2,
+  minorFaults: 3,
+  memoryFree: 4,
+  memoryTotal: 5,
+  available: 6,
+  caches: 7,
+  hugePagesAllocated: 8,
+  hugePagesFailed: 9,
+} as const;
+
+/** One statistic: le16 tag, le64 value, packed (virtio 1.3, 5.5.6.3). */
+export const STAT_BYTES = 10;
+
+/** The balloon's page size, whatever the guest's own is (virtio 1.3, 5.5.6). */
+export const PAGE_BYTES = 4096;
+export const PAGE_SHIFT = 12;
+
+/** Types of virtio PCI capabilities (virtio 1.3, 4.1.4). */
+export const CAP = {
+  commonCfg: 1,
+  notifyCfg: 2,
+  isrCfg: 3,
+  deviceCfg: 4,
+  pciCfg: 5,
+  sharedMemoryCfg: 8,
+  vendorCfg: 9,
+} as const;
+
+/** Bytes of a virtio PCI capability without what may follow it (virtio 1.3, 4.1.4). */
+export const CAP_BYTES = 16;
+
+/** Offsets in the common configuration structure (virtio 1.3, 4.1.4.3). */
+export const COMMON = {
+  deviceFeatureSelect: 0x00,
+  deviceFeature: 0x04,
+  driverFeatureSelect: 0x08,
+  driverFeature: 0x0c,
+  configMsixVector: 0x10,
+  numQueues: 0x12,
+  deviceStatus: 0x14,
+  configGeneration: 0x15,
+  queueSelect: 0x16,
+  queueSize: 0x18,
+  queueMsixVector: 0x1a,
+  queueEnable: 0x1c,
+  queueNotifyOff: 0x1e,
+  queueDesc: 0x20,
+  queueDriver: 0x28,
+  queueDevice: 0x30,
+} as const;
+
+/** Bytes of the common configuration that exist without optional features. */
+export const COMMON_BYTES = 0x38;
+
+/** ISR status bits (virtio 1.3, 4.1.4.5). */
+export const ISR = { queue: 1, config: 2 } as const;
+
+/** "No vector" (virtio 1.3, 4.1.5.1.2). */
+export const NO_VECTOR = 0xffff;
+
+/** Descriptor flags (virtio 1.3, 2.7.5). */
+export const DESC = { next: 1, write: 2, indirect: 4 } as const;
+
+/** Flags of the driver area and of the device area (virtio 1.3, 2.7.6 and 2.7.8). */
+export const RING_FLAG = { noInterrupt: 1, noNotify: 1 } as const;
+
+/** Alignment and size of the three parts of a split virtqueue (virtio 1.3, 2.7). */
+export const RING = {
+  descAlign: 16,
+  descBytes: 16,
+  driverAlign: 2,
+  driverBytes: 2,
+  deviceAlign: 4,
+  deviceBytes: 8,
+  headerBytes: 4,
+  eventBytes: 2,
+  maxSize: 32768,
+} as const;
+
+/** PCI configuration space (PCI local bus specification 3.0, 6.1; mechanism #1, 3.2.2.3.2). */
+export const PCI = {
+  addressPort: 0xcf8,
+  dataPort: 0xcfc,
+  vendorId: 0x00,
+  deviceId: 0x02,
+  command: 0x04,
+  status: 0x06,
+  revision: 0x08,
+  classCode: 0x09,
+  headerType: 0x0e,
+  bar0: 0x10,
+  primaryBus: 0x18,
+  subsystemVendor: 0x2c,
+  subsystemId: 0x2e,
+  capabilities: 0x34,
+  interruptLine: 0x3c,
+  interruptPin: 0x3d,
+  vendorCapability: 0x09,
+} as const;
+
+/** Bits of the PCI command and status registers. */
+export const PCI_COMMAND = { io: 1, memory: 2, busMaster: 4 } as const;
+export const PCI_STATUS = { interrupt: 8, capabilities: 16 } as const;

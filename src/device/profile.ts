@@ -1,0 +1,95 @@
+/**
+ * What a profile says: everything in which one balloon device differs from another.
+ *
+ * It must not hold any device's values; profiles.ts does. Invariant: a profile is plain values, so
+ * that a caller can spread one and change what it likes.
+ */
+
+import type { Completion } from "./completion.ts";
+
+/** How a BAR is made. */
+export interface BarSpec {
+  readonly index: number;
+  readonly kind: "io" | "mem32" | "mem64";
+  readonly bytes: number;
+  /** Where the firmware has put it. */
+  readonly base: number;
+  readonly prefetchable?: boolean;
+}
+
+/** One capability. `reserved` ones are there to be ignored. */
+export interface CapSpec {
+  readonly type: number;
+  readonly bar: number;
+  readonly offset: number;
+  readonly bytes: number;
+  /** Bytes by which cap_len is larger than it needs to be. */
+  readonly padding?: number;
+  /** A capability that no driver can use, because its type or its BAR number is reserved. */
+  readonly reserved?: boolean;
+}
+
+export interface PciLook {
+  readonly deviceId: number;
+  readonly revision: number;
+  readonly subsystemId: number;
+  /** Base class, subclass and programming interface as 0xBBSSPP. */
+  readonly classCode: number;
+  readonly bus: 0 | 1;
+  readonly device: number;
+  readonly function: number;
+  /** The command register as the firmware left it. */
+  readonly command: number;
+  readonly bars: readonly BarSpec[];
+  /** In the order of the capability list. */
+  readonly caps: readonly CapSpec[];
+  readonly notifyMultiplier: number;
+  /** Whether the configuration access window works. */
+  readonly window: boolean;
+  /** Other functions on the bus, to be left alone. */
+  readonly decoys: boolean;
+}
+
+/**
+ * What an access with a wrong width does, besides being a breach. `native`: nothing, reads give
+ * ones. `any`: what the bytes say. `v86`: what that emulator's port handlers do.
+ */
+export type AccessHabit = "native" | "any" | "v86";
+
+export interface BalloonHabits {
+  /** Bytes of device configuration. */
+  readonly configBytes: number;
+  /** Whose value `actual` shows. `nobody`: writes are ignored and it reads 0. */
+  readonly actualOwner: "driver" | "device" | "both" | "nobody";
+  readonly actualAfterReset: "zero" | "kept";
+  readonly usedLength: "zero" | "total" | "pfns";
+  /** A buffer of more than 256 pages is served, returned unserved, or lost. */
+  readonly oversize: "serve" | "skip" | "lose";
+  /** Whether only the first descriptor of a chain is read. */
+  readonly headOnly: boolean;
+  /** Whether inflate and deflate buffers come back at all. */
+  readonly returns: "by schedule" | "never";
+  /** Whether requests for statistics are made. */
+  readonly statsServed: boolean;
+}
+
+export interface QueueSpec {
+  readonly size: number;
+  readonly notifyOff: number;
+}
+
+export interface Profile {
+  readonly name: string;
+  /** Feature bits offered unless the caller says otherwise. */
+  readonly features: readonly number[];
+  /** By queue number. A size of 0 is a queue that does not exist. */
+  readonly queues: readonly QueueSpec[];
+  readonly generation: "changes" | "never";
+  readonly driverFeaturesStart: "none" | "offered";
+  readonly access: AccessHabit;
+  /** Whether the upper halves of queue addresses are ignored. */
+  readonly lowAddressesOnly: boolean;
+  readonly completion: Completion;
+  readonly pci: PciLook;
+  readonly balloon: BalloonHabits;
+}

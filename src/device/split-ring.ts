@@ -1,0 +1,211 @@
+/**
+ * The device's side of a split virtqueue (virtio 1.3, 2.7).
+ *
+ *   descriptor table   16 bytes x size    written by the driver
+ *   driver area        flags:16 idx:16 ring[size]:16 used_event:16          written by the driver
+ *   device area        flags:16 idx:16 ring[size]{id:32 len:32} avail_event:16   written here
+ *
+ * It must not know what buffers are for, nor when they are returned. Invariant: it takes at most
+ * `size` buffers that it has not returned, and a head that is taken is not taken again before.
+ */
+
+import { type Chain, unchanged, walkChain } from "./chain.ts";
+import type { Context } from "./context.ts";
+import { RING, RING_FLAG } from "./numbers.ts";
+import type { RuleId } from "./rules.ts";
+
+export interface RingLayout {
+  readonly name: string;
+  readonly size: number;
+  readonly descAddress: number;
+  readonly driverAddress: number;
+  readonly deviceAddress: number;
+  readonly eventIdx: boolean;
+  readonly indirect: boolean;
+}
+
+/** A chain that the device took, and the trace entry that says so. */
+export interface Taken {
+  readonly chain: Chain;
+  readonly entry: number;
+}
+
+export class SplitRing {
+  readonly layout: RingLayout;
+  /** Buffers taken and not returned, by head. */
+  readonly inFlight = new Map<number, Taken>();
+  /** The rule that made the ring unreadable; the device then asks to be reset. */
+  broken: RuleId | undefined;
+  private readonly context: Context;
+  private takenIdx = 0;
+  private usedIdx = 0;
+  private signalledIdx = 0;
+  private usedFlags = 0;
+  private availEvent = 0;
+
+  constructor(context: Context, layout: RingLayout) {
+    this.context = context;
+    this.layout = layout;
+    context.memory.write16(layout.deviceAddress, 0);
+    this.allowKicks(true);
+  }
+
+  /** How many buffers the driver has made available and the device has not taken. */
+  get waiting(): number {
+    return (this.availIdx - this.takenIdx) & 0xffff;
+  }
+
+  /** Whether the driver owes a notification for what waits (virtio 1.3, 2.7.10). */
+  get kickOwed(): boolean {
+    if (this.waiting === 0) return false;
+    if (!this.layout.eventIdx) return (this.usedFlags & RING_FLAG.noNotify) === 0;
+    return passes(this.availEvent, this.availIdx, this.takenIdx);
+  }
+
+  /** The used idx as the device has written it last. */
+  get used(): number {
+    return this.usedIdx;
+  }
+
+  /** Asks for notifications, or for none until further notice. */
+  allowKicks(allow: boolean): void {
+    const { memory } = this.context;
+    if (this.layout.eventIdx) {
+      this.availEvent = (allow ? this.takenIdx : this.takenIdx - 1) & 0xffff;
+      memory.write16(this.availEventAddress, this.availEvent);
+    } else {
+      this.usedFlags = allow ? 0 : RING_FLAG.noNotify;
+      memory.write16(this.layout.deviceAddress, this.usedFlags);
+    }
+  }
+
+  /** Takes everything that is available; stops at the first buffer that cannot be read. */
+  take(): Taken[] {
+    const taken: Taken[] = [];
+    if (this.broken !== undefined || !this.judgeIdx()) return taken;
+    this.judgeFlags();
+    const count = this.waiting;
+    for (let i = 0; i < count && this.broken === undefined; i += 1) {
+      const one = this.takeOne();
+      if (one !== undefined) taken.push(one);
+    }
+    return taken;
+  }
+
+  /** Writes one used entry; the driver sees it after `publish`. */
+  pushUsed(id: number, length: number): void {
+    const { memory } = this.context;
+    const slot = this.usedIdx & (this.layout.size - 1);
+    const at = this.layout.deviceAddress + RING.headerBytes + slot * RING.deviceBytes;
+    memory.write32(at, id);
+    memory.write32(at + 4, length);
+    this.usedIdx = (this.usedIdx + 1) & 0xffff;
+  }
+
+  /** Moves used idx without an entry: only a device that lies does. */
+  skipUsed(count: number): void {
+    this.usedIdx = (this.usedIdx + count) & 0xffff;
+  }
+
+  /** Makes the used entries visible. Returns whether the driver wants an interrupt for them. */
+  publish(): boolean {
+    const { memory } = this.context;
+    memory.write16(this.layout.deviceAddress + 2, this.usedIdx);
+    const from = this.signalledIdx;
+    if (this.layout.eventIdx) {
+      if (!passes(memory.read16(this.usedEventAddress), this.usedIdx, from)) return false;
+      this.signalledIdx = this.usedIdx;
+      return true;
+    }
+    this.signalledIdx = this.usedIdx;
+    return (memory.read16(this.layout.driverAddress) & RING_FLAG.noInterrupt) === 0;
+  }
+
+  /** Judges what the driver must leave alone: the device area and the chains in flight. */
+  audit(): void {
+    const { memory, judge } = this.context;
+    const { name, deviceAddress } = this.layout;
+    const flags = memory.read16(deviceAddress);
+    const idx = memory.read16(deviceAddress + 2);
+    if (flags !== this.usedFlags || idx !== this.usedIdx) {
+      judge.breach("R-USED-WRITTEN", `${name}: flags ${flags} idx ${idx}, not ${this.usedIdx}`);
+    }
+    for (const taken of this.inFlight.values()) this.judgeUnchanged(taken);
+    this.judgeFlags();
+  }
+
+  /** Judges that a chain's descriptors are as they were when they were taken. */
+  judgeUnchanged(taken: Taken): void {
+    if (unchanged(this.context, taken.chain)) return;
+    const seen = `${this.layout.name}: chain ${taken.chain.head} was changed in flight`;
+    this.context.judge.breach("R-DESC-CHANGED", seen, [taken.entry]);
+  }
+
+  private get availIdx(): number {
+    return this.context.memory.read16(this.layout.driverAddress + 2);
+  }
+
+  private get usedEventAddress(): number {
+    return this.layout.driverAddress + RING.headerBytes + this.layout.size * RING.driverBytes;
+  }
+
+  private get availEventAddress(): number {
+    return this.layout.deviceAddress + RING.headerBytes + this.layout.size * RING.deviceBytes;
+  }
+
+  private takeOne(): Taken | undefined {
+    const { memory, trace } = this.context;
+    const { name, size, driverAddress, descAddress, indirect } = this.layout;
+    const slot = this.takenIdx & (size - 1);
+    const head = memory.read16(driverAddress + RING.headerBytes + slot * RING.driverBytes);
+    this.takenIdx = (this.takenIdx + 1) & 0xffff;
+    if (head >= size) return this.unreadable("R-HEAD-RANGE", head);
+    const table = { descAddress, size, indirectNegotiated: indirect };
+    const chain = walkChain(this.context, table, head);
+    if (typeof chain === "string") return this.unreadable(chain, head);
+    if (this.overlapsInFlight(chain)) return this.unreadable("R-HEAD-BUSY", head);
+    const bytes = chain.readableBytes + chain.writableBytes;
+    const entry = trace.add("queue", `${name} take`, { head, bytes });
+    const taken = { chain, entry };
+    this.inFlight.set(head, taken);
+    return taken;
+  }
+
+  private unreadable(rule: RuleId, head: number): undefined {
+    this.broken = rule;
+    this.context.judge.breach(rule, `${this.layout.name}: head ${head}; the queue stops here`);
+    return undefined;
+  }
+
+  private overlapsInFlight(chain: Chain): boolean {
+    if (this.inFlight.size === 0) return false;
+    const busy = new Set<number>();
+    for (const { chain: other } of this.inFlight.values()) {
+      for (const descriptor of other.descriptors) busy.add(descriptor.index);
+    }
+    return chain.descriptors.some(({ index }) => index >= 0 && busy.has(index));
+  }
+
+  private judgeIdx(): boolean {
+    const ahead = this.waiting;
+    const room = this.layout.size - this.inFlight.size;
+    if (ahead <= room) return true;
+    const rule = ahead > RING.maxSize ? "R-AVAIL-BACK" : "R-AVAIL-JUMP";
+    this.broken = rule;
+    const seen = `${this.layout.name}: idx ${this.availIdx}, taken ${this.takenIdx}, room ${room}`;
+    this.context.judge.breach(rule, seen);
+    return false;
+  }
+
+  private judgeFlags(): void {
+    const flags = this.context.memory.read16(this.layout.driverAddress);
+    const allowed = this.layout.eventIdx ? 0 : RING_FLAG.noInterrupt;
+    if (flags <= allowed) return;
+    this.context.judge.breach("R-AVAIL-FLAGS", `${this.layout.name}: flags is ${flags}`);
+  }
+}
+
+/** Whether going from `from` to `to` passes the event index, all modulo 2^16 (2.7.7 and 2.7.10). */
+function passes(event: number, to: number, from: number): boolean {
+  return ((to - event - 1) & 0xffff) < ((to - from) & 0xffff);
+}

@@ -1,0 +1,100 @@
+/**
+ * The trace: what happened between driver and device, in order.
+ *
+ * It must not judge. Invariant: it never holds more than its bound; what fell out is counted. Lines
+ * are made only when somebody reads them, because most entries are never read.
+ */
+
+/** What an entry is about. */
+export type TraceKind =
+  | "pci"
+  | "common"
+  | "device"
+  | "isr"
+  | "notify"
+  | "queue"
+  | "interrupt"
+  | "host"
+  | "log"
+  | "fault"
+  | "verdict"
+  | "hole";
+
+export interface TraceEntry {
+  /** Number of the entry since the machine was made, from 1. */
+  readonly n: number;
+  /** Virtual time in milliseconds. */
+  readonly ms: number;
+  readonly kind: TraceKind;
+  /** What happened, in words: a field's name, an action. */
+  readonly what: string;
+  /** Numbers that belong to it, by name. */
+  readonly fields: Readonly<Record<string, number | string>> | undefined;
+}
+
+/** Entries kept: enough to show a bring-up and some bursts, small enough to keep per test case. */
+export const TRACE_LIMIT = 4096;
+
+export class Trace {
+  private readonly ring: TraceEntry[] = [];
+  private readonly limit: number;
+  private readonly nowMs: () => number;
+  private count = 0;
+
+  constructor(nowMs: () => number, limit = TRACE_LIMIT) {
+    this.nowMs = nowMs;
+    this.limit = limit;
+  }
+
+  /** Adds an entry and returns its number. */
+  add(kind: TraceKind, what: string, fields?: Readonly<Record<string, number | string>>): number {
+    const n = this.count + 1;
+    this.ring[this.count % this.limit] = { n, ms: this.nowMs(), kind, what, fields };
+    this.count = n;
+    return n;
+  }
+
+  /** How many entries fell out of the trace. */
+  get lost(): number {
+    return Math.max(0, this.count - this.limit);
+  }
+
+  /** Number of the last entry; 0 when there is none. */
+  get last(): number {
+    return this.count;
+  }
+
+  /** All entries still held, oldest first. */
+  entries(): TraceEntry[] {
+    const found: TraceEntry[] = [];
+    for (let n = this.lost + 1; n <= this.count; n += 1) {
+      found.push(this.ring[(n - 1) % this.limit] as TraceEntry);
+    }
+    return found;
+  }
+
+  /** One entry by its number, unless it fell out. */
+  at(n: number): TraceEntry | undefined {
+    return n > this.lost && n <= this.count ? this.ring[(n - 1) % this.limit] : undefined;
+  }
+
+  /** The trace as lines for people; says how many entries fell out. */
+  lines(): string[] {
+    const lines = this.entries().map(formatEntry);
+    if (this.lost > 0) lines.unshift(`(${this.lost} earlier entries fell out)`);
+    return lines;
+  }
+}
+
+/** One entry as one line. */
+export function formatEntry(entry: TraceEntry): string {
+  const fields = Object.entries(entry.fields ?? {}).map(
+    ([name, value]) => ` ${name}=${show(value)}`,
+  );
+  return `#${entry.n} ${entry.ms.toFixed(3)}ms ${entry.kind} ${entry.what}${fields.join("")}`;
+}
+
+function show(value: number | string): string {
+  if (typeof value === "string") return value;
+  return value < 10 ? String(value) : `0x${value.toString(16)}`;
+}

@@ -1,0 +1,304 @@
+/**
+ * The modern PCI transport's face: capabilities and the structures that they describe (virtio 1.3,
+ * 4.1.4).
+ *
+ * It must not know the balloon. Invariant: every access to a structure is in the trace, and one of
+ * a wrong width is a breach, whatever the profile then does with it.
+ */
+
+import { CommonConfig } from "./common-config.ts";
+import type { Context } from "./context.ts";
+import { type Field, hitField, oddRead, oddWrite } from "./fields.ts";
+import { CAP, CAP_BYTES, CONFIG, ID, PCI, PCI_STATUS } from "./numbers.ts";
+import { ones } from "./pci-bus.ts";
+import { type ConfigWatch, PciFunction, type Region } from "./pci-function.ts";
+import { PollWatch } from "./poll-watch.ts";
+import type { CapSpec, Profile } from "./profile.ts";
+import { capLength } from "./profiles.ts";
+import type { TraceKind } from "./trace.ts";
+import type { VirtioDevice } from "./virtio.ts";
+
+/** Where the first capability stands. */
+const FIRST_CAP = 0x40;
+
+interface PlacedCap {
+  readonly at: number;
+  readonly bytes: number;
+  readonly spec: CapSpec;
+}
+
+export class VirtioPci {
+  readonly pciFunction: PciFunction;
+  private readonly context: Context;
+  private readonly profile: Profile;
+  private readonly virtio: VirtioDevice;
+  private readonly polls: PollWatch;
+  private readonly placed: PlacedCap[] = [];
+
+  constructor(context: Context, profile: Profile, virtio: VirtioDevice) {
+    this.context = context;
+    this.profile = profile;
+    this.virtio = virtio;
+    this.polls = new PollWatch(context);
+    const { pci } = profile;
+    const identity = {
+      vendorId: ID.vendor,
+      deviceId: pci.deviceId,
+      revision: pci.revision,
+      classCode: pci.classCode,
+      headerType: pci.function > 0 || pci.decoys ? 0x80 : 0,
+      subsystemVendor: ID.vendor,
+      subsystemId: pci.subsystemId,
+      interruptPin: 1,
+    };
+    this.pciFunction = new PciFunction(pci, identity, pci.bars, false);
+    this.pciFunction.put(PCI.command, 2, pci.command);
+    this.placeCaps();
+    this.placeRegions();
+    this.pciFunction.watch = this.configWatch();
+    virtio.reachesMemory = () => this.pciFunction.masters;
+  }
+
+  private placeCaps(): void {
+    const { pciFunction, profile } = this;
+    const { caps, notifyMultiplier } = profile.pci;
+    pciFunction.put(PCI.status, 2, PCI_STATUS.capabilities);
+    pciFunction.put(PCI.capabilities, 1, FIRST_CAP);
+    let at = FIRST_CAP;
+    for (const [n, spec] of caps.entries()) {
+      const bytes = capLength(spec);
+      const next = at + bytes + (-bytes & 3);
+      pciFunction.put(at, 1, PCI.vendorCapability);
+      pciFunction.put(at + 1, 1, n + 1 < caps.length ? next : 0);
+      pciFunction.put(at + 2, 1, bytes);
+      pciFunction.put(at + 3, 1, spec.type);
+      pciFunction.put(at + 4, 1, spec.bar);
+      pciFunction.put(at + 8, 4, spec.offset);
+      pciFunction.put(at + 12, 4, spec.bytes);
+      if (spec.type === CAP.notifyCfg) pciFunction.put(at + CAP_BYTES, 4, notifyMultiplier);
+      if (spec.type === CAP.pciCfg) this.openWindow(at);
+      this.placed.push({ at, bytes, spec });
+      at = next;
+    }
+  }
+
+  private openWindow(at: number): void {
+    this.pciFunction.allow(at + 4, 1, 0xff);
+    this.pciFunction.allow(at + 8, 4, 0xffff_ffff);
+    this.pciFunction.allow(at + 12, 4, 0xffff_ffff);
+    this.pciFunction.allow(at + CAP_BYTES, 4, 0xffff_ffff);
+  }
+
+  private placeRegions(): void {
+    for (const spec of this.profile.pci.caps) {
+      const region = this.regionFor(spec);
+      if (region !== undefined) this.pciFunction.regions.push(region);
+    }
+  }
+
+  private regionFor(spec: CapSpec): Region | undefined {
+    const place = { bar: spec.bar, offset: spec.offset, bytes: spec.bytes };
+    if (spec.reserved) return { ...place, ...this.forbidden() };
+    switch (spec.type) {
+      case CAP.commonCfg: {
+        const { lowAddressesOnly } = this.profile;
+        const common = new CommonConfig(this.context, this.virtio, lowAddressesOnly);
+        return { ...place, ...this.structure("common", common.fields) };
+      }
+      case CAP.isrCfg:
+        return { ...place, ...this.structure("isr", [this.isrField()]) };
+      case CAP.deviceCfg:
+        return { ...place, ...this.structure("device", this.configFields()) };
+      case CAP.notifyCfg:
+        return { ...place, ...this.notifications() };
+      default:
+        return undefined;
+    }
+  }
+
+  private isrField(): Field {
+    return {
+      name: "isr",
+      offset: 0,
+      width: 1,
+      read: () => this.virtio.readIsr(),
+      write: (value) => this.context.judge.breach("P-READ-ONLY", `ISR is written with ${value}`),
+    };
+  }
+
+  private configFields(): Field[] {
+    const names = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
+    const fields: Field[] = [];
+    for (let offset = 0; offset < (this.virtio.type?.configBytes ?? 0); offset += 4) {
+      fields.push({
+        name: names[offset / 4] ?? `config ${offset}`,
+        offset,
+        width: 4,
+        read: () => this.virtio.readConfig(offset),
+        write: (value) => this.virtio.writeConfig(offset, value),
+      });
+    }
+    return fields;
+  }
+
+  private structure(kind: TraceKind, fields: readonly Field[]): Pick<Region, "read" | "write"> {
+    return {
+      read: (offset, width) => this.readField(kind, fields, offset, width),
+      write: (offset, width, value) => this.writeField(kind, fields, offset, width, value),
+    };
+  }
+
+  private readField(
+    kind: TraceKind,
+    fields: readonly Field[],
+    offset: number,
+    width: number,
+  ): number {
+    const { trace, judge } = this.context;
+    const hit = hitField(fields, offset, width);
+    if (hit === undefined) return this.outside(kind, offset, width);
+    const value = hit.native
+      ? hit.field.read()
+      : (oddRead(this.profile.access, hit, width) ?? ones(width));
+    trace.add(kind, `read ${hit.field.name}`, { width, value });
+    if (!hit.native) judge.breach("P-WIDTH", `${hit.field.name} is read with ${width} bytes`);
+    this.polls.read(`${kind} ${hit.field.name}`, value);
+    return value;
+  }
+
+  private writeField(
+    kind: TraceKind,
+    fields: readonly Field[],
+    offset: number,
+    width: number,
+    value: number,
+  ): void {
+    const { trace, judge } = this.context;
+    this.polls.other();
+    const hit = hitField(fields, offset, width);
+    if (hit === undefined) {
+      this.outside(kind, offset, width);
+      return;
+    }
+    const { field } = hit;
+    trace.add(kind, `write ${field.name}`, { width, value });
+    if (hit.native) {
+      field.write(value);
+      return;
+    }
+    const isActual = kind === "device" && field.offset === CONFIG.actual;
+    const seen = `${field.name} is written with ${width} bytes at ${hit.within}`;
+    judge.breach(isActual ? "D17" : "P-WIDTH", seen);
+    const odd = oddWrite(this.profile.access, hit, width, value);
+    if (odd !== undefined) field.write(odd);
+  }
+
+  private outside(kind: TraceKind, offset: number, width: number): number {
+    const { trace, judge } = this.context;
+    trace.add(kind, "access outside", { offset, width });
+    const seen = `${kind} structure at ${offset}, ${width} bytes`;
+    judge.breach(kind === "device" ? "P-CONFIG-LENGTH" : "P-HOLE", seen);
+    return ones(width);
+  }
+
+  private notifications(): Pick<Region, "read" | "write"> {
+    return {
+      read: (offset, width) => {
+        this.context.trace.add("notify", "read", { offset, width });
+        return ones(width);
+      },
+      write: (offset, width, value) => {
+        this.polls.other();
+        this.context.trace.add("notify", "write", { offset, width, value });
+        this.notified(offset, width, value);
+      },
+    };
+  }
+
+  private notified(offset: number, width: number, value: number): void {
+    const { judge } = this.context;
+    if (width !== 2) {
+      judge.breach("P-NOTIFY-WIDTH", `a notification of ${width} bytes`);
+      return;
+    }
+    const queue = this.virtio.queues[value];
+    const wanted = (queue?.options.notifyOff ?? 0) * this.profile.pci.notifyMultiplier;
+    if (queue === undefined || offset !== wanted) {
+      judge.breach("P-NOTIFY-VALUE", `value ${value} at offset ${offset}`);
+      return;
+    }
+    this.virtio.notify(queue);
+  }
+
+  private forbidden(): Pick<Region, "read" | "write"> {
+    const breach = (what: string) => {
+      this.context.judge.breach("P-RESERVED-CAP", `a ${what} where a reserved capability points`);
+    };
+    return {
+      read: (_offset, width) => {
+        breach("read");
+        return ones(width);
+      },
+      write: () => breach("write"),
+    };
+  }
+
+  private configWatch(): ConfigWatch {
+    return {
+      read: (offset, width) => {
+        if (offset === PCI.status || (offset === PCI.command && width === 4)) this.showInterrupt();
+        const window = this.windowAt(offset);
+        return window === undefined ? undefined : this.throughWindow(window, width, undefined);
+      },
+      write: (offset, width, value) => {
+        const window = this.windowAt(offset);
+        if (window !== undefined) {
+          this.throughWindow(window, width, value);
+          return true;
+        }
+        const cap = this.placed.find(({ at, bytes }) => offset >= at && offset < at + bytes);
+        if (cap === undefined || cap.spec.type === CAP.pciCfg) return false;
+        const seen = `a write into capability type ${cap.spec.type} at ${offset - cap.at}`;
+        this.context.judge.breach("P-CAP-WRITE", seen);
+        return true;
+      },
+    };
+  }
+
+  private showInterrupt(): void {
+    const interrupt = this.virtio.interruptPending ? PCI_STATUS.interrupt : 0;
+    this.pciFunction.put(PCI.status, 2, PCI_STATUS.capabilities | interrupt);
+  }
+
+  /** The configuration access capability whose data field stands at this offset. */
+  private windowAt(offset: number): PlacedCap | undefined {
+    if (!this.profile.pci.window) return undefined;
+    return this.placed.find(
+      ({ at, spec }) =>
+        spec.type === CAP.pciCfg && offset >= at + CAP_BYTES && offset < at + CAP_BYTES + 4,
+    );
+  }
+
+  private throughWindow(cap: PlacedCap, width: number, value: number | undefined): number {
+    const { judge } = this.context;
+    const { pciFunction } = this;
+    const bar = pciFunction.get(cap.at + 4, 1);
+    const offset = pciFunction.get(cap.at + 8, 4);
+    const length = pciFunction.get(cap.at + 12, 4);
+    const sized = length === 1 || length === 2 || length === 4;
+    if (!sized || offset % length !== 0) {
+      judge.breach("P-PCI-CFG-ALIGN", `offset ${offset}, length ${length}`);
+      return ones(width);
+    }
+    const region = pciFunction.regions.find(
+      (one) => one.bar === bar && offset >= one.offset && offset + length <= one.offset + one.bytes,
+    );
+    if (region === undefined) {
+      judge.breach("P-PCI-CFG-RANGE", `BAR ${bar}, offset ${offset}, length ${length}`);
+      return ones(width);
+    }
+    if (value === undefined) return region.read(offset - region.offset, length);
+    region.write(offset - region.offset, length, value % 256 ** length);
+    return 0;
+  }
+}

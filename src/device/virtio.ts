@@ -1,0 +1,272 @@
+/**
+ * The part of a virtio device that no transport and no device type owns: status, features, queues,
+ * configuration changes, interrupts (virtio 1.3, chapters 2 and 3).
+ *
+ * It must not know PCI, nor what a balloon is. Invariant: queues are served only between DRIVER_OK
+ * and the next reset, failure or request to be reset.
+ */
+
+import { BringUp } from "./bring-up.ts";
+import type { Context } from "./context.ts";
+import type { DeviceQueue } from "./device-queue.ts";
+import type { FaultBox } from "./faults.ts";
+import { FEATURE, ISR, STATUS } from "./numbers.ts";
+
+/** What the device type brings: its configuration space and what a reset means to it. */
+export interface DeviceType {
+  /** Bytes of configuration that exist. */
+  readonly configBytes: number;
+  /** Reads the 32-bit field at a multiple of 4. */
+  readConfig(offset: number): number;
+  writeConfig(offset: number, value: number): void;
+  /** Features are settled. */
+  negotiated(features: bigint): void;
+  reset(): void;
+}
+
+export interface VirtioOptions {
+  readonly offered: bigint;
+  /** Bits that have a meaning for this device type or for rings. */
+  readonly described: bigint;
+  /** Whether the driver's features start as everything offered, as one device does. */
+  readonly driverFeaturesStart: "none" | "offered";
+  readonly generation: "changes" | "never";
+}
+
+/** Notifications in a row that may find nothing new before it is called a storm. */
+export const NOTIFY_STORM = 64;
+
+export class VirtioDevice {
+  readonly options: VirtioOptions;
+  readonly queues: DeviceQueue[] = [];
+  readonly bringUp: BringUp;
+  readonly faults: FaultBox;
+  /** Whether the device can reach guest memory; the transport decides. */
+  reachesMemory: () => boolean = () => true;
+  /** The interrupt line goes up. */
+  onInterrupt: (() => void) | undefined;
+  type: DeviceType | undefined;
+  /** Notifications counted since the machine was made. */
+  notifications = 0;
+  interrupts = 0;
+  private readonly context: Context;
+  private status = 0;
+  /** What status still shows while a reset is not over. */
+  private resetShows = 0;
+  private accepted: bigint;
+  private isr = 0;
+  private generation = 0;
+  private configRead = false;
+  private idleNotifications = 0;
+
+  constructor(context: Context, options: VirtioOptions, faults: FaultBox) {
+    this.context = context;
+    this.options = options;
+    this.faults = faults;
+    this.bringUp = new BringUp(context);
+    this.accepted = this.startFeatures();
+  }
+
+  get currentStatus(): number {
+    return this.status;
+  }
+
+  get driverFeatures(): bigint {
+    return this.accepted;
+  }
+
+  get interruptPending(): boolean {
+    return this.isr !== 0;
+  }
+
+  /** Set up, not failed, not asking to be reset. */
+  get live(): boolean {
+    const bits = STATUS.driverOk | STATUS.failed | STATUS.needsReset;
+    return (this.status & bits) === STATUS.driverOk;
+  }
+
+  has(feature: number): boolean {
+    return ((this.accepted >> BigInt(feature)) & 1n) === 1n;
+  }
+
+  readOffer(word: number): number {
+    this.bringUp.offerRead(word);
+    return word > 1 ? 0 : Number((this.options.offered >> BigInt(word * 32)) & 0xffff_ffffn);
+  }
+
+  readFeatures(word: number): number {
+    return word > 1 ? 0 : Number((this.accepted >> BigInt(word * 32)) & 0xffff_ffffn);
+  }
+
+  writeFeatures(word: number, value: number): void {
+    this.bringUp.featuresWrite(word, this.status, value);
+    if (word > 1 || (this.status & STATUS.featuresOk) !== 0) return;
+    const shift = BigInt(word * 32);
+    this.accepted = (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
+  }
+
+  readStatus(): number {
+    const value = this.statusShown();
+    this.bringUp.statusRead(value);
+    return value;
+  }
+
+  writeStatus(value: number): void {
+    if (value === 0) {
+      this.reset();
+      return;
+    }
+    const old = this.status;
+    this.bringUp.statusWrite(old, value);
+    let next = value | (old & STATUS.needsReset);
+    if ((value & ~old & STATUS.featuresOk) !== 0 && !this.settleFeatures()) {
+      next &= ~STATUS.featuresOk;
+    }
+    this.status = next;
+    const starts = (next & ~old & STATUS.driverOk) !== 0;
+    if (starts) this.judgeReach("DRIVER_OK");
+    if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
+  }
+
+  /** A driver or a power cycle resets the device. */
+  reset(): void {
+    this.resetShows = this.status;
+    this.status = 0;
+    this.accepted = this.startFeatures();
+    this.isr = 0;
+    this.idleNotifications = 0;
+    for (const queue of this.queues) queue.reset();
+    this.type?.reset();
+    this.bringUp.reset();
+    this.context.trace.add("host", "reset");
+  }
+
+  readIsr(): number {
+    const value = this.isr;
+    this.isr = 0;
+    return value;
+  }
+
+  readGeneration(): number {
+    if (this.faults.lasts("generation-never-settles")) this.generation += 1;
+    return this.generation & 0xff;
+  }
+
+  readConfig(offset: number): number {
+    this.configRead = true;
+    return this.type?.readConfig(offset) ?? 0;
+  }
+
+  writeConfig(offset: number, value: number): void {
+    this.bringUp.configWritten(this.status);
+    this.type?.writeConfig(offset, value);
+  }
+
+  /** The host changed the configuration: a new generation, and an interrupt if the driver is up. */
+  configChanged(): void {
+    if (this.options.generation === "changes" && this.configRead) {
+      this.generation += 1;
+      this.configRead = false;
+    }
+    if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
+  }
+
+  /** The device cannot go on (virtio 1.3, 2.1.2). */
+  needReset(): void {
+    if ((this.status & STATUS.needsReset) !== 0) return;
+    this.status |= STATUS.needsReset;
+    this.context.trace.add("host", "DEVICE_NEEDS_RESET");
+    if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
+  }
+
+  /** Buffers were returned on some queue and the driver wants to know. */
+  usedBuffers(): void {
+    if (this.live) this.raise(ISR.queue);
+  }
+
+  /** Asserts the interrupt without any cause. */
+  raiseSpurious(): void {
+    this.interrupts += 1;
+    this.context.trace.add("interrupt", "spurious");
+    this.onInterrupt?.();
+  }
+
+  enableQueue(queue: DeviceQueue): void {
+    this.bringUp.queueEnabled(this.status);
+    queue.enable(this.has(FEATURE.ringEventIdx), this.has(FEATURE.ringIndirectDesc));
+  }
+
+  /** The driver notifies a queue. */
+  notify(queue: DeviceQueue): void {
+    const { name } = queue.options;
+    this.notifications += 1;
+    if (!this.bringUp.notified(this.status, name)) return;
+    if (queue.ring === undefined) {
+      this.context.judge.breach("P-NOTIFY-QUEUE", `${name} is notified and not enabled`);
+      return;
+    }
+    if (!this.judgeReach(name)) return;
+    this.judgeKick(queue);
+    queue.process();
+  }
+
+  private judgeKick(queue: DeviceQueue): void {
+    const { ring } = queue;
+    if (ring === undefined || ring.broken !== undefined) return;
+    if (ring.waiting > 0) {
+      this.idleNotifications = 0;
+      if (ring.kickOwed) return;
+      this.context.judge.breach("R-KICK-SUPPRESSED", `${queue.options.name} asked for silence`);
+      return;
+    }
+    this.idleNotifications += 1;
+    if (this.idleNotifications % NOTIFY_STORM !== 0) return;
+    const seen = `${this.idleNotifications} notifications in a row found nothing new`;
+    this.context.judge.breach("Q-NOTIFY-STORM", seen);
+  }
+
+  private judgeReach(what: string): boolean {
+    if (this.reachesMemory()) return true;
+    this.context.judge.breach("P-BUS-MASTER", `${what} while bus mastering is off`);
+    return false;
+  }
+
+  private settleFeatures(): boolean {
+    const { offered, described } = this.options;
+    const accepted = this.accepted;
+    this.bringUp.accepted(offered, accepted, described);
+    let kept = (accepted & ~offered) === 0n;
+    if (((offered & ~accepted) >> BigInt(FEATURE.version1)) & 1n) kept = false;
+    if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {
+      kept = false;
+    }
+    if (this.faults.strikes("refuse-features")) {
+      this.context.trace.add("fault", "FEATURES_OK is refused");
+      kept = false;
+    }
+    this.bringUp.featuresOk(kept);
+    if (kept) this.type?.negotiated(accepted);
+    return kept;
+  }
+
+  private statusShown(): number {
+    if (this.status !== 0 || this.resetShows === 0) return this.status;
+    if (this.faults.lasts("reset-never-clears") || this.faults.strikes("reset-slow")) {
+      return this.resetShows;
+    }
+    this.resetShows = 0;
+    return 0;
+  }
+
+  private startFeatures(): bigint {
+    return this.options.driverFeaturesStart === "offered" ? this.options.offered : 0n;
+  }
+
+  private raise(bit: number): void {
+    const was = this.isr;
+    this.isr |= bit;
+    this.interrupts += 1;
+    this.context.trace.add("interrupt", bit === ISR.queue ? "queue" : "config", { isr: this.isr });
+    if (was === 0) this.onInterrupt?.();
+  }
+}

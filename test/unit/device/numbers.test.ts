@@ -1,0 +1,29 @@
+/** The device's numbers are the specification's. Invariant: compared whole, so that none is missed. */
+import { describe, expect, it } from "vitest";
+import * as device from "../../../src/device/numbers.ts";
+import * as spec from "../spec-numbers.ts";
+
+describe("the device's constants", () => {
+  it.each([
+    ["ids", device.ID, spec.SPEC_ID],
+    ["feature bits", device.FEATURE, spec.SPEC_FEATURE],
+    ["status bits", device.STATUS, spec.SPEC_STATUS],
+    ["configuration offsets", device.CONFIG, spec.SPEC_CONFIG],
+    ["queues", device.QUEUE, spec.SPEC_QUEUE],
+    ["statistic tags", device.STAT, spec.SPEC_STAT],
+    ["capability types", device.CAP, spec.SPEC_CAP],
+    ["common configuration", device.COMMON, spec.SPEC_COMMON],
+    ["ISR bits", device.ISR, spec.SPEC_ISR],
+    ["descriptor flags", device.DESC, spec.SPEC_DESC],
+  ])("%s", (_what, ours, table) => {
+    expect(ours).toEqual(table);
+  });
+
+  it("sizes and alignments", () => {
+    expect(device.RING).toMatchObject(spec.SPEC_RING);
+    expect(device.STAT_BYTES).toBe(spec.SPEC_STAT_BYTES);
+    expect(device.PAGE_BYTES).toBe(spec.SPEC_PAGE_BYTES);
+    expect(2 ** device.PAGE_SHIFT).toBe(spec.SPEC_PAGE_BYTES);
+    expect(device.NO_VECTOR).toBe(spec.SPEC_NO_VECTOR);
+  });
+});
