@@ -1,0 +1,67 @@
+/**
+ * The example VM on the reference machine, for tests: one call makes all of it, one settles it.
+ *
+ * Invariant: time is the machine's virtual clock alone, so every run with the same seed is the same.
+ */
+import { readFileSync } from "node:fs";
+import { createMachine, type Machine, type MachineOptions } from "../../src/device/index.ts";
+import { createWasmVm, type WasmVm, type WasmVmOptions } from "../../src/embed/example/vm.ts";
+
+const compiled = (name: string) =>
+  new WebAssembly.Module(readFileSync(new URL(`../../build/${name}`, import.meta.url)));
+
+export const coreModule = compiled("core.wasm");
+export const guestModule = compiled("example-guest.wasm");
+
+export interface TestVm extends WasmVm {
+  readonly machine: Machine;
+  /** Lets driver and device work until neither has anything left to do; throws if they never end. */
+  settle(): void;
+}
+
+export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "guest">> {
+  readonly machine?: Omit<MachineOptions, "memory">;
+}
+
+/** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
+const ROUNDS_MAX = 20_000;
+
+export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm> {
+  const { machine: machineOptions, frames = 4096, core = coreModule, ...rest } = options;
+  let machine: Machine | undefined;
+  const vm = await createWasmVm({
+    ...rest,
+    core,
+    frames,
+    guest: guestModule,
+    machine: (memory) => {
+      machine = createMachine({ ...machineOptions, memory });
+      return machine.hal;
+    },
+  });
+  if (machine === undefined) throw new Error("createWasmVm made no machine");
+  return { ...vm, machine, settle: settler(machine, vm) };
+}
+
+function settler(machine: Machine, vm: WasmVm): () => void {
+  return () => {
+    let quiet = 0;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const interrupted = machine.interruptPending;
+      if (interrupted) vm.balloon.interrupt();
+      const next = vm.balloon.step();
+      if (next === undefined) return;
+      const worked = machine.run();
+      quiet = interrupted || worked > 0 || machine.interruptPending ? 0 : quiet + 1;
+      // A poll or two more, for what only time brings about: paced policies and lost interrupts.
+      if (quiet > 2) return;
+      machine.advance(Math.max(0, next - machine.nowMs));
+    }
+    throw new Error(`not settled after ${ROUNDS_MAX} rounds`);
+  };
+}
+
+/** The verdicts as text, for a failure that says which rule was broken and where. */
+export function verdictLines(machine: Machine): string[] {
+  return machine.verdicts.map((verdict) => JSON.stringify(verdict).slice(0, 400));
+}
