@@ -2,8 +2,8 @@
  * Base address registers: where a function's registers are, and the switch that turns them on.
  *
  * BARs are read, never sized or moved: firmware assigned them. One that it left empty is reported
- * as unusable with the reason, and whoever needed it turns that into an error. It must not know what
- * lies behind a BAR.
+ * as unusable with the reason, and whoever needed it turns that into an error. It must not know
+ * what lies behind a BAR.
  *
  * Invariant: a base handed out is assigned, exact, and of a space that the guest has.
  */
@@ -30,7 +30,9 @@ export const IO_SPACE_END = 0x1_0000;
 export const MEMORY_SPACE_END = Number.MAX_SAFE_INTEGER + 1;
 const MEMORY_32_END = 0x1_0000_0000;
 
-/** All six BARs of an ordinary function (header layout 0). The upper half of a 64-bit BAR is one. */
+/**
+ * All six BARs of an ordinary function (header layout 0). The upper half of a 64-bit BAR is one.
+ */
 export function readBars(config: PciConfigAccess, address: PciAddress): readonly Bar[] {
   const words: number[] = [];
   for (let index = 0; index < BAR_COUNT; index++) {

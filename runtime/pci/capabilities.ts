@@ -1,8 +1,8 @@
 /**
  * The capability list of a PCI function.
  *
- * The device wrote it, so it is believed only as far as it was checked. This file must not know what
- * any capability means.
+ * The device wrote it, so it is believed only as far as it was checked. This file must not know
+ * what any capability means.
  *
  * Invariant: the walk visits each dword of the list's space at most once.
  */
@@ -29,9 +29,9 @@ export const CAPABILITIES_END = 0x100;
 export const CAPABILITIES_MAX = (CAPABILITIES_END - FIRST_CAPABILITY) / 4;
 
 /**
- * The capability list, in the device's order. A pointer that leaves the space, or that comes back to
- * an entry already seen, ends the walk: what was found before it is still good. The lowest two bits
- * of a pointer are reserved and masked (PCI Local Bus 3.0, 6.7).
+ * The capability list, in the device's order. A pointer that leaves the space, or that comes back
+ * to an entry already seen, ends the walk: what was found before it is still good. The lowest two
+ * bits of a pointer are reserved and masked (PCI Local Bus 3.0, 6.7).
  */
 export function readCapabilities(config: PciConfigAccess, address: PciAddress): PciCapability[] {
   const found: PciCapability[] = [];

@@ -11,12 +11,12 @@
  *
  *   Every step can end in `failed`, with the error in the state and FAILED in the device's status.
  *
- * `advance` does one step and returns; nothing here loops or waits, so a caller may stop between any
- * two steps for as long as it likes. It must not know which device it brings up: features and queues
- * are decided by the callbacks.
+ * `advance` does one step and returns; nothing here loops or waits, so a caller may stop between
+ * any two steps for as long as it likes. It must not know which device it brings up: features and
+ * queues are decided by the callbacks.
  *
- * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder: it
- * is asked again with the number of refusals so far, and steps down.
+ * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
+ * it is asked again with the number of refusals so far, and steps down.
  *
  * Invariant: between a reset and `driver-ok`, status bits are added in the specification's order,
  * and FEATURES_OK was read back before anything relies on the features.
@@ -66,7 +66,8 @@ export interface BringUpOptions {
   readonly transport: Transport;
   /**
    * The features to accept, out of those offered; those that the transport requires are added.
-   * `refusals` counts the sets that this device refused: ask for less each time. `undefined` gives up.
+   * `refusals` counts the sets that this device refused: ask for less each time. `undefined` gives
+   * up.
    */
   decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
   /** The queues to set up, laid out in memory and ready to be read by the device. */
@@ -83,7 +84,9 @@ export interface BringUpOptions {
   readonly negotiationsMax?: number;
 }
 
-/** Devices reset within microseconds; one asked a thousand times over by a waiting caller is stuck. */
+/**
+ * Devices reset within microseconds; one asked a thousand times over by a waiting caller is stuck.
+ */
 export const RESET_POLLS_MAX = 1000;
 
 /** Rungs of a ladder: all wanted, plain rings, the balloon's base features, nothing optional. */

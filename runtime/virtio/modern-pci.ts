@@ -53,8 +53,8 @@ const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
 }));
 
 /**
- * Finds the device's structures, lets it decode, use memory and interrupt, and returns the way to it.
- * The device's status is not touched.
+ * Finds the device's structures, lets it decode, use memory and interrupt, and returns the way to
+ * it. The device's status is not touched.
  * @throws BallonetError `pci-capability` or `pci-bar` when a structure is missing or out of reach.
  */
 export function openModernPci(options: ModernPciOptions): Transport {

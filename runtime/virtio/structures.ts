@@ -1,5 +1,6 @@
 /**
- * The register structures of a virtio PCI device: where the device says they are, and access to them.
+ * The register structures of a virtio PCI device: where the device says they are, and access to
+ * them.
  *
  * Everything that the capabilities say was written by the device and is checked before it is used.
  * This file must not know what the structures contain. A virtio capability (virtio 1.3, 4.1.4):
@@ -9,8 +10,8 @@
  *   +8 offset (le32)                +12 length (le32)
  *   +16 notify_off_multiplier (le32), for the notification structure alone
  *
- * Invariant: a `Region` lets no access leave its structure, be unaligned, or have another width than
- * its field.
+ * Invariant: a `Region` lets no access leave its structure, be unaligned, or have another width
+ * than its field.
  */
 import { BallonetError, hex } from "../errors.ts";
 import type { Hal } from "../hal.ts";
@@ -101,8 +102,8 @@ export interface LocateOptions {
 }
 
 /**
- * The first usable structure of the needed type: devices list them best first, and a driver uses the
- * first that it can (virtio 1.3, 4.1.4.1). Its region is cut off where its address space ends.
+ * The first usable structure of the needed type: devices list them best first, and a driver uses
+ * the first that it can (virtio 1.3, 4.1.4.1). Its region is cut off where its address space ends.
  * @throws BallonetError `pci-capability` when there is none, `pci-bar` when a bad BAR is why.
  */
 export function locateStructure(options: LocateOptions): {

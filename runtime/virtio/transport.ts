@@ -2,8 +2,8 @@
  * Transport: all that a device driver sees of the way to its device.
  *
  * A driver written against this interface runs over modern PCI today, and over any other transport
- * that implements it. It must not know of a bus, a BAR or a port. Every call is one or a few register
- * accesses and returns at once: nothing here waits.
+ * that implements it. It must not know of a bus, a BAR or a port. Every call is one or a few
+ * register accesses and returns at once: nothing here waits.
  *
  * Invariant: status bits are only ever added; the way back to 0 is `reset` and nothing else.
  */
@@ -51,8 +51,8 @@ export interface Transport {
    */
   addStatus(bits: number): void;
   /**
-   * Starts a reset. It is complete when `status()` is 0; nothing may be done with the device before.
-   * It also gives back what `tearDown` took.
+   * Starts a reset. It is complete when `status()` is 0; nothing may be done with the device
+   * before. It also gives back what `tearDown` took.
    */
   reset(): void;
 
@@ -82,8 +82,8 @@ export interface Transport {
   acknowledgeInterrupt(): InterruptCause;
 
   /**
-   * Gives the device up: starts a reset and takes from it the right to touch memory. What was shared
-   * with it may be reused once `status()` is 0. A later `reset` begins anew.
+   * Gives the device up: starts a reset and takes from it the right to touch memory. What was
+   * shared with it may be reused once `status()` is 0. A later `reset` begins anew.
    */
   tearDown(): void;
 }
