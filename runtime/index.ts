@@ -1,5 +1,10 @@
 /** The guest's side: public names only. */
 export { DEFLATE_MODES, type DeflateMode } from "./balloon/deflate.ts";
+export {
+  type DiscoveredBalloon,
+  type DiscoverOptions,
+  discoverBalloon,
+} from "./balloon/discover.ts";
 export { BalloonDriver, type DriverOptions, type DriverStateName } from "./balloon/driver.ts";
 export {
   type DriverSettings,
@@ -34,6 +39,7 @@ export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/c
 export { enumeratePci, matchPci, type PciFunction } from "./pci/enumerate.ts";
 export { type FollowOptions, follow } from "./policy/follow.ts";
 export { type GentleOptions, gentle } from "./policy/gentle.ts";
+export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
 export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
 export {

@@ -7,14 +7,13 @@
  */
 import {
   arenaBytes,
-  BALLOON_PCI_IDS,
   BallonetError,
   BalloonDriver,
   type CoreExports,
   checkCore,
   type DeflateMode,
   type DriverStatus,
-  enumeratePci,
+  discoverBalloon,
   FRAME_BYTES,
   type FrameCounts,
   type FrameRun,
@@ -24,15 +23,11 @@ import {
   type Hal,
   type MemoryRange,
   makeSettings,
-  matchPci,
   openMemory,
-  openModernPci,
   type Policy,
-  portConfigAccess,
   type SettingsInput,
   type Statistics,
   type Transport,
-  VIRTIO_PCI_VENDOR,
 } from "../../runtime/index.ts";
 import { type CoreSource, loadCore } from "./core.ts";
 
@@ -126,21 +121,6 @@ function checkInsideMemory(memory: WebAssembly.Memory, ranges: readonly MemoryRa
   }
 }
 
-function findTransport(hal: Hal): Transport {
-  const config = portConfigAccess(hal);
-  const functions = enumeratePci({ config });
-  const [balloon] = matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
-  if (balloon === undefined) {
-    throw new BallonetError({
-      code: "no-device",
-      what: "a virtio balloon (1af4:1045 or 1af4:1002)",
-      seen: `${functions.length} other PCI functions`,
-      todo: "give the VM a balloon device, or pass a transport",
-    });
-  }
-  return openModernPci({ hal, config, address: balloon.address, configLength: 8 });
-}
-
 /**
  * Finds the device, brings it up and starts the balloon.
  * @throws BallonetError `memory` or `config` for what the caller got wrong, `no-device`, and what
@@ -157,7 +137,7 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
     hal,
     core,
     settings,
-    transport: options.transport ?? findTransport(hal),
+    transport: options.transport ?? discoverBalloon({ hal }).transport,
     policy: options.policy ?? follow(),
     ...(statistics && { statistics }),
   });
