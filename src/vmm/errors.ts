@@ -1,0 +1,120 @@
+/**
+ * The errors of src/vmm: a code, what was seen, what to do about it.
+ *
+ * This file knows nothing of QEMU, v86 or balloons beyond the words in its codes. An abort is not
+ * among them: an aborted call rejects with the signal's own reason, as everywhere in JavaScript.
+ *
+ * Invariant: a message is always "what: seen SEEN; do TODO", so that one line in a log suffices.
+ */
+
+/**
+ * Every code there is. Codes are part of the public API: they are added, never renamed.
+ *
+ * - `option`: a setting of the caller is out of range or contradicts another.
+ * - `image`: the guest image is missing, not bootable this way, or does not fit the memory.
+ * - `qemu-not-found`: there is no QEMU program to start.
+ * - `exited-early`: the machine ended before it could be used.
+ * - `exited`: the machine has ended, so that nothing can be asked of it any more.
+ * - `timeout`: something did not happen in the time given.
+ * - `closed`: a channel (QMP, control) closed while something was expected from it.
+ * - `protocol`: the other end of a channel broke its protocol.
+ * - `qmp-command`: QEMU refused a command (see `QmpCommandError`).
+ * - `control-reply`: the guest answered a request with an error (see `ControlReplyError`).
+ * - `no-balloon`: this machine was launched without a balloon device.
+ * - `not-supported`: this kind of machine cannot do that.
+ * - `v86-internals`: the installed v86 lacks an internal that this version relies on.
+ */
+export type VmmErrorCode =
+  | "option"
+  | "image"
+  | "qemu-not-found"
+  | "exited-early"
+  | "exited"
+  | "timeout"
+  | "closed"
+  | "protocol"
+  | "qmp-command"
+  | "control-reply"
+  | "no-balloon"
+  | "not-supported"
+  | "v86-internals";
+
+export interface VmmErrorParts {
+  readonly code: VmmErrorCode;
+  /** The thing that went wrong, as a short noun phrase: "QMP command balloon". */
+  readonly what: string;
+  /** What was observed, with the numbers. */
+  readonly seen: string;
+  /** What the reader should do. */
+  readonly todo: string;
+  readonly cause?: unknown;
+}
+
+/** The error class that src/vmm throws on purpose; its two subclasses add fields, nothing else. */
+export class VmmError extends Error {
+  readonly code: VmmErrorCode;
+  readonly seen: string;
+  readonly todo: string;
+
+  constructor({ code, what, seen, todo, cause }: VmmErrorParts) {
+    super(`${what}: seen ${seen}; do ${todo}`, cause === undefined ? undefined : { cause });
+    this.name = "VmmError";
+    this.code = code;
+    this.seen = seen;
+    this.todo = todo;
+  }
+}
+
+/** QEMU answered a command with an error. */
+export class QmpCommandError extends VmmError {
+  readonly command: string;
+  /** QAPI's error class: "GenericError", "CommandNotFound", "DeviceNotActive", ... */
+  readonly errorClass: string;
+  readonly desc: string;
+
+  constructor({
+    command,
+    errorClass,
+    desc,
+  }: { command: string; errorClass: string; desc: string }) {
+    super({
+      code: "qmp-command",
+      what: `QMP command ${command}`,
+      seen: `${errorClass}: ${desc}`,
+      todo: "correct the command or its arguments for this version of QEMU",
+    });
+    this.name = "QmpCommandError";
+    this.command = command;
+    this.errorClass = errorClass;
+    this.desc = desc;
+  }
+}
+
+/** The guest answered a control request with a JSON-RPC error object. */
+export class ControlReplyError extends VmmError {
+  readonly method: string;
+  /** JSON-RPC 2.0's error code: -32601 is an unknown method, -32602 bad parameters, ... */
+  readonly rpcCode: number;
+  readonly rpcMessage: string;
+  /** The `data` member of the error object, if it had one. */
+  readonly detail: unknown;
+
+  constructor(parts: { method: string; rpcCode: number; rpcMessage: string; detail?: unknown }) {
+    super({
+      code: "control-reply",
+      what: `control request ${parts.method}`,
+      seen: `error ${parts.rpcCode}: ${parts.rpcMessage}`,
+      todo: "correct the request, or read the guest's log for the reason",
+    });
+    this.name = "ControlReplyError";
+    this.method = parts.method;
+    this.rpcCode = parts.rpcCode;
+    this.rpcMessage = parts.rpcMessage;
+    this.detail = parts.detail;
+  }
+}
+
+/** The last lines of a log as one phrase for an error's `seen`. */
+export function tailPhrase(lines: readonly string[]): string {
+  return lines.length === 0 ? "an empty log" : `a log that ends with ${JSON.stringify(lines)}`;
+}

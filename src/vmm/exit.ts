@@ -1,0 +1,44 @@
+/**
+ * How a machine's end is told to people, and to whoever still waits for something from it.
+ *
+ * It knows neither emulator.
+ *
+ * Invariant: an `exited` error quotes the reason and the end of the log, so that it suffices alone.
+ */
+
+import { tailPhrase, VmmError } from "./errors.ts";
+import type { GuestLog } from "./log.ts";
+import type { GuestExit } from "./vmm.ts";
+
+/** A machine's end in a few words. */
+export function describeExit(exit: GuestExit): string {
+  const how = {
+    guest: `the guest's exit code ${exit.guestExitCode}`,
+    shutdown: "a shutdown",
+    halted: "a guest halted for good",
+    killed: "a kill",
+    failed: `a failure of the emulator (status ${exit.code}, signal ${exit.signal})`,
+  }[exit.reason];
+  return exit.complaint === "" ? how : `${how}, saying ${JSON.stringify(exit.complaint)}`;
+}
+
+/** For calls that need a machine which has ended. */
+export function exitedError(parts: { exit: GuestExit; log: GuestLog; cause?: unknown }): VmmError {
+  return new VmmError({
+    code: "exited",
+    what: "the machine",
+    seen: `${describeExit(parts.exit)} and ${tailPhrase(parts.log.tail())}`,
+    todo: "launch it again",
+    cause: parts.cause,
+  });
+}
+
+/** For `Vmm.balloon` of a machine without one. */
+export function noBalloonError(): VmmError {
+  return new VmmError({
+    code: "no-balloon",
+    what: "the balloon",
+    seen: "a machine launched without one",
+    todo: "launch it without balloon: false",
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * How long a caller is willing to wait: a signal and a time limit, applied the same way everywhere.
+ *
+ * This file knows nothing of what is waited for.
+ *
+ * Invariant: a wait settles exactly once, and its clean-up runs exactly once, however it ends.
+ */
+
+import { setTimeout as sleepFor } from "node:timers/promises";
+import { VmmError } from "./errors.ts";
+
+/** Given to every asynchronous call. */
+export interface Patience {
+  /** Aborting rejects the call with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until the call rejects with code `timeout`; each call names its default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** setTimeout silently turns anything longer than 2^31 - 1 ms into 1 ms. */
+const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+export interface Wait<T> {
+  /** What is waited for, as a noun phrase: "the guest's log line /ready/". */
+  readonly what: string;
+  readonly patience: Patience;
+  readonly defaultMs: number;
+  /** Asked for when the time is over: what was seen instead. */
+  readonly seen?: () => string;
+  /** Starts the wait; what it returns is called once when the wait has ended. */
+  readonly begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void;
+}
+
+/** Waits for what `begin` resolves, no longer than the patience allows. */
+export function waitFor<T>({ what, patience, defaultMs, seen, begin }: Wait<T>): Promise<T> {
+  const { signal } = patience;
+  const limitMs = Math.min(patience.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
+  return new Promise<T>((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    let settled = false;
+    let cleanUp: (() => void) | undefined;
+    const settle = (act: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      cleanUp?.();
+      act();
+    };
+    const onAbort = (): void => settle(() => reject(signal?.reason));
+    const timer = setTimeout(
+      () => settle(() => reject(timeoutError({ what, limitMs, seen: seen?.() }))),
+      limitMs,
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      cleanUp = begin(
+        (value) => settle(() => resolve(value)),
+        (reason) => settle(() => reject(reason)),
+      );
+    } catch (error) {
+      settle(() => reject(error));
+    }
+    // A wait that was settled from within `begin` had nothing to clean up yet.
+    if (settled) cleanUp?.();
+  });
+}
+
+export interface Poll<T> {
+  readonly what: string;
+  readonly patience: Patience;
+  readonly defaultMs: number;
+  /** Milliseconds between two looks. */
+  readonly everyMs: number;
+  readonly seen?: () => string;
+  /** Looks once; undefined means "not yet". It must end by itself, given its own patience. */
+  readonly look: (patience: Patience) => Promise<T | undefined>;
+}
+
+/** Looks again and again until `look` finds something, no longer than the patience allows. */
+export async function pollFor<T>(poll: Poll<T>): Promise<T> {
+  const { what, patience, defaultMs, everyMs, seen, look } = poll;
+  const limitMs = Math.min(patience.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
+  const deadlineMs = performance.now() + limitMs;
+  const { signal } = patience;
+  for (;;) {
+    signal?.throwIfAborted();
+    const found = await look({ signal, timeoutMs: Math.max(deadlineMs - performance.now(), 1) });
+    if (found !== undefined) return found;
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) throw timeoutError({ what, limitMs, seen: seen?.() });
+    await sleep(Math.min(everyMs, leftMs), signal);
+  }
+}
+
+/** node:timers/promises wraps an abort in an error of its own; callers expect the reason itself. */
+async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleepFor(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+function timeoutError(parts: {
+  what: string;
+  limitMs: number;
+  seen: string | undefined;
+}): VmmError {
+  return new VmmError({
+    code: "timeout",
+    what: `waiting for ${parts.what}`,
+    seen: `nothing after ${Math.round(parts.limitMs)} ms${parts.seen ? `, but ${parts.seen}` : ""}`,
+    todo: "read the last log lines for the reason, or allow more time with timeoutMs",
+  });
+}
