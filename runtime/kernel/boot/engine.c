@@ -1,0 +1,321 @@
+/*
+ * engine.c: hosts the compiled JavaScript engine: its window, its imports, its first calls.
+ *
+ * It must not know what the guest program does, only that it has `boot` and `wake`. Invariant:
+ * every page below the engine's size is either backed or can be on the next touch.
+ */
+#include "engine.h"
+
+/* The engine's heap may grow to this; JavaScript then sees an out-of-memory error. */
+#define ENGINE_BYTES_MAX 0x10000000
+#define WASM_PAGE_BYTES 65536
+/* One line of text from JavaScript, in a panic. */
+#define LINE_MAX 1000
+/* Promise jobs run after one call; more wait for the next, so that none can hang the machine. */
+#define JOBS_MAX 1000
+
+extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
+extern const uint32_t snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
+extern char snapshot_frames[];
+
+w2c_engine engine;
+static wasm_rt_memory_t memory;
+static uint32_t frames_backed;
+/* Above 0 while JavaScript waits for one of our functions: only then the engine may be entered. */
+static uint32_t call_depth;
+
+wasm_rt_memory_t* ENGINE_MEMORY(struct w2c_a* host) {
+  (void)host;
+  return &memory;
+}
+
+uint32_t engine_bytes(void) { return (uint32_t)memory.size; }
+uint32_t engine_frames(void) { return frames_backed; }
+
+static void set_size(uint32_t bytes) {
+  memory.size = bytes;
+  memory.pages = bytes / WASM_PAGE_BYTES;
+}
+
+static bool back(uint32_t offset) {
+  uint64_t frame = frame_take();
+  if (!frame || !window_map(offset, frame)) return false;
+  memset(window(offset), 0, FRAME_BYTES);
+  frames_backed++;
+  return true;
+}
+
+bool engine_fault(uintptr_t offset) {
+  if (offset >= memory.size) return false;
+  if (!back((uint32_t)offset & ~(uint32_t)(FRAME_BYTES - 1))) {
+    panic(STOP_NO_MEMORY, "memory", "no frame left for the engine");
+  }
+  return true;
+}
+
+/* A new part of the heap is backed at once: a shortage must be seen here, where it can be told. */
+static bool grow(uint32_t wanted) {
+  if (wanted > ENGINE_BYTES_MAX) return false;
+  uint32_t end = (wanted + WASM_PAGE_BYTES - 1) & ~(uint32_t)(WASM_PAGE_BYTES - 1);
+  for (uint32_t offset = (uint32_t)memory.size; offset < end; offset += FRAME_BYTES) {
+    if (!window_mapped(offset) && !back(offset)) return false;
+  }
+  if (end > memory.size) set_size(end);
+  return true;
+}
+
+void engine_start(void) {
+  memory.data = window(0);
+  memory.max_pages = ENGINE_BYTES_MAX / WASM_PAGE_BYTES;
+  memory.page_size = WASM_PAGE_BYTES;
+  set_size(snapshot_pages * WASM_PAGE_BYTES);
+  for (uint32_t at = 0; at < snapshot_frame_count; at++) {
+    uint64_t frame = (uintptr_t)snapshot_frames + (uint64_t)FRAME_BYTES * at;
+    if (!window_map(snapshot_numbers[at] * FRAME_BYTES, frame)) {
+      panic(STOP_NO_MEMORY, "memory", "no frame for a page table");
+    }
+  }
+  frames_backed = snapshot_frame_count;
+  wasm2c_engine_instantiate(&engine, NULL);
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+double call_number(const struct call* call, uint32_t index) {
+  if (index >= call->count) return __builtin_nan("");
+  js_t value = QTS_ArgvGetJSValueConstPointer(call->arguments, index);
+  return QTS_GetFloat64(snapshot_context, value);
+}
+
+uint32_t call_word(const struct call* call, uint32_t index) {
+  double value = call_number(call, index);
+  if (!(value > -9007199254740992.0 && value < 9007199254740992.0)) return 0;
+  return (uint32_t)(int64_t)value;
+}
+
+js_t js_number(double value) { return QTS_NewFloat64(snapshot_context, value); }
+
+/* Copies bytes into the engine, with a 0 behind them. */
+static js_t copy_in(const char* bytes, size_t length) {
+  js_t copy = ENGINE_malloc((uint32_t)length + 1);
+  if (!copy) panic(STOP_NO_MEMORY, "memory", "the engine's heap is full");
+  memcpy(window(copy), bytes, length);
+  ((char*)window(copy))[length] = 0;
+  return copy;
+}
+
+js_t js_text(const char* text, size_t length) {
+  js_t copy = copy_in(text, length);
+  js_t value = QTS_NewString(snapshot_context, copy);
+  ENGINE_free(copy);
+  return value;
+}
+
+void js_set(js_t object, const char* name, js_t value) {
+  js_t key = js_text(name, strlen(name));
+  QTS_SetProp(snapshot_context, object, key, value);
+  QTS_FreeValuePointer(snapshot_context, key);
+  QTS_FreeValuePointer(snapshot_context, value);
+}
+
+js_t js_throw(const char* message) {
+  js_t error = QTS_NewError(snapshot_context);
+  js_set(error, "message", js_text(message, strlen(message)));
+  return QTS_Throw(snapshot_context, error);
+}
+
+/* ---- calls --------------------------------------------------------------------------------------- */
+
+/* Appends text as one line: every run of white space becomes one blank. */
+static size_t append(char* line, size_t at, const char* text) {
+  for (; *text && at < LINE_MAX; text++) {
+    bool blank = (uint8_t)*text <= ' ';
+    if (blank && (at == 0 || line[at - 1] == ' ')) continue;
+    line[at++] = blank ? ' ' : *text;
+  }
+  while (at && line[at - 1] == ' ') at--;
+  line[at] = 0;
+  return at;
+}
+
+static size_t append_value(char* line, size_t at, js_t value) {
+  js_t text = QTS_GetString(snapshot_context, value);
+  return text ? append(line, at, window(text)) : append(line, at, "(no text)");
+}
+
+static NORETURN void uncaught(js_t error) {
+  static char line[LINE_MAX + 2];
+  size_t at = append_value(line, 0, error);
+  js_t key = js_text("stack", 5);
+  js_t stack = QTS_GetProp(snapshot_context, error, key);
+  const char* type = window(QTS_Typeof(snapshot_context, stack));
+  if (strcmp(type, "string") == 0) {
+    if (at < LINE_MAX) line[at++] = ' ';
+    append_value(line, at, stack);
+  }
+  panic_text(STOP_UNCAUGHT, "uncaught", line);
+}
+
+void engine_print_stack(void) {
+  if (!call_depth) return;
+  static const char script[] = "new Error().stack";
+  static char line[LINE_MAX + 2];
+  js_t code = copy_in(script, sizeof(script) - 1);
+  js_t name = copy_in("panic", 5);
+  js_t stack = QTS_Eval(snapshot_context, code, sizeof(script) - 1, name, 0, 0);
+  if (QTS_ResolveException(snapshot_context, stack)) return;
+  append_value(line, 0, stack);
+  print(" in JavaScript ");
+  print(line);
+}
+
+static void run_jobs(void) {
+  for (uint32_t jobs = 0; jobs < JOBS_MAX && QTS_IsJobPending(snapshot_runtime); jobs++) {
+    js_t result = QTS_ExecutePendingJob(snapshot_runtime, 1, snapshot_scratch);
+    const char* type = window(QTS_Typeof(snapshot_context, result));
+    if (strcmp(type, "number") != 0) uncaught(result);
+    QTS_FreeValuePointer(snapshot_context, result);
+  }
+}
+
+/* Calls a function of the guest's with one number. Returns its result: when to wake it next. */
+static double call_guest(js_t function, double word) {
+  js_t self = QTS_GetUndefined();
+  js_t argument = js_number(word);
+  *(uint32_t*)window(snapshot_scratch) = argument;
+  js_t result = QTS_Call(snapshot_context, function, self, 1, snapshot_scratch);
+  js_t error = QTS_ResolveException(snapshot_context, result);
+  if (error) uncaught(error);
+  double until = QTS_GetFloat64(snapshot_context, result);
+  QTS_FreeValuePointer(snapshot_context, result);
+  QTS_FreeValuePointer(snapshot_context, argument);
+  run_jobs();
+  return until;
+}
+
+extern uint32_t machine_lines;
+
+NORETURN void engine_run(void) {
+  double until = call_guest(snapshot_boot, 0);
+  for (;;) {
+    uint32_t lines = wait_until(until, machine_lines);
+    until = call_guest(snapshot_wake, lines);
+  }
+}
+
+/* ---- what the engine imports ------------------------------------------------------------------------ */
+
+u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 count,
+                                u32 arguments, u32 number) {
+  (void)host, (void)context;
+  if (number >= callee_count) panic(STOP_ENGINE, "engine", "a call to an unknown function");
+  struct call call = {self, count, arguments};
+  call_depth++;
+  js_t result = callees[number](&call);
+  call_depth--;
+  return result;
+}
+
+u32 ENGINE_IMPORT_resize_heap(struct w2c_a* host, u32 bytes) {
+  (void)host;
+  return grow(bytes);
+}
+
+u32 ENGINE_IMPORT_fd_write(struct w2c_a* host, u32 file, u32 vectors, u32 count, u32 written) {
+  (void)host, (void)file;
+  uint32_t total = 0;
+  for (u32 at = 0; at < count; at++) {
+    const uint32_t* vector = window(vectors + 8 * at);
+    serial_put(1, window(vector[0]), vector[1]);
+    total += vector[1];
+  }
+  *(uint32_t*)window(written) = total;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_clock_time_get(struct w2c_a* host, u32 clock, u64 precision, u32 result) {
+  (void)host, (void)clock, (void)precision;
+  uint64_t nanoseconds = (uint64_t)(clock_now() * 1e6);
+  memcpy(window(result), &nanoseconds, sizeof(nanoseconds));
+  return 0;
+}
+
+/* There is no wall clock: the epoch is the boot. */
+f64 ENGINE_IMPORT_date_now(struct w2c_a* host) {
+  (void)host;
+  return clock_now();
+}
+
+void ENGINE_IMPORT_localtime(struct w2c_a* host, u64 seconds, u32 result) {
+  (void)host, (void)seconds;
+  memset(window(result), 0, 11 * sizeof(uint32_t));
+}
+
+void ENGINE_IMPORT_tzset(struct w2c_a* host, u32 zone, u32 daylight, u32 name, u32 summer_name) {
+  (void)host;
+  *(uint32_t*)window(zone) = *(uint32_t*)window(daylight) = 0;
+  *(char*)window(name) = *(char*)window(summer_name) = 0;
+}
+
+u32 ENGINE_IMPORT_environ_get(struct w2c_a* host, u32 list, u32 texts) {
+  (void)host, (void)list, (void)texts;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_environ_sizes_get(struct w2c_a* host, u32 count, u32 bytes) {
+  (void)host;
+  *(uint32_t*)window(count) = *(uint32_t*)window(bytes) = 0;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_fd_close(struct w2c_a* host, u32 file) {
+  (void)host, (void)file;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_fd_seek(struct w2c_a* host, u32 file, u64 offset, u32 whence, u32 result) {
+  (void)host, (void)file, (void)offset, (void)whence, (void)result;
+  return 70; /* a pipe cannot seek */
+}
+
+u32 ENGINE_IMPORT_setitimer(struct w2c_a* host, u32 which, f64 ms) {
+  (void)host, (void)which, (void)ms;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_should_interrupt(struct w2c_a* host, u32 runtime) {
+  (void)host, (void)runtime;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_load_module(struct w2c_a* host, u32 runtime, u32 context, u32 name) {
+  (void)host, (void)runtime, (void)context, (void)name;
+  return 0;
+}
+
+u32 ENGINE_IMPORT_normalize_module(struct w2c_a* host, u32 runtime, u32 context, u32 base,
+                                   u32 name) {
+  (void)host, (void)runtime, (void)context, (void)base, (void)name;
+  return 0;
+}
+
+void ENGINE_IMPORT_free_host_ref(struct w2c_a* host, u32 runtime, u32 number) {
+  (void)host, (void)runtime, (void)number;
+}
+
+void ENGINE_IMPORT_keepalive_clear(struct w2c_a* host) { (void)host; }
+
+void ENGINE_IMPORT_assert_fail(struct w2c_a* host, u32 text, u32 file, u32 line, u32 function) {
+  (void)host, (void)file, (void)line, (void)function;
+  panic_text(STOP_ENGINE, "engine assertion", text ? window(text) : "?");
+}
+
+void ENGINE_IMPORT_abort(struct w2c_a* host) {
+  (void)host;
+  panic(STOP_ENGINE, "engine", "aborted");
+}
+
+void ENGINE_IMPORT_proc_exit(struct w2c_a* host, u32 code) {
+  (void)host, (void)code;
+  panic(STOP_ENGINE, "engine", "left");
+}

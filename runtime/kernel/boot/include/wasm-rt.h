@@ -1,0 +1,119 @@
+/*
+ * wasm-rt.h: what the C that wasm2c writes asks of its host, for a machine without an OS.
+ *
+ * It must not know which module is compiled: what differs between the engine and the core comes
+ * in as macros from the compiler's command line (WASM_RT_BASE, WASM_RT_MASK, WASM_RT_CHECKED).
+ * Invariant: the base of a linear memory is a constant, so an access is one instruction.
+ */
+#ifndef WASM_RT_H_
+#define WASM_RT_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define WASM_RT_NO_RETURN __attribute__((noreturn, cold))
+#define WASM_RT_WEAK __attribute__((weak))
+
+/* With a guarded window no access needs a check of its own: what lies outside is not mapped. */
+#ifdef WASM_RT_CHECKED
+#define WASM_RT_MEMCHECK_GUARD_PAGES 0
+#else
+#define WASM_RT_MEMCHECK_GUARD_PAGES 1
+#endif
+#define WASM_RT_USE_SEGUE 0
+#define WASM_RT_SEGUE_FREE_SEGMENT 0
+#define WASM_RT_STACK_DEPTH_COUNT 0
+#define WASM_RT_SANITY_CHECKS 0
+#define WABT_BIG_ENDIAN 0
+
+/*
+ * The address of a byte of linear memory. The builder puts this in place of wasm2c's own
+ * MEM_ADDR, which would load the base from memory on every access.
+ */
+#ifdef WASM_RT_MASK
+#define WASM_RT_MEM_ADDR(address) \
+  ((uint8_t*)((uintptr_t)(WASM_RT_BASE) + ((uint32_t)(address) & (uint32_t)(WASM_RT_MASK))))
+#else
+#define WASM_RT_MEM_ADDR(address) \
+  ((uint8_t*)((uintptr_t)(WASM_RT_BASE) + (uintptr_t)(address)))
+#endif
+
+typedef enum {
+  WASM_RT_TRAP_NONE,
+  WASM_RT_TRAP_OOB,
+  WASM_RT_TRAP_INT_OVERFLOW,
+  WASM_RT_TRAP_DIV_BY_ZERO,
+  WASM_RT_TRAP_INVALID_CONVERSION,
+  WASM_RT_TRAP_UNREACHABLE,
+  WASM_RT_TRAP_CALL_INDIRECT,
+  WASM_RT_TRAP_UNCAUGHT_EXCEPTION,
+  WASM_RT_TRAP_UNALIGNED,
+  WASM_RT_TRAP_NULL_REF,
+  WASM_RT_TRAP_EXHAUSTION,
+} wasm_rt_trap_t;
+
+typedef enum {
+  WASM_RT_I32,
+  WASM_RT_I64,
+  WASM_RT_F32,
+  WASM_RT_F64,
+  WASM_RT_V128,
+  WASM_RT_FUNCREF,
+  WASM_RT_EXTERNREF,
+  WASM_RT_EXNREF,
+} wasm_rt_type_t;
+
+/* A signature is a 32-byte digest; two are the same when the digests are. */
+typedef const char* wasm_rt_func_type_t;
+typedef void (*wasm_rt_function_ptr_t)(void);
+typedef struct wasm_rt_tailcallee_t {
+  void (*fn)(void** instance_ptr, void* tail_call_stack, struct wasm_rt_tailcallee_t* next);
+} wasm_rt_tailcallee_t;
+
+typedef struct {
+  wasm_rt_func_type_t func_type;
+  wasm_rt_function_ptr_t func;
+  wasm_rt_tailcallee_t func_tailcallee;
+  void* module_instance;
+} wasm_rt_funcref_t;
+#define wasm_rt_funcref_null_value ((wasm_rt_funcref_t){NULL, NULL, {NULL}, NULL})
+
+typedef void* wasm_rt_externref_t;
+#define wasm_rt_externref_null_value ((wasm_rt_externref_t){NULL})
+
+typedef struct {
+  uint8_t* data;
+  uint64_t pages;
+  uint64_t max_pages;
+  uint32_t page_size;
+  uint64_t size;
+  bool is64;
+} wasm_rt_memory_t;
+
+typedef struct {
+  wasm_rt_funcref_t* data;
+  uint32_t max_size;
+  uint32_t size;
+} wasm_rt_funcref_table_t;
+
+typedef struct {
+  wasm_rt_externref_t* data;
+  uint32_t max_size;
+  uint32_t size;
+} wasm_rt_externref_table_t;
+
+/* Stops the machine with one line that names the trap and the place. */
+WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t trap);
+const char* wasm_rt_strerror(wasm_rt_trap_t trap);
+void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t*, uint32_t elements, uint32_t max);
+void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t*);
+/* Returns the size in pages before, or 2^32 - 1 when no frames are left. */
+uint64_t wasm_rt_grow_memory(wasm_rt_memory_t*, uint64_t pages);
+static inline bool wasm_rt_is_initialized(void) { return true; }
+
+#define wasm_rt_memcpy __builtin_memcpy
+
+#endif

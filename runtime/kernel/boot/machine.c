@@ -1,0 +1,241 @@
+/*
+ * machine.c: what JavaScript may ask of the machine: ports, memory, time, serial lines, the end.
+ *
+ * It must not know what for. Invariant: every access has exactly the width asked for, and no
+ * argument, however odd, can do more than the access that it names.
+ */
+#include "engine.h"
+
+/* Longest text taken from a serial port in one call. */
+#define TAKE_MAX 4096
+/* Frames filled or verified in one call: beyond it a call would keep interrupts out too long. */
+#define FRAMES_MAX 0x10000
+#define FRAME_WORDS (FRAME_BYTES / 4)
+
+/* Interrupt lines that end a wait, a bit each. */
+uint32_t machine_lines;
+
+static js_t js_word(uint32_t value) { return js_number(value); }
+
+/* An address or a count: whole, not negative, below 2^53. Anything else becomes 0. */
+static uint64_t call_address(const struct call* call, uint32_t index) {
+  double value = call_number(call, index);
+  return value >= 0 && value < 9007199254740992.0 ? (uint64_t)value : 0;
+}
+
+js_t machine_portRead(const struct call* call) {
+  uint16_t port = (uint16_t)call_word(call, 0);
+  switch (call_word(call, 1)) {
+    case 1: return js_word(in8(port));
+    case 2: return js_word(in16(port));
+    case 4: return js_word(in32(port));
+    default: return js_throw("portRead: width must be 1, 2 or 4");
+  }
+}
+
+js_t machine_portWrite(const struct call* call) {
+  uint16_t port = (uint16_t)call_word(call, 0);
+  uint32_t value = call_word(call, 2);
+  switch (call_word(call, 1)) {
+    case 1: out8(port, (uint8_t)value); return 0;
+    case 2: out16(port, (uint16_t)value); return 0;
+    case 4: out32(port, value); return 0;
+    default: return js_throw("portWrite: width must be 1, 2 or 4");
+  }
+}
+
+static bool reachable(uint64_t address) {
+#ifdef __x86_64__
+  return address < (uint64_t)1 << 46;
+#else
+  return address < (uint64_t)1 << 32;
+#endif
+}
+
+js_t machine_memoryRead(const struct call* call) {
+  uint64_t address = call_address(call, 0);
+  if (!reachable(address)) return js_throw("memoryRead: no such address on this machine");
+  volatile void* at = physical(address);
+  switch (call_word(call, 1)) {
+    case 1: return js_word(*(volatile uint8_t*)at);
+    case 2: return js_word(*(volatile uint16_t*)at);
+    case 4: return js_word(*(volatile uint32_t*)at);
+    default: return js_throw("memoryRead: width must be 1, 2 or 4");
+  }
+}
+
+js_t machine_memoryWrite(const struct call* call) {
+  uint64_t address = call_address(call, 0);
+  uint32_t value = call_word(call, 2);
+  if (!reachable(address)) return js_throw("memoryWrite: no such address on this machine");
+  volatile void* at = physical(address);
+  switch (call_word(call, 1)) {
+    case 1: *(volatile uint8_t*)at = (uint8_t)value; return 0;
+    case 2: *(volatile uint16_t*)at = (uint16_t)value; return 0;
+    case 4: *(volatile uint32_t*)at = value; return 0;
+    default: return js_throw("memoryWrite: width must be 1, 2 or 4");
+  }
+}
+
+js_t machine_now(const struct call* call) {
+  (void)call;
+  return js_number(clock_now());
+}
+
+js_t machine_listen(const struct call* call) {
+  uint32_t line = call_word(call, 0);
+  if (line > 15) return js_throw("listen: an interrupt line is 0 to 15");
+  machine_lines |= 1u << line;
+  return 0;
+}
+
+js_t machine_waitForInterrupt(const struct call* call) {
+  return js_word(wait_until(call_number(call, 0), machine_lines));
+}
+
+static bool serial_port(const struct call* call, int* port) {
+  *port = (int)call_word(call, 0);
+  return *port == 1 || *port == 2;
+}
+
+js_t machine_serialWrite(const struct call* call) {
+  int port;
+  if (!serial_port(call, &port) || call->count < 2) return js_throw("serialWrite: port 1 or 2");
+  js_t value = QTS_ArgvGetJSValueConstPointer(call->arguments, 1);
+  js_t text = QTS_GetString(snapshot_context, value);
+  if (!text) return js_throw("serialWrite: not a text");
+  const char* bytes = window(text);
+  serial_put(port, bytes, strlen(bytes));
+  QTS_FreeCString(snapshot_context, text);
+  return 0;
+}
+
+js_t machine_serialRead(const struct call* call) {
+  static uint8_t bytes[TAKE_MAX];
+  static char text[2 * TAKE_MAX];
+  int port;
+  if (!serial_port(call, &port)) return js_throw("serialRead: port 1 or 2");
+  size_t count = serial_take(port, bytes, TAKE_MAX), length = 0;
+  for (size_t at = 0; at < count; at++) {
+    /* Each byte is one character; a 0, which would end the text, becomes another control one. */
+    uint8_t byte = bytes[at] ? bytes[at] : 1;
+    if (byte >= 0x80) text[length++] = (char)(0xc0 | byte >> 6);
+    text[length++] = (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte);
+  }
+  return js_text(text, length);
+}
+
+js_t machine_commandLine(const struct call* call) {
+  (void)call;
+  return js_text(command_line, strlen(command_line));
+}
+
+js_t machine_memoryMap(const struct call* call) {
+  static const char* const kinds[] = {"available", "reserved", "kernel"};
+  (void)call;
+  js_t list = QTS_NewArray(snapshot_context);
+  uint32_t entries = 0;
+  for (uint32_t at = 0; at < region_count; at++) {
+    if (!regions[at].bytes) continue;
+    js_t entry = QTS_NewObject(snapshot_context);
+    js_set(entry, "base", js_number((double)regions[at].base));
+    js_set(entry, "size", js_number((double)regions[at].bytes));
+    js_set(entry, "kind", js_text(kinds[regions[at].kind], strlen(kinds[regions[at].kind])));
+    js_t key = js_number(entries++);
+    QTS_SetProp(snapshot_context, list, key, entry);
+    QTS_FreeValuePointer(snapshot_context, key);
+    QTS_FreeValuePointer(snapshot_context, entry);
+  }
+  return list;
+}
+
+js_t machine_footprint(const struct call* call) {
+  (void)call;
+  js_t result = QTS_NewObject(snapshot_context);
+  uint64_t kernel = 0;
+  for (uint32_t at = 0; at < region_count; at++) {
+    if (regions[at].kind == REGION_KERNEL) kernel += regions[at].bytes;
+  }
+  js_set(result, "kernelBytes", js_number((double)kernel));
+  js_set(result, "engineBytes", js_number(engine_bytes()));
+  js_set(result, "engineFrames", js_number(engine_frames()));
+  js_set(result, "poolFrames", js_number(pool_frames()));
+  js_set(result, "poolFreeFrames", js_number(pool_frames_free()));
+  return result;
+}
+
+js_t machine_growFromLedger(const struct call* call) {
+  (void)call;
+  frames_from_ledger();
+  return 0;
+}
+
+js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); }
+
+/* ---- the workload's frames ------------------------------------------------------------------------ */
+
+/*
+ * A frame's content: a xorshift sequence that starts from its number and the seed, so a frame that
+ * was exchanged for another one, or for zeros, cannot look right.
+ */
+static uint32_t pattern_start(uint64_t frame, uint32_t seed) {
+  uint32_t state = (uint32_t)frame * 0x9e3779b1u ^ (uint32_t)(frame >> 32) * 0x85ebca6bu ^ seed;
+  return state ? state : 0x6b43a9b5;
+}
+static inline uint32_t pattern_next(uint32_t state) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  return state ^ state << 5;
+}
+
+static bool frame_range(const struct call* call, uint64_t* first, uint32_t* count) {
+  *first = call_address(call, 0);
+  *count = call_word(call, 1);
+  return *count <= FRAMES_MAX && reachable((*first + *count) * FRAME_BYTES - 1);
+}
+
+js_t machine_fillFrames(const struct call* call) {
+  uint64_t first;
+  uint32_t count, seed = call_word(call, 2);
+  if (!frame_range(call, &first, &count)) return js_throw("fillFrames: frames out of range");
+  for (uint64_t frame = first; frame < first + count; frame++) {
+    uint32_t* words = (uint32_t*)physical(frame * FRAME_BYTES);
+    uint32_t state = pattern_start(frame, seed);
+    for (uint32_t at = 0; at < FRAME_WORDS; at++) words[at] = state = pattern_next(state);
+  }
+  return 0;
+}
+
+js_t machine_verifyFrames(const struct call* call) {
+  uint64_t first;
+  uint32_t count, seed = call_word(call, 2), wrong = 0;
+  if (!frame_range(call, &first, &count)) return js_throw("verifyFrames: frames out of range");
+  for (uint64_t frame = first; frame < first + count; frame++) {
+    const uint32_t* words = (const uint32_t*)physical(frame * FRAME_BYTES);
+    uint32_t state = pattern_start(frame, seed);
+    for (uint32_t at = 0; at < FRAME_WORDS; at++) {
+      state = pattern_next(state);
+      uint32_t difference = words[at] ^ state;
+      for (; difference; difference >>= 8) wrong += (difference & 0xff) != 0;
+    }
+  }
+  return js_word(wrong);
+}
+
+/* ---- faults on purpose ------------------------------------------------------------------------------ */
+
+static __attribute__((noinline)) uint32_t descend(volatile uint8_t* above) {
+  volatile uint8_t here[1024];
+  here[0] = above ? above[0] : 0;
+  return descend(here) + here[0];
+}
+
+js_t machine_provoke(const struct call* call) {
+  switch (call_word(call, 0)) {
+    case 0: __asm__ volatile("ud2"); break;
+    case 1: *(volatile uint8_t*)physical(0) = 1; break;
+    case 2: wasm_rt_trap(WASM_RT_TRAP_UNREACHABLE);
+    case 3: return js_word(descend(NULL));
+  }
+  return js_throw("provoke: no such fault");
+}

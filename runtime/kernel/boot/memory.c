@@ -1,0 +1,239 @@
+/*
+ * memory.c: frames, page tables, and the two ways to see memory: the window and physical().
+ *
+ * It must not know who uses the frames. Invariant: a frame is given out once and never taken back;
+ * the engine's window only grows, as its heap does.
+ */
+#include "kernel.h"
+
+/*
+ * Frames that the kernel keeps for itself right behind the image: page tables, the engine's stack
+ * and first growth, until the guest's allocator takes over.
+ */
+#define POOL_FRAMES 192
+/* Frames of the pool that only page tables may take, so that growth can always be mapped. */
+#define POOL_TABLE_RESERVE 24
+/* How much is asked of the guest's allocator at once. */
+#define LEDGER_RUN_FRAMES 16
+
+enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARGE = 0x80 };
+
+extern char image_start[], image_end[], stack_guard[];
+
+static uint64_t pool_base, pool_total, pool_used;
+static bool ledger_ready;
+static uint32_t run_first, run_left;
+
+uint32_t pool_frames(void) { return (uint32_t)pool_total; }
+uint32_t pool_frames_free(void) { return (uint32_t)(pool_total - pool_used); }
+void frames_from_ledger(void) { ledger_ready = true; }
+
+static uint64_t pool_take(uint64_t keep) {
+  if (pool_used + keep >= pool_total) return 0;
+  return pool_base + FRAME_BYTES * pool_used++;
+}
+
+static uint64_t ledger_take(void) {
+  if (!ledger_ready) return 0;
+  if (run_left == 0 && !core_ledger_take(LEDGER_RUN_FRAMES, &run_first, &run_left)) return 0;
+  run_left--;
+  return (uint64_t)run_first++ * FRAME_BYTES;
+}
+
+uint64_t frame_take(void) {
+  uint64_t frame = ledger_take();
+  return frame ? frame : pool_take(POOL_TABLE_RESERVE);
+}
+
+/* A cleared page table; it must be visible through the identity mapping. */
+static uint64_t table_take(void) {
+  uint64_t frame = pool_take(0);
+  if (!frame) frame = ledger_take();
+  if (!frame || frame >= IDENTITY_BYTES) return 0;
+  memset((void*)(uintptr_t)frame, 0, FRAME_BYTES);
+  return frame;
+}
+
+static bool is_memory(uint64_t base, uint64_t bytes) {
+  for (uint32_t at = 0; at < region_count; at++) {
+    if (regions[at].kind == REGION_RESERVED) continue;
+    if (base < regions[at].base + regions[at].bytes && regions[at].base < base + bytes) return true;
+  }
+  return false;
+}
+
+static void flush(uintptr_t address) {
+  __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+#ifdef __x86_64__
+
+typedef uint64_t entry_t;
+#define TABLE_ENTRIES 512
+extern entry_t root_table[TABLE_ENTRIES], identity_table[TABLE_ENTRIES];
+extern entry_t identity_directory[TABLE_ENTRIES];
+static entry_t direct_table[TABLE_ENTRIES] __attribute__((aligned(FRAME_BYTES)));
+
+static entry_t* below(entry_t* entry) {
+  if (!(*entry & PRESENT)) {
+    uint64_t table = table_take();
+    if (!table) return NULL;
+    *entry = table | PRESENT | WRITABLE;
+  }
+  return (entry_t*)(uintptr_t)(*entry & 0x000ffffffffff000);
+}
+
+static entry_t* leaf(uintptr_t address) {
+  entry_t* table = below(&root_table[address >> 39 & 511]);
+  if (table) table = below(&table[address >> 30 & 511]);
+  entry_t* directory = table ? &table[address >> 21 & 511] : NULL;
+  if (!directory) return NULL;
+  if (*directory & LARGE) {
+    uint64_t small = table_take();
+    if (!small) return NULL;
+    entry_t* entries = (entry_t*)(uintptr_t)small;
+    for (uint32_t at = 0; at < TABLE_ENTRIES; at++) {
+      entries[at] = (*directory & ~(uint64_t)LARGE) + FRAME_BYTES * at;
+    }
+    *directory = small | PRESENT | WRITABLE;
+  }
+  table = below(directory);
+  return table ? &table[address >> 12 & 511] : NULL;
+}
+
+volatile void* physical(uint64_t address) {
+  uintptr_t seen = DIRECT_BASE + address;
+  entry_t* table = below(&root_table[seen >> 39 & 511]);
+  if (table) table = below(&table[seen >> 30 & 511]);
+  if (!table) panic(STOP_NO_MEMORY, "memory", "no frame for a page table");
+  entry_t* entry = &table[seen >> 21 & 511];
+  if (!(*entry & PRESENT)) {
+    uint64_t base = address & ~(uint64_t)(LARGE_PAGE_BYTES - 1);
+    /* Device memory must not be cached. */
+    uint64_t how = is_memory(base, LARGE_PAGE_BYTES) ? 0 : WRITE_THROUGH | UNCACHED;
+    *entry = base | PRESENT | WRITABLE | LARGE | how;
+  }
+  return (volatile void*)seen;
+}
+
+static void paging_setup(void) {
+  /* The first GiB is seen at both places through one directory. */
+  root_table[DIRECT_BASE >> 39 & 511] = (uintptr_t)direct_table | PRESENT | WRITABLE;
+  direct_table[0] = (uintptr_t)identity_directory | PRESENT | WRITABLE;
+  for (uint32_t at = 0; at < region_count; at++) {
+    uint64_t end = regions[at].base + regions[at].bytes;
+    if (regions[at].kind == REGION_RESERVED || end <= IDENTITY_BYTES) continue;
+    uint64_t page = regions[at].base & ~(uint64_t)(LARGE_PAGE_BYTES - 1);
+    for (; page < end; page += LARGE_PAGE_BYTES) {
+      if (page >= IDENTITY_BYTES) physical(page);
+    }
+  }
+}
+
+static uint64_t tables_needed(void) {
+  uint64_t end = 0;
+  for (uint32_t at = 0; at < region_count; at++) {
+    if (regions[at].kind == REGION_AVAILABLE) end = regions[at].base + regions[at].bytes;
+  }
+  return end / IDENTITY_BYTES + 1;
+}
+
+uint64_t core_memory_end(void) {
+  uint64_t limit = 0;
+  for (uint32_t at = 0; at < region_count; at++) {
+    uint64_t end = regions[at].base + regions[at].bytes;
+    if (regions[at].kind != REGION_RESERVED && end <= 0x100000000) limit = end;
+  }
+  return limit;
+}
+
+#else
+
+typedef uint32_t entry_t;
+#define TABLE_ENTRIES 1024
+void paging_start(entry_t* directory);
+static entry_t root_table[TABLE_ENTRIES] __attribute__((aligned(FRAME_BYTES)));
+
+static entry_t* leaf(uintptr_t address) {
+  entry_t* directory = &root_table[address >> 22];
+  if (!(*directory & PRESENT) || (*directory & LARGE)) {
+    uint64_t small = table_take();
+    if (!small) return NULL;
+    entry_t* entries = (entry_t*)(uintptr_t)small;
+    if (*directory & LARGE) {
+      for (uint32_t at = 0; at < TABLE_ENTRIES; at++) {
+        entries[at] = (*directory & ~(uint32_t)LARGE) + FRAME_BYTES * at;
+      }
+    }
+    *directory = (entry_t)small | PRESENT | WRITABLE;
+  }
+  return (entry_t*)(uintptr_t)(*directory & 0xfffff000) + (address >> 12 & 1023);
+}
+
+/* Beyond the identity mapping, a few 4 MiB slots show what was asked for last. */
+volatile void* physical(uint64_t address) {
+  if (address < IDENTITY_BYTES) return (volatile void*)(uintptr_t)address;
+  if (address >> 32) panic(STOP_NO_MEMORY, "memory", "an address above 4 GiB on a 32-bit machine");
+  uint32_t base = (uint32_t)address & ~(uint32_t)(LARGE_PAGE_BYTES - 1);
+  uintptr_t seen = SLOT_BASE + (base / LARGE_PAGE_BYTES % SLOT_COUNT) * LARGE_PAGE_BYTES;
+  entry_t* entry = &root_table[seen >> 22];
+  if ((*entry & ~(uint32_t)(LARGE_PAGE_BYTES - 1)) != base || !(*entry & PRESENT)) {
+    uint32_t how = is_memory(base, LARGE_PAGE_BYTES) ? 0 : WRITE_THROUGH | UNCACHED;
+    *entry = base | PRESENT | WRITABLE | LARGE | how;
+    flush(seen);
+  }
+  return (volatile void*)(seen + ((uint32_t)address & (LARGE_PAGE_BYTES - 1)));
+}
+
+static void paging_setup(void) {
+  for (uint32_t at = 0; at < IDENTITY_BYTES / LARGE_PAGE_BYTES; at++) {
+    root_table[at] = at * LARGE_PAGE_BYTES | PRESENT | WRITABLE | LARGE;
+  }
+  paging_start(root_table);
+}
+
+static uint64_t tables_needed(void) { return 2; }
+
+uint64_t core_memory_end(void) {
+  uint64_t limit = 0;
+  for (uint32_t at = 0; at < region_count; at++) {
+    uint64_t end = regions[at].base + regions[at].bytes;
+    if (regions[at].kind == REGION_RESERVED || regions[at].base >= IDENTITY_BYTES) continue;
+    limit = end < IDENTITY_BYTES ? end : IDENTITY_BYTES;
+  }
+  return limit;
+}
+
+#endif
+
+bool window_map(uint32_t offset, uint64_t frame) {
+  uintptr_t address = (uintptr_t)WINDOW_BASE + offset;
+  entry_t* entry = leaf(address);
+  if (!entry) return false;
+  *entry = (entry_t)(frame | PRESENT | WRITABLE);
+  flush(address);
+  return true;
+}
+
+bool window_mapped(uint32_t offset) {
+  entry_t* entry = leaf((uintptr_t)WINDOW_BASE + offset);
+  return entry && (*entry & PRESENT);
+}
+
+static void unmap(uintptr_t address) {
+  entry_t* entry = leaf(address);
+  if (!entry) panic(STOP_NO_MEMORY, "memory", "no frame for a page table");
+  *entry = 0;
+  flush(address);
+}
+
+void memory_start(void) {
+  uint64_t image = (uintptr_t)image_start;
+  pool_base = (uintptr_t)image_end;
+  pool_total = POOL_FRAMES + tables_needed();
+  region_carve(image, pool_base - image + FRAME_BYTES * pool_total);
+  paging_setup();
+  /* A stack that runs over, or a null pointer, must find no page. */
+  unmap((uintptr_t)stack_guard);
+  unmap(0);
+}

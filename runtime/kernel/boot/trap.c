@@ -1,0 +1,220 @@
+/*
+ * trap.c: exceptions, and interrupts by way of the two 8259 interrupt controllers.
+ *
+ * It must not know what a device's interrupt means. Invariant: a line that asked is masked until
+ * somebody waits for it again, so a level that stays high cannot storm.
+ */
+#include "kernel.h"
+
+#define DOORS 64
+#define DOOR_BYTES 16
+#define FIRST_LINE 0x20
+
+enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1 };
+enum { PIC_END = 0x20, PIC_READ_IN_SERVICE = 0x0b };
+enum { EXCEPTION_DOUBLE_FAULT = 8, EXCEPTION_PAGE_FAULT = 14 };
+
+struct trap_frame {
+#ifdef __x86_64__
+  uintptr_t registers[15];
+#else
+  uintptr_t registers[8];
+#endif
+  uintptr_t number, error, where;
+};
+
+struct pointer {
+  uint16_t limit;
+  uintptr_t base;
+} __attribute__((packed));
+
+extern char trap_doors[], stack_guard[];
+extern uint64_t gdt[];
+volatile uint32_t interrupts_pending;
+static uint16_t masked = 0xffff;
+
+static void pic_apply(void) {
+  out8(PIC1_MASK, (uint8_t)masked);
+  out8(PIC2_MASK, (uint8_t)(masked >> 8));
+}
+
+static void pic_start(void) {
+  out8(PIC1, 0x11); /* initialise, edge, cascade, 4 words */
+  out8(PIC2, 0x11);
+  out8(PIC1_MASK, FIRST_LINE);
+  out8(PIC2_MASK, FIRST_LINE + 8);
+  out8(PIC1_MASK, 0x04); /* the second one is at line 2 */
+  out8(PIC2_MASK, 0x02);
+  out8(PIC1_MASK, 0x01); /* 8086 mode */
+  out8(PIC2_MASK, 0x01);
+  pic_apply();
+}
+
+void interrupt_unmask(uint32_t lines) {
+  uint16_t wanted = (uint16_t)lines;
+  if (wanted & 0xff00) wanted |= 1 << 2;
+  masked = (uint16_t)~wanted;
+  pic_apply();
+}
+
+void interrupt_mask_all(void) {
+  masked = 0xffff;
+  pic_apply();
+}
+
+static bool in_service(uint16_t port) {
+  out8(port, PIC_READ_IN_SERVICE);
+  return in8(port) & 0x80;
+}
+
+static void interrupt(uint32_t line) {
+  /* A line that fell back before it was served shows up as 7 or 15, with nothing in service. */
+  if (line == 7 && !in_service(PIC1)) return;
+  if (line == 15 && !in_service(PIC2)) {
+    out8(PIC1, PIC_END);
+    return;
+  }
+  masked |= (uint16_t)(1u << line);
+  pic_apply();
+  if (line >= 8) out8(PIC2, PIC_END);
+  out8(PIC1, PIC_END);
+  interrupts_pending |= 1u << line;
+}
+
+static const char* const names[] = {
+    "divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range",
+    "invalid opcode", "no coprocessor", "double fault", "coprocessor overrun", "invalid task",
+    "segment not present", "stack fault", "general protection", "page fault", "reserved",
+    "x87 error", "alignment check", "machine check", "SIMD error",
+};
+
+static NORETURN void exception(const struct trap_frame* frame, uintptr_t address) {
+  const char* name =
+      frame->number < sizeof(names) / sizeof(*names) ? names[frame->number] : "unknown";
+  if (frame->number == EXCEPTION_PAGE_FAULT) {
+    static char text[48] = "page fault on 0x";
+    size_t at = strlen(text);
+    for (int shift = (int)sizeof(address) * 8 - 4; shift >= 0; shift -= 4) {
+      text[at++] = "0123456789abcdef"[address >> shift & 15];
+    }
+    name = text;
+    uintptr_t guard = (uintptr_t)stack_guard;
+    if (address >= guard && address < guard + FRAME_BYTES) name = "stack overflow";
+  }
+  panic_at(STOP_EXCEPTION, "exception", name, frame->where);
+}
+
+void trap_enter(struct trap_frame* frame) {
+  if (frame->number >= FIRST_LINE) {
+    if (frame->number < FIRST_LINE + 16) interrupt((uint32_t)frame->number - FIRST_LINE);
+    return;
+  }
+  uintptr_t address = 0;
+  if (frame->number == EXCEPTION_PAGE_FAULT) {
+    __asm__ volatile("mov %%cr2, %0" : "=r"(address));
+    uintptr_t offset = address - (uintptr_t)WINDOW_BASE;
+    if (offset < (uintptr_t)WINDOW_BYTES && engine_fault(offset)) return;
+  }
+  if (frame->number == EXCEPTION_DOUBLE_FAULT) {
+    panic_at(STOP_EXCEPTION, "exception", "double fault (stack overflow?)", frame->where);
+  }
+  exception(frame, address);
+}
+
+static char fault_stack[8192] __attribute__((aligned(16)));
+
+#ifdef __x86_64__
+
+static struct {
+  uint32_t reserved0;
+  uint64_t stacks[3];
+  uint64_t reserved1;
+  uint64_t fault_stacks[7];
+  uint64_t reserved2;
+  uint16_t reserved3, ports;
+} __attribute__((packed)) task;
+
+static struct {
+  uint16_t low, selector, how, middle;
+  uint32_t high, reserved;
+} table[DOORS];
+
+static void table_start(void) {
+  for (uint32_t at = 0; at < DOORS; at++) {
+    uint64_t door = (uintptr_t)trap_doors + DOOR_BYTES * at;
+    table[at].low = (uint16_t)door;
+    table[at].selector = SELECTOR_CODE64;
+    /* An interrupt gate; a double fault changes to a stack of its own. */
+    table[at].how = at == EXCEPTION_DOUBLE_FAULT ? 0x8e01 : 0x8e00;
+    table[at].middle = (uint16_t)(door >> 16);
+    table[at].high = (uint32_t)(door >> 32);
+  }
+  uint64_t base = (uintptr_t)&task;
+  task.fault_stacks[0] = (uintptr_t)fault_stack + sizeof(fault_stack);
+  task.ports = sizeof(task);
+  gdt[SELECTOR_TASK / 8] = (sizeof(task) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+                           (base >> 24 & 0xff) << 56;
+  gdt[SELECTOR_TASK / 8 + 1] = base >> 32;
+  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TASK));
+}
+
+#else
+
+struct task {
+  uint32_t link;
+  uint32_t stacks[6];
+  uint32_t root, where, flags;
+  uint32_t ax, cx, dx, bx, sp, bp, si, di;
+  uint32_t es, cs, ss, ds, fs, gs, ldt;
+  uint16_t trap, ports;
+};
+static struct task task, fault_task;
+
+static struct {
+  uint16_t low, selector, how, high;
+} table[DOORS];
+
+void fault_task_entry(void);
+
+NORETURN void trap_double_fault(void) {
+  panic_at(STOP_EXCEPTION, "exception", "double fault (stack overflow?)", task.where);
+}
+
+static uint64_t task_descriptor(const struct task* which) {
+  uint64_t base = (uintptr_t)which;
+  return (sizeof(*which) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+}
+
+static void table_start(void) {
+  for (uint32_t at = 0; at < DOORS; at++) {
+    uint32_t door = (uintptr_t)trap_doors + DOOR_BYTES * at;
+    table[at].low = (uint16_t)door;
+    table[at].selector = SELECTOR_CODE;
+    table[at].how = 0x8e00;
+    table[at].high = (uint16_t)(door >> 16);
+  }
+  table[EXCEPTION_DOUBLE_FAULT].low = table[EXCEPTION_DOUBLE_FAULT].high = 0;
+  table[EXCEPTION_DOUBLE_FAULT].selector = SELECTOR_FAULT_TASK;
+  table[EXCEPTION_DOUBLE_FAULT].how = 0x8500; /* a task gate */
+
+  __asm__ volatile("mov %%cr3, %0" : "=r"(fault_task.root));
+  fault_task.where = (uintptr_t)fault_task_entry;
+  fault_task.flags = 2;
+  fault_task.sp = (uintptr_t)fault_stack + sizeof(fault_stack) - 16;
+  fault_task.cs = SELECTOR_CODE;
+  fault_task.ss = fault_task.ds = fault_task.es = SELECTOR_DATA;
+  fault_task.fs = fault_task.gs = SELECTOR_DATA;
+  task.ports = fault_task.ports = sizeof(struct task);
+  gdt[SELECTOR_TASK / 8] = task_descriptor(&task);
+  gdt[SELECTOR_FAULT_TASK / 8] = task_descriptor(&fault_task);
+  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TASK));
+}
+
+#endif
+
+void trap_start(void) {
+  table_start();
+  struct pointer pointer = {sizeof(table) - 1, (uintptr_t)table};
+  __asm__ volatile("lidt %0" : : "m"(pointer));
+  pic_start();
+}

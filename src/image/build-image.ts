@@ -1,0 +1,387 @@
+/**
+ * Makes a bootable image: core.wasm, the JavaScript engine and a guest program, in one ELF file.
+ *
+ * It must not know what the program does. Invariant: every step's result is stored under a digest
+ * of all that went in, so the same inputs give the same image, and only what changed is done again.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bundleGuest } from "./bundle.ts";
+import { type Architecture, type Compiler, compile, findCompiler } from "./compiler.ts";
+import { readEngine } from "./engine-package.ts";
+import { ImageError } from "./errors.ts";
+import { coreFunctions, coreGlue, engineNames, MACHINE_FUNCTIONS, snapshotSource } from "./glue.ts";
+import { type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { withoutData } from "./wasm-binary.ts";
+import { adaptC, wasm2c } from "./wasm2c.ts";
+
+/** Results kept in the cache; the oldest go first. About 4 MB each at most. */
+const CACHE_ENTRIES_MAX = 64;
+
+/** Files of the engine's C: enough that a machine's cores share the work. */
+const ENGINE_PARTS = 4;
+
+const SOURCES = [
+  "start.c",
+  "serial.c",
+  "panic.c",
+  "loader.c",
+  "memory.c",
+  "trap.c",
+  "clock.c",
+  "libc.c",
+  "wasm-rt.c",
+  "engine.c",
+  "machine.c",
+] as const;
+
+const COMMON_FLAGS = [
+  "-O2",
+  "-ffreestanding",
+  "-fno-pic",
+  "-fno-pie",
+  "-fno-stack-protector",
+  "-fno-asynchronous-unwind-tables",
+  "-fno-strict-aliasing",
+  "-fno-math-errno",
+  // memset must not be compiled into a call of itself.
+  "-fno-tree-loop-distribute-patterns",
+  "-std=gnu11",
+];
+
+const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
+  // x87 arithmetic would round differently and is slower in emulators.
+  i386: ["-march=pentium4", "-mtune=generic", "-mfpmath=sse", "-msse2"],
+  // Interrupts come in on the same stack.
+  x86_64: ["-mno-red-zone", "-mcmodel=small"],
+};
+
+/** Where each module's memory lies (layout.h), and how its accesses are kept inside. */
+const MODULE_FLAGS: Record<"engine" | "core", Record<Architecture, readonly string[]>> = {
+  engine: {
+    i386: ["-DWASM_RT_BASE=0x40000000u", "-DWASM_RT_MASK=0x7fffffffu"],
+    x86_64: ["-DWASM_RT_BASE=0x40000000ull"],
+  },
+  core: {
+    i386: ["-DWASM_RT_BASE=0", "-DWASM_RT_CHECKED"],
+    x86_64: ["-DWASM_RT_BASE=0xffff800000000000ull", "-DWASM_RT_CHECKED"],
+  },
+};
+
+export interface BuildProgress {
+  /** What is being done, for people: "compile the engine". */
+  readonly step: string;
+  /** Steps done so far, and in all. */
+  readonly done: number;
+  readonly of: number;
+}
+
+export interface BuildImageOptions {
+  readonly arch: Architecture;
+  /** The compiled core: its bytes or its path. Default: the package's own. */
+  readonly coreWasm?: Uint8Array | string;
+  /** The guest program as a script. Default: runtime/kernel/main.ts, bundled. */
+  readonly bundle?: string;
+  /** A TypeScript module to bundle instead of the default one. */
+  readonly entry?: string;
+  /** Where to write the image. Default: build/images/ballonet-ARCH.elf in the package. */
+  readonly out?: string;
+  readonly cacheDirectory?: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: BuildProgress) => void;
+}
+
+export interface BuiltImage {
+  readonly path: string;
+  readonly bytes: number;
+  /** Bytes of the engine's memory in the image, and functions that the guest can call. */
+  readonly snapshotBytes: number;
+  readonly coreFunctions: readonly string[];
+}
+
+/** The package's root: where package.json is, above this file, compiled or not. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "runtime/kernel/boot/start.c"))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error("the package's boot code is missing");
+    folder = parent;
+  }
+  return folder;
+}
+
+function digest(parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest("hex").slice(0, 32);
+}
+
+class Cache {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** The path of the result of `make`, which is called only when it is not there yet. */
+  async file(
+    name: string,
+    inputs: readonly (string | Uint8Array)[],
+    make: (path: string) => Promise<void>,
+  ): Promise<string> {
+    const path = join(this.directory, `${digest([name, ...inputs])}-${name}`);
+    if (existsSync(path)) return path;
+    await mkdir(this.directory, { recursive: true });
+    // Another process may be making the same: whoever is done last renames over an equal file.
+    const partial = `${path}.${process.pid}.partial`;
+    try {
+      await make(partial);
+      await rename(partial, path);
+    } finally {
+      await rm(partial, { force: true, recursive: true });
+    }
+    return path;
+  }
+
+  async prune(): Promise<void> {
+    const names = await readdir(this.directory);
+    const ages = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.directory, name);
+        return { path, at: (await stat(path)).mtimeMs };
+      }),
+    );
+    ages.sort((left, right) => right.at - left.at);
+    for (const { path } of ages.slice(CACHE_ENTRIES_MAX)) await rm(path, { recursive: true });
+  }
+}
+
+/** Steps that a build tells about, in their order. */
+const STEPS = [
+  "find a compiler",
+  "bundle the guest program",
+  "evaluate it",
+  "convert WebAssembly to C",
+  "compile the engine (about 20 s the first time)",
+  "compile the core and the kernel",
+  "link",
+] as const;
+
+interface Build {
+  readonly options: BuildImageOptions;
+  readonly root: string;
+  readonly boot: string;
+  readonly compiler: Compiler;
+  readonly cache: Cache;
+  /** Everything that one compilation depends on besides its source: part of each digest. */
+  readonly base: readonly string[];
+  readonly flags: readonly string[];
+}
+
+async function bootSources(boot: string): Promise<Map<string, string>> {
+  const names = (await readdir(boot, { recursive: true })).filter((name) => /\.\w+$/.test(name));
+  const found = new Map<string, string>();
+  for (const name of names.sort()) found.set(name, await readFile(join(boot, name), "utf8"));
+  return found;
+}
+
+/** Converts one module; the result is a folder of C files and headers. */
+function convert(
+  build: Build,
+  module: "engine" | "core",
+  wasm: Uint8Array,
+  outputs: number,
+): Promise<string> {
+  const recipe = [adaptC.toString(), wasm2c.toString(), String(outputs)];
+  return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
+    await mkdir(folder, { recursive: true });
+    const input = join(folder, "module.wasm");
+    await writeFile(input, wasm);
+    const output = join(folder, `${module}-module.c`);
+    await wasm2c({ input, output, name: module, outputs });
+    await rm(input);
+    // The macros that are adapted stand in the shared header when there are several parts.
+    const adapted = outputs > 1 ? `${module}-module-impl.h` : `${module}-module.c`;
+    const path = join(folder, adapted);
+    await writeFile(path, adaptC(await readFile(path, "utf8")));
+  });
+}
+
+/** Compiles the C files of a converted module to objects. */
+function compileModule(build: Build, module: "engine" | "core", folder: string): Promise<string> {
+  const { arch, signal } = build.options;
+  const flags = [...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
+  const inputs = [folder, ...build.base, ...flags];
+  return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
+    await mkdir(objects, { recursive: true });
+    const pending = (await readdir(folder)).filter((name) => name.endsWith(".c"));
+    const include = join(build.boot, "include");
+    const worker = async (): Promise<void> => {
+      for (let name = pending.pop(); name; name = pending.pop()) {
+        const object = join(objects, name.replace(/\.c$/, ".o"));
+        const args = [...flags, `-I${include}`, "-c", "-o", object, name];
+        await compile({ compiler: build.compiler, args, directory: folder, signal });
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  });
+}
+
+/** Compiles the boot code against the converted modules' headers. */
+function compileKernel(
+  build: Build,
+  sources: ReadonlyMap<string, string>,
+  headers: readonly string[],
+  generated: Readonly<Record<string, string>>,
+): Promise<string> {
+  const { arch, signal } = build.options;
+  const texts = [...sources].flat();
+  const inputs = [...build.base, ...build.flags, ...texts, ...headers];
+  const files = Object.entries(generated).flat();
+  return build.cache.file(`kernel-${arch}`, [...inputs, ...files], async (objects) => {
+    await mkdir(objects, { recursive: true });
+    for (const [name, text] of Object.entries(generated)) {
+      await writeFile(join(objects, name), text);
+    }
+    const includes = [objects, build.boot, join(build.boot, "include"), ...headers];
+    const flags = [...build.flags, "-Wall", "-Wextra", ...includes.map((path) => `-I${path}`)];
+    const pending = [
+      ...[...SOURCES, `entry-${arch}.S`].map((name) => join(build.boot, name)),
+      ...Object.keys(generated).filter((name) => name.endsWith(".c")),
+    ];
+    const worker = async (): Promise<void> => {
+      for (let name = pending.pop(); name; name = pending.pop()) {
+        const object = join(objects, `${basename(name).replace(/\.\w$/, "")}.o`);
+        const args = [...flags, "-c", "-o", object, name];
+        await compile({ compiler: build.compiler, args, directory: objects, signal });
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    const script = ["-E", "-P", "-x", "c", "-DIMAGE", `-I${build.boot}`, "-include", "layout.h"];
+    const args = [...script, "-o", join(objects, "link.ld"), join(build.boot, "link.ld")];
+    await compile({ compiler: build.compiler, args, directory: objects, signal });
+  });
+}
+
+/** Assembles the snapshot and links everything; the result is the image. */
+function link(build: Build, folders: readonly string[], snapshot: Snapshot): Promise<string> {
+  const { arch, signal } = build.options;
+  const kernel = folders[0] as string;
+  const source = snapshotSource(snapshot, "frames.bin");
+  const inputs = [...build.base, ...folders, source, snapshot.frames];
+  return build.cache.file(`${arch}.elf`, inputs, async (path) => {
+    const work = `${path}.work`;
+    await mkdir(work, { recursive: true });
+    try {
+      await writeFile(join(work, "frames.bin"), snapshot.frames);
+      await writeFile(join(work, "snapshot.S"), source);
+      const assemble = ["-c", "-o", "snapshot.o", "snapshot.S"];
+      await compile({ compiler: build.compiler, args: assemble, directory: work, signal });
+      const objects: string[] = [join(work, "snapshot.o")];
+      for (const folder of folders) {
+        const names = (await readdir(folder)).filter((name) => name.endsWith(".o")).sort();
+        objects.push(...names.map((name) => join(folder, name)));
+      }
+      const wl = ["--build-id=none", "-z,noexecstack", "-z,max-page-size=4096", "-s"];
+      const args = [
+        ...["-nostdlib", "-static", "-no-pie", `-Wl,${wl.join(",")}`],
+        ...["-T", join(kernel, "link.ld"), "-o", path, ...objects],
+      ];
+      await compile({ compiler: build.compiler, args, directory: work, signal });
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  });
+}
+
+async function readCore(root: string, given: Uint8Array | string | undefined): Promise<Uint8Array> {
+  if (given instanceof Uint8Array) return given;
+  const path = given ?? join(root, "build/core.wasm");
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch {
+    throw new ImageError({
+      code: "core",
+      what: "core.wasm",
+      seen: `no file ${path}`,
+      todo: "run `npm run build:core` first",
+    });
+  }
+}
+
+/**
+ * Builds an image. The first build compiles the engine, which takes about 20 s; later ones take one
+ * or two. Rejects with ImageError, or with the signal's reason when aborted.
+ */
+export async function buildImage(options: BuildImageOptions): Promise<BuiltImage> {
+  const { arch, signal } = options;
+  let done = 0;
+  const next = (): void => {
+    signal?.throwIfAborted();
+    const step = STEPS[done];
+    if (step) options.onProgress?.({ step, done, of: STEPS.length });
+    done++;
+  };
+  const root = packageRoot();
+  const boot = join(root, "runtime/kernel/boot");
+  const cache = new Cache(options.cacheDirectory ?? join(root, "build/cache"));
+
+  next();
+  const compiler = await findCompiler(signal ? { arch, signal } : { arch });
+  const sources = await bootSources(boot);
+  const runtimeHeader = sources.get("include/wasm-rt.h") ?? "";
+  const build: Build = {
+    options,
+    root,
+    boot,
+    compiler,
+    cache,
+    base: [compiler.command, compiler.version, ...compiler.options, runtimeHeader],
+    flags: [...COMMON_FLAGS, ...ARCH_FLAGS[arch]],
+  };
+  const core = await readCore(root, options.coreWasm);
+  const functions = [...coreFunctions(core).keys()];
+
+  next();
+  const entry = options.entry ?? join(root, "runtime/kernel/main.ts");
+  const bundle = options.bundle ?? (await bundleGuest(entry));
+
+  next();
+  const engine = await readEngine();
+  const snapshot = await takeSnapshot({
+    engine,
+    bundle,
+    machineFunctions: MACHINE_FUNCTIONS,
+    coreFunctions: functions,
+  });
+
+  next();
+  const engineC = await convert(build, "engine", withoutData(engine.wasm), ENGINE_PARTS);
+  const coreC = await convert(build, "core", core, 1);
+
+  next();
+  const engineObjects = await compileModule(build, "engine", engineC);
+
+  next();
+  const coreObjects = await compileModule(build, "core", coreC);
+  const coreHeader = await readFile(join(coreC, "core-module.h"), "utf8");
+  const engineHeader = await readFile(join(engineC, "engine-module.h"), "utf8");
+  const kernel = await compileKernel(build, sources, [engineC, coreC], {
+    "engine-names.h": engineNames(engine, engineHeader),
+    "core-glue.c": coreGlue(core, coreHeader),
+  });
+
+  next();
+  const linked = await link(build, [kernel, engineObjects, coreObjects], snapshot);
+  const path = options.out ?? join(root, `build/images/ballonet-${arch}.elf`);
+  await mkdir(dirname(path), { recursive: true });
+  await copyFile(linked, path);
+  await cache.prune();
+  options.onProgress?.({ step: "done", done: STEPS.length, of: STEPS.length });
+  const { size } = await stat(path);
+  return { path, bytes: size, snapshotBytes: snapshot.frames.length, coreFunctions: functions };
+}

@@ -1,0 +1,110 @@
+/**
+ * Finds a C compiler that makes x86 code, and runs it.
+ *
+ * It must not know what is compiled. Invariant: a machine without a compiler gets an error that
+ * names the package to install, not a failed spawn.
+ */
+import { spawn } from "node:child_process";
+import { ImageError } from "./errors.ts";
+
+export type Architecture = "i386" | "x86_64";
+
+export interface Compiler {
+  readonly command: string;
+  /** Options that every call needs, such as the target. */
+  readonly options: readonly string[];
+  /** Part of cache keys: another compiler makes other code. */
+  readonly version: string;
+}
+
+interface Outcome {
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Longest text of a failed tool that goes into an error. */
+const REASON_CHARS_MAX = 800;
+
+function run(
+  command: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+  directory?: string,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(signal ? { signal } : {}),
+      ...(directory ? { cwd: directory } : {}),
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      if (signal?.aborted) reject(signal.reason);
+      else resolve({ status: undefined, stdout, stderr: error.message });
+    });
+    child.on("close", (status) => resolve({ status: status ?? 1, stdout, stderr }));
+  });
+}
+
+/** Compilers to try, best first: the user's choice, the native one, a cross compiler, clang. */
+function candidates(environment: NodeJS.ProcessEnv): string[] {
+  const chosen = environment["CC"];
+  const usual = ["gcc", "x86_64-linux-gnu-gcc", "clang"];
+  return chosen ? [chosen] : usual;
+}
+
+/**
+ * Finds a compiler. Rejects with ImageError `no-compiler` when there is none that can make x86
+ * code. `environment` is the environment to look in: `CC` chooses, `PATH` is searched.
+ */
+export async function findCompiler(options: {
+  readonly arch: Architecture;
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
+}): Promise<Compiler> {
+  const names = candidates(options.environment ?? process.env);
+  for (const command of names) {
+    const version = await run(command, ["--version"], options.signal);
+    if (version.status !== 0) continue;
+    const line = version.stdout.split("\n")[0] ?? "";
+    if (line.includes("clang")) {
+      const target = options.arch === "i386" ? "i386-linux-gnu" : "x86_64-linux-gnu";
+      return { command, options: [`--target=${target}`], version: line };
+    }
+    const machine = await run(command, ["-dumpmachine"], options.signal);
+    if (!/^(x86_64|i\d86)-/.test(machine.stdout)) continue;
+    return { command, options: [options.arch === "i386" ? "-m32" : "-m64"], version: line };
+  }
+  throw new ImageError({
+    code: "no-compiler",
+    what: "C compiler for x86",
+    seen: `none of ${names.join(", ")}`,
+    todo: "install one: `apt-get install gcc` on Debian (`clang` with `lld` on other processors)",
+  });
+}
+
+/** Runs the compiler in `directory`. Rejects with ImageError `compile` and its first messages. */
+export async function compile(options: {
+  readonly compiler: Compiler;
+  readonly args: readonly string[];
+  readonly directory: string;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const args = [...options.compiler.options, ...options.args];
+  const outcome = await run(options.compiler.command, args, options.signal, options.directory);
+  if (outcome.status === 0) return;
+  throw new ImageError({
+    code: "compile",
+    what: `${options.compiler.command} ${options.args.at(-1) ?? ""}`,
+    seen: outcome.stderr.trim().slice(0, REASON_CHARS_MAX) || "no message",
+    todo: "install a newer gcc or clang, or report this with the compiler's version",
+  });
+}
