@@ -1,0 +1,81 @@
+/**
+ * The guest's command line: `ballonet.key=value` words, and others, which are left alone.
+ *
+ * It must not act on what it reads. Invariant: a word of ours that makes no sense is an error; a
+ * guest that starts otherwise than it was told to would only confuse its tester.
+ */
+import type { DeflateMode } from "../balloon/deflate.ts";
+import { type DriverSettings, makeSettings, type PersonaName } from "../balloon/settings.ts";
+import { BallonetError } from "../errors.ts";
+import { namedPolicy } from "../policy/named.ts";
+import type { Policy } from "../policy/policy.ts";
+
+export interface GuestOptions {
+  readonly settings: DriverSettings;
+  readonly policy: Policy;
+}
+
+const PREFIX = "ballonet.";
+
+/** The keys there are, with what each takes; also what an error message lists. */
+export const COMMAND_LINE_KEYS = {
+  persona: "ballonet, linux, windows or freebsd",
+  policy: "follow or gentle",
+  deflate: "tell-first, use-first or silent",
+  "must-tell-host": "accept or decline",
+  reserve: "pages that inflating leaves free",
+  buffers: "buffers in flight per queue",
+  pfns: "page frame numbers per buffer",
+  "queue-size": "entries per ring, at most",
+  poll: "milliseconds between looks at a device that does not interrupt",
+} as const;
+
+type Key = keyof typeof COMMAND_LINE_KEYS;
+
+function bad(word: string, todo: string): BallonetError {
+  return new BallonetError({ code: "config", what: "command line", seen: `"${word}"`, todo });
+}
+
+function words(commandLine: string): Map<Key, string> {
+  const found = new Map<Key, string>();
+  for (const word of commandLine.split(/\s+/)) {
+    if (!word.startsWith(PREFIX)) continue;
+    const [key = "", ...rest] = word.slice(PREFIX.length).split("=");
+    if (!Object.hasOwn(COMMAND_LINE_KEYS, key)) {
+      const known = Object.keys(COMMAND_LINE_KEYS).join(", ");
+      throw bad(word, `use one of the keys ${known}`);
+    }
+    if (rest.length === 0) throw bad(word, `write ${PREFIX}${key}=VALUE`);
+    found.set(key as Key, rest.join("="));
+  }
+  return found;
+}
+
+/** @throws BallonetError `config` with the word that makes no sense. */
+export function parseCommandLine(commandLine: string): GuestOptions {
+  const found = words(commandLine);
+  const number = (key: Key): number | undefined => {
+    const text = found.get(key);
+    if (text === undefined) return undefined;
+    if (!/^\d{1,10}$/.test(text)) throw bad(`${PREFIX}${key}=${text}`, "give a whole number");
+    return Number(text);
+  };
+  const mustTellHost = found.get("must-tell-host");
+  if (mustTellHost !== undefined && mustTellHost !== "accept" && mustTellHost !== "decline") {
+    throw bad(`${PREFIX}must-tell-host=${mustTellHost}`, "choose accept or decline");
+  }
+  const input = {
+    persona: found.get("persona") as PersonaName | undefined,
+    deflateMode: found.get("deflate") as DeflateMode | undefined,
+    mustTellHost,
+    reservePages: number("reserve"),
+    buffersInFlight: number("buffers"),
+    pfnsPerBuffer: number("pfns"),
+    queueSizeMax: number("queue-size"),
+    pollMs: number("poll"),
+  };
+  const given = Object.fromEntries(
+    Object.entries(input).filter(([, value]) => value !== undefined),
+  );
+  return { settings: makeSettings(given), policy: namedPolicy(found.get("policy") ?? "follow") };
+}

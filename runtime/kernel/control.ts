@@ -1,0 +1,179 @@
+/**
+ * The server's side of the control channel: JSON-RPC 2.0, one object a line.
+ *
+ * It must not know any method. Invariant: every line that is not a notification gets exactly one
+ * reply, whatever is in it, and a request that is refused has changed nothing.
+ */
+
+/** The standard's error codes (JSON-RPC 2.0, 5.1), and the one of ours. */
+export const RPC_ERROR = {
+  parse: -32700,
+  request: -32600,
+  method: -32601,
+  params: -32602,
+  internal: -32603,
+  /** The method understood, and could not. */
+  refused: -32000,
+} as const;
+
+/** The longest request, in bytes: room for a script of the user's. */
+export const REQUEST_BYTES_MAX = 256 * 1024;
+
+/** What a method throws to be answered with an error reply. */
+export class RpcError extends Error {
+  readonly rpcCode: number;
+  readonly data: unknown;
+
+  constructor(rpcCode: number, message: string, data?: unknown) {
+    super(message);
+    this.rpcCode = rpcCode;
+    this.data = data;
+  }
+}
+
+/** What a method throws to end the guest as any uncaught error does, without a reply. */
+export class FatalError extends Error {}
+
+/** Parameters by name; a method checks what it takes out. */
+export type RpcParams = Readonly<Record<string, unknown>>;
+export type RpcMethod = (params: RpcParams) => unknown;
+
+export interface ControlServerOptions {
+  readonly methods: Readonly<Record<string, RpcMethod>>;
+  /** Sends one reply, line end included. */
+  send(line: string): void;
+}
+
+export class ControlServer {
+  private readonly options: ControlServerOptions;
+  private line = "";
+  private oversized = false;
+
+  constructor(options: ControlServerOptions) {
+    this.options = options;
+  }
+
+  /** Takes in what arrived: UTF-8, each byte one character below U+0100. */
+  receive(bytes: string): void {
+    let start = 0;
+    for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
+      this.append(bytes.slice(start, end));
+      this.endLine();
+      start = end + 1;
+    }
+    this.append(bytes.slice(start));
+  }
+
+  private append(part: string): void {
+    if (this.line.length + part.length > REQUEST_BYTES_MAX) {
+      this.oversized = true;
+      this.line = "";
+    }
+    if (!this.oversized) this.line += part;
+  }
+
+  private endLine(): void {
+    const { line, oversized } = this;
+    this.line = "";
+    this.oversized = false;
+    if (oversized) {
+      const seen = `a line of more than ${REQUEST_BYTES_MAX} bytes`;
+      this.replyError(null, new RpcError(RPC_ERROR.request, "Invalid Request", seen));
+    } else if (line.trim() !== "") this.handle(line);
+  }
+
+  private handle(line: string): void {
+    let request: unknown;
+    try {
+      request = JSON.parse(decodeUtf8(line));
+    } catch (error) {
+      this.replyError(null, new RpcError(RPC_ERROR.parse, "Parse error", messageOf(error)));
+      return;
+    }
+    const refusal = checkRequest(request);
+    if (refusal !== undefined) {
+      this.replyError(idOf(request), new RpcError(RPC_ERROR.request, "Invalid Request", refusal));
+      return;
+    }
+    this.call(request as Request);
+  }
+
+  private call({ id, method, params }: Request): void {
+    let result: unknown;
+    try {
+      const known = Object.hasOwn(this.options.methods, method);
+      const run = known ? this.options.methods[method] : undefined;
+      if (run === undefined) {
+        const names = Object.keys(this.options.methods).join(", ");
+        throw new RpcError(RPC_ERROR.method, "Method not found", `${method}; there are ${names}`);
+      }
+      result = run(params ?? {});
+    } catch (error) {
+      if (error instanceof FatalError) throw error;
+      if (id !== undefined) this.replyError(id, error);
+      return;
+    }
+    if (id !== undefined) this.reply({ jsonrpc: "2.0", id, result: result ?? null });
+  }
+
+  private replyError(id: RpcId, error: unknown): void {
+    const known = error instanceof RpcError;
+    const message = known ? error.message : "Internal error";
+    const data = known ? error.data : messageOf(error);
+    const code = known ? error.rpcCode : RPC_ERROR.internal;
+    const reported = { code, message, ...(data !== undefined && { data }) };
+    this.reply({ jsonrpc: "2.0", id, error: reported });
+  }
+
+  private reply(reply: object): void {
+    // Only ASCII, so that no serial line or terminal on the way can spoil it.
+    const text = JSON.stringify(reply).replace(/[\u007f-\uffff]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    });
+    this.options.send(`${text}\n`);
+  }
+}
+
+type RpcId = string | number | null;
+
+interface Request {
+  readonly id?: RpcId;
+  readonly method: string;
+  readonly params?: RpcParams;
+}
+
+/** What is wrong with a request, or undefined. */
+function checkRequest(request: unknown): string | undefined {
+  if (typeof request !== "object" || request === null || Array.isArray(request)) {
+    return "one object a line, no batches";
+  }
+  const { jsonrpc, id, method, params } = request as Record<string, unknown>;
+  if (jsonrpc !== "2.0") return 'jsonrpc must be "2.0"';
+  if (typeof method !== "string") return "method must be a string";
+  if (!isId(id) && id !== undefined) return "id must be a string, a number or null";
+  const named = typeof params === "object" && params !== null && !Array.isArray(params);
+  return params === undefined || named ? undefined : "params must be an object";
+}
+
+function isId(id: unknown): id is RpcId {
+  return id === null || typeof id === "string" || typeof id === "number";
+}
+
+function idOf(request: unknown): RpcId {
+  if (typeof request !== "object" || request === null) return null;
+  const { id } = request as { readonly id?: unknown };
+  return isId(id) ? id : null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @throws URIError for what is no UTF-8. */
+function decodeUtf8(bytes: string): string {
+  return decodeURIComponent(
+    bytes.replace(/[%\u0080-\u00ff]/g, (byte) => {
+      return `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+    }),
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * The guest: memory, balloon, workload and control channel of one machine, put together.
+ *
+ * It must not know the boot protocol or the engine. Invariant: it never waits without listening to
+ * the balloon's interrupt and the control channel, so the host can always reach it.
+ */
+import { discoverBalloon } from "../balloon/discover.ts";
+import { BalloonDriver } from "../balloon/driver.ts";
+import { frameCounts } from "../core.ts";
+import { BallonetError } from "../errors.ts";
+import type { Hal, LogLevel } from "../hal.ts";
+import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
+import { type GuestOptions, parseCommandLine } from "./command-line.ts";
+import { ControlServer } from "./control.ts";
+import type { Machine } from "./machine.ts";
+import { controlMethods } from "./methods.ts";
+import { Workload } from "./workload.ts";
+
+/** How the machine ends when the guest cannot go on; a panic of the boot code has codes of its own. */
+export const EXIT = { noBalloon: 10, tooLittleMemory: 11, badCommandLine: 12, deviceFailed: 13 };
+
+/** COM2's interrupt line on every PC. */
+const COM2_LINE = 3;
+/** Lines of the interrupt controllers; a device without one has 255 in its register. */
+const LINES = 16;
+/** How long a guest that lacks memory waits for the host to give some back. */
+const SHORTAGE_MS = 2000;
+/** How long to wait in one piece. */
+const NAP_MS = 50;
+const LOG_LINE_MAX = 1000;
+/** Below this there is not even room for the arena and a reserve. */
+const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
+
+export function guestHal(machine: Machine): Hal {
+  return {
+    portRead: (port, width) => machine.portRead(port, width),
+    portWrite: (port, width, value) => machine.portWrite(port, width, value),
+    mmioRead: (address, width) => machine.memoryRead(address, width),
+    mmioWrite: (address, width, value) => machine.memoryWrite(address, width, value),
+    now: () => machine.now(),
+    log: (level, line) => log(machine, level, line),
+  };
+}
+
+function log(machine: Machine, level: LogLevel, line: string): void {
+  const prefix = level === "info" ? "" : `${level}: `;
+  const oneLine = line.replace(/[\r\n]+/g, " | ").slice(0, LOG_LINE_MAX);
+  machine.serialWrite(1, `ballonet: ${prefix}${oneLine}\n`);
+}
+
+/** Says why, and ends the machine. */
+function giveUp(machine: Machine, code: number, reason: string): never {
+  log(machine, "error", reason);
+  return machine.exit(code);
+}
+
+function readOptions(machine: Machine): GuestOptions {
+  try {
+    return parseCommandLine(machine.commandLine());
+  } catch (error) {
+    if (!(error instanceof BallonetError)) throw error;
+    return giveUp(machine, EXIT.badCommandLine, error.message);
+  }
+}
+
+/** Hands all available memory to the ledger, but for the arena at the start of the first fit. */
+function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
+  const { core } = machine;
+  const ram: MemoryRange[] = machine
+    .memoryMap()
+    .filter(({ kind, size }) => kind === "available" && size > 0)
+    .map(({ base, size }) => ({ start: base, bytes: size }));
+  const available = ram.reduce((sum, { bytes }) => sum + bytes, 0);
+  const tooLittle: (needed: number) => never = (needed) =>
+    giveUp(
+      machine,
+      EXIT.tooLittleMemory,
+      `too little memory: ${available} bytes are available, ${needed} needed; add some`,
+    );
+  if (available < AVAILABLE_BYTES_MIN) tooLittle(AVAILABLE_BYTES_MIN);
+  const needed = arenaBytes({ core, settings, ram });
+  const home = ram.findIndex(({ bytes }) => bytes > needed);
+  const range = ram[home];
+  if (range === undefined) tooLittle(needed + FRAME_BYTES);
+  const arena = { start: range.start, bytes: needed };
+  ram[home] = { start: range.start + needed, bytes: range.bytes - needed };
+  openMemory({ core, settings, arena, ram });
+  machine.growFromLedger();
+}
+
+export class Guest {
+  private readonly machine: Machine;
+  private readonly driver: BalloonDriver;
+  private readonly control: ControlServer;
+  private readonly balloonLine: number;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    const options = readOptions(machine);
+    layOutMemory(machine, options);
+    const hal = guestHal(machine);
+    const { transport, interruptLine } = this.discover(hal);
+    this.balloonLine = interruptLine;
+    const { core } = machine;
+    this.driver = new BalloonDriver({ hal, core, transport, ...options });
+    const workload = new Workload({
+      machine,
+      frames: new Frames(core),
+      shortage: (frames) => this.awaitShortage(frames),
+      pause: () => this.serveBalloon(),
+    });
+    this.control = new ControlServer({
+      methods: controlMethods({ machine, driver: this.driver, workload }),
+      send: (line) => machine.serialWrite(2, line),
+    });
+  }
+
+  /** Listens, then brings the balloon up: what happens in between is not lost. */
+  start(): number {
+    this.machine.listen(COM2_LINE);
+    if (this.balloonLine < LINES) this.machine.listen(this.balloonLine);
+    this.driver.start();
+    return this.wake();
+  }
+
+  /** Does all that can be done; answers when to be woken next. */
+  wake(): number {
+    for (let bytes = this.machine.serialRead(2); bytes !== ""; bytes = this.machine.serialRead(2)) {
+      this.control.receive(bytes);
+    }
+    return this.serveBalloon();
+  }
+
+  private serveBalloon(): number {
+    this.driver.interrupt();
+    return this.driver.step() ?? Number.POSITIVE_INFINITY;
+  }
+
+  private discover(hal: Hal) {
+    try {
+      return discoverBalloon({ hal });
+    } catch (error) {
+      if (!(error instanceof BallonetError)) throw error;
+      const code = error.code === "no-device" ? EXIT.noBalloon : EXIT.deviceFailed;
+      return giveUp(this.machine, code, error.message);
+    }
+  }
+
+  /** Asks the balloon for memory and waits until some is free, within bounds. */
+  private awaitShortage(frames: number): boolean {
+    const { machine, driver } = this;
+    const freeBefore = frameCounts(machine.core).free;
+    const until = machine.now() + SHORTAGE_MS;
+    while (driver.shortage(frames) && machine.now() < until) {
+      const next = this.serveBalloon();
+      if (frameCounts(machine.core).free > freeBefore) return true;
+      machine.waitForInterrupt(Math.min(next, machine.now() + NAP_MS));
+    }
+    return frameCounts(machine.core).free > freeBefore;
+  }
+}
