@@ -19,6 +19,8 @@ export interface MemoryRegion {
 export interface Footprint {
   /** Image, stack and pool: the regions of kind `kernel`. */
   readonly kernelBytes: number;
+  /** What is left of the kernel's stack, here and now. */
+  readonly stackFreeBytes: number;
   /** Size of the engine's heap, stack and data, and how many frames back it. */
   readonly engineBytes: number;
   readonly engineFrames: number;

@@ -11,11 +11,6 @@ const WASM_PAGE_BYTES = 65536;
 const FRAME_BYTES = 4096;
 /** The engine's own limit: 32768 pages are 2 GiB. */
 const ENGINE_PAGES_MAX = 32768;
-/**
- * JavaScript may use this much of the engine's stack before it throws a RangeError. The compiled
- * engine uses about as much again of the kernel's own stack, which must not run over first.
- */
-const SCRIPT_STACK_BYTES = 256 * 1024;
 /** Room that the kernel uses for the arguments of its calls. */
 const SCRATCH_BYTES = 64;
 const ERRNO_SPIPE = 70;
@@ -43,6 +38,8 @@ export interface SnapshotOptions {
   readonly machineFunctions: readonly string[];
   /** The same for `globalThis.machine.core`; their numbers go on from those. */
   readonly coreFunctions: readonly string[];
+  /** How much of the engine's own stack JavaScript may use before it throws a RangeError. */
+  readonly scriptStackBytes: number;
 }
 
 type EngineFunction = (...args: number[]) => number;
@@ -197,12 +194,12 @@ class BuildTimeEngine {
     return { [this.engine.importModule]: imports };
   }
 
-  async start(onCall: (number: number) => number): Promise<void> {
+  async start(stackBytes: number, onCall: (number: number) => number): Promise<void> {
     const made = await WebAssembly.instantiate(this.engine.wasm, this.imports(onCall));
     this.#exports = made.instance.exports;
     (this.#exports[this.engine.constructors] as () => void)();
     this.runtime = this.call("QTS_NewRuntime");
-    this.call("QTS_RuntimeSetMaxStackSize", this.runtime, SCRIPT_STACK_BYTES);
+    this.call("QTS_RuntimeSetMaxStackSize", this.runtime, stackBytes);
     // 0 intrinsics asked for by name means all of them.
     this.context = this.call("QTS_NewContext", this.runtime, 0);
   }
@@ -248,7 +245,7 @@ function nonZeroFrames(bytes: Uint8Array): number[] {
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const engine = new BuildTimeEngine(options.engine);
   const names = [...options.machineFunctions, ...options.coreFunctions];
-  await engine.start((number) => {
+  await engine.start(options.scriptStackBytes, (number) => {
     const message = `machine.${names[number]}() was called before there was a machine`;
     const error = engine.call("QTS_NewError", engine.context);
     engine.set(error, "message", engine.string(message));

@@ -6,7 +6,16 @@
  */
 
 const HEADER_BYTES = 8;
-const SECTION = { type: 1, import: 2, function: 3, global: 6, export: 7, start: 8, dataCount: 12, data: 11 };
+const SECTION = {
+  type: 1,
+  import: 2,
+  function: 3,
+  global: 6,
+  export: 7,
+  start: 8,
+  dataCount: 12,
+  data: 11,
+};
 const KIND_NAMES = ["function", "table", "memory", "global"] as const;
 const VALUE_TYPES: Record<number, ValueType> = { 127: "i32", 126: "i64", 125: "f32", 124: "f64" };
 

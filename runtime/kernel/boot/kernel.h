@@ -65,11 +65,17 @@ enum stop_code {
   STOP_LOADER = 0x46,
 };
 
-/* Prints one line, `ballonet: panic: KIND: WHAT at WHERE`, and stops. WHERE is the caller's. */
+/*
+ * Print one line, `ballonet: panic: KIND: WHAT at WHERE`, and stop. WHERE is the caller's address,
+ * or the one given, and then what JavaScript was doing, if it waits for us.
+ */
 NORETURN void panic(enum stop_code code, const char* kind, const char* what);
-/* For an end whose WHERE is not an address: both texts are printed as they are. */
-NORETURN void panic_text(enum stop_code code, const char* kind, const char* what);
 NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, uintptr_t where);
+/* On a stack too small for JavaScript. */
+NORETURN void panic_alone(enum stop_code code, const char* kind, const char* what,
+                          uintptr_t where);
+/* For an end whose place is part of the text. */
+NORETURN void panic_text(enum stop_code code, const char* kind, const char* what);
 /* Leaves the machine with a code where it can be left, halts for ever where not. */
 NORETURN void stop(uint8_t code);
 

@@ -16,7 +16,7 @@
 #define BOOT_LAYOUT_H_
 
 #define KERNEL_BASE 0x100000
-/* The compiled engine needs about 350 bytes of native stack for each level of its own. */
+/* The builder limits JavaScript's depth so that the compiled engine stays within this. */
 #define STACK_BYTES 0x100000
 #define FRAME_BYTES 4096
 #define IDENTITY_BYTES 0x40000000

@@ -103,6 +103,26 @@ int __popcountdi2(uint64_t x) {
 
 #ifndef __x86_64__
 
+int __ctzdi2(uint64_t x) {
+  uint32_t low = (uint32_t)x;
+  return low ? __builtin_ctz(low) : 32 + __builtin_ctz((uint32_t)(x >> 32));
+}
+int __clzdi2(uint64_t x) {
+  uint32_t high = (uint32_t)(x >> 32);
+  return high ? __builtin_clz(high) : 32 + __builtin_clz((uint32_t)x);
+}
+/* Shifts are for compilers that do not do them in place. The count is 0 to 63. */
+uint64_t __lshrdi3(uint64_t x, int count) {
+  uint32_t high = (uint32_t)(x >> 32), low = (uint32_t)x;
+  if (count >= 32) return high >> (count - 32);
+  return count ? (uint64_t)(high >> count) << 32 | (low >> count | high << (32 - count)) : x;
+}
+uint64_t __ashldi3(uint64_t x, int count) {
+  uint32_t high = (uint32_t)(x >> 32), low = (uint32_t)x;
+  if (count >= 32) return (uint64_t)(low << (count - 32)) << 32;
+  return count ? (uint64_t)(high << count | low >> (32 - count)) << 32 | (low << count) : x;
+}
+
 /* Divides a 64-bit number by a 32-bit one; the quotient must fit 32 bits. */
 static inline uint32_t divide(uint32_t high, uint32_t low, uint32_t by, uint32_t* rest) {
   uint32_t quotient;

@@ -157,6 +157,9 @@ js_t machine_footprint(const struct call* call) {
     if (regions[at].kind == REGION_KERNEL) kernel += regions[at].bytes;
   }
   js_set(result, "kernelBytes", js_number((double)kernel));
+  extern char stack_bottom[];
+  js_set(result, "stackFreeBytes",
+         js_number((double)((uintptr_t)__builtin_frame_address(0) - (uintptr_t)stack_bottom)));
   js_set(result, "engineBytes", js_number(engine_bytes()));
   js_set(result, "engineFrames", js_number(engine_frames()));
   js_set(result, "poolFrames", js_number(pool_frames()));

@@ -21,7 +21,7 @@ NORETURN void stop(uint8_t code) {
   for (;;) __asm__ volatile("cli; hlt");
 }
 
-NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, uintptr_t where) {
+static void begin(enum stop_code code, const char* kind, const char* what) {
   if (panicking) {
     /* Finding out more went wrong as well: the line ends here, with what is known. */
     print("\n");
@@ -33,19 +33,28 @@ NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, 
   print(kind);
   print(": ");
   print(what);
-  print(" at ");
-  print_hex(where);
-  engine_print_stack();
+}
+
+NORETURN void panic_text(enum stop_code code, const char* kind, const char* what) {
+  begin(code, kind, what);
   print("\n");
   stop(code);
 }
 
-NORETURN void panic_text(enum stop_code code, const char* kind, const char* what) {
-  panicking = true;
-  print("ballonet: panic: ");
-  print(kind);
-  print(": ");
-  print(what);
+NORETURN void panic_alone(enum stop_code code, const char* kind, const char* what,
+                          uintptr_t where) {
+  begin(code, kind, what);
+  print(" at ");
+  print_hex(where);
+  print("\n");
+  stop(code);
+}
+
+NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, uintptr_t where) {
+  begin(code, kind, what);
+  print(" at ");
+  print_hex(where);
+  engine_print_stack();
   print("\n");
   stop(code);
 }

@@ -9,6 +9,8 @@
 #define DOORS 64
 #define DOOR_BYTES 16
 #define FIRST_LINE 0x20
+/* Almost always the stack's guard page: the page fault found no stack to be told on. */
+#define DOUBLE_FAULT_TEXT "double fault (stack overflow?)"
 
 enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1 };
 enum { PIC_END = 0x20, PIC_READ_IN_SERVICE = 0x0b };
@@ -116,7 +118,7 @@ void trap_enter(struct trap_frame* frame) {
     if (offset < (uintptr_t)WINDOW_BYTES && engine_fault(offset)) return;
   }
   if (frame->number == EXCEPTION_DOUBLE_FAULT) {
-    panic_at(STOP_EXCEPTION, "exception", "double fault (stack overflow?)", frame->where);
+    panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, frame->where);
   }
   exception(frame, address);
 }
@@ -177,7 +179,9 @@ static struct {
 void fault_task_entry(void);
 
 NORETURN void trap_double_fault(void) {
-  panic_at(STOP_EXCEPTION, "exception", "double fault (stack overflow?)", task.where);
+  /* A change of task asks for the floating-point state to be changed too: it need not be. */
+  __asm__ volatile("clts");
+  panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, task.where);
 }
 
 static uint64_t task_descriptor(const struct task* which) {
