@@ -41,11 +41,6 @@ export class Clock {
     this.planned.push({ dueMs: this.currentMs + inMs, order: this.order, run });
   }
 
-  /** Forgets all planned work, as a device reset does. */
-  clear(): void {
-    this.planned = [];
-  }
-
   /** Moves the clock by `ms` and runs what falls due on the way. */
   advance(ms: number): void {
     const untilMs = this.currentMs + ms;

@@ -29,6 +29,7 @@ export class CompletionQueue<T> {
   private readonly schedule: Completion;
   private readonly finish: (done: T[]) => void;
   private gathered: T[] = [];
+  private handedIn = 0;
   private epoch = 0;
 
   constructor(context: Context, schedule: Completion, finish: (done: T[]) => void) {
@@ -37,13 +38,19 @@ export class CompletionQueue<T> {
     this.finish = finish;
   }
 
+  /** How many buffers are on their way back. */
+  get pending(): number {
+    return this.handedIn;
+  }
+
   /** Hands in what was taken together. */
   add(taken: T[]): void {
     if (taken.length === 0) return;
+    this.handedIn += taken.length;
     const { schedule } = this;
     switch (schedule.kind) {
       case "immediate":
-        this.finish(taken);
+        this.release(taken);
         return;
       case "late":
         this.later(schedule.ms, taken);
@@ -65,13 +72,14 @@ export class CompletionQueue<T> {
   /** Forgets everything on its way, as a reset does. */
   forget(): void {
     this.gathered = [];
+    this.handedIn = 0;
     this.epoch += 1;
   }
 
   private later(ms: number, done: T[]): void {
     const epoch = this.epoch;
     this.context.clock.plan(ms, () => {
-      if (epoch === this.epoch) this.finish(done);
+      if (epoch === this.epoch) this.release(done);
     });
   }
 
@@ -94,6 +102,11 @@ export class CompletionQueue<T> {
   private flush(): void {
     const done = this.gathered;
     this.gathered = [];
-    if (done.length > 0) this.finish(done);
+    if (done.length > 0) this.release(done);
+  }
+
+  private release(done: T[]): void {
+    this.handedIn -= done.length;
+    this.finish(done);
   }
 }

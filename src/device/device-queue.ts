@@ -36,6 +36,8 @@ export interface QueueExits {
   interrupt(): void;
   /** The ring cannot be read any more. */
   broken(): void;
+  /** Whether the device has stopped until it is reset. */
+  halted(): boolean;
 }
 
 export class DeviceQueue {
@@ -101,46 +103,48 @@ export class DeviceQueue {
     }
     if (lost) this.context.trace.add("queue", `${this.options.name} loses a buffer`);
     if (ring.broken !== undefined) this.exits.broken();
-    const quiet = this.options.quietWhileBusy && back.length > 0;
-    ring.allowKicks(!quiet);
     this.completions.add(back);
+    ring.allowKicks(!this.quiet);
   }
 
   /** Returns buffers now, in this order, with one look at whether an interrupt is wanted. */
   finish(done: readonly Taken[]): void {
     const { ring, servant } = this;
-    if (ring === undefined || servant === undefined) return;
-    ring.audit();
+    if (ring === undefined || servant === undefined || this.exits.halted()) return;
+    ring.judgeOwnArea();
     for (const taken of done) {
-      const length = servant.returned(taken);
-      this.giveBack(ring, taken, length);
+      ring.judgeUnchanged(taken);
+      this.giveBack(ring, servant, taken);
     }
     const wanted = ring.publish();
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
     if (wanted) this.exits.interrupt();
-    if (this.options.quietWhileBusy) this.wake(ring);
-  }
-
-  private wake(ring: SplitRing): void {
-    ring.allowKicks(true);
+    if (!this.options.quietWhileBusy) return;
+    // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();
+    else ring.allowKicks(!this.quiet);
   }
 
-  private giveBack(ring: SplitRing, taken: Taken, length: number): void {
+  private get quiet(): boolean {
+    return this.options.quietWhileBusy && this.completions.pending > 0;
+  }
+
+  private giveBack(ring: SplitRing, servant: QueueServant, taken: Taken): void {
     const { head } = taken.chain;
     const { index, name } = this.options;
     const { faults, context } = this;
     if (faults.strikes("used-id-out-of-range", index)) {
       context.trace.add("fault", `${name} returns id ${ring.layout.size + 7} for ${head}`);
-      ring.pushUsed(ring.layout.size + 7, length);
+      ring.pushUsed(ring.layout.size + 7, 0);
       return;
     }
     if (faults.strikes("used-id-not-in-flight", index)) {
       const id = idleHead(ring);
       context.trace.add("fault", `${name} returns idle id ${id} for ${head}`);
-      ring.pushUsed(id, length);
+      ring.pushUsed(id, 0);
       return;
     }
+    const length = servant.returned(taken);
     ring.inFlight.delete(head);
     if (faults.strikes("used-idx-back", index)) {
       context.trace.add("fault", `${name} moves used idx back`);

@@ -56,12 +56,12 @@ export const faults = [
   },
   {
     name: "reset-never-clears",
-    does: "After a reset device_status keeps reading what it was, never 0.",
+    does: "After a reset device_status never reads 0.",
     expected: "The driver gives up after a bounded wait; it sets no status bit.",
   },
   {
     name: "reset-slow",
-    does: "After a reset device_status reads 0 only from the `times`-th read on.",
+    does: "After a reset the first `times` reads of device_status do not give 0 yet.",
     expected: "The driver waits and comes up.",
   },
   {

@@ -316,7 +316,11 @@ export class Machine {
   private makeQueues(context: Context, options: MachineOptions, offered: bigint): void {
     const { virtio, profile } = this;
     for (const [index, spec] of queueSpecs(profile, offered).entries()) {
-      const exits = { interrupt: () => virtio.usedBuffers(), broken: () => virtio.needReset() };
+      const exits = {
+        interrupt: () => virtio.usedBuffers(),
+        broken: () => virtio.needReset(),
+        halted: () => virtio.halted,
+      };
       const queueOptions = {
         index,
         name: QUEUE_NAMES[index] ?? `queue ${index}`,

@@ -160,5 +160,5 @@ export const PCI = {
 } as const;
 
 /** Bits of the PCI command and status registers. */
-export const PCI_COMMAND = { io: 1, memory: 2, busMaster: 4 } as const;
+export const PCI_COMMAND = { io: 1, memory: 2, busMaster: 4, intxDisable: 0x400 } as const;
 export const PCI_STATUS = { interrupt: 8, capabilities: 16 } as const;

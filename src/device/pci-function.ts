@@ -96,6 +96,10 @@ export class PciFunction {
     return (this.command & PCI_COMMAND.busMaster) !== 0;
   }
 
+  get raisesIntx(): boolean {
+    return (this.command & PCI_COMMAND.intxDisable) === 0;
+  }
+
   read(offset: number, width: number): number {
     return this.watch?.read(offset, width) ?? this.get(offset, width);
   }

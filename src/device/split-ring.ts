@@ -39,6 +39,7 @@ export class SplitRing {
   private readonly context: Context;
   private takenIdx = 0;
   private usedIdx = 0;
+  private shownIdx = 0;
   private signalledIdx = 0;
   private usedFlags = 0;
   private availEvent = 0;
@@ -111,6 +112,7 @@ export class SplitRing {
   publish(): boolean {
     const { memory } = this.context;
     memory.write16(this.layout.deviceAddress + 2, this.usedIdx);
+    this.shownIdx = this.usedIdx;
     const from = this.signalledIdx;
     if (this.layout.eventIdx) {
       if (!passes(memory.read16(this.usedEventAddress), this.usedIdx, from)) return false;
@@ -123,15 +125,21 @@ export class SplitRing {
 
   /** Judges what the driver must leave alone: the device area and the chains in flight. */
   audit(): void {
-    const { memory, judge } = this.context;
-    const { name, deviceAddress } = this.layout;
-    const flags = memory.read16(deviceAddress);
-    const idx = memory.read16(deviceAddress + 2);
-    if (flags !== this.usedFlags || idx !== this.usedIdx) {
-      judge.breach("R-USED-WRITTEN", `${name}: flags ${flags} idx ${idx}, not ${this.usedIdx}`);
-    }
+    this.judgeOwnArea();
     for (const taken of this.inFlight.values()) this.judgeUnchanged(taken);
     this.judgeFlags();
+  }
+
+  /** Judges that the device area is as the device left it. */
+  judgeOwnArea(): void {
+    const { memory, judge } = this.context;
+    const { name, deviceAddress, eventIdx } = this.layout;
+    const flags = memory.read16(deviceAddress);
+    const idx = memory.read16(deviceAddress + 2);
+    const event = eventIdx ? memory.read16(this.availEventAddress) : this.availEvent;
+    if (flags === this.usedFlags && idx === this.shownIdx && event === this.availEvent) return;
+    const seen = `flags ${flags}, idx ${idx}, avail_event ${event}; idx was ${this.shownIdx}`;
+    judge.breach("R-USED-WRITTEN", `${name}: ${seen}`);
   }
 
   /** Judges that a chain's descriptors are as they were when they were taken. */

@@ -57,6 +57,7 @@ export class VirtioPci {
     this.placeRegions();
     this.pciFunction.watch = this.configWatch();
     virtio.reachesMemory = () => this.pciFunction.masters;
+    virtio.interruptsAllowed = () => this.pciFunction.raisesIntx;
   }
 
   private placeCaps(): void {

@@ -43,6 +43,8 @@ export class VirtioDevice {
   readonly faults: FaultBox;
   /** Whether the device can reach guest memory; the transport decides. */
   reachesMemory: () => boolean = () => true;
+  /** Whether the transport lets the interrupt line go up. */
+  interruptsAllowed: () => boolean = () => true;
   /** The interrupt line goes up. */
   onInterrupt: (() => void) | undefined;
   type: DeviceType | undefined;
@@ -54,6 +56,7 @@ export class VirtioDevice {
   /** What status still shows while a reset is not over. */
   private resetShows = 0;
   private accepted: bigint;
+  private refused = false;
   private isr = 0;
   private generation = 0;
   private configRead = false;
@@ -71,12 +74,17 @@ export class VirtioDevice {
     return this.status;
   }
 
+  /** Whether it has asked to be reset and serves nothing until then. */
+  get halted(): boolean {
+    return (this.status & STATUS.needsReset) !== 0;
+  }
+
   get driverFeatures(): bigint {
     return this.accepted;
   }
 
   get interruptPending(): boolean {
-    return this.isr !== 0;
+    return this.isr !== 0 && this.interruptsAllowed();
   }
 
   /** Set up, not failed, not asking to be reset. */
@@ -119,9 +127,11 @@ export class VirtioDevice {
     const old = this.status;
     this.bringUp.statusWrite(old, value);
     let next = value | (old & STATUS.needsReset);
-    if ((value & ~old & STATUS.featuresOk) !== 0 && !this.settleFeatures()) {
-      next &= ~STATUS.featuresOk;
+    if ((value & ~old & STATUS.featuresOk) !== 0 && !this.refused) {
+      this.refused = !this.settleFeatures();
     }
+    // Refused features leave the device unusable until it is reset (virtio 1.3, 3.1.1 step 6).
+    if (this.refused) next &= ~(STATUS.featuresOk | STATUS.driverOk);
     this.status = next;
     const starts = (next & ~old & STATUS.driverOk) !== 0;
     if (starts) this.judgeReach("DRIVER_OK");
@@ -130,7 +140,9 @@ export class VirtioDevice {
 
   /** A driver or a power cycle resets the device. */
   reset(): void {
-    this.resetShows = this.status;
+    // A device that was never used has nothing to show but what a firmware's driver left.
+    this.refused = false;
+    this.resetShows = this.status || STATUS.acknowledge;
     this.status = 0;
     this.accepted = this.startFeatures();
     this.isr = 0;
@@ -267,6 +279,6 @@ export class VirtioDevice {
     this.isr |= bit;
     this.interrupts += 1;
     this.context.trace.add("interrupt", bit === ISR.queue ? "queue" : "config", { isr: this.isr });
-    if (was === 0) this.onInterrupt?.();
+    if (was === 0 && this.interruptsAllowed()) this.onInterrupt?.();
   }
 }

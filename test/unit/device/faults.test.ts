@@ -1,0 +1,109 @@
+/** Each fault does what its table says. Invariant: no fault of the table is left out. */
+import { describe, expect, it } from "vitest";
+import { type FaultName, faults } from "../../../src/device/index.ts";
+import { broken, frames, type RawDriver, rig } from "./raw-driver.ts";
+
+/** One inflate under a fault of the used ring: the ids that came back and how far idx went. */
+const inflateUnder = (name: FaultName): { ids: number[]; idx: number; driver: RawDriver } => {
+  const driver = rig({ ringSize: 4, faults: [{ name, queue: 0 }] }).bringUp();
+  driver.post(0, frames(1));
+  driver.kick(0);
+  const device = driver.rings[0]?.device as number;
+  const idx = driver.view.getUint16(device + 2, true);
+  const count = Math.min(4, idx);
+  const ids = Array.from({ length: count }, (_, i) =>
+    driver.view.getUint32(device + 4 + i * 8, true),
+  );
+  return { ids, idx, driver };
+};
+
+const cases: Readonly<Record<FaultName, () => void>> = {
+  "used-id-out-of-range": () => {
+    const { ids, driver } = inflateUnder("used-id-out-of-range");
+    expect(ids).toEqual([11]);
+    expect(driver.machine.inflatingPages).toBe(1);
+  },
+  "used-id-not-in-flight": () => {
+    const { ids, driver } = inflateUnder("used-id-not-in-flight");
+    expect(ids).toEqual([1]);
+    expect(driver.machine.heldPages).toBe(0);
+  },
+  "used-id-twice": () => {
+    const { ids, idx } = inflateUnder("used-id-twice");
+    expect(ids).toEqual([0, 0]);
+    expect(idx).toBe(2);
+  },
+  "used-idx-jump": () => expect(inflateUnder("used-idx-jump").idx).toBe(6),
+  "used-idx-back": () => expect(inflateUnder("used-idx-back").idx).toBe(0xffff),
+  "refuse-features": () => {
+    const driver = rig({ faults: [{ name: "refuse-features", times: 2 }] });
+    driver.discover();
+    const tries = [0, 1, 2].map(() => {
+      driver.reset();
+      return driver.negotiate();
+    });
+    expect(tries).toEqual([3, 3, 11]);
+    expect(driver.machine.verdicts).toEqual([]);
+  },
+  "refuse-without-must-tell-host": () => {
+    const driver = rig({ faults: [{ name: "refuse-without-must-tell-host" }], waive: ["D1"] });
+    driver.discover();
+    driver.reset();
+    expect(driver.negotiate([0])).toBe(3);
+    driver.reset();
+    expect(driver.negotiate()).toBe(11);
+  },
+  "reset-never-clears": () => {
+    const driver = rig({ faults: [{ name: "reset-never-clears" }] });
+    driver.discover();
+    driver.set("status", 0);
+    for (let i = 0; i < 100; i += 1) expect(driver.get("status")).not.toBe(0);
+    driver.set("status", 1);
+    expect(broken(driver.machine)).toEqual(["G-RESET-WAIT"]);
+  },
+  "reset-slow": () => {
+    const driver = rig({ faults: [{ name: "reset-slow", times: 3 }] });
+    driver.discover();
+    driver.set("status", 0);
+    expect([0, 1, 2, 3].map(() => driver.get("status") === 0)).toEqual([false, false, false, true]);
+    expect(driver.negotiate()).toBe(11);
+    expect(driver.machine.verdicts).toEqual([]);
+  },
+  "generation-never-settles": () => {
+    const driver = rig({ faults: [{ name: "generation-never-settles" }] }).bringUp();
+    const seen = [0, 1, 2, 3].map(() => driver.get("generation"));
+    expect(new Set(seen).size).toBe(4);
+  },
+  "needs-reset": () => {
+    const driver = rig({ completion: { kind: "late", ms: 1 } }).bringUp();
+    driver.post(0, frames(1));
+    driver.kick(0);
+    driver.machine.inject({ name: "needs-reset" });
+    driver.machine.run();
+    expect(driver.collect(0)).toEqual([]);
+    expect(driver.interrupt()).toBe(2);
+    expect(driver.get("status") & 0x40).toBe(0x40);
+    driver.bringUp();
+    driver.move("inflate", frames(1));
+    expect(driver.machine.heldPages).toBe(1);
+  },
+};
+
+describe("faults", () => {
+  it.each(faults.map(({ name }) => name))("%s", (name) => {
+    cases[name]();
+  });
+
+  it("say what they do and what is expected", () => {
+    for (const { does, expected } of faults) expect(`${does}${expected}`).toMatch(/\..*\.$/s);
+  });
+
+  it("wait for `after` buffers and can be armed later", () => {
+    const driver = rig({ ringSize: 4 }).bringUp();
+    driver.machine.inject({ name: "used-id-out-of-range", queue: 0, after: 1 });
+    driver.post(0, frames(1));
+    driver.post(0, frames(1, 300), 1);
+    driver.kick(0);
+    expect(driver.collect(0)).toEqual([0, 11]);
+  });
+});
