@@ -21,32 +21,47 @@ export interface TestVm extends WasmVm {
 
 export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "guest">> {
   readonly machine?: Omit<MachineOptions, "memory">;
+  /** Another build of the VM than that of the sources: a mutant's. */
+  readonly create?: typeof createWasmVm;
+  /** Sees the machine before the driver does, also when no VM comes of it. */
+  onMachine?(machine: Machine): void;
+  /** Rounds of `settle` before it throws. */
+  readonly roundsMax?: number;
 }
 
 /** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
 const ROUNDS_MAX = 20_000;
 
 export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm> {
-  const { machine: machineOptions, frames = 4096, core = coreModule, ...rest } = options;
+  const {
+    machine: machineOptions,
+    frames = 4096,
+    core = coreModule,
+    create = createWasmVm,
+    onMachine,
+    roundsMax = ROUNDS_MAX,
+    ...rest
+  } = options;
   let machine: Machine | undefined;
-  const vm = await createWasmVm({
+  const vm = await create({
     ...rest,
     core,
     frames,
     guest: guestModule,
     machine: (memory) => {
       machine = createMachine({ ...machineOptions, memory });
+      onMachine?.(machine);
       return machine.hal;
     },
   });
   if (machine === undefined) throw new Error("createWasmVm made no machine");
-  return { ...vm, machine, settle: settler(machine, vm) };
+  return { ...vm, machine, settle: settler(machine, vm, roundsMax) };
 }
 
-function settler(machine: Machine, vm: WasmVm): () => void {
+function settler(machine: Machine, vm: WasmVm, roundsMax: number): () => void {
   return () => {
     let quiet = 0;
-    for (let round = 0; round < ROUNDS_MAX; round++) {
+    for (let round = 0; round < roundsMax; round++) {
       const interrupted = machine.interruptPending;
       if (interrupted) vm.balloon.interrupt();
       const next = vm.balloon.step();
@@ -57,7 +72,7 @@ function settler(machine: Machine, vm: WasmVm): () => void {
       if (quiet > 2) return;
       machine.advance(Math.max(0, next - machine.nowMs));
     }
-    throw new Error(`not settled after ${ROUNDS_MAX} rounds`);
+    throw new Error(`not settled after ${roundsMax} rounds`);
   };
 }
 
