@@ -153,5 +153,6 @@ function matchLine(pattern: string | RegExp, text: string): readonly string[] | 
   if (typeof pattern === "string") return text.includes(pattern) ? [pattern] : undefined;
   // A sticky or global expression would remember its place from line to line.
   pattern.lastIndex = 0;
-  return pattern.exec(text) ?? undefined;
+  const match = pattern.exec(text);
+  return match === null ? undefined : [...match];
 }

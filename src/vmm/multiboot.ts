@@ -7,6 +7,7 @@
  * Invariant: what `readMultiboot` accepts lies within the file and within the memory.
  */
 
+import { readFile } from "node:fs/promises";
 import { VmmError } from "./errors.ts";
 
 export interface Segment {
@@ -24,6 +25,34 @@ const PROGRAM_HEADER_BYTES = 32;
 const PT_LOAD = 1;
 /** A linker makes a handful; the field could say 65,535. */
 const MAX_PROGRAM_HEADERS = 64;
+
+/**
+ * Reads and checks an image, given as a path or as bytes; the bytes returned are a copy whose
+ * buffer holds nothing else. Rejects with VmmError, code `image`.
+ */
+export async function loadMultiboot(options: {
+  image: string | Uint8Array;
+  memoryBytes: number;
+}): Promise<{ image: Uint8Array<ArrayBuffer>; segments: Segment[] }> {
+  const name = typeof options.image === "string" ? options.image : "given as bytes";
+  const bytes = typeof options.image === "string" ? await readImage(name) : options.image;
+  const image = new Uint8Array(bytes);
+  return { image, segments: readMultiboot({ image, name, memoryBytes: options.memoryBytes }) };
+}
+
+async function readImage(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new VmmError({
+      code: "image",
+      what: `guest image ${path}`,
+      seen: "no readable file",
+      todo: "build it with npm run build, or give its path",
+      cause,
+    });
+  }
+}
 
 /** The loadable segments. Throws VmmError with code `image`; `name` says which image it is. */
 export function readMultiboot(parts: {

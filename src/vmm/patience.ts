@@ -88,7 +88,12 @@ export async function pollFor<T>(poll: Poll<T>): Promise<T> {
   const { signal } = patience;
   for (;;) {
     signal?.throwIfAborted();
-    const found = await look({ signal, timeoutMs: Math.max(deadlineMs - performance.now(), 1) });
+    const lookMs = Math.max(deadlineMs - performance.now(), 1);
+    const found = await look({ signal, timeoutMs: lookMs }).catch((error: unknown) => {
+      // A look cut short by our own deadline is our time-out, not one of its own.
+      if (error instanceof VmmError && error.code === "timeout") return undefined;
+      throw error;
+    });
     if (found !== undefined) return found;
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) throw timeoutError({ what, limitMs, seen: seen?.() });

@@ -10,7 +10,7 @@
 
 import { STATISTICS_MS, targetPages, waitForActual } from "./balloon.ts";
 import { VmmError } from "./errors.ts";
-import { asBigInt, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import { asBigInt, formatJson, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { type Patience, pollFor } from "./patience.ts";
 import { BALLOON_ID } from "./qemu-arguments.ts";
 import { featureBits, statusBits } from "./qemu-features.ts";
@@ -29,6 +29,8 @@ const ACTUAL_POLL_MS = 10;
 const STATISTICS_POLL_MS = 20;
 /** Seconds between two requests of QEMU for statistics: the least that it can do. */
 const POLLING_INTERVAL_S = 1;
+/** How much of an unexpected reply an error quotes. */
+const MAX_QUOTED_CHARS = 200;
 /** QEMU's "the guest did not say". */
 const UNSET = 0xffff_ffff_ffff_ffffn;
 
@@ -64,6 +66,7 @@ export interface QemuBalloonParts {
 export class QemuBalloon implements Balloon {
   readonly #parts: QemuBalloonParts;
   readonly #path = `/machine/peripheral/${BALLOON_ID}`;
+  #backendPath: string | undefined;
   #targetPages = 0;
   #polling = false;
 
@@ -123,7 +126,7 @@ export class QemuBalloon implements Balloon {
     const reply = await this.#parts.execute({
       ...options,
       command: "x-query-virtio-status",
-      args: { path: `${this.#path}/virtio-backend` },
+      args: { path: await this.#backend(options) },
     });
     if (!isJsonObject(reply)) throw unexpected("x-query-virtio-status", reply);
     return {
@@ -141,7 +144,7 @@ export class QemuBalloon implements Balloon {
     const reply = await this.#parts.execute({
       ...patienceOf(options),
       command: "x-query-virtio-queue-status",
-      args: { path: `${this.#path}/virtio-backend`, queue: options.queue },
+      args: { path: await this.#backend(patienceOf(options)), queue: options.queue },
     });
     if (!isJsonObject(reply)) throw unexpected("x-query-virtio-queue-status", reply);
     return reply;
@@ -154,6 +157,18 @@ export class QemuBalloon implements Balloon {
       seen: "a request to hint now",
       todo: "migrate the machine: QEMU asks for hints only then",
     });
+  }
+
+  /** On PCI the virtio device is a child of the one on the bus; on MMIO it is that one itself. */
+  async #backend(options: Patience): Promise<string> {
+    if (this.#backendPath !== undefined) return this.#backendPath;
+    const reply = await this.#parts.execute({ ...options, command: "x-query-virtio" });
+    const devices: readonly JsonValue[] = Array.isArray(reply) ? reply : [];
+    const paths = devices.map((device) => (isJsonObject(device) ? String(device.path) : ""));
+    const found = paths.find((path) => `${path}/`.startsWith(`${this.#path}/`));
+    if (found === undefined) throw unexpected("x-query-virtio", reply);
+    this.#backendPath = found;
+    return found;
   }
 
   async #startPolling(options: Patience): Promise<void> {
@@ -199,7 +214,7 @@ function unexpected(what: string, reply: JsonValue): VmmError {
   return new VmmError({
     code: "protocol",
     what: `QEMU's reply to ${what}`,
-    seen: String(reply === null ? reply : typeof reply),
+    seen: formatJson({ reply }).slice(0, MAX_QUOTED_CHARS),
     todo: "check that this version of QEMU is supported",
   });
 }

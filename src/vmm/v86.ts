@@ -11,17 +11,16 @@
  * Invariant: after `exited` no timer, listener or tick of this machine is left to keep Node alive.
  */
 
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { V86 } from "v86";
 import { ControlClient } from "./control.ts";
 import { tailPhrase, VmmError } from "./errors.ts";
 import { exitedError, noBalloonError } from "./exit.ts";
 import { GuestLog } from "./log.ts";
-import { readMultiboot, type Segment } from "./multiboot.ts";
+import { loadMultiboot, type Segment } from "./multiboot.ts";
 import { type Patience, waitFor } from "./patience.ts";
 import { checkAppend, EXIT_PORT, EXIT_PORT_BYTES } from "./qemu-arguments.ts";
 import { V86Balloon } from "./v86-balloon.ts";
+import { compileV86, V86Engine } from "./v86-engine.ts";
 import {
   checkCpu,
   checkLoop,
@@ -64,10 +63,10 @@ export interface LaunchV86Options extends Patience {
 export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
   checkMemory(options.memoryBytes);
   checkAppend(options.append ?? "");
-  const { image, name } = await loadImage(options.image);
-  const segments = readMultiboot({ image, name, memoryBytes: options.memoryBytes });
+  const { image, segments } = await loadMultiboot(options);
   const [{ V86 }, wasm] = await Promise.all([import("v86"), compileV86()]);
   options.signal?.throwIfAborted();
+  const engine = new V86Engine(wasm);
   const settings = {
     memory_size: options.memoryBytes,
     multiboot: { buffer: image.buffer },
@@ -78,18 +77,12 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
     disable_keyboard: true,
     disable_mouse: true,
     disable_speaker: true,
-    wasm_fn: async (imports: WebAssembly.Imports): Promise<WebAssembly.Exports> => {
-      try {
-        return (await WebAssembly.instantiate(wasm, imports)).exports;
-      } catch (error) {
-        vmm.fail(error);
-        return new Promise(() => {}); // v86 has no answer to a rejection.
-      }
-    },
+    wasm_fn: engine.instantiate,
   };
   const emulator = new V86(settings);
   const vmm = new V86Vmm({
     emulator,
+    engine,
     segments,
     memoryBytes: options.memoryBytes,
     hasBalloon: settings.virtio_balloon,
@@ -106,6 +99,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
 
 interface V86VmmParts {
   readonly emulator: V86;
+  readonly engine: V86Engine;
   readonly segments: readonly Segment[];
   readonly memoryBytes: number;
   readonly hasBalloon: boolean;
@@ -124,6 +118,7 @@ export class V86Vmm implements Vmm {
   readonly snapshots: Snapshots;
   readonly exited: Promise<GuestExit>;
   readonly #emulator: V86 & V86Insides;
+  readonly #engine: V86Engine;
   readonly #segments: readonly Segment[];
   readonly #balloon: V86Balloon;
   readonly #endListeners = new Set<(reason: Error) => void>();
@@ -132,8 +127,9 @@ export class V86Vmm implements Vmm {
   #guestExitCode: number | undefined;
   #halted = false;
 
-  constructor({ emulator, segments, memoryBytes, hasBalloon }: V86VmmParts) {
+  constructor({ emulator, engine, segments, memoryBytes, hasBalloon }: V86VmmParts) {
     this.#emulator = emulator as V86 & V86Insides;
+    this.#engine = engine;
     this.#segments = segments;
     this.memoryBytes = memoryBytes;
     this.hasBalloon = hasBalloon;
@@ -193,16 +189,12 @@ export class V86Vmm implements Vmm {
             failed(error);
           }
         };
+        this.#engine.onFailure = failed;
         emulator.add_listener("emulator-loaded", () => started());
         this.#endListeners.add(failed);
         return () => this.#endListeners.delete(failed);
       },
     });
-  }
-
-  /** For `launchV86`: the emulator broke before it could run. */
-  fail(error: unknown): void {
-    this.#end({ reason: "failed", complaint: describeThrown(error) });
   }
 
   async residentBytes(): Promise<undefined> {
@@ -254,7 +246,7 @@ export class V86Vmm implements Vmm {
   }
 
   async kill(): Promise<GuestExit> {
-    this.#end({ reason: "killed", complaint: "" });
+    this.#end({ reason: "killed" });
     return this.exited;
   }
 
@@ -301,10 +293,10 @@ export class V86Vmm implements Vmm {
       if (this.#ended !== undefined) return;
       try {
         tick();
-        if (this.#halted) this.#end({ reason: "halted", complaint: "" });
+        if (this.#halted) this.#end({ reason: "halted" });
       } catch (error) {
-        if (error instanceof GuestWroteExitCode) this.#end({ reason: "guest", complaint: "" });
-        else this.#end({ reason: "failed", complaint: describeThrown(error) });
+        if (error instanceof GuestWroteExitCode) this.#end({ reason: "guest" });
+        else this.#end({ reason: "failed", error: describeThrown(error) });
       }
     };
   }
@@ -322,14 +314,14 @@ export class V86Vmm implements Vmm {
     cpu.io.register_write(V86_EXIT_PORT, this, exit, exit, exit);
   }
 
-  #end({ reason, complaint }: Pick<GuestExit, "reason" | "complaint">): void {
+  #end({ reason, error = "" }: { reason: GuestExit["reason"]; error?: string }): void {
     if (this.#ended !== undefined) return;
     const exit: GuestExit = {
       reason,
       ...(reason === "guest" ? { guestExitCode: this.#guestExitCode ?? 0 } : {}),
       code: null,
       signal: null,
-      complaint,
+      complaint: `${this.#engine.panic}${error}`.trim(),
     };
     this.#ended = exitedError({ exit, log: this.log });
     const emulator = this.#emulator;
@@ -358,33 +350,6 @@ export class V86Vmm implements Vmm {
   }
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
-
-/** v86's wasm, compiled once a process: it has 2 MB. */
-function compileV86(): Promise<WebAssembly.Module> {
-  const path = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
-  compiled ??= readFile(path).then((bytes) => WebAssembly.compile(bytes));
-  return compiled;
-}
-
-/** A copy of its own: v86 keeps the buffer, and a Buffer may share its own with others. */
-async function loadImage(
-  image: string | Uint8Array,
-): Promise<{ image: Uint8Array<ArrayBuffer>; name: string }> {
-  if (typeof image !== "string") return { image: new Uint8Array(image), name: "given as bytes" };
-  try {
-    return { image: new Uint8Array(await readFile(image)), name: image };
-  } catch (cause) {
-    throw new VmmError({
-      code: "image",
-      what: `guest image ${image}`,
-      seen: "no readable file",
-      todo: "build it with npm run build, or give its path",
-      cause,
-    });
-  }
-}
-
 function checkMemory(memoryBytes: number): void {
   const fits =
     Number.isSafeInteger(memoryBytes) &&
@@ -401,5 +366,5 @@ function checkMemory(memoryBytes: number): void {
 }
 
 function describeThrown(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -4,7 +4,8 @@
  * It knows no virtio. At boot it prints "tiny: boot N COMMAND-LINE" on COM1, where N counts in
  * .bss and is therefore 1 after every proper load. Then it polls COM2 and obeys single bytes:
  * a line end -> TINY_REPLY on COM2; L -> a line on COM1; Q -> exit with TINY_EXIT_CODE;
- * H -> halt with interrupts off; E -> the exit device of v86. It ignores everything else.
+ * H -> halt with interrupts off; E -> the exit device of v86; F -> a fault that nobody handles,
+ * which resets a PC. It ignores everything else.
  *
  * Invariant: it never waits for anything but COM2, so it can be stopped and started anywhere.
  */
@@ -124,6 +125,7 @@ function assemble(asm: Assembler): void {
   onByte("Q", "quit");
   onByte("H", "halt");
   onByte("E", "v86-exit");
+  onByte("F", "fault");
   jump("listen");
 
   asm.label("reply");
@@ -144,6 +146,8 @@ function assemble(asm: Assembler): void {
   movAl(TINY_EXIT_CODE);
   asm.emit(0xe6, 0xf4); // out 0xf4, al
   jump("listen");
+  asm.label("fault");
+  asm.emit(0x0f, 0x0b); // ud2, without an interrupt table
   asm.label("halt");
   asm.emit(0xfa, 0xf4); // cli; hlt
   jump("halt");
