@@ -26,6 +26,8 @@ interface Request {
   /** Pages that the request really moved, so that their return moves them on. */
   readonly moved: readonly number[];
   readonly length: number;
+  /** The clock's turn when the buffer was taken. */
+  readonly turn: number;
 }
 
 export class Balloon implements DeviceType {
@@ -167,7 +169,7 @@ export class Balloon implements DeviceType {
     const length = chain.readableBytes;
     const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
     const moved = counts ? this.move(kind, taken, pfns) : [];
-    this.requests.set(taken, { pfns, moved, length });
+    this.requests.set(taken, { pfns, moved, length, turn: context.clock.turn });
     if (kind === "deflate" && moved.length > 0) this.judgeTarget(taken, moved.length);
     return habits.returns === "never" ? "lose" : "return";
   }
@@ -176,9 +178,10 @@ export class Balloon implements DeviceType {
     const request = this.requests.get(taken);
     this.requests.delete(taken);
     if (request === undefined) return 0;
-    this.judgeArray(taken, request);
+    const acted = request.turn !== this.context.clock.turn;
+    if (acted) this.judgeArray(taken, request);
     for (const pfn of request.moved) {
-      this.judgeTouched(pfn, kind === "inflate" ? "D12" : "D10", taken.entry);
+      if (acted) this.judgeTouched(pfn, kind === "inflate" ? "D12" : "D10", taken.entry);
       this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
     }
     this.actualWatch.acknowledged(kind, request.moved.length);

@@ -16,6 +16,11 @@ interface Work {
 export const RUN_LIMIT = 1_000_000;
 
 export class Clock {
+  /**
+   * Counts every chance that the driver had to act. Between two equal values it cannot have touched
+   * its memory.
+   */
+  turn = 0;
   private currentMs = 0;
   private planned: Work[] = [];
   private order = 0;
@@ -32,6 +37,7 @@ export class Clock {
 
   /** Moves the clock a little without running anything: what one access costs. */
   tick(ms: number): void {
+    this.turn += 1;
     this.currentMs += ms;
   }
 
@@ -58,6 +64,7 @@ export class Clock {
       const work = this.takeDue(untilMs);
       if (work === undefined) return ran;
       this.currentMs = Math.max(this.currentMs, work.dueMs);
+      this.turn += 1;
       work.run();
     }
     throw new Error(`clock: more than ${RUN_LIMIT} pieces of work in one run; a schedule loops`);

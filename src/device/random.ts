@@ -37,10 +37,13 @@ export class Random {
   }
 }
 
-/** Mixes two numbers into an unsigned 32-bit one; never 0, so that no page's garbage is all zeroes. */
+/**
+ * Mixes two numbers into an unsigned 32-bit one for a page's garbage: never 0, and its top byte is
+ * fixed, so that two in a row are never the bits of a NaN.
+ */
 export function mix(a: number, b: number): number {
   let h = (a ^ Math.imul(b, 0x9e3779b1)) >>> 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b) >>> 0;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35) >>> 0;
-  return ((h ^ (h >>> 16)) | 1) >>> 0;
+  return (((h ^ (h >>> 16)) & 0x00ff_ffff) | 0x5a00_0001) >>> 0;
 }

@@ -200,7 +200,7 @@ export class VirtioDevice {
   raiseSpurious(): void {
     this.interrupts += 1;
     this.context.trace.add("interrupt", "spurious");
-    this.onInterrupt?.();
+    this.tellDriver();
   }
 
   enableQueue(queue: DeviceQueue): void {
@@ -274,11 +274,16 @@ export class VirtioDevice {
     return this.options.driverFeaturesStart === "offered" ? this.options.offered : 0n;
   }
 
+  private tellDriver(): void {
+    this.onInterrupt?.();
+    this.context.clock.turn += 1;
+  }
+
   private raise(bit: number): void {
     const was = this.isr;
     this.isr |= bit;
     this.interrupts += 1;
     this.context.trace.add("interrupt", bit === ISR.queue ? "queue" : "config", { isr: this.isr });
-    if (was === 0 && this.interruptsAllowed()) this.onInterrupt?.();
+    if (was === 0 && this.interruptsAllowed()) this.tellDriver();
   }
 }
