@@ -21,6 +21,7 @@ export function arena_bytes(frames: u32, queueSize: u32, buffers: u32, pfns: u32
 }
 export function arena_open(ptr: usize, frames: u32, queueSize: u32, buffers: u32, pfns: u32): void {
   arena.openArena(ptr, frames, queueSize, buffers, pfns);
+  balloon.forgetInFlight();
 }
 
 export function ledger_frames(): u32 {

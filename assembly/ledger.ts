@@ -109,6 +109,7 @@ function maskOf(pfn: u32, length: u32): u64 {
 
 /** True when the frames exist and every one is in `state`: what a caller may ask before a transition. */
 export function uniform(first: u32, length: u32, state: u32): bool {
+  assert(state < STATES);
   if (length == 0 || first >= frames || length > frames - first) return false;
   const end = first + length;
   let pfn = first;

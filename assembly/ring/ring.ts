@@ -63,14 +63,15 @@ export function openIds(ring: Ring, ids: u32): void {
   }
 }
 
+/** Never while the queue does not exist. */
 export function hasFreeId(ring: Ring): bool {
-  return ring.firstFree != NO_ID;
+  return ring.inFlight < ring.ids;
 }
 
 /** The id that takeId will answer; trap when there is none. */
 export function takeId(ring: Ring): u32 {
+  assert(hasFreeId(ring));
   const id = ring.firstFree;
-  assert(id != NO_ID);
   ring.firstFree = <u32>load<u16>(nextPtr(ring, id));
   store<u16>(nextPtr(ring, id), <u16>IN_FLIGHT);
   ring.inFlight += 1;

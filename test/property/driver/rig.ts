@@ -1,0 +1,118 @@
+/**
+ * One guest on one reference machine, made in a fraction of a millisecond and without a promise, so
+ * that ten thousand of them are no burden.
+ *
+ * It must not judge. Invariant: all rigs share one memory, so only the youngest is alive; whatever
+ * an older one left in it is the garbage that a guest finds in its RAM at boot.
+ */
+import {
+  arenaBytes,
+  BalloonDriver,
+  type CoreExports,
+  discoverBalloon,
+  FRAME_BYTES,
+  type FrameRun,
+  Frames,
+  follow,
+  type MemoryRange,
+  makeSettings,
+  openMemory,
+} from "../../../runtime/index.ts";
+import { createMachine, type Machine } from "../../../src/device/index.ts";
+import type { GuestProgram } from "../../../src/embed/example/vm.ts";
+import { instantiateCore } from "../../core-instance.ts";
+import { guestModule } from "../../support/vm.ts";
+import { FRAMES_MAX, HOLE_MAX, type Setup, waived } from "./setups.ts";
+
+/** Frame 0, RAM, a hole, and what rings and arrays of the largest setup take. */
+const FRAMES_IN_ALL = 1 + FRAMES_MAX + HOLE_MAX + 120;
+const FRAMES_PER_WASM_PAGE = 16;
+const memory = new WebAssembly.Memory({ initial: Math.ceil(FRAMES_IN_ALL / FRAMES_PER_WASM_PAGE) });
+
+/** How the guest program gets at its frames. */
+export interface GuestFrames {
+  allocate(most: number): FrameRun | undefined;
+  release(run: FrameRun): void;
+}
+
+export interface Rig {
+  readonly machine: Machine;
+  readonly core: CoreExports;
+  readonly driver: BalloonDriver;
+  readonly guest: GuestProgram;
+  /** The ledger's own view of the guest's frames; the guest program goes through `GuestFrames`. */
+  readonly frames: Frames;
+  /** Frames that are RAM, and one more than the last of them. */
+  readonly ramFrames: number;
+  readonly endFrame: number;
+}
+
+function frameRange(first: number, frames: number): MemoryRange {
+  return { start: first * FRAME_BYTES, bytes: frames * FRAME_BYTES };
+}
+
+function ramOf({ frames, hole }: Setup): MemoryRange[] {
+  if (hole.frames === 0) return [frameRange(1, frames)];
+  const above = 1 + hole.after + hole.frames;
+  return [frameRange(1, hole.after), frameRange(above, frames - hole.after)];
+}
+
+/** A machine, a driver that was not started, and a guest program that holds nothing. */
+export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
+  const { persona, deflateMode, declinesMustTellHost, queueSizeMax, seed } = setup;
+  const { buffersInFlight, pfnsPerBuffer, reservePages, pollMs } = setup;
+  const settings = makeSettings({
+    persona,
+    deflateMode,
+    ...(declinesMustTellHost && { mustTellHost: "decline" }),
+    queueSizeMax,
+    buffersInFlight,
+    pfnsPerBuffer,
+    reservePages,
+    pollMs,
+    seed,
+  });
+  const core = instantiateCore(memory);
+  const ram = ramOf(setup);
+  const endFrame = 1 + setup.frames + setup.hole.frames;
+  const bytes = arenaBytes({ core, settings, ram });
+  const arena = { start: endFrame * FRAME_BYTES, bytes };
+  const machine = createMachine({
+    memory,
+    frames: endFrame + bytes / FRAME_BYTES,
+    profile: setup.profile,
+    ringSize: setup.ringSize,
+    offer: setup.offer,
+    completion: { inflate: setup.inflate, deflate: setup.deflate },
+    quietWhileBusy: setup.quietWhileBusy,
+    usedLength: setup.usedLength,
+    staleActual: setup.staleActual,
+    seed,
+    waive: waived(setup),
+    faults: setup.refusals === 0 ? [] : [{ name: "refuse-features", times: setup.refusals }],
+  });
+  openMemory({ core, settings, arena, ram });
+  const { hal } = machine;
+  const { transport } = discoverBalloon({ hal });
+  const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow() });
+  const frames = new Frames(core);
+  const guest = makeGuest(guestFrames);
+  return { machine, core, driver, guest, frames, ramFrames: setup.frames, endFrame };
+}
+
+function makeGuest({ allocate, release }: GuestFrames): GuestProgram {
+  let length = 0;
+  const instance = new WebAssembly.Instance(guestModule, {
+    env: { memory },
+    frames: {
+      allocate: (most: number) => {
+        const run = allocate(most >>> 0);
+        length = run?.length ?? 0;
+        return run === undefined ? -1 : run.first;
+      },
+      run: () => length,
+      release: (first: number, count: number) => release({ first, length: count }),
+    },
+  });
+  return instance.exports as unknown as GuestProgram;
+}

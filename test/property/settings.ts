@@ -1,0 +1,23 @@
+/**
+ * How many sequences a property runs, and from which seed.
+ *
+ * Invariant: the seed is printed before the first sequence, so that every run can be repeated:
+ * BALLONET_SEED=... BALLONET_RUNS=... npx vitest run --project property
+ */
+
+function fromEnvironment(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined || text === "") return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value)) throw new Error(`${name}: seen "${text}"; give a whole number`);
+  return value;
+}
+
+const RUNS = fromEnvironment("BALLONET_RUNS");
+
+/** Settings for fc.assert; `sequences` by default, whatever BALLONET_RUNS says otherwise. */
+export function settingsFor(what: string) {
+  const seed = fromEnvironment("BALLONET_SEED") ?? Math.trunc(Math.random() * 0x7fff_ffff);
+  console.log(`${what}: BALLONET_SEED=${seed}${RUNS === undefined ? "" : `, ${RUNS} sequences`}`);
+  return (sequences: number) => ({ seed, numRuns: RUNS ?? sequences });
+}
