@@ -15,6 +15,7 @@ export default defineConfig({
       project("unit", 20_000),
       project("property", 300_000),
       project("conformance", 60_000),
+      project("boot", 120_000),
     ],
   },
 });

@@ -28,4 +28,4 @@ export {
   frameBytes,
   type GuestImports,
 } from "./embed/balloon.ts";
-export type { CoreSource } from "./embed/core.ts";
+export { type CoreSource, loadCore } from "./embed/core.ts";

@@ -16,7 +16,10 @@ export type CoreSource =
 
 let own: Promise<WebAssembly.Module> | undefined;
 
-/** @throws BallonetError `core-abi` when there is no file system to find the package's own in. */
+/**
+ * Compiles core.wasm, for all that take a CoreSource: a response can be read only once.
+ * @throws BallonetError `core-abi` when there is no file system to find the package's own in.
+ */
 export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module> {
   if (source === undefined) {
     own ??= ownCore();

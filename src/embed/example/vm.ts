@@ -6,6 +6,7 @@
  * guest program, balloon and device see the same `WebAssembly.Memory`, at the same addresses.
  */
 import { type Balloon, type BalloonOptions, balloonArenaBytes, createBalloon } from "../balloon.ts";
+import { loadCore } from "../core.ts";
 
 const FRAME_BYTES = 4096;
 const WASM_PAGE_BYTES = 65536;
@@ -42,7 +43,9 @@ export interface WasmVm {
  * @throws what createBalloon throws.
  */
 export async function createWasmVm(options: WasmVmOptions): Promise<WasmVm> {
-  const { frames, guest, machine, ...rest } = options;
+  const { frames, guest, machine, core: source, ...settings } = options;
+  // A fetched response can be read once, so it is compiled once.
+  const rest = { ...settings, core: await loadCore(source) };
   const ram = [{ start: FRAME_BYTES, bytes: frames * FRAME_BYTES }];
   const arena = {
     start: FRAME_BYTES + frames * FRAME_BYTES,
