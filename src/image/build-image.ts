@@ -50,6 +50,12 @@ const COMMON_FLAGS = [
   "-fno-math-errno",
   // memset must not be compiled into a call of itself.
   "-fno-tree-loop-distribute-patterns",
+  // What nothing calls is left out when linking, and padding between functions only costs room.
+  "-ffunction-sections",
+  "-fno-align-functions",
+  "-fno-align-jumps",
+  "-fno-align-loops",
+  "-fno-align-labels",
   "-std=gnu11",
 ];
 
@@ -296,7 +302,13 @@ function link(build: Build, folders: readonly string[], snapshot: Snapshot): Pro
         const names = (await readdir(folder)).filter((name) => name.endsWith(".o")).sort();
         objects.push(...names.map((name) => join(folder, name)));
       }
-      const wl = ["--build-id=none", "-z,noexecstack", "-z,max-page-size=4096", "-s"];
+      const wl = [
+        "--build-id=none",
+        "-z,noexecstack",
+        "-z,max-page-size=4096",
+        "--gc-sections",
+        "-s",
+      ];
       const args = [
         ...["-nostdlib", "-static", "-no-pie", `-Wl,${wl.join(",")}`],
         ...["-T", join(kernel, "link.ld"), "-o", path, ...objects],

@@ -43,6 +43,8 @@ export interface EnginePackage {
   /** The module, with no more memory at its start than its data and stack need. */
   readonly wasm: Uint8Array<ArrayBuffer>;
   readonly initialPages: number;
+  /** Where the engine's own stack starts; it grows down. */
+  readonly stackTop: number;
   /** The name of the module that everything is imported from. */
   readonly importModule: string;
   readonly memoryImport: string;
@@ -165,6 +167,7 @@ export async function readEngine(): Promise<EnginePackage> {
   return {
     wasm: new Uint8Array(withInitialPages(original, initialPages)),
     initialPages,
+    stackTop,
     importModule: memory.module,
     memoryImport: memory.name,
     imports: nameImports(

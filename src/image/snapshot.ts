@@ -14,6 +14,11 @@ const ENGINE_PAGES_MAX = 32768;
 /** Room that the kernel uses for the arguments of its calls. */
 const SCRATCH_BYTES = 64;
 const ERRNO_SPIPE = 70;
+/** Sizes of free blocks that are looked for, largest first, to be cleared. */
+const LARGEST_BLOCK_BYTES = 1 << 20;
+const SMALLEST_BLOCK_BYTES = 16;
+/** How far down the engine's stack can have been used; it has 5 MiB. */
+const USED_STACK_BYTES = 1 << 20;
 
 export interface Snapshot {
   /** Size of the engine's memory in pages of 64 KiB. */
@@ -57,6 +62,7 @@ class BuildTimeEngine {
   readonly memory: WebAssembly.Memory;
   readonly engine: EnginePackage;
   #exports: WebAssembly.Exports = {};
+  #mayGrow = true;
   runtime = 0;
   context = 0;
 
@@ -157,6 +163,7 @@ class BuildTimeEngine {
       },
       date_now: zero,
       resize_heap: (bytes: number) => {
+        if (!this.#mayGrow) return 0;
         const pages = Math.ceil((bytes >>> 0) / WASM_PAGE_BYTES);
         this.memory.grow(pages - this.memory.buffer.byteLength / WASM_PAGE_BYTES);
         return 1;
@@ -202,6 +209,27 @@ class BuildTimeEngine {
     this.call("QTS_RuntimeSetMaxStackSize", this.runtime, stackBytes);
     // 0 intrinsics asked for by name means all of them.
     this.context = this.call("QTS_NewContext", this.runtime, 0);
+  }
+
+  /**
+   * Clears what is free: the heap still holds all that compiling the bundle needed. Every free
+   * block is allocated, cleared and freed again, so only pages in use go into the image.
+   */
+  clearFree(): void {
+    const taken: number[] = [];
+    this.#mayGrow = false;
+    for (let size = LARGEST_BLOCK_BYTES; size >= SMALLEST_BLOCK_BYTES; size /= 2) {
+      for (;;) {
+        const block = this.call("malloc", size);
+        if (!block) break;
+        this.bytes().fill(0, block, block + size);
+        taken.push(block);
+      }
+    }
+    for (const block of taken.reverse()) this.call("free", block);
+    this.#mayGrow = true;
+    const { stackTop } = this.engine;
+    this.bytes().fill(0, stackTop - USED_STACK_BYTES, stackTop);
   }
 
   functions(names: readonly string[], first: number): number {
@@ -268,6 +296,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const scratch = engine.call("malloc", SCRATCH_BYTES);
   engine.bytes().fill(0, scratch, scratch + SCRATCH_BYTES);
 
+  engine.clearFree();
   const bytes = engine.bytes();
   const frameNumbers = nonZeroFrames(bytes);
   const frames = new Uint8Array(frameNumbers.length * FRAME_BYTES);
