@@ -45,6 +45,8 @@ export class Balloon implements DeviceType {
   private features = 0n;
   private offered: bigint;
   private lastReadTarget = 0;
+  /** Pages of queues and buffers, as of one turn: a burst of many buffers asks for them each time. */
+  private own = { turn: -1, inFlight: 0, pages: new Set<number>() };
 
   constructor(
     context: Context,
@@ -203,6 +205,8 @@ export class Balloon implements DeviceType {
         return request.length;
       case "pfns":
         return request.pfns.length;
+      case "ones":
+        return 0xffff_ffff;
     }
   }
 
@@ -273,7 +277,11 @@ export class Balloon implements DeviceType {
 
   /** Pages on which queues and buffers in flight lie. */
   private deviceMemory(): ReadonlySet<number> {
+    const { turn } = this.context.clock;
+    const inFlight = this.queues.reduce((sum, { ring }) => sum + (ring?.inFlight.size ?? 0), 0);
+    if (turn === this.own.turn && inFlight === this.own.inFlight) return this.own.pages;
     const found = new Set<number>();
+    this.own = { turn, inFlight, pages: found };
     const add = (address: number, bytes: number) => {
       const last = (address + Math.max(bytes, 1) - 1) / PAGE_BYTES;
       for (let pfn = Math.floor(address / PAGE_BYTES); pfn <= last; pfn += 1) found.add(pfn);

@@ -1,6 +1,16 @@
 /**
  * Which of the guest's pages the host has, and the garbage that it puts into them.
  *
+ *   when the contents are compared          with MUST_TELL_HOST    without it
+ *   inflate taken .. inflate returned       D12                    D12
+ *   held (deflate taken, or an audit)       D10                    allowed: used first, told later
+ *   held, at a check, never told            D10                    D9
+ *   deflate taken .. deflate returned       D10                    allowed
+ *   after the deflate was returned          allowed                allowed
+ *
+ * What the guest does to a page between adding it to the queue and the device's taking it is not
+ * seen, because only then does the garbage go in. A reset ends the deal: all pages are the guest's.
+ *
  * It must not know queues or features. Invariant: a page is in exactly one state, and while the
  * host has it its contents are garbage made from its number, so that a guest that writes to it is
  * found out and a guest that reads it reads nonsense.

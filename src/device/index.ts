@@ -8,19 +8,25 @@ export type { Completion } from "./completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./faults.ts";
 export type { GuestMemorySource } from "./guest-memory.ts";
 export { formatVerdict, type Verdict } from "./judge.ts";
+export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export {
   type AccessWidth,
   type CheckOptions,
   type CompletionOption,
-  createMachine,
-  hasFailed,
-  type Machine,
   type MachineHal,
   MachineOptionError,
   type MachineOptions,
-} from "./machine.ts";
+} from "./machine-options.ts";
 export type { Offer } from "./offer.ts";
-export type { BalloonHabits, BarSpec, CapSpec, PciLook, Profile, QueueSpec } from "./profile.ts";
+export type {
+  BalloonHabits,
+  BarSpec,
+  CapSpec,
+  PciLook,
+  Profile,
+  QueueSpec,
+  UsedLength,
+} from "./profile.ts";
 export { type ProfileName, profiles } from "./profiles.ts";
 export type { Level, Rule } from "./rule.ts";
 export { notObservable, type RuleId, rules, type Unobservable } from "./rules.ts";

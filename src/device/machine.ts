@@ -6,88 +6,32 @@
 
 import { Balloon, QUEUE_NAMES } from "./balloon.ts";
 import { Clock } from "./clock.ts";
-import type { Completion } from "./completion.ts";
 import type { Context } from "./context.ts";
 import { DeviceQueue } from "./device-queue.ts";
 import { FaultBox, type FaultSpec } from "./faults.ts";
-import { GuestMemory, type GuestMemorySource } from "./guest-memory.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import { HostPages } from "./host-pages.ts";
 import { Judge, type Verdict } from "./judge.ts";
+import {
+  type CheckOptions,
+  DEFAULT_ACCESS_MS,
+  type MachineHal,
+  MachineOptionError,
+  type MachineOptions,
+  scheduleOf,
+  withOptions,
+} from "./machine-options.ts";
 import { neighbours } from "./neighbours.ts";
 import { FEATURE, PAGE_BYTES, QUEUE, STATUS } from "./numbers.ts";
-import { type Offer, offeredBits, queueSpecs } from "./offer.ts";
+import { offeredBits, queueSpecs } from "./offer.ts";
 import { PciBus } from "./pci-bus.ts";
-import type { PciLook, Profile } from "./profile.ts";
-import { type ProfileName, profiles } from "./profiles.ts";
+import type { Profile } from "./profile.ts";
 import { Random } from "./random.ts";
 import type { RuleId } from "./rules.ts";
 import { StatsQueue } from "./stats.ts";
-import { Trace, type TraceEntry } from "./trace.ts";
+import { Trace } from "./trace.ts";
 import { VirtioDevice } from "./virtio.ts";
 import { VirtioPci } from "./virtio-pci.ts";
-
-/** Width of one access, in bytes. */
-export type AccessWidth = 1 | 2 | 4;
-
-/** What a driver may ask of the machine. */
-export interface MachineHal {
-  portRead(port: number, width: AccessWidth): number;
-  portWrite(port: number, width: AccessWidth, value: number): void;
-  mmioRead(address: number, width: AccessWidth): number;
-  mmioWrite(address: number, width: AccessWidth, value: number): void;
-  now(): number;
-  log(level: "debug" | "info" | "warn" | "error", line: string): void;
-}
-
-/** One schedule for all queues, or one for each of the two that move pages. */
-export type CompletionOption =
-  | Completion
-  | { readonly inflate?: Completion; readonly deflate?: Completion };
-
-export interface MachineOptions {
-  /** The device to be: a name, or values of one's own. Default `strict`. */
-  readonly profile?: ProfileName | Profile;
-  /** The guest's memory, from physical address 0. Fetched anew at every access: it may grow. */
-  readonly memory: GuestMemorySource;
-  /** Frames of 4 KiB that the guest has. Default: as many as the memory holds now. */
-  readonly frames?: number;
-  /** Entries offered for each queue, a power of two from 2 to 1024. Default: the profile's. */
-  readonly ringSize?: number;
-  readonly offer?: Offer;
-  readonly completion?: CompletionOption;
-  /** Whether the device asks for no notifications while it has buffers to return. Default no. */
-  readonly quietWhileBusy?: boolean;
-  /** What a device says in `used.len`. Default: the profile's. */
-  readonly usedLength?: "zero" | "total" | "pfns";
-  /** Whether held pages are overwritten, so that a guest that touches them is found. Default yes. */
-  readonly garbage?: boolean;
-  readonly seed?: number;
-  readonly faults?: readonly FaultSpec[];
-  /** Rules not to judge: a driver's known and intended departures. */
-  readonly waive?: readonly RuleId[];
-  /** Where and how the device sits on PCI, where it differs from the profile. */
-  readonly pci?: Partial<PciLook>;
-  /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
-  readonly staleActual?: number;
-  /** Virtual milliseconds that one access costs, so that waiting loops end. Default 0.001. */
-  readonly accessMs?: number;
-}
-
-export interface CheckOptions {
-  /** The guest has no more pages to give: D4 is not judged. Default false. */
-  readonly memoryShort?: boolean;
-}
-
-/** Smallest and largest queue that the machine offers. */
-const RING_SIZE_MIN = 2;
-const RING_SIZE_MAX = 1024;
-
-const DEFAULT_ACCESS_MS = 0.001;
-
-/** A wrong option. */
-export class MachineOptionError extends Error {
-  readonly code = "machine-option";
-}
 
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
 export function createMachine(options: MachineOptions): Machine {
@@ -108,7 +52,8 @@ export class Machine {
   private readonly statsQueue: StatsQueue;
   private readonly bus: PciBus;
   private readonly accessMs: number;
-  private logged = 0;
+  private accesses = 0;
+  private logLines = 0;
 
   constructor(options: MachineOptions) {
     const profile = withOptions(options);
@@ -127,7 +72,7 @@ export class Machine {
     };
     const bits = offeredBits(profile, options.offer);
     this.virtio = new VirtioDevice(context, { ...bits, ...profile }, this.faultBox);
-    this.statsQueue = new StatsQueue(context, profile.balloon.statsServed);
+    this.statsQueue = new StatsQueue(context, profile.balloon);
     this.makeQueues(context, options, bits.offered);
     this.balloon = new Balloon(context, {
       habits: profile.balloon,
@@ -214,12 +159,17 @@ export class Machine {
 
   /** What was counted since the machine was made. */
   get counters(): {
+    /** Port and memory accesses. */
+    readonly accesses: number;
     readonly notifications: number;
+    /** Notifications that found nothing new. */
+    readonly idleNotifications: number;
     readonly interrupts: number;
     readonly logLines: number;
   } {
-    const { notifications, interrupts } = this.virtio;
-    return { notifications, interrupts, logLines: this.logged };
+    const { notifications, idleNotifications, interrupts } = this.virtio;
+    const { accesses, logLines } = this;
+    return { accesses, notifications, idleNotifications, interrupts, logLines };
   }
 
   /** Whether the device has nothing planned. */
@@ -346,21 +296,25 @@ export class Machine {
 
   private makeHal(): MachineHal {
     const { bus, clock, trace, accessMs } = this;
+    const spend = () => {
+      this.accesses += 1;
+      clock.tick(accessMs);
+    };
     return {
       portRead: (port, width) => {
-        clock.tick(accessMs);
+        spend();
         return bus.portRead(port, width);
       },
       portWrite: (port, width, value) => {
-        clock.tick(accessMs);
+        spend();
         bus.portWrite(port, width, value);
       },
       mmioRead: (address, width) => {
-        clock.tick(accessMs);
+        spend();
         return bus.mmioRead(address, width);
       },
       mmioWrite: (address, width, value) => {
-        clock.tick(accessMs);
+        spend();
         bus.mmioWrite(address, width, value);
       },
       now: () => {
@@ -368,7 +322,7 @@ export class Machine {
         return clock.nowMs;
       },
       log: (level, line) => {
-        this.logged += 1;
+        this.logLines += 1;
         trace.add("log", `${level}: ${line}`);
       },
     };
@@ -378,31 +332,4 @@ export class Machine {
 /** Whether the driver has given the device up. */
 export function hasFailed(machine: Machine): boolean {
   return (machine.status & STATUS.failed) !== 0;
-}
-
-export type { TraceEntry };
-
-function scheduleOf(index: number, option: CompletionOption): Completion {
-  if ("kind" in option) return option;
-  const schedule = index === QUEUE.inflate ? option.inflate : option.deflate;
-  return schedule ?? { kind: "immediate" };
-}
-
-function withOptions(options: MachineOptions): Profile {
-  const { profile: wanted = "strict", ringSize, usedLength, pci } = options;
-  const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
-  if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
-  if (ringSize !== undefined && !soundRingSize(ringSize)) {
-    throw new MachineOptionError(`ringSize: ${ringSize} is no power of two from 2 to 1024`);
-  }
-  return {
-    ...profile,
-    queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
-    pci: { ...profile.pci, ...pci },
-    balloon: { ...profile.balloon, ...(usedLength === undefined ? {} : { usedLength }) },
-  };
-}
-
-function soundRingSize(size: number): boolean {
-  return size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && (size & (size - 1)) === 0;
 }

@@ -2,6 +2,9 @@
  * The other functions on the bus: the host bridge, a PCI-PCI bridge when the balloon stands behind
  * one, and decoys.
  *
+ * The bridge forwards configuration accesses; its address windows are not modelled, everything
+ * behind it is decoded as if they were open.
+ *
  * It must not know the balloon's registers. Invariant: no neighbour has the balloon's ids.
  */
 

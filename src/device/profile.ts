@@ -56,19 +56,27 @@ export interface PciLook {
  */
 export type AccessHabit = "native" | "any" | "v86";
 
+/**
+ * What `used.len` says on the inflate and deflate queues: nothing was written, the buffer's length,
+ * the number of pages, or the largest number there is. A driver has to ignore it (5.5.6.2).
+ */
+export type UsedLength = "zero" | "total" | "pfns" | "ones";
+
 export interface BalloonHabits {
   /** Bytes of device configuration. */
   readonly configBytes: number;
   /** Whose value `actual` shows. `nobody`: writes are ignored and it reads 0. */
   readonly actualOwner: "driver" | "device" | "both" | "nobody";
   readonly actualAfterReset: "zero" | "kept";
-  readonly usedLength: "zero" | "total" | "pfns";
+  readonly usedLength: UsedLength;
   /** A buffer of more than 256 pages is served, returned unserved, or lost. */
   readonly oversize: "serve" | "skip" | "lose";
   /** Whether only the first descriptor of a chain is read. */
   readonly headOnly: boolean;
   /** Whether inflate and deflate buffers come back at all. */
   readonly returns: "by schedule" | "never";
+  /** Bits of a statistic's value that the host looks at. */
+  readonly statBits: 32 | 64;
   /** Whether requests for statistics are made. */
   readonly statsServed: boolean;
 }

@@ -26,6 +26,7 @@ const HABITS: BalloonHabits = {
   oversize: "serve",
   headOnly: false,
   returns: "by schedule",
+  statBits: 64,
   statsServed: true,
 };
 
@@ -153,7 +154,13 @@ const v86: Profile = {
     notifyMultiplier: 2,
     window: false,
   },
-  balloon: { ...HABITS, configBytes: 12, actualOwner: "device", actualAfterReset: "kept" },
+  balloon: {
+    ...HABITS,
+    configBytes: 12,
+    actualOwner: "device",
+    actualAfterReset: "kept",
+    statBits: 32,
+  },
 };
 
 const firecracker: Profile = {

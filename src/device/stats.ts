@@ -22,13 +22,15 @@ export class StatsQueue implements QueueServant {
   requests = 0;
   private readonly context: Context;
   private readonly served: boolean;
+  private readonly bits: number;
   private held: Taken | undefined;
   private asked: { readonly ms: number; readonly entry: number } | undefined;
   private tags: string | undefined;
 
-  constructor(context: Context, served: boolean) {
+  constructor(context: Context, habits: { statsServed: boolean; statBits: number }) {
     this.context = context;
-    this.served = served;
+    this.served = habits.statsServed;
+    this.bits = habits.statBits;
   }
 
   /** Whether the driver owes a buffer. */
@@ -115,7 +117,8 @@ export class StatsQueue implements QueueServant {
       if ((element.flags & DESC.write) !== 0) continue;
       for (let at = 0; at + STAT_BYTES <= element.length; at += STAT_BYTES) {
         const tag = memory.read16(element.address + at);
-        sample.set(tag, memory.read64Exact(element.address + at + 2));
+        const value = memory.read64Exact(element.address + at + 2);
+        sample.set(tag, BigInt.asUintN(this.bits, value));
         entries += 1;
       }
     }

@@ -50,6 +50,8 @@ export class VirtioDevice {
   type: DeviceType | undefined;
   /** Notifications counted since the machine was made. */
   notifications = 0;
+  /** Notifications that found nothing new. */
+  idleNotifications = 0;
   interrupts = 0;
   private readonly context: Context;
   private status = 0;
@@ -60,7 +62,7 @@ export class VirtioDevice {
   private isr = 0;
   private generation = 0;
   private configRead = false;
-  private idleNotifications = 0;
+  private idleRun = 0;
 
   constructor(context: Context, options: VirtioOptions, faults: FaultBox) {
     this.context = context;
@@ -146,7 +148,7 @@ export class VirtioDevice {
     this.status = 0;
     this.accepted = this.startFeatures();
     this.isr = 0;
-    this.idleNotifications = 0;
+    this.idleRun = 0;
     for (const queue of this.queues) queue.reset();
     this.type?.reset();
     this.bringUp.reset();
@@ -226,14 +228,15 @@ export class VirtioDevice {
     const { ring } = queue;
     if (ring === undefined || ring.broken !== undefined) return;
     if (ring.waiting > 0) {
-      this.idleNotifications = 0;
+      this.idleRun = 0;
       if (ring.kickOwed) return;
       this.context.judge.breach("R-KICK-SUPPRESSED", `${queue.options.name} asked for silence`);
       return;
     }
     this.idleNotifications += 1;
-    if (this.idleNotifications % NOTIFY_STORM !== 0) return;
-    const seen = `${this.idleNotifications} notifications in a row found nothing new`;
+    this.idleRun += 1;
+    if (this.idleRun % NOTIFY_STORM !== 0) return;
+    const seen = `${this.idleRun} notifications in a row found nothing new`;
     this.context.judge.breach("Q-NOTIFY-STORM", seen);
   }
 

@@ -78,6 +78,7 @@ describe("used.len", () => {
     ["zero", 0],
     ["total", 12],
     ["pfns", 3],
+    ["ones", 0xffffffff],
   ] as const)("%s", (usedLength, expected) => {
     const driver = rig({ usedLength }).bringUp();
     driver.post(0, frames(3));

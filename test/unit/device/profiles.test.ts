@@ -134,6 +134,20 @@ describe("v86", () => {
     expect(driver.machine.broken("P-WIDTH")).toBe(4);
   });
 
+  it("looks at the lower half of a statistic only", () => {
+    for (const [profile, seen] of [
+      ["v86", 7n],
+      ["qemu", 0x1_0000_0007n],
+    ] as const) {
+      const driver = rig({ profile }).bringUp();
+      driver.machine.requestStats();
+      driver.view.setBigUint64(driver.array(2, 0) + 2, 0x1_0000_0007n, true);
+      driver.offer(2, 0);
+      driver.kick(2);
+      expect(driver.machine.stats.sample.get(4)).toBe(seen);
+    }
+  });
+
   it("starts with all features accepted and ignores the upper half of addresses", () => {
     const driver = rig({ profile: "v86" });
     driver.discover();

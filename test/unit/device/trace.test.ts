@@ -48,6 +48,21 @@ describe("the clock", () => {
   });
 });
 
+describe("the counters", () => {
+  it("count accesses, notifications and interrupts", () => {
+    const driver = rig().bringUp();
+    const before = driver.machine.counters;
+    driver.kick(0);
+    driver.post(0, frames(1));
+    driver.kick(0);
+    const { accesses, notifications, idleNotifications, interrupts } = driver.machine.counters;
+    expect(accesses - before.accesses).toBe(2);
+    expect(notifications - before.notifications).toBe(2);
+    expect(idleNotifications - before.idleNotifications).toBe(1);
+    expect(interrupts - before.interrupts).toBe(1);
+  });
+});
+
 describe("memory that grows", () => {
   it("is fetched anew", () => {
     const driver = rig().bringUp();

@@ -1,0 +1,107 @@
+/**
+ * What a machine can be asked to be.
+ *
+ * It must not hold state. Invariant: an option that makes no sense throws before anything is made.
+ */
+
+import type { Completion } from "./completion.ts";
+import type { FaultSpec } from "./faults.ts";
+import type { GuestMemorySource } from "./guest-memory.ts";
+import { QUEUE } from "./numbers.ts";
+import type { Offer } from "./offer.ts";
+import type { PciLook, Profile, UsedLength } from "./profile.ts";
+import { type ProfileName, profiles } from "./profiles.ts";
+import type { RuleId } from "./rules.ts";
+
+/** Width of one access, in bytes. */
+export type AccessWidth = 1 | 2 | 4;
+
+/** What a driver may ask of the machine. */
+export interface MachineHal {
+  portRead(port: number, width: AccessWidth): number;
+  portWrite(port: number, width: AccessWidth, value: number): void;
+  mmioRead(address: number, width: AccessWidth): number;
+  mmioWrite(address: number, width: AccessWidth, value: number): void;
+  now(): number;
+  log(level: "debug" | "info" | "warn" | "error", line: string): void;
+}
+
+/** One schedule for all queues, or one for each of the two that move pages. */
+export type CompletionOption =
+  | Completion
+  | { readonly inflate?: Completion; readonly deflate?: Completion };
+
+export interface MachineOptions {
+  /** The device to be: a name, or values of one's own. Default `strict`. */
+  readonly profile?: ProfileName | Profile;
+  /**
+   * The guest's memory: byte 0 of the buffer is physical address 0. It is fetched anew at every
+   * access, because a wasm memory that grows gets a new buffer.
+   */
+  readonly memory: GuestMemorySource;
+  /** Frames of 4 KiB that the guest has. Default: as many as the memory holds now. */
+  readonly frames?: number;
+  /** Entries offered for each queue, a power of two from 2 to 1024. Default: the profile's. */
+  readonly ringSize?: number;
+  readonly offer?: Offer;
+  readonly completion?: CompletionOption;
+  /** Whether the device asks for no notifications while it has buffers to return. Default no. */
+  readonly quietWhileBusy?: boolean;
+  /** What a device says in `used.len`. Default: the profile's. */
+  readonly usedLength?: UsedLength;
+  /** Whether held pages are overwritten, so that a guest that touches them is found. Default yes. */
+  readonly garbage?: boolean;
+  readonly seed?: number;
+  readonly faults?: readonly FaultSpec[];
+  /** Rules not to judge: a driver's known and intended departures. */
+  readonly waive?: readonly RuleId[];
+  /** Where and how the device sits on PCI, where it differs from the profile. */
+  readonly pci?: Partial<PciLook>;
+  /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
+  readonly staleActual?: number;
+  /** Virtual milliseconds that one access costs, so that waiting loops end. Default 0.001. */
+  readonly accessMs?: number;
+}
+
+export interface CheckOptions {
+  /** The guest has no more pages to give: D4 is not judged. Default false. */
+  readonly memoryShort?: boolean;
+}
+
+/** Smallest and largest queue that the machine offers. */
+const RING_SIZE_MIN = 2;
+const RING_SIZE_MAX = 1024;
+
+export const DEFAULT_ACCESS_MS = 0.001;
+
+/** A wrong option. */
+export class MachineOptionError extends Error {
+  readonly code = "machine-option";
+}
+
+/** The schedule of one queue. The statistics queue needs none. */
+export function scheduleOf(index: number, option: CompletionOption): Completion {
+  if ("kind" in option) return option;
+  const schedule = index === QUEUE.inflate ? option.inflate : option.deflate;
+  return schedule ?? { kind: "immediate" };
+}
+
+/** The profile, with what the options change of it. Throws `MachineOptionError`. */
+export function withOptions(options: MachineOptions): Profile {
+  const { profile: wanted = "strict", ringSize, usedLength, pci } = options;
+  const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
+  if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
+  if (ringSize !== undefined && !soundRingSize(ringSize)) {
+    throw new MachineOptionError(`ringSize: ${ringSize} is no power of two from 2 to 1024`);
+  }
+  return {
+    ...profile,
+    queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
+    pci: { ...profile.pci, ...pci },
+    balloon: { ...profile.balloon, ...(usedLength === undefined ? {} : { usedLength }) },
+  };
+}
+
+function soundRingSize(size: number): boolean {
+  return size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && (size & (size - 1)) === 0;
+}
