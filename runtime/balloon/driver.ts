@@ -215,6 +215,7 @@ export class BalloonDriver {
   private stepStopping(polls: number): number | undefined {
     if (this.transport.status() === 0) {
       this.core.ledger_reclaim();
+      this.link.close();
       this.state = { name: "stopped" };
       return undefined;
     }
@@ -302,7 +303,9 @@ export class BalloonDriver {
     // Up to the target, pages are the host's, whatever a policy says (virtio 1.3, 5.5.6.1).
     const goal = Math.max(decision.goalPages, Math.min(view.targetPages, bound));
     if (goal < bound) {
-      this.deflate(Math.min(bound - goal, view.heldPages, atMostPages), deflateMode);
+      // Pages on their way in are not in the balloon yet: to give others back for them would leave
+      // the host below its target until they are acknowledged.
+      this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);
     } else if (goal > bound && !this.link.hasUntold) {
       const posted = this.core.balloon_inflate(Math.min(goal - bound, atMostPages));
       if (posted > 0) this.outlook.noteInflate(view.nowMs);

@@ -71,8 +71,7 @@ export class Link {
   /** A bring-up of the device, in the order of virtio 1.3, 5.5.5. */
   bringUp(deflateMode: DeflateMode): BringUp {
     const { core, transport, settings, onStep } = this.options;
-    this.queues = NO_QUEUES;
-    this.actualWritten = 0;
+    this.close();
     return new BringUp({
       transport,
       decide: (offered, refusals) => wantedFeatures(settings, offered, refusals),
@@ -94,6 +93,12 @@ export class Link {
       },
       ...(onStep && { onStep }),
     });
+  }
+
+  /** After a reset: no queue is left, and nothing was said to this device yet. */
+  close(): void {
+    this.queues = NO_QUEUES;
+    this.actualWritten = 0;
   }
 
   /** Answers the device's request for statistics, if there is one. @throws BallonetError `device-lied`. */

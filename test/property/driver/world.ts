@@ -258,8 +258,11 @@ export class World {
     this.noteLies();
     if (driver.stateName !== "running") return;
     if (next === undefined) throw new Error("a running driver never wants to be called again");
-    equal("actual after a step", after.actualPages, machine.heldPages);
-    this.judgeShownActual(after.actualPages);
+    // A busy device may have more for it than one step takes; then it asks to be called at once.
+    if (next > machine.nowMs) {
+      equal("actual after a step", after.actualPages, machine.heldPages);
+      this.judgeShownActual(after.actualPages);
+    }
     if (after.postedPages <= before.postedPages) return;
     atMost("reserve after inflating", this.reservePages, after.counts.free);
     const bound = after.counts.held + after.counts.inflating;
@@ -278,10 +281,9 @@ export class World {
     const { trace } = this.rig.machine;
     for (let n = Math.max(this.traced, trace.lost) + 1; n <= trace.last; n++) {
       const entry = trace.at(n);
-      const struck = entry?.kind === "fault" && entry.what.includes("statsq returns");
-      const strikes = entry?.kind === "fault" && /^(inflateq|deflateq)/.test(entry.what);
-      if (!struck && !strikes) continue;
-      this.liesTold += 1;
+      if (entry?.kind === "fault" && /^(inflate|deflate|stats)q /.test(entry.what)) {
+        this.liesTold += 1;
+      }
     }
     this.traced = trace.last;
   }
@@ -330,7 +332,8 @@ export class World {
     equal("reserved frames", counts.reserved, endFrame - ramFrames);
     equal("frames in use", counts.used, guest.frames_held());
     const { actualPages } = driver.status();
-    atMost("actual written", actualPages, Math.max(this.heldSeen, machine.heldPages));
+    const acknowledged = Math.max(this.heldSeen, machine.heldPages);
+    if (driver.stateName !== "failed") atMost("actual written", actualPages, acknowledged);
     this.judgeState();
     this.judgeFrames();
   }

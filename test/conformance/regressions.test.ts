@@ -1,0 +1,43 @@
+/**
+ * Bugs that the driver once had, each as the shortest script that showed it.
+ *
+ * Invariant: a test here is named after what went wrong, and fails on the driver of that day.
+ */
+import { describe, expect, it } from "vitest";
+import { createTestVm, verdictLines } from "../support/vm.ts";
+
+describe("bugs of the past", () => {
+  it("a target lowered amid an inflate took pages back for those still on their way", async () => {
+    const vm = await createTestVm({
+      settings: { reservePages: 0 },
+      machine: { offer: { deflateOnOom: false }, completion: { kind: "late", ms: 5 } },
+    });
+    vm.machine.setTarget(1);
+    vm.settle();
+    vm.machine.setTarget(2);
+    vm.balloon.interrupt();
+    expect(vm.balloon.status().inFlight.inflatePages).toBe(1);
+
+    vm.machine.setTarget(1);
+    vm.balloon.interrupt();
+    expect(vm.balloon.status().inFlight.deflatePages).toBe(0);
+    vm.settle();
+    expect(vm.machine.heldPages).toBe(1);
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
+  it("a stopped driver still showed the actual of the device that it had reset", async () => {
+    const vm = await createTestVm({ settings: { reservePages: 0 } });
+    vm.machine.setTarget(9);
+    vm.settle();
+    expect(vm.balloon.status().actualPages).toBe(9);
+
+    await vm.balloon.stop();
+    const { state, actualPages, queues } = vm.balloon.status();
+    expect({ state, actualPages, queues }).toEqual({
+      state: "stopped",
+      actualPages: 0,
+      queues: [],
+    });
+  });
+});
