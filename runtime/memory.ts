@@ -143,7 +143,13 @@ export class Frames {
 
   private check(what: string, { first, length }: FrameRun, state: number): void {
     const isCount = Number.isInteger(first) && Number.isInteger(length) && first >= 0 && length > 0;
-    if (isCount && this.core.ledger_uniform(first, length, state) !== 0) return;
+    // Beyond 32 bits the core would see other, perhaps legal, numbers.
+    if (
+      isCount &&
+      first + length <= NO_FRAME &&
+      this.core.ledger_uniform(first, length, state) !== 0
+    )
+      return;
     const seen = `PFN ${first}, ${length} frames, not all ${state === USED ? "used" : "free"}`;
     throw bad(what, seen, "name only frames that are in that state");
   }
