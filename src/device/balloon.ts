@@ -128,8 +128,9 @@ export class Balloon implements DeviceType {
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }
 
-  /** Looks at every page of the host's and judges those that the guest changed. */
+  /** Looks at every page of the host's and every buffer in flight, and judges what was changed. */
   audit(): void {
+    for (const [taken, request] of this.requests) this.judgeArray(taken, request);
     for (const pfn of this.pages.pages("inflating")) this.judgeTouched(pfn, "D12");
     for (const state of ["held", "deflating"] as const) {
       for (const pfn of this.pages.pages(state)) this.judgeTouched(pfn, "D10");

@@ -36,7 +36,7 @@ export interface QueueExits {
   interrupt(): void;
   /** The ring cannot be read any more. */
   broken(): void;
-  /** Whether the device has stopped until it is reset. */
+  /** Whether the device has stopped until it is reset, or cannot reach memory. */
   halted(): boolean;
 }
 

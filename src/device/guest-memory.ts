@@ -37,6 +37,11 @@ export class GuestMemory {
     return address >= 0 && length >= 0 && address + length <= this.bytes;
   }
 
+  read8(address: number): number {
+    this.refresh();
+    return this.view.getUint8(address);
+  }
+
   read16(address: number): number {
     this.refresh();
     return this.view.getUint16(address, true);

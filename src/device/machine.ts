@@ -226,6 +226,7 @@ export class Machine {
   /** Looks at every page of the host's now; those that the guest changed become verdicts. */
   audit(): void {
     this.balloon.audit();
+    this.statsQueue.audit();
     if (!this.virtio.live) return;
     for (const { ring } of this.virtio.queues) ring?.audit();
   }
@@ -269,7 +270,7 @@ export class Machine {
       const exits = {
         interrupt: () => virtio.usedBuffers(),
         broken: () => virtio.needReset(),
-        halted: () => virtio.halted,
+        halted: () => virtio.halted || !virtio.reachesMemory(),
       };
       const queueOptions = {
         index,

@@ -24,6 +24,7 @@ export function readPfns(
   return pfns;
 }
 
-export function arraysEqual(a: Uint32Array, b: Uint32Array): boolean {
+/** Whether two arrays of numbers are the same. */
+export function arraysEqual<T extends Uint8Array | Uint32Array>(a: T, b: T): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }

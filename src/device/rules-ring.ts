@@ -150,10 +150,10 @@ export const RING_RULES = [
   },
   {
     id: "R-BUFFER-CHANGED",
-    level: "MUST NOT",
-    section: "3.3.1",
-    title: "The PFN array of a buffer in flight stays as it is.",
-    observed: "At return or at a check, the array differs from what the device took.",
+    level: "FIELD",
+    section: "3.3.1, which says so of descriptors",
+    title: "The contents of a buffer in flight stay as they are.",
+    observed: "At return or at a check, page numbers or statistics differ from what was taken.",
   },
   {
     id: "R-KICK-MISSING",

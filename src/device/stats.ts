@@ -7,7 +7,9 @@
 
 import type { Context } from "./context.ts";
 import type { DeviceQueue, Fate, QueueServant } from "./device-queue.ts";
+import type { GuestMemory } from "./guest-memory.ts";
 import { DESC, STAT_BYTES } from "./numbers.ts";
+import { arraysEqual } from "./pfns.ts";
 import type { Taken } from "./split-ring.ts";
 
 /** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
@@ -26,6 +28,8 @@ export class StatsQueue implements QueueServant {
   private held: Taken | undefined;
   private asked: { readonly ms: number; readonly entry: number } | undefined;
   private tags: string | undefined;
+  /** What the buffer that is kept held when it was taken. */
+  private contents: Uint8Array = new Uint8Array(0);
 
   constructor(context: Context, habits: { statsServed: boolean; statBits: number }) {
     this.context = context;
@@ -49,10 +53,18 @@ export class StatsQueue implements QueueServant {
     this.tags = undefined;
   }
 
+  /** Judges that the buffer that is kept still holds what it held. */
+  audit(): void {
+    const { held, contents, context } = this;
+    if (held === undefined || arraysEqual(readBytes(context.memory, held), contents)) return;
+    context.judge.breach("R-BUFFER-CHANGED", "the statistics buffer was changed", [held.entry]);
+  }
+
   /** Asks for a sample by returning the buffer. Returns whether there was one to return. */
   request(queue: DeviceQueue): boolean {
     const { held } = this;
     if (held === undefined || !this.served) return false;
+    this.audit();
     this.held = undefined;
     this.requests += 1;
     const entry = this.context.trace.add("host", "statistics are asked for");
@@ -97,6 +109,7 @@ export class StatsQueue implements QueueServant {
   private read(taken: Taken): void {
     const { judge } = this.context;
     const { chain } = taken;
+    this.contents = readBytes(this.context.memory, taken);
     const bytes = chain.readableBytes;
     if (chain.writableBytes > 0) judge.breach("Q-WRITABLE", "a writable statistics buffer");
     if (chain.descriptors.length !== 1) {
@@ -135,4 +148,20 @@ export class StatsQueue implements QueueServant {
     this.tags = tags;
     this.sample = sample;
   }
+}
+
+/** A statistics buffer as it is now; hosts in the field look at no more than this. */
+const CONTENTS_MAX = 4096;
+
+function readBytes(memory: GuestMemory, { chain }: Taken): Uint8Array {
+  const bytes = new Uint8Array(Math.min(CONTENTS_MAX, chain.readableBytes));
+  let n = 0;
+  for (const { address, length, flags } of chain.elements) {
+    if ((flags & DESC.write) !== 0) continue;
+    for (let at = 0; at < length && n < bytes.length; at += 1) {
+      bytes[n] = memory.read8(address + at);
+      n += 1;
+    }
+  }
+  return bytes;
 }

@@ -104,6 +104,9 @@ describe("libkrun", () => {
     expect(driver.machine.inflatingPages).toBe(1);
     expect(driver.machine.requestStats()).toBe(false);
     expect(driver.machine.check()).toEqual([]);
+    driver.view.setUint32(driver.array(0, 0), 301, true);
+    driver.machine.check();
+    expect(broken(driver.machine)).toEqual(["R-BUFFER-CHANGED"]);
   });
 });
 

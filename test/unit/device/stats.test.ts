@@ -37,6 +37,17 @@ describe("statistics", () => {
     expect(broken(driver.machine)).toEqual(["D18"]);
   });
 
+  it("a buffer that is held stays as it is", () => {
+    const driver = rig().bringUp();
+    driver.view.setUint8(driver.array(2, 0) + 2, 77);
+    driver.machine.requestStats();
+    expect(broken(driver.machine)).toEqual(["R-BUFFER-CHANGED"]);
+    driver.postStats();
+    driver.view.setUint8(driver.array(2, 0) + 2, 77);
+    driver.machine.audit();
+    expect(driver.machine.broken("R-BUFFER-CHANGED")).toBe(2);
+  });
+
   it("an empty buffer is not initialised", () => {
     const driver = rig().bringUp();
     driver.machine.requestStats();
