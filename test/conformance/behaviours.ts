@@ -1,0 +1,109 @@
+/**
+ * Behaviours of ours that no device can judge, because only the guest's side shows them. A scenario
+ * looks at them itself; mutants have to be caught by them as they are by the device's rules.
+ *
+ * Invariant: ids start with "B-" and are never used again for something else.
+ */
+
+/** As a rule of the device: what is owed, where that stands. */
+export interface Behaviour {
+  readonly id: string;
+  readonly level: "MUST" | "SHOULD" | "OURS";
+  readonly section: string;
+  readonly title: string;
+}
+
+export const behaviours = [
+  {
+    id: "B-PATTERNS",
+    level: "OURS",
+    section: "5.5.6.1",
+    title: "No byte of the guest's own pages changes, whatever the balloon does.",
+  },
+  {
+    id: "B-TARGET",
+    level: "OURS",
+    section: "5.5.6.1",
+    title: "The balloon holds exactly what the host asked for, once everything was answered.",
+  },
+  {
+    id: "B-SUM",
+    level: "OURS",
+    section: "5.5.6",
+    title: "A frame is in one state: driver and host count the same, and no frame is lost.",
+  },
+  {
+    id: "B-RESERVE",
+    level: "OURS",
+    section: "5.5.6.1",
+    title: "Inflating leaves the reserve to the guest.",
+  },
+  {
+    id: "B-ONE-INTERRUPT",
+    level: "OURS",
+    section: "2.7.7",
+    title: "With EVENT_IDX a burst of buffers costs one interrupt.",
+  },
+  {
+    id: "B-QUARANTINE",
+    level: "OURS",
+    section: "2.7.8",
+    title: "A used ring that lies ends in a failed driver with the reason, and nothing is reused.",
+  },
+  {
+    id: "B-FAILED-BIT",
+    level: "MUST",
+    section: "3.1.1",
+    title: "A driver that gives up sets FAILED.",
+  },
+  {
+    id: "B-RESET-BOUND",
+    level: "OURS",
+    section: "4.1.4.3.2",
+    title: "A reset that never ends is given up after a bounded wait, and no status bit is set.",
+  },
+  {
+    id: "B-STATS-TRUE",
+    level: "OURS",
+    section: "5.5.6.4",
+    title: "Statistics say what the ledger says.",
+  },
+  {
+    id: "B-OOM",
+    level: "OURS",
+    section: "5.5.6.1",
+    title: "With DEFLATE_ON_OOM a guest that runs out of memory gets the balloon's.",
+  },
+  {
+    id: "B-HOLD-OFF",
+    level: "OURS",
+    section: "5.5.6.1",
+    title: "After that, an unchanged target is left alone for a while.",
+  },
+  {
+    id: "B-PACE",
+    level: "OURS",
+    section: "policy gentle",
+    title: "The gentle policy inflates no faster than its pace.",
+  },
+  {
+    id: "B-BACK-OFF",
+    level: "OURS",
+    section: "policy follow",
+    title: "A target out of reach is tried again ever more rarely.",
+  },
+  {
+    id: "B-STOP",
+    level: "OURS",
+    section: "2.4",
+    title: "Stopping resets the device and takes every page back.",
+  },
+  {
+    id: "B-RESTARTS",
+    level: "OURS",
+    section: "2.1.2",
+    title: "A device that asks for a reset over and over is given up.",
+  },
+] as const satisfies readonly Behaviour[];
+
+export type BehaviourId = (typeof behaviours)[number]["id"];

@@ -1,0 +1,347 @@
+/**
+ * The scenarios: what guest and host do, in a few lines each, on a machine with something special
+ * about it.
+ *
+ * It must not know mutants. Invariant: the driver passes every scenario without a verdict and without
+ * a broken behaviour; each ends at rest.
+ */
+import {
+  type Completion,
+  type FaultName,
+  hasFailed,
+  type MachineOptions,
+} from "../../src/device/index.ts";
+import type { TestVm, TestVmOptions } from "../support/vm.ts";
+import { type Bench, FRAMES } from "./bench.ts";
+
+type Machine = Omit<MachineOptions, "memory">;
+
+const GUEST_FRAMES = 300;
+/** The driver's default. */
+const RESERVE = 256;
+/** All that the balloon can get while the guest program holds `GUEST_FRAMES`. */
+const MOST = FRAMES - GUEST_FRAMES - RESERVE;
+const STAT_FREE = 4;
+const STAT_TOTAL = 5;
+const PAGE_BYTES = 4096;
+
+/** Up, down, up to all there is, and back to nothing, the guest program at work in between. */
+async function targets(bench: Bench, machine: Machine = {}, more: TestVmOptions = {}) {
+  const vm = await bench.vm({ ...more, machine });
+  vm.guest.grow(GUEST_FRAMES, 3);
+  for (const target of [1, 257, 40, 700, 100]) {
+    vm.machine.setTarget(target);
+    bench.rest(vm, { held: target });
+    vm.guest.shrink(50);
+    vm.guest.grow(50, target);
+  }
+  vm.machine.setTarget(0xffff_ffff);
+  bench.rest(vm, { held: MOST, memoryShort: true });
+  vm.machine.setTarget(0);
+  bench.rest(vm, { held: 0 });
+  return vm;
+}
+
+/** A target that is turned around while its buffers are in flight; the guest takes all it can get. */
+async function reversals(bench: Bench, machine: Machine, more: TestVmOptions = {}) {
+  const vm = await bench.vm({ ...more, machine });
+  const turn = (target: number, ms: number) => {
+    vm.machine.setTarget(target);
+    if (vm.machine.interruptPending) vm.balloon.interrupt();
+    vm.balloon.step();
+    vm.machine.advance(ms);
+    if (vm.machine.interruptPending) vm.balloon.interrupt();
+    vm.balloon.step();
+  };
+  vm.guest.grow(GUEST_FRAMES, 5);
+  turn(900, 3);
+  turn(100, 3);
+  turn(1100, 30);
+  vm.guest.grow(FRAMES, 6);
+  turn(50, 3);
+  turn(600, 3);
+  turn(200, 3);
+  vm.guest.grow(FRAMES, 7);
+  turn(0, 3);
+  vm.guest.grow(FRAMES, 8);
+  vm.settle();
+  vm.guest.grow(FRAMES, 9);
+  bench.rest(vm, { held: 0 });
+  vm.guest.shrink(FRAMES);
+  vm.machine.setTarget(500);
+  bench.rest(vm, { held: 500 });
+}
+
+async function statistics(bench: Bench) {
+  const vm = await bench.vm({ settings: { reservePages: 0 } });
+  const ask = () => {
+    vm.machine.requestStats();
+    vm.settle();
+    const { sample } = vm.machine.stats;
+    const counts = vm.balloon.counts();
+    const free = Number(sample.get(STAT_FREE)) / PAGE_BYTES;
+    const total = Number(sample.get(STAT_TOTAL)) / PAGE_BYTES;
+    bench.owes("B-STATS-TRUE", free === counts.free, `${free} pages said to be free`);
+    bench.owes("B-STATS-TRUE", total === counts.free + counts.used, `a total of ${total} pages`);
+  };
+  ask();
+  vm.guest.grow(GUEST_FRAMES, 1);
+  ask();
+  vm.machine.setTarget(FRAMES - GUEST_FRAMES);
+  bench.rest(vm, { held: FRAMES - GUEST_FRAMES });
+  ask();
+  vm.machine.setTarget(10);
+  bench.rest(vm, { held: 10 });
+  ask();
+}
+
+/** The inflate queue takes its time, or for ever; statistics are asked for meanwhile. */
+async function statisticsMeanwhile(bench: Bench, inflate: Completion) {
+  const vm = await bench.vm({ machine: { completion: { inflate } } });
+  vm.guest.grow(GUEST_FRAMES, 2);
+  vm.machine.setTarget(400);
+  vm.balloon.interrupt();
+  for (let asked = 0; asked < 3; asked++) {
+    vm.machine.requestStats();
+    vm.balloon.interrupt();
+    vm.machine.advance(10);
+  }
+  bench.rest(vm, { held: inflate.kind === "never" ? 0 : 400, memoryShort: true });
+}
+
+async function restart(bench: Bench, machine: Machine = {}) {
+  const vm = await bench.vm({ machine });
+  watch(vm, 100);
+  vm.guest.grow(GUEST_FRAMES, 4);
+  vm.machine.setTarget(900);
+  bench.rest(vm, { held: 900 });
+  vm.machine.inject({ name: "needs-reset" });
+  vm.machine.setTarget(400);
+  watch(vm, 2000);
+  bench.rest(vm, { held: 400 });
+  vm.machine.requestStats();
+  vm.machine.setTarget(100);
+  bench.rest(vm, { held: 100 });
+}
+
+async function restartsWithoutEnd(bench: Bench) {
+  const vm = await bench.vm();
+  let restarts = 0;
+  for (; restarts < 50 && vm.balloon.status().state !== "failed"; restarts++) {
+    vm.machine.inject({ name: "needs-reset" });
+    vm.settle();
+  }
+  bench.owes("B-RESTARTS", restarts < 50, `${restarts} restarts`);
+  bench.owes("B-FAILED-BIT", hasFailed(vm.machine), `status ${vm.machine.status}`);
+}
+
+async function lie(bench: Bench, name: FaultName, target = 1200) {
+  const vm = await bench.vm({ machine: { completion: { kind: "late", ms: 5 } } });
+  vm.guest.grow(GUEST_FRAMES, 8);
+  vm.machine.setTarget(600);
+  vm.settle();
+  vm.machine.inject({ name });
+  vm.machine.setTarget(target);
+  vm.settle();
+  vm.machine.check({ memoryShort: true });
+  const { state, lastError } = vm.balloon.status();
+  bench.owes("B-QUARANTINE", state === "failed", `${name}: ${state}`);
+  bench.owes("B-QUARANTINE", lastError?.code === "device-lied", `${name}: ${lastError?.code}`);
+  bench.owes("B-FAILED-BIT", hasFailed(vm.machine), `${name}: status ${vm.machine.status}`);
+  vm.machine.setTarget(1300);
+  vm.balloon.interrupt();
+  vm.guest.grow(100, 9);
+  const wrong = vm.guest.verify();
+  bench.owes("B-PATTERNS", wrong === 0, `${name}: ${wrong} wrong words`);
+}
+
+async function endlessReset(bench: Bench) {
+  const vm = await bench.vm();
+  vm.machine.setTarget(300);
+  bench.rest(vm, { held: 300 });
+  vm.machine.inject({ name: "reset-never-clears" });
+  vm.machine.inject({ name: "needs-reset" });
+  watch(vm, 10_000);
+  const { state, lastError } = vm.balloon.status();
+  bench.owes("B-RESET-BOUND", state === "failed", state);
+  bench.owes("B-RESET-BOUND", lastError?.code === "reset-timeout", `${lastError?.code}`);
+  bench.owes("B-RESET-BOUND", vm.machine.status === 0, `status ${vm.machine.status}`);
+}
+
+async function outOfMemory(bench: Bench) {
+  const vm = await bench.vm();
+  vm.guest.grow(GUEST_FRAMES, 1);
+  vm.machine.setTarget(MOST);
+  bench.rest(vm, { held: MOST });
+  const got = vm.guest.grow(RESERVE + 500, 2);
+  bench.owes("B-OOM", got === RESERVE + 500, `${got} frames for the guest`);
+  const { held } = vm.balloon.counts();
+  vm.guest.shrink(500);
+  vm.machine.spuriousInterrupt();
+  for (let second = 0; second < 5; second++) {
+    vm.balloon.step();
+    vm.machine.advance(1000);
+  }
+  const after = vm.balloon.counts().held;
+  bench.owes("B-HOLD-OFF", after === held, `${held} pages, then ${after}`);
+  vm.machine.setTarget(50);
+  bench.rest(vm, { held: 50 });
+}
+
+/** How often the driver does something in a while, and what the balloon holds then. */
+function watch(vm: TestVm, ms: number): { readonly notifications: number; readonly held: number } {
+  const before = vm.machine.counters.notifications;
+  for (const end = vm.machine.nowMs + ms; vm.machine.nowMs < end; ) {
+    const next = vm.balloon.step() ?? end;
+    vm.machine.run();
+    vm.machine.advance(Math.min(Math.max(1, next - vm.machine.nowMs), end - vm.machine.nowMs));
+  }
+  const { notifications } = vm.machine.counters;
+  return { notifications: notifications - before, held: vm.machine.heldPages };
+}
+
+async function pace(bench: Bench) {
+  const policy = bench.build.gentle({ pagesPerSecond: 1000 });
+  const vm = await bench.vm({ policy });
+  vm.machine.setTarget(1000);
+  vm.balloon.interrupt();
+  const { held } = watch(vm, 500);
+  bench.owes("B-PACE", held >= 400 && held <= 700, `${held} pages after half a second`);
+  bench.rest(vm, { held: 1000 });
+}
+
+async function outOfReach(bench: Bench) {
+  let decisions = 0;
+  const inner = bench.build.follow();
+  const policy: typeof inner = {
+    name: inner.name,
+    decide: (view) => {
+      const decision = inner.decide(view);
+      if (decision.short === true) decisions += 1;
+      return decision;
+    },
+  };
+  const vm = await bench.vm({ policy });
+  vm.machine.setTarget(0xffff_ffff);
+  vm.balloon.interrupt();
+  watch(vm, 60_000);
+  bench.owes("B-BACK-OFF", decisions > 2 && decisions < 20, `tried again ${decisions} times`);
+  const { free } = vm.balloon.counts();
+  bench.owes("B-RESERVE", free >= RESERVE, `${free} free pages are left`);
+  bench.rest(vm, { held: FRAMES - RESERVE, memoryShort: true });
+}
+
+async function idle(bench: Bench) {
+  const vm = await bench.vm();
+  vm.machine.setTarget(300);
+  bench.rest(vm, { held: 300 });
+  watch(vm, 100_000);
+  bench.rest(vm, { held: 300 });
+}
+
+async function burst(bench: Bench) {
+  const vm = await bench.vm({ machine: { completion: { kind: "scattered", ms: 20 } } });
+  const before = vm.machine.counters.interrupts;
+  vm.machine.setTarget(1024);
+  bench.rest(vm, { held: 1024 });
+  // One for the new target, one for the burst, and one that the last look may be late for.
+  const interrupts = vm.machine.counters.interrupts - before;
+  bench.owes("B-ONE-INTERRUPT", interrupts <= 3, `${interrupts} interrupts for four buffers`);
+}
+
+async function listener(bench: Bench) {
+  const vm = await bench.vm();
+  vm.machine.onInterrupt = () => {};
+  vm.machine.setTarget(100);
+  bench.rest(vm, { held: 100 });
+}
+
+async function stop(bench: Bench) {
+  const vm = await bench.vm();
+  vm.guest.grow(GUEST_FRAMES, 1);
+  vm.machine.setTarget(500);
+  bench.rest(vm, { held: 500 });
+  await vm.balloon.stop();
+  const { held, free } = vm.balloon.counts();
+  bench.owes("B-STOP", vm.machine.status === 0, `status ${vm.machine.status}`);
+  bench.owes("B-STOP", held === 0 && free === FRAMES - GUEST_FRAMES, `${held} held, ${free} free`);
+  bench.rest(vm, { held: 0 });
+}
+
+const late = { kind: "late", ms: 20 } as const;
+const noTell = { offer: { mustTellHost: false } } as const;
+const useFirst = { settings: { deflateMode: "use-first" } } as const;
+
+const table = {
+  "several targets": (bench: Bench) => targets(bench),
+  "targets, without EVENT_IDX": (bench: Bench) => targets(bench, { offer: { eventIdx: false } }),
+  "targets, without MUST_TELL_HOST": (bench: Bench) => targets(bench, noTell),
+  "targets, without DEFLATE_ON_OOM": (bench: Bench) =>
+    targets(bench, { offer: { deflateOnOom: false } }),
+  "targets, without statistics": (bench: Bench) => targets(bench, { offer: { statsVq: false } }),
+  "targets, bits without a meaning offered": (bench: Bench) =>
+    targets(bench, { offer: { extra: [6, 8, 16, 50, 61] } }),
+  "targets, INDIRECT_DESC offered": (bench: Bench) => targets(bench, { offer: { indirect: true } }),
+  "targets, rings of two": (bench: Bench) => targets(bench, { ringSize: 2 }),
+  "targets, every buffer at its own time": (bench: Bench) =>
+    targets(bench, { completion: { kind: "scattered", ms: 30 } }),
+  "targets, buffers out of order": (bench: Bench) =>
+    targets(bench, { completion: { kind: "shuffled", ms: 30 } }),
+  "targets, buffers in batches": (bench: Bench) =>
+    targets(bench, { completion: { kind: "batched", count: 3, ms: 10 } }),
+  "targets, used.len a page count": (bench: Bench) => targets(bench, { usedLength: "pfns" }),
+  "targets, used.len the total": (bench: Bench) => targets(bench, { usedLength: "total" }),
+  "targets, an old actual": (bench: Bench) => targets(bench, { profile: "qemu", staleActual: 77 }),
+  "targets, a device that wants quiet while it works": (bench: Bench) =>
+    targets(bench, { quietWhileBusy: true, completion: late }),
+  "targets, small buffers": (bench: Bench) =>
+    targets(bench, {}, { settings: { pfnsPerBuffer: 100 } }),
+  "targets, no reserve": async (bench: Bench) => {
+    const vm = await bench.vm({ settings: { reservePages: 0 } });
+    vm.machine.setTarget(FRAMES);
+    bench.rest(vm, { held: FRAMES });
+    vm.machine.setTarget(0);
+    bench.rest(vm, { held: 0 });
+  },
+  "targets, registers in I/O ports": async (bench: Bench) => {
+    await targets(bench, { profile: "v86" });
+  },
+  "targets, registers in memory": async (bench: Bench) => {
+    await targets(bench, { profile: "firecracker" });
+  },
+  "targets, behind a bridge": (bench: Bench) =>
+    targets(bench, { pci: { bus: 1, function: 5, decoys: true } }),
+  "reversals, late": (bench: Bench) => reversals(bench, { completion: late }),
+  "reversals, scattered": (bench: Bench) =>
+    reversals(bench, { completion: { kind: "scattered", ms: 25 } }),
+  "reversals, use-first": (bench: Bench) =>
+    reversals(bench, { ...noTell, completion: late }, useFirst),
+  "targets, use-first": (bench: Bench) => targets(bench, noTell, useFirst),
+  statistics,
+  "statistics while an inflate is slow": (bench: Bench) =>
+    statisticsMeanwhile(bench, { kind: "late", ms: 5000 }),
+  "statistics while an inflate hangs": (bench: Bench) =>
+    statisticsMeanwhile(bench, { kind: "never" }),
+  "a device that asks for a reset": (bench: Bench) => restart(bench),
+  "a slow reset": (bench: Bench) => restart(bench, { faults: [{ name: "reset-slow", times: 40 }] }),
+  "resets without end": restartsWithoutEnd,
+  "a reset that never ends": endlessReset,
+  "features refused once": (bench: Bench) =>
+    targets(bench, { faults: [{ name: "refuse-features", times: 1 }] }),
+  "a used id out of range": (bench: Bench) => lie(bench, "used-id-out-of-range"),
+  "a used id not in flight": (bench: Bench) => lie(bench, "used-id-not-in-flight"),
+  "a used id twice": (bench: Bench) => lie(bench, "used-id-twice"),
+  "a used idx that jumps": (bench: Bench) => lie(bench, "used-idx-jump"),
+  "a used idx that goes back": (bench: Bench) => lie(bench, "used-idx-back", 800),
+  "a guest out of memory": outOfMemory,
+  "a gentle pace": pace,
+  "a target out of reach": outOfReach,
+  "a minute of nothing": idle,
+  "a burst": burst,
+  "somebody listens to the interrupt": listener,
+  stop: stop,
+} as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;
+
+export type ScenarioName = keyof typeof table;
+
+export const scenarios: Readonly<Record<ScenarioName, (bench: Bench) => Promise<unknown>>> = table;
