@@ -6,8 +6,8 @@
  */
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
-import { portConfigAccess } from "../pci/config.ts";
-import { enumeratePci, matchPci } from "../pci/enumerate.ts";
+import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
+import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
 import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import { openModernPci } from "../virtio/modern-pci.ts";
 import type { Transport } from "../virtio/transport.ts";
@@ -20,11 +20,11 @@ export interface DiscoverOptions {
 
 export interface DiscoveredBalloon {
   readonly transport: Transport;
-  /** What firmware wrote into the interrupt line register; 255 for none (PCI 3.0, 6.2.4). */
-  readonly interruptLine: number;
+  /** Where it sits, and among what, for those who route interrupts. */
+  readonly config: PciConfigAccess;
+  readonly address: PciAddress;
+  readonly functions: readonly PciFunction[];
 }
-
-const INTERRUPT_LINE = 0x3c;
 
 /**
  * The first balloon on the bus, with a way to it. Its status is not touched.
@@ -51,5 +51,5 @@ export function discoverBalloon(options: DiscoverOptions): DiscoveredBalloon {
     configLength: BALLOON_CONFIG_LENGTH,
     ...(memoryEnd !== undefined && { memoryEnd }),
   });
-  return { transport, interruptLine: config.read(address, INTERRUPT_LINE, 1) };
+  return { transport, config, address, functions };
 }

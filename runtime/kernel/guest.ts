@@ -10,6 +10,7 @@ import { frameCounts } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, LogLevel } from "../hal.ts";
 import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
+import { interruptLineOf } from "../pci/interrupt-line.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { ControlServer } from "./control.ts";
 import type { Machine } from "./machine.ts";
@@ -21,8 +22,6 @@ export const EXIT = { noBalloon: 10, tooLittleMemory: 11, badCommandLine: 12, de
 
 /** COM2's interrupt line on every PC. */
 const COM2_LINE = 3;
-/** Lines of the interrupt controllers; a device without one has 255 in its register. */
-const LINES = 16;
 /** How long a guest that lacks memory waits for the host to give some back. */
 const SHORTAGE_MS = 2000;
 /** How long to wait in one piece. */
@@ -92,15 +91,15 @@ export class Guest {
   private readonly machine: Machine;
   private readonly driver: BalloonDriver;
   private readonly control: ControlServer;
-  private readonly balloonLine: number;
+  private readonly balloonLine: number | undefined;
 
   constructor(machine: Machine) {
     this.machine = machine;
     const options = readOptions(machine);
     layOutMemory(machine, options);
     const hal = guestHal(machine);
-    const { transport, interruptLine } = this.discover(hal);
-    this.balloonLine = interruptLine;
+    const { transport, ...place } = this.discover(hal);
+    this.balloonLine = interruptLineOf({ hal, ...place });
     const { core } = machine;
     this.driver = new BalloonDriver({ hal, core, transport, ...options });
     const workload = new Workload({
@@ -118,7 +117,7 @@ export class Guest {
   /** Listens, then brings the balloon up: what happens in between is not lost. */
   start(): number {
     this.machine.listen(COM2_LINE);
-    if (this.balloonLine < LINES) this.machine.listen(this.balloonLine);
+    if (this.balloonLine !== undefined) this.machine.listen(this.balloonLine);
     this.driver.start();
     return this.wake();
   }

@@ -1,0 +1,56 @@
+/**
+ * Which interrupt line a PCI function pulls, where no operating system or firmware tables say so.
+ *
+ * It must not know what the function is for. Invariant: what firmware has routed is left as it is;
+ * only a machine that booted without any gets a route from here.
+ *
+ * The chipset is the PIIX3 or PIIX4 of every `pc`: four inputs, each with a routing register, and a
+ * device's pin reaches the input (pin + device number) mod 4 (82371SB datasheet, 4.1.10, and the
+ * host bridge's wiring).
+ */
+import type { Hal } from "../hal.ts";
+import type { PciAddress, PciConfigAccess } from "./config.ts";
+import { matchPci, type PciFunction } from "./enumerate.ts";
+
+export interface InterruptLineOptions {
+  readonly hal: Hal;
+  readonly config: PciConfigAccess;
+  /** All functions of the machine, to find the chipset among. */
+  readonly functions: readonly PciFunction[];
+  readonly address: PciAddress;
+}
+
+const INTERRUPT_LINE = 0x3c;
+const INTERRUPT_PIN = 0x3d;
+/**
+ * Lines of the two interrupt controllers. Line 0 is the timer's, so it stands for "none", as does
+ * everything beyond.
+ */
+const LINES = 16;
+
+const INTEL = 0x8086;
+const PIIX_ISA_BRIDGES = [0x7000, 0x7110];
+const PIIX_ROUTE_A = 0x60;
+/** Free for PCI on every PC. */
+const LINE_FOR_PCI = 11;
+/** Edge or level of lines 8 to 15, a bit each. PCI shares its lines, so they are level-triggered. */
+const LEVEL_CONTROL_HIGH = 0x4d1;
+
+/** The line, from 1 to 15; undefined when the function pulls none that can be known. */
+export function interruptLineOf(options: InterruptLineOptions): number | undefined {
+  const { hal, config, functions, address } = options;
+  const pin = config.read(address, INTERRUPT_PIN, 1);
+  if (pin < 1 || pin > 4) return undefined;
+  const line = config.read(address, INTERRUPT_LINE, 1);
+  if (line > 0 && line < LINES) return line;
+  const [bridge] = matchPci(functions, INTEL, PIIX_ISA_BRIDGES);
+  if (bridge === undefined || address.bus !== bridge.address.bus) return undefined;
+  const register = PIIX_ROUTE_A + ((pin - 1 + address.device - 1) & 3);
+  const routed = config.read(bridge.address, register, 1);
+  if (routed > 0 && routed < LINES) return routed;
+  const level = hal.portRead(LEVEL_CONTROL_HIGH, 1) | (1 << (LINE_FOR_PCI - 8));
+  hal.portWrite(LEVEL_CONTROL_HIGH, 1, level);
+  config.write(bridge.address, register, 1, LINE_FOR_PCI);
+  config.write(address, INTERRUPT_LINE, 1, LINE_FOR_PCI);
+  return LINE_FOR_PCI;
+}
