@@ -31,7 +31,9 @@ export interface QemuBalloonOptions {
   readonly indirectDesc?: boolean;
   readonly packed?: boolean;
   readonly iommuPlatform?: boolean;
+  /** Default: QEMU's on PCI (off, but on behind a PCIe port); true on MMIO. */
   readonly disableLegacy?: boolean;
+  /** On PCI only. */
   readonly disableModern?: boolean;
   /** Any other property of the device, by QEMU's own name. */
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
@@ -85,6 +87,8 @@ const PROPERTY_OF_OPTION = {
   disableModern: "disable-modern",
 } as const;
 
+const PCI_ONLY: ReadonlySet<string> = new Set(["disableLegacy", "disableModern"]);
+
 /** The arguments after the program's name. Throws VmmError with code `option`. */
 export function qemuArguments(options: QemuMachineOptions): string[] {
   const { machine = "pc", image, memoryBytes, append = "", balloon = true } = options;
@@ -125,7 +129,9 @@ function balloonArguments(parts: {
   const model =
     wanted.model ?? (machine === "microvm" ? "virtio-balloon-device" : "virtio-balloon-pci");
   const properties: [string, string | number | boolean][] = [["id", BALLOON_ID]];
+  const onPci = model !== "virtio-balloon-device";
   for (const [option, property] of Object.entries(PROPERTY_OF_OPTION)) {
+    if (!onPci && PCI_ONLY.has(option)) continue;
     const value = wanted[option as keyof typeof PROPERTY_OF_OPTION];
     if (value !== undefined) properties.push([property, value]);
   }
@@ -134,6 +140,10 @@ function balloonArguments(parts: {
   const device = [model, ...properties.map(([name, value]) => `${name}=${propertyText(value)}`)];
   return [
     ...(wanted.freePageHint ? ["-object", "iothread,id=iothread0"] : []),
+    // QEMU's MMIO transport is a legacy one unless told otherwise, for all devices at once.
+    ...(onPci || wanted.disableLegacy === false
+      ? []
+      : ["-global", "virtio-mmio.force-legacy=false"]),
     ...["-device", device.join(",")],
   ];
 }

@@ -361,7 +361,9 @@ function checkMemory(memoryBytes: number): void {
     code: "option",
     what: "memoryBytes",
     seen: String(memoryBytes),
-    todo: `give a multiple of ${MEMORY_GRANULE_BYTES} from ${MIN_MEMORY_BYTES} to ${MAX_MEMORY_BYTES}`,
+    todo:
+      `give a multiple of ${MEMORY_GRANULE_BYTES} ` +
+      `from ${MIN_MEMORY_BYTES} to ${MAX_MEMORY_BYTES}`,
   });
 }
 

@@ -46,7 +46,8 @@ test("a request is one line of JSON-RPC 2.0 and returns the result, integers exa
   });
   expect(reply).toEqual({ seed: 2n ** 64n - 1n });
   expect(sent).toEqual([
-    '{"jsonrpc":"2.0","id":1,"method":"workload.allocate","params":{"frames":3,"seed":18446744073709551615}}\n',
+    '{"jsonrpc":"2.0","id":1,"method":"workload.allocate",' +
+      '"params":{"frames":3,"seed":18446744073709551615}}\n',
   ]);
 });
 
@@ -63,7 +64,8 @@ test("replies in another order, and a result of null", async () => {
 test("an error reply becomes an error with code, message and data", async () => {
   const { control } = peer(
     ({ id }) =>
-      `{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found","data":{"method":"x"}}}\n`,
+      `{"jsonrpc":"2.0","id":${id},"error":` +
+      '{"code":-32601,"message":"Method not found","data":{"method":"x"}}}\n',
   );
   const error = await control.request({ method: "x" }).catch((reason) => reason);
   expect(error).toBeInstanceOf(ControlReplyError);

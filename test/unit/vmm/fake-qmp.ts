@@ -23,7 +23,8 @@ export interface Asked {
 }
 
 export const GREETING =
-  '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "test"}, "capabilities": ["oob"]}}\r\n';
+  '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "test"}, ' +
+  '"capabilities": ["oob"]}}\r\n';
 
 export class FakeQmp {
   readonly faults: string[] = [];

@@ -1,4 +1,4 @@
-/** The small parts of src/vmm: JSON, lines, the log, QEMU's arguments, features, targets, images. */
+/** The small parts of src/vmm: JSON, lines, the log, arguments, features, targets, images. */
 
 import { expect, test } from "vitest";
 import { targetPages } from "../../../src/vmm/balloon.ts";
@@ -148,7 +148,8 @@ test("QEMU's arguments: balloon options, no balloon, microvm, preallocation", ()
     "iothread,id=iothread0",
   ]);
   expect(values(rich, "-device").at(-1)).toBe(
-    "virtio-balloon-pci-non-transitional,id=balloon0,deflate-on-oom=on,free-page-hint=on,event_idx=off,iothread=iothread0,addr=5,name=a,,b",
+    "virtio-balloon-pci-non-transitional,id=balloon0,deflate-on-oom=on,free-page-hint=on," +
+      "event_idx=off,iothread=iothread0,addr=5,name=a,,b",
   );
   expect(rich.slice(-3)).toEqual(["-no-reboot", "-d", "guest_errors"]);
   const none = qemuArguments({ ...base, balloon: false });
@@ -159,6 +160,9 @@ test("QEMU's arguments: balloon options, no balloon, microvm, preallocation", ()
     "isa-debug-exit,iobase=1281,iosize=4",
     "virtio-balloon-device,id=balloon0",
   ]);
+  expect(values(micro, "-global")).toEqual(["virtio-mmio.force-legacy=false"]);
+  const legacy = qemuArguments({ ...base, machine: "microvm", balloon: { disableLegacy: false } });
+  expect(legacy.join(" ")).not.toContain("legacy");
 });
 
 test.each([0, -1, 4096, 1.5 * MIB + 1, Number.NaN, 2 ** 60])(

@@ -23,9 +23,11 @@ async function connected(answer: (asked: Asked) => void) {
 }
 
 const STATS =
-  '"return": {"stats": {"stat-free-memory": 18446744073709551615, "stat-total-memory": 9007199254740993, "stat-swap-in": 0}, "last-update": 1795380835}';
+  '"return": {"stats": {"stat-free-memory": 18446744073709551615, ' +
+  '"stat-total-memory": 9007199254740993, "stat-swap-in": 0}, "last-update": 1795380835}';
 const balloonChange = (actual: string): string =>
-  `{"timestamp": {"seconds": 1795380835, "microseconds": 228876}, "event": "BALLOON_CHANGE", "data": {"actual": ${actual}}}\r\n`;
+  '{"timestamp": {"seconds": 1795380835, "microseconds": 228876}, ' +
+  `"event": "BALLOON_CHANGE", "data": {"actual": ${actual}}}\r\n`;
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(

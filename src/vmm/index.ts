@@ -1,0 +1,46 @@
+/**
+ * The public names of src/vmm: launching guests and controlling them from outside.
+ *
+ * Invariant: names only, no logic.
+ */
+
+export {
+  ControlClient,
+  MAX_REPLY_BYTES,
+  MAX_REQUEST_BYTES,
+  type UnattributedReply,
+} from "./control.ts";
+export {
+  ControlReplyError,
+  QmpCommandError,
+  VmmError,
+  type VmmErrorCode,
+} from "./errors.ts";
+export { describeExit } from "./exit.ts";
+export type { JsonObject, JsonValue } from "./json.ts";
+export { GuestLog, type LogLine } from "./log.ts";
+export type { Patience } from "./patience.ts";
+export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu.ts";
+export {
+  type QemuArch,
+  type QemuBalloonOptions,
+  type QemuMachine,
+  type QemuMachineOptions,
+  qemuArguments,
+} from "./qemu-arguments.ts";
+export type { QemuBalloon } from "./qemu-balloon.ts";
+export { QmpClient, type QmpEvent, type QmpVersion } from "./qmp.ts";
+export { type LaunchV86Options, launchV86, V86Vmm } from "./v86.ts";
+export type { V86Balloon } from "./v86-balloon.ts";
+export {
+  type Balloon,
+  type BalloonState,
+  type BalloonStatistics,
+  type BalloonTarget,
+  type GuestExit,
+  type Negotiated,
+  PAGE_BYTES,
+  type Snapshots,
+  type StatisticName,
+  type Vmm,
+} from "./vmm.ts";
