@@ -5,7 +5,7 @@
  * that makes no sense at the moment does nothing.
  */
 import fc from "fast-check";
-import type { DeflateMode } from "../../../runtime/index.ts";
+import { DEFLATE_MODES, type DeflateMode } from "../../../runtime/index.ts";
 import { FRAMES_MAX } from "./setups.ts";
 
 export type Lie =
@@ -87,6 +87,11 @@ const weighted: [number, fc.Arbitrary<Command>][] = [
   [1, just("needs-reset")],
 ];
 
+const anyMode: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant("mode"),
+  mode: fc.constantFrom(...DEFLATE_MODES),
+});
+
 const lie: fc.Arbitrary<Command> = fc.record({
   do: fc.constant("lie"),
   lie: fc.constantFrom<Lie>(
@@ -112,3 +117,5 @@ const sequence = (one: fc.Arbitrary<Command>) =>
 export const honestCommands = sequence(oneOf(weighted));
 /** With one that now and then writes into a used ring what no device may write. */
 export const lyingCommands = sequence(oneOf([...weighted, [4, lie]]));
+/** With a driver that now and then takes pages back without a word. */
+export const silentCommands = sequence(oneOf([...weighted, [4, anyMode]]));

@@ -19,6 +19,8 @@ export interface Setup {
   readonly persona: PersonaName;
   readonly declinesMustTellHost: boolean;
   readonly deflateMode: DeflateMode;
+  /** Whether the driver may ever be told to deflate silently. */
+  readonly silent: boolean;
   readonly offer: {
     readonly mustTellHost: boolean;
     readonly statsVq: boolean;
@@ -88,6 +90,18 @@ export function mayHaveToTell(setup: Setup): boolean {
   return offer.mustTellHost && !declinesMustTellHost && TELLERS.includes(persona);
 }
 
+/**
+ * What taking pages back untold breaks: they are used and never told about, `actual` falls by
+ * itself, and later the same page is given to a host that never gave it back.
+ */
+const SILENT_RULES: readonly RuleId[] = [
+  "D9",
+  "D14",
+  "Q-ACTUAL-BURST",
+  "Q-ACTUAL-EARLY",
+  "Q-PFN-HELD",
+];
+
 /** The rules that a setup departs from on purpose. */
 export function waived(setup: Setup): RuleId[] {
   const rules: RuleId[] = [];
@@ -96,6 +110,7 @@ export function waived(setup: Setup): RuleId[] {
   if (setup.offer.mustTellHost && !accepts) rules.push("D1");
   // The other drivers do not repair what an earlier guest left in `actual`.
   if (setup.persona !== "ballonet") rules.push("Q-ACTUAL-INIT");
+  if (setup.silent) rules.push(...SILENT_RULES);
   return rules;
 }
 
@@ -114,6 +129,7 @@ export const anySetup: fc.Arbitrary<Setup> = fc
     ),
     declinesMustTellHost: fc.boolean(),
     deflateMode: fc.constantFrom<DeflateMode>("tell-first", "use-first"),
+    silent: fc.constant(false),
     offer: fc.record({
       mustTellHost: fc.boolean(),
       statsVq: fc.boolean(),
@@ -148,3 +164,11 @@ export const anySetup: fc.Arbitrary<Setup> = fc
     lastTarget: fc.double({ min: 0, max: 1, noNaN: true }),
   })
   .map((setup) => (mayHaveToTell(setup) ? { ...setup, deflateMode: "tell-first" } : setup));
+
+/** The instrument that no specification allows, where it can be asked for at all. */
+export const silentSetup: fc.Arbitrary<Setup> = anySetup.map((setup) => ({
+  ...setup,
+  declinesMustTellHost: true,
+  deflateMode: "silent",
+  silent: true,
+}));
