@@ -12,14 +12,14 @@
  *   | QUEUES_OF_PAGES x IDS_MAX x { u32 pages, u32 runs }           |  slots
  *   | QUEUES_OF_PAGES x buffers x pfns x { u32 first, u32 length }  |  runs
  *   +---------------------------------------------------------------+ 4096-aligned, shared
- *   | QUEUES x split ring of up to queueSize entries                |
+ *   | QUEUES x split ring of up to queueSize entries                |  4096-aligned each
  *   | QUEUES_OF_PAGES x buffers x pfns x u32                        |  PFN arrays
  *   | statistics buffer                                             |
  *   +---------------------------------------------------------------+
  */
 import { ledgerBytes, openLedger } from "./ledger";
 import { IDS_MAX, RING_BYTES, Ring } from "./ring/ring";
-import { QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
+import { ALIGNMENT_MAX, QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
 
 /** inflateq, deflateq, statsq: roles, not the device's queue numbers. */
 export const QUEUES: u32 = 3;
@@ -60,9 +60,10 @@ function privateBytes(frames: u32, bufferCount: u32, pfnCount: u32): usize {
   return up(ledgerBytes(frames) + <usize>QUEUES * RING_BYTES + SLOTS_BYTES + runs, PAGE);
 }
 
+/** Room for any alignment: which one a device needs is known long after the arena is carved. */
 function ringBytes(size: u32): usize {
   assert(size != 0 && size <= QUEUE_SIZE_MAX);
-  return up(splitBytes(size), 16);
+  return up(splitBytes(size, ALIGNMENT_MAX), PAGE);
 }
 
 /** Bytes of an arena for so many frames, ring entries, buffers in flight and PFNs a buffer. */

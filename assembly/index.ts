@@ -10,7 +10,7 @@ import * as ledger from "./ledger";
 import { Ring } from "./ring/ring";
 import { arm, openSplit, publish } from "./ring/split";
 
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 export function abi_version(): u32 {
   return ABI_VERSION;
@@ -59,7 +59,7 @@ export function ledger_reclaim(): void {
 function ring(queue: u32): Ring {
   return arena.ringOf(queue);
 }
-export function queue_open(queue: u32, size: u32, eventIndex: bool): void {
+export function queue_open(queue: u32, size: u32, eventIndex: bool, alignment: u32): void {
   assert(size <= arena.queueSizeMax());
   openSplit(
     ring(queue),
@@ -67,6 +67,7 @@ export function queue_open(queue: u32, size: u32, eventIndex: bool): void {
     size,
     queue == balloon.STATSQ ? 1 : arena.buffers,
     eventIndex,
+    alignment,
   );
 }
 export function queue_descriptor_area(queue: u32): usize {

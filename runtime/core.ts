@@ -7,7 +7,7 @@
 import { BallonetError } from "./errors.ts";
 
 /** The version in assembly/index.ts that this face was written for. */
-export const CORE_ABI_VERSION = 1;
+export const CORE_ABI_VERSION = 2;
 
 /** What a search of the ledger answers when it finds nothing; compare after `>>> 0`. */
 export const NO_FRAME = 0xffff_ffff;
@@ -66,7 +66,8 @@ export interface CoreExports {
   ledger_release(first: number, length: number): void;
   /** Everything the device had -> free; only after a completed device reset. */
   ledger_reclaim(): void;
-  queue_open(queue: number, size: number, eventIndex: number): void;
+  /** The device area, and the ring as a whole, begin at multiples of `alignment`: 4 to 4096. */
+  queue_open(queue: number, size: number, eventIndex: number, alignment: number): void;
   queue_descriptor_area(queue: number): number;
   queue_driver_area(queue: number): number;
   queue_device_area(queue: number): number;

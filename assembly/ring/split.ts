@@ -13,7 +13,7 @@
  *
  *   descriptor area   16 n           { u64 address, u32 length, u16 flags, u16 next }
  *   driver area       6 + 2 n        { u16 flags, u16 idx, u16 ring[n], u16 used_event }
- *   (pad to 4)
+ *   (pad to the alignment: 4, or 4096 where the interface is a legacy one; virtio 1.3, 2.7.2)
  *   device area       6 + 8 n        { u16 flags, u16 idx, { u32 id, u32 len }[n], u16 avail_event }
  */
 import { fence } from "../hal";
@@ -27,14 +27,36 @@ function alignUp(value: usize, to: usize): usize {
   return (value + to - 1) & ~(to - 1);
 }
 
-/** Bytes of a ring of `size` entries. */
-export function splitBytes(size: u32): usize {
-  return alignUp(((<usize>size) << 4) + 6 + ((<usize>size) << 1), 4) + 6 + ((<usize>size) << 3);
+/** What a device area needs at least, and what a legacy interface fixes it at. */
+export const ALIGNMENT_MIN: u32 = 4;
+export const ALIGNMENT_MAX: u32 = 4096;
+
+/** Bytes from the descriptor area to the device area. */
+function deviceOffset(size: u32, alignment: u32): usize {
+  return alignUp(((<usize>size) << 4) + 6 + ((<usize>size) << 1), <usize>alignment);
 }
 
-/** Lays an empty ring out at `ptr`, which is a multiple of 16, and forgets what was in flight. */
-export function openSplit(ring: Ring, ptr: usize, size: u32, ids: u32, eventIndex: bool): void {
-  assert(size != 0 && (size & (size - 1)) == 0 && size <= QUEUE_SIZE_MAX && (ptr & 15) == 0);
+/** Bytes of a ring of `size` entries whose device area is a multiple of `alignment`. */
+export function splitBytes(size: u32, alignment: u32): usize {
+  return deviceOffset(size, alignment) + 6 + ((<usize>size) << 3);
+}
+
+/**
+ * Lays an empty ring out at `ptr`, and forgets what was in flight. Both `ptr` and the device area
+ * are multiples of `alignment`, a power of two, and `ptr` is one of 16 besides.
+ */
+export function openSplit(
+  ring: Ring,
+  ptr: usize,
+  size: u32,
+  ids: u32,
+  eventIndex: bool,
+  alignment: u32,
+): void {
+  assert(size != 0 && (size & (size - 1)) == 0 && size <= QUEUE_SIZE_MAX);
+  assert(alignment >= ALIGNMENT_MIN && alignment <= ALIGNMENT_MAX);
+  assert((alignment & (alignment - 1)) == 0);
+  assert((ptr & 15) == 0 && (ptr & <usize>(alignment - 1)) == 0);
   ring.size = size;
   ring.posted = 0;
   ring.published = 0;
@@ -42,8 +64,8 @@ export function openSplit(ring: Ring, ptr: usize, size: u32, ids: u32, eventInde
   ring.eventIndex = eventIndex ? 1 : 0;
   ring.descriptorPtr = ptr;
   ring.driverPtr = ptr + ((<usize>size) << 4);
-  ring.devicePtr = alignUp(ring.driverPtr + 6 + ((<usize>size) << 1), 4);
-  memory.fill(ptr, 0, splitBytes(size));
+  ring.devicePtr = ptr + deviceOffset(size, alignment);
+  memory.fill(ptr, 0, splitBytes(size, alignment));
   openIds(ring, min(min(ids, size), IDS_MAX));
 }
 

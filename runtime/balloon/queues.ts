@@ -76,7 +76,7 @@ export function openQueues(options: OpenQueuesOptions): OpenQueues {
     if (index === undefined || role === undefined) return;
     const size = ringSize(transport.queueMaxSize(index), settings.queueSizeMax);
     if (size === 0) missing(role, transport);
-    core.queue_open(queue, size, hasFeature(negotiated, FEATURE.EVENT_IDX) ? 1 : 0);
+    core.queue_open(queue, size, hasFeature(negotiated, FEATURE.EVENT_IDX) ? 1 : 0, 4);
     setups.push({
       index,
       size,

@@ -13,6 +13,7 @@ const settings = settingsFor("ring");
 const shape: fc.Arbitrary<Shape> = fc.record({
   frames: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 300, max: 2600 })),
   queueSize: fc.integer({ min: 1, max: 8 }).map((bits) => 2 ** bits),
+  alignment: fc.constantFrom(4, 64, 4096),
   buffers: fc.integer({ min: 1, max: 64 }),
   pfns: fc.oneof(fc.integer({ min: 1, max: 16 }), fc.integer({ min: 1, max: 512 })),
   eventIndex: fc.boolean(),

@@ -20,6 +20,8 @@ export interface Shape {
   readonly buffers: number;
   readonly pfns: number;
   readonly eventIndex: boolean;
+  /** Of the device area: 4, or 4096 for a legacy interface. Default 4. */
+  readonly alignment?: number;
 }
 
 export interface Side {
@@ -81,9 +83,9 @@ export class Sides {
   }
 
   private openQueues(core: CoreExports, view: DataView): readonly [TinyDevice, TinyDevice] {
-    const { queueSize: size, pfns, eventIndex } = this.shape;
+    const { queueSize: size, pfns, eventIndex, alignment = 4 } = this.shape;
     const open = (queue: PageQueue) => {
-      core.queue_open(queue, size, eventIndex ? 1 : 0);
+      core.queue_open(queue, size, eventIndex ? 1 : 0, alignment);
       return new TinyDevice({ view, core, queue, size, pfns });
     };
     return [open(INFLATEQ), open(DEFLATEQ)];

@@ -66,11 +66,11 @@ export class ModelCore implements CoreExports {
   }
 
   abi_version(): number {
-    return 1;
+    return 2;
   }
 
   private ringStride(queueSize: number): number {
-    return Math.ceil(layOut(queueSize).end / 16) * 16;
+    return Math.ceil(layOut(queueSize, 4096).end / 4096) * 4096;
   }
 
   arena_bytes(_frames: number, queueSize: number, buffers: number, pfns: number): number {
@@ -138,7 +138,7 @@ export class ModelCore implements CoreExports {
     return this.ring(queue).inFlight;
   }
 
-  queue_open(queue: number, size: number, eventIndex: number): void {
+  queue_open(queue: number, size: number, eventIndex: number, alignment: number): void {
     const { ptr, queueSize, buffers } = this.plan;
     trapUnless(queue < QUEUES, "queue");
     trapUnless(size > 0 && size <= queueSize && Number.isInteger(Math.log2(size)), "queue size");
@@ -150,6 +150,7 @@ export class ModelCore implements CoreExports {
         size,
         ids: queue === STATSQ ? 1 : buffers,
         eventIndex: eventIndex !== 0,
+        alignment,
         fence: this.fence,
       }),
     );

@@ -24,9 +24,9 @@ function up(value: number, to: number): number {
 }
 
 /** Where the three parts of a ring of `size` entries at 0 lie, and where the last one ends. */
-export function layOut(size: number) {
+export function layOut(size: number, alignment: number) {
   const driver = DESCRIPTOR_BYTES * size;
-  const device = up(driver + 6 + 2 * size, 4);
+  const device = up(driver + 6 + 2 * size, alignment);
   return { driver, device, end: device + 6 + USED_BYTES * size };
 }
 
@@ -36,6 +36,7 @@ export interface RingOptions {
   readonly size: number;
   readonly ids: number;
   readonly eventIndex: boolean;
+  readonly alignment: number;
   fence(): void;
 }
 
@@ -52,8 +53,8 @@ export class RingModel {
   private taken = 0;
 
   constructor(options: RingOptions) {
-    const { view, ptr, size, ids } = options;
-    const { driver, device, end } = layOut(size);
+    const { view, ptr, size, ids, alignment } = options;
+    const { driver, device, end } = layOut(size, alignment);
     this.options = options;
     this.descriptorPtr = ptr;
     this.driverPtr = ptr + driver;

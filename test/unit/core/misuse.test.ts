@@ -29,12 +29,12 @@ describe("a queue that was never opened", () => {
 
 describe("an arena that is opened again", () => {
   it("has nothing in flight, whatever was", () => {
-    core.queue_open(0, 8, 0);
+    core.queue_open(0, 8, 0, 4);
     expect(core.balloon_inflate(10)).toBe(10);
     core.arena_open(ARENA_PTR, 100, 8, 4, 16);
     expect(core.queue_pages_in_flight(0)).toBe(0);
     core.ledger_add(0, 100);
-    core.queue_open(0, 8, 0);
+    core.queue_open(0, 8, 0, 4);
     expect(core.balloon_inflate(7)).toBe(7);
     expect(core.queue_pages_in_flight(0)).toBe(7);
   });
@@ -49,9 +49,12 @@ it.each([
   ["too many buffers", () => core.arena_open(ARENA_PTR, 100, 8, 257, 16)],
   ["no PFNs", () => core.arena_open(ARENA_PTR, 100, 8, 4, 0)],
   ["too many PFNs", () => core.arena_open(ARENA_PTR, 100, 8, 4, 513)],
-  ["a queue size that is no power of two", () => core.queue_open(0, 6, 0)],
-  ["a queue larger than carved", () => core.queue_open(0, 16, 0)],
-  ["a fourth queue", () => core.queue_open(3, 8, 0)],
+  ["a queue size that is no power of two", () => core.queue_open(0, 6, 0, 4)],
+  ["a queue larger than carved", () => core.queue_open(0, 16, 0, 4)],
+  ["a fourth queue", () => core.queue_open(3, 8, 0, 4)],
+  ["an alignment that is no power of two", () => core.queue_open(0, 8, 0, 12)],
+  ["an alignment below 4", () => core.queue_open(0, 8, 0, 2)],
+  ["an alignment beyond a page", () => core.queue_open(0, 8, 0, 8192)],
   ["a state past the last", () => core.ledger_count(8)],
   ["frames in a state past the last", () => core.ledger_uniform(1, 1, 17)],
   ["a frame past the last", () => core.ledger_state(100)],
@@ -63,7 +66,7 @@ it.each([
 
 describe("statistics", () => {
   it("go out one buffer at a time, ten bytes each, exact up to 2^53", () => {
-    core.queue_open(2, 8, 0);
+    core.queue_open(2, 8, 0, 4);
     core.stats_put(0, 4, 2 ** 53);
     core.stats_put(1, 9, 7);
     core.stats_post(2);
