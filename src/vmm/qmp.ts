@@ -24,7 +24,7 @@ import {
 import { LineSplitter } from "./lines.ts";
 import { type Patience, waitFor } from "./patience.ts";
 
-/** QEMU's largest replies (schema, device trees) are a few hundred KiB; a longer line is a fault. */
+/** QEMU's largest replies (schema, device trees) have some hundred KiB; more is a fault. */
 export const MAX_QMP_LINE_BYTES = 16 * 1024 * 1024;
 /** Events kept for an iterator that does not keep up: a guest can cause them without end. */
 export const MAX_QUEUED_EVENTS = 4_096;

@@ -24,7 +24,9 @@ import { PAGE_BYTES } from "./vmm.ts";
 /** Looking costs a property read, and the guest runs between two looks. */
 const ACTUAL_POLL_MS = 2;
 const HINT_MS = 10_000;
+/** virtio 1.3, 2.1 and 5.5.3. */
 const DRIVER_OK = 4;
+const FREE_PAGE_HINT = 1n << 3n;
 
 const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
   SWAP_IN: "swapIn",
@@ -124,7 +126,9 @@ export class V86Balloon implements Balloon {
       seen: this.#parts.describeLog,
       begin: (resolve, reject) => {
         const device = this.#parts.device();
-        if ((device.virtio.device_status & DRIVER_OK) === 0) throw noDriver();
+        const { device_status: status, driver_feature: features } = device.virtio;
+        if ((status & DRIVER_OK) === 0) throw cannotHint("no driver at work in the guest");
+        if ((words(features) & FREE_PAGE_HINT) === 0n) throw cannotHint("a driver without it");
         device.Cleanup((hintedBytes) => resolve({ hintedBytes }));
         return this.#parts.onEnd(reject);
       },
@@ -146,11 +150,11 @@ function words(features: Uint32Array): bigint {
   return features.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n);
 }
 
-function noDriver(): VmmError {
+function cannotHint(seen: string): VmmError {
   return new VmmError({
     code: "not-supported",
     what: "free page hinting",
-    seen: "no driver at work in the guest",
-    todo: "wait until the guest says that it is ready",
+    seen,
+    todo: "wait until a guest that negotiates the feature says that it is ready",
   });
 }

@@ -112,7 +112,7 @@ test("a request beyond the bound is refused before anything is sent", async () =
   expect(sent).toEqual([]);
 });
 
-test("time-out and abort: the late reply is a stray line, and the error quotes the log", async () => {
+test("time-out and abort: the late reply is a stray line, the error quotes the log", async () => {
   const { control } = peer(() => undefined);
   const error = await control
     .request({ method: "status", timeoutMs: 10 })
