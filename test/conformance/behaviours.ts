@@ -51,6 +51,12 @@ export const behaviours = [
     title: "A used ring that lies ends in a failed driver with the reason, and nothing is reused.",
   },
   {
+    id: "B-NO-TRAP",
+    level: "OURS",
+    section: "2.7.8",
+    title: "Nothing that a device writes makes the core trap.",
+  },
+  {
     id: "B-FAILED-BIT",
     level: "MUST",
     section: "3.1.1",

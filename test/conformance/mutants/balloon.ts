@@ -34,6 +34,14 @@ export const balloonMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
+    id: "never gives pages back",
+    file: FOLLOW,
+    find: "if (view.targetPages <= bound) return chase(view, view.targetPages);",
+    replace: "if (view.targetPages <= bound) return chase(view, bound);",
+    breaks: "B-TARGET",
+    scenario: "several targets",
+  },
+  {
     id: "takes one page too many back",
     file: DRIVER,
     find: "this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);",
@@ -63,7 +71,7 @@ export const balloonMutants: readonly Mutant[] = [
     find: "if (queue == INFLATEQ) post(first, length);",
     replace: "if (queue == INFLATEQ) post(first, length - 1);",
     breaks: "D12",
-    scenario: "reversals, late",
+    scenario: "a guest that takes all while an inflate is in flight",
   },
   {
     id: "counts pages as held when they are posted",
@@ -220,7 +228,7 @@ export const balloonMutants: readonly Mutant[] = [
     scenario: "reversals, use-first",
   },
   {
-    id: "names pages one arena too high",
+    id: "names pages forty frames too high",
     file: BALLOON,
     find: STORE_PFN,
     replace: storing("first + i + 40"),
@@ -241,7 +249,7 @@ export const balloonMutants: readonly Mutant[] = [
     file: LINK,
     find: 'return framesIn(this.core, "held") + this.core.queue_pages_in_flight(DEFLATEQ);',
     replace: 'return framesIn(this.core, "held");',
-    breaks: "Q-ACTUAL-EARLY",
+    breaks: "D9",
     scenario: "reversals, late",
   },
   {
@@ -293,7 +301,7 @@ export const balloonMutants: readonly Mutant[] = [
     scenario: "a minute of nothing",
   },
   {
-    id: "frees pages twice as soon as they are told",
+    id: "frees pages as soon as the host is told",
     file: LEDGER,
     find: "moveInBlock(first, length, HELD, DEFLATING);",
     replace: "moveInBlock(first, length, HELD, FREE);",
@@ -309,13 +317,10 @@ export const balloonMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
-    id: "gives the guest pages of the balloon",
+    id: "does not note which pages it gave to the guest",
     file: LEDGER,
-    find: "const first = runInBlock(block, FREE, most);\n  moveInBlock(first, runLength, FREE, USED);",
-    replace: `let first = runInBlock(block, HELD, most);
-  if (first != NONE) return first;
-  first = runInBlock(block, FREE, most);
-  moveInBlock(first, runLength, FREE, USED);`,
+    find: "moveInBlock(first, runLength, FREE, USED);",
+    replace: "",
     breaks: "B-PATTERNS",
     scenario: "several targets",
   },

@@ -166,7 +166,7 @@ export const bringUpMutants: readonly Mutant[] = [
     file: BRING_UP,
     find: "const seen = this.transport.status();",
     replace: `let seen = this.transport.status();
-    for (let i = 0; i < 10_000 && seen !== 0; i++) seen = this.transport.status();`,
+    for (let i = 0; i < 6000 && polls === 0 && seen !== 0; i++) seen = this.transport.status();`,
     breaks: "Q-BUSY-POLL",
     scenario: "a reset that never ends",
   },

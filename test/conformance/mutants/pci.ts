@@ -15,7 +15,7 @@ const SIZE = "common.write(COMMON.queueSize, queue.size);";
 
 export const pciMutants: readonly Mutant[] = [
   {
-    id: "takes num_queues for 32 bits wide",
+    id: "takes queue_size for 32 bits wide",
     file: CONSTANTS,
     find: "queueSize: le16(0x18),",
     replace: "queueSize: le32(0x18),",
@@ -47,10 +47,10 @@ export const pciMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
-    id: "selects the next queue after asking for the size",
+    id: "selects a queue by the offset of its descriptor",
     file: TRANSPORT,
     find: SIZE,
-    replace: `common.write(COMMON.queueSelect, queue.index + 1); ${SIZE}`,
+    replace: `common.write(COMMON.queueSelect, queue.index << 4); ${SIZE}`,
     breaks: "P-QUEUE-ABSENT",
     scenario: "several targets",
   },

@@ -23,8 +23,8 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "leaves an old used ring in the device area",
     file: SPLIT,
-    find: "memory.fill(ptr, 0, splitBytes(size));",
-    replace: "",
+    find: "memory.fill(ptr, 0, splitBytes(",
+    replace: "memory.fill(ptr, 0, 0 * splitBytes(",
     breaks: "R-USED-ZERO",
     scenario: "a device that asks for a reset",
   },
@@ -37,12 +37,12 @@ export const ringMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
-    id: "shows the number in flight instead of the running index",
+    id: "wraps the available index at the size of the ring",
     file: SPLIT,
     find: SHOW,
-    replace: "store<u16>(ring.driverPtr, <u16>ring.inFlight, 2);",
+    replace: "store<u16>(ring.driverPtr, ring.posted & <u16>(ring.size - 1), 2);",
     breaks: "R-AVAIL-BACK",
-    scenario: "several targets",
+    scenario: "targets, rings of two",
   },
   {
     id: "lets the available index jump",
@@ -96,7 +96,10 @@ export const ringMutants: readonly Mutant[] = [
     id: "chains more than 2^32 bytes",
     file: SPLIT,
     find: `${BYTES}\n  ${FLAGS}`,
-    replace: `store<u32>(descriptor, 0xffff_ffff, 8); store<u32>(descriptor, ${CHAINED}, 12);`,
+    replace: `store<u32>(descriptor, 0xffff_ffff, 8);
+  store<u32>(descriptor, ((id + 1) << 16) | 1, 12);
+  store<u32>(descriptor, 0xffff_ffff, 24);
+  store<u32>(descriptor, 0, 28);`,
     breaks: "R-CHAIN-BYTES",
     scenario: "several targets",
   },
@@ -207,7 +210,7 @@ export const ringMutants: readonly Mutant[] = [
     find: "return <u16>(ring.posted - event - 1) < <u16>(ring.posted - before);",
     replace: "return event + before >= 0;",
     breaks: "R-KICK-SUPPRESSED",
-    scenario: "targets, a device that wants quiet while it works",
+    scenario: "reversals, a device that wants quiet while it works",
   },
   {
     id: "chains two descriptors to a buffer",
@@ -246,7 +249,7 @@ export const ringMutants: readonly Mutant[] = [
     file: RING,
     find: "if (load<u16>(nextPtr(ring, id)) != <u16>IN_FLIGHT) return FAULT_NOT_IN_FLIGHT;",
     replace: "",
-    breaks: "B-QUARANTINE",
+    breaks: "B-NO-TRAP",
     scenario: "a used id twice",
   },
   {
