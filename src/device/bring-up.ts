@@ -42,10 +42,11 @@ export class BringUp {
     this.sawNeedsReset = false;
   }
 
-  statusRead(value: number): void {
+  /** `halted`: the device asks to be reset now, not that a reset under way still shows it. */
+  statusRead(value: number, halted: boolean): void {
     if (value === 0) this.readZero = true;
     this.readBack = true;
-    if ((value & STATUS.needsReset) !== 0) this.sawNeedsReset = true;
+    if (halted) this.sawNeedsReset = true;
   }
 
   /** `old` is what the driver has set so far; `value` is not 0. */

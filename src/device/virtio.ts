@@ -117,7 +117,7 @@ export class VirtioDevice {
 
   readStatus(): number {
     const value = this.statusShown();
-    this.bringUp.statusRead(value);
+    this.bringUp.statusRead(value, this.halted);
     return value;
   }
 

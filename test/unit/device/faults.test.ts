@@ -98,6 +98,16 @@ describe("faults", () => {
     for (const { does, expected } of faults) expect(`${does}${expected}`).toMatch(/\..*\.$/s);
   });
 
+  it("a slow reset that still shows DEVICE_NEEDS_RESET is not one that the next life owes", () => {
+    const driver = rig().bringUp();
+    driver.machine.inject({ name: "needs-reset" });
+    driver.machine.inject({ name: "reset-slow", times: 2 });
+    driver.bringUp();
+    driver.machine.inject({ name: "needs-reset" });
+    driver.kick(0);
+    expect(driver.machine.verdicts).toEqual([]);
+  });
+
   it("wait for `after` buffers and can be armed later", () => {
     const driver = rig({ ringSize: 4 }).bringUp();
     driver.machine.inject({ name: "used-id-out-of-range", queue: 0, after: 1 });
