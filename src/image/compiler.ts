@@ -26,17 +26,20 @@ interface Outcome {
 /** Longest text of a failed tool that goes into an error. */
 const REASON_CHARS_MAX = 800;
 
-function run(
-  command: string,
-  args: readonly string[],
-  signal: AbortSignal | undefined,
-  directory?: string,
-): Promise<Outcome> {
+interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly directory?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+function run(command: string, args: readonly string[], options: RunOptions): Promise<Outcome> {
+  const { signal, directory, environment } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
       ...(signal ? { signal } : {}),
       ...(directory ? { cwd: directory } : {}),
+      ...(environment ? { env: environment } : {}),
     });
     let stdout = "";
     let stderr = "";
@@ -56,7 +59,7 @@ function run(
 
 /** Compilers to try, best first: the user's choice, the native one, a cross compiler, clang. */
 function candidates(environment: NodeJS.ProcessEnv): string[] {
-  const chosen = environment["CC"];
+  const chosen = environment.CC;
   const usual = ["gcc", "x86_64-linux-gnu-gcc", "clang"];
   return chosen ? [chosen] : usual;
 }
@@ -70,16 +73,17 @@ export async function findCompiler(options: {
   readonly environment?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal;
 }): Promise<Compiler> {
-  const names = candidates(options.environment ?? process.env);
+  const { signal, environment = process.env } = options;
+  const names = candidates(environment);
   for (const command of names) {
-    const version = await run(command, ["--version"], options.signal);
+    const version = await run(command, ["--version"], { signal, environment });
     if (version.status !== 0) continue;
     const line = version.stdout.split("\n")[0] ?? "";
     if (line.includes("clang")) {
       const target = options.arch === "i386" ? "i386-linux-gnu" : "x86_64-linux-gnu";
       return { command, options: [`--target=${target}`], version: line };
     }
-    const machine = await run(command, ["-dumpmachine"], options.signal);
+    const machine = await run(command, ["-dumpmachine"], { signal, environment });
     if (!/^(x86_64|i\d86)-/.test(machine.stdout)) continue;
     return { command, options: [options.arch === "i386" ? "-m32" : "-m64"], version: line };
   }
@@ -99,7 +103,8 @@ export async function compile(options: {
   readonly signal?: AbortSignal | undefined;
 }): Promise<void> {
   const args = [...options.compiler.options, ...options.args];
-  const outcome = await run(options.compiler.command, args, options.signal, options.directory);
+  const { signal, directory } = options;
+  const outcome = await run(options.compiler.command, args, { signal, directory });
   if (outcome.status === 0) return;
   throw new ImageError({
     code: "compile",

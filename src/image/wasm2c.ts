@@ -4,6 +4,7 @@
  * It must not know what a module is for. Invariant: the tool gets a stack that the deepest nest of
  * blocks in an interpreter's main loop cannot exhaust; its own 64 KiB would overflow silently.
  */
+import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -36,6 +37,34 @@ function exportName(source: string, pattern: RegExp): string {
   });
 }
 
+/** The tool writes its messages straight to the descriptors 1 and 2: here they come to `lines`. */
+function requireFor(lines: string[]): (name: string) => unknown {
+  const writeSync = (file: number, bytes: Uint8Array, offset = 0, length = bytes.length) => {
+    if (file !== 1 && file !== 2) return fs.writeSync(file, bytes, offset, length);
+    lines.push(Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString());
+    return length;
+  };
+  return (name) => (name === "fs" ? { ...fs, writeSync } : require(name));
+}
+
+type Main = (count: number, list: number) => number;
+
+/** The tool would throw its traps into the void, where they end the whole process. */
+function guarded(main: Main, reject: (error: ImageError) => void): Main {
+  return (count, list) => {
+    try {
+      return main(count, list);
+    } catch (error) {
+      // This is how the tool leaves; it knows how to catch it.
+      if (error instanceof Error === false && (error as Error).name === "ExitStatus") throw error;
+      const seen = String(error);
+      const todo = "report the module with which this happens";
+      reject(new ImageError({ code: "convert", what: "wasm2c", seen, todo }));
+      return 1;
+    }
+  };
+}
+
 /** Moves the tool's stack to the top of memory that was grown for it. */
 function enlargeStack(exports: WebAssembly.Exports, memoryName: string, stackName: string): void {
   const memory = exports[memoryName] as WebAssembly.Memory;
@@ -59,6 +88,7 @@ export async function wasm2c(options: {
   const source = (await readFile(file, "utf8")).replace(/^#!.*\n/, "");
   const stackName = exportName(source, /__emscripten_stack_alloc=wasmExports\["(\w+)"\]/);
   const memoryName = exportName(source, /wasmMemory=wasmExports\["(\w+)"\]/);
+  const mainName = exportName(source, /_main=Module\["_main"\]=wasmExports\["(\w+)"\]/);
   const args = [options.input, "-n", options.name, "-o", options.output];
   if (options.outputs && options.outputs > 1) args.push(`--num-outputs=${options.outputs}`);
   const lines: string[] = [];
@@ -70,8 +100,10 @@ export async function wasm2c(options: {
       postRun: [() => resolve(itsProcess.exitCode)],
       instantiateWasm: (imports, done) => {
         WebAssembly.instantiate(module.tool?.() ?? new Uint8Array(), imports).then((made) => {
-          enlargeStack(made.instance.exports, memoryName, stackName);
-          done(made.instance, made.module);
+          const exports = { ...made.instance.exports };
+          enlargeStack(exports, memoryName, stackName);
+          exports[mainName] = guarded(exports[mainName] as Main, reject);
+          done({ exports }, made.module);
         }, reject);
       },
     };
@@ -87,13 +119,13 @@ export async function wasm2c(options: {
     };
     const names = ["Module", "require", "process", "__dirname", "__filename", "module"];
     const run = new Function(...names, `Module.tool = () => findWasmBinary();${source}`);
-    run(module, require, itsProcess, dirname(file), file, undefined);
+    run(module, requireFor(lines), itsProcess, dirname(file), file, undefined);
   });
   if (status !== 0) {
     throw new ImageError({
       code: "convert",
       what: "wasm2c",
-      seen: `exit code ${status}: ${lines.join(" ").slice(0, 500)}`,
+      seen: `exit code ${status}: ${lines.join(" ").trim().slice(0, 500)}`,
       todo: "check that the module is valid WebAssembly",
     });
   }
