@@ -48,9 +48,8 @@ export class Link {
     return this.queues.described;
   }
 
-  /** Pages that the device has been sent and has not answered for. */
+  /** Pages that the device was sent and has not answered for; until a reset is complete, all of them. */
   get pagesInFlight(): number {
-    if (this.queues === NO_QUEUES) return 0;
     const { core } = this;
     return core.queue_pages_in_flight(INFLATEQ) + core.queue_pages_in_flight(DEFLATEQ);
   }

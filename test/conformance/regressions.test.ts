@@ -40,4 +40,21 @@ describe("bugs of the past", () => {
       queues: [],
     });
   });
+
+  it("amid a slow reset the status counted fewer than no pages in flight", async () => {
+    const vm = await createTestVm({
+      settings: { reservePages: 0 },
+      machine: { completion: { kind: "never" } },
+    });
+    vm.machine.setTarget(3);
+    vm.balloon.interrupt();
+    vm.machine.inject({ name: "reset-slow", times: 1 });
+    vm.machine.inject({ name: "needs-reset" });
+    vm.balloon.interrupt();
+    const { state, inFlight, frames } = vm.balloon.status();
+    expect({ state, inflating: frames.inflating }).toEqual({ state: "starting", inflating: 3 });
+    expect(inFlight).toEqual({ inflatePages: 3, deflatePages: 0 });
+    vm.settle();
+    expect(vm.balloon.status().inFlight).toEqual({ inflatePages: 3, deflatePages: 0 });
+  });
 });

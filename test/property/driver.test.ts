@@ -10,9 +10,9 @@ import { anySetup, type Setup, silentSetup } from "./driver/setups.ts";
 import { World } from "./driver/world.ts";
 import { settingsFor } from "./settings.ts";
 
-/** Together the ten thousand sequences that a change has to survive. */
-const HONEST_SEQUENCES = 8500;
-const LYING_SEQUENCES = 1000;
+/** What a change has to survive: half a minute of one processor. */
+const HONEST_SEQUENCES = 10_000;
+const LYING_SEQUENCES = 1500;
 const SILENT_SEQUENCES = 500;
 
 const settings = settingsFor("driver");
