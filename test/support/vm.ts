@@ -32,6 +32,11 @@ export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "
 /** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
 const ROUNDS_MAX = 20_000;
 
+/** A driver that needs more steps than this in one watch is spinning. */
+const STEPS_MAX = 100_000;
+/** How soon `watch` sees an interrupt that comes while the guest sleeps. */
+const LOOK_MS = 10;
+
 export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm> {
   const {
     machine: machineOptions,
@@ -74,6 +79,29 @@ function settler(machine: Machine, vm: WasmVm, roundsMax: number): () => void {
     }
     throw new Error(`not settled after ${roundsMax} rounds`);
   };
+}
+
+/**
+ * Runs driver and device for `ms` of virtual time as a guest's idle loop would: a step when one is
+ * due or an interrupt came. Answers how often there was something to do.
+ */
+export function watch(
+  { machine, balloon }: TestVm,
+  ms: number,
+): { readonly steps: number; readonly notifications: number } {
+  const before = machine.counters.notifications;
+  const end = machine.nowMs + ms;
+  let steps = 0;
+  while (machine.nowMs < end) {
+    if (machine.interruptPending) balloon.interrupt();
+    const next = balloon.step() ?? end;
+    steps += 1;
+    if (steps > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} steps in ${ms} ms`);
+    while (machine.nowMs < Math.min(next, end) && !machine.interruptPending) {
+      machine.advance(Math.min(LOOK_MS, Math.max(0.001, Math.min(next, end) - machine.nowMs)));
+    }
+  }
+  return { steps, notifications: machine.counters.notifications - before };
 }
 
 /** The verdicts as text, for a failure that says which rule was broken and where. */

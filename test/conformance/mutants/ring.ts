@@ -37,12 +37,12 @@ export const ringMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
-    id: "wraps the available index at the size of the ring",
+    id: "counts the available index down",
     file: SPLIT,
     find: SHOW,
-    replace: "store<u16>(ring.driverPtr, ring.posted & <u16>(ring.size - 1), 2);",
+    replace: "store<u16>(ring.driverPtr, 0 - ring.posted, 2);",
     breaks: "R-AVAIL-BACK",
-    scenario: "targets, rings of two",
+    scenario: "several targets",
   },
   {
     id: "lets the available index jump",
@@ -240,8 +240,8 @@ export const ringMutants: readonly Mutant[] = [
     id: "believes any used id",
     file: RING,
     find: "if (id >= ring.ids) return FAULT_ID;",
-    replace: "if (id >= ring.ids) id = 0;",
-    breaks: "B-QUARANTINE",
+    replace: "if (id >= ring.ids) return 0;",
+    breaks: "B-NO-TRAP",
     scenario: "a used id out of range",
   },
   {
@@ -249,8 +249,8 @@ export const ringMutants: readonly Mutant[] = [
     file: RING,
     find: "if (load<u16>(nextPtr(ring, id)) != <u16>IN_FLIGHT) return FAULT_NOT_IN_FLIGHT;",
     replace: "",
-    breaks: "B-NO-TRAP",
-    scenario: "a used id twice",
+    breaks: "B-QUARANTINE",
+    scenario: "a used id not in flight",
   },
   {
     id: "follows used.idx wherever it jumps",
@@ -267,6 +267,15 @@ export const ringMutants: readonly Mutant[] = [
     replace: "if (ahead > 0x8000) return 0; if (ahead > ring.inFlight) return FAULT_INDEX;",
     breaks: "B-QUARANTINE",
     scenario: "a used idx that goes back",
+  },
+  {
+    id: "takes used.len for an error number",
+    file: SPLIT,
+    find: "const id = returnId(ring, load<u32>(entry, 4));",
+    replace: `if (load<u32>(entry, 8) != 0) return FAULT_INDEX;
+  const id = returnId(ring, load<u32>(entry, 4));`,
+    breaks: "B-TARGET",
+    scenario: "targets, used.len the total",
   },
   {
     id: "has two statistics buffers out",
