@@ -13,6 +13,20 @@ export type Width = 1 | 2 | 4;
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** One message-signalled interrupt: the device writes `data` to `address` (PCI 3.0, 6.8.2). */
+export interface InterruptMessage {
+  /** Guest physical address, a multiple of 4. */
+  readonly address: number;
+  /** A u32. */
+  readonly data: number;
+}
+
+/** Hands out interrupts that a device can raise by writing to memory. */
+export interface InterruptAllocator {
+  /** So many new messages, all different; undefined when there are not so many left. */
+  allocate(count: number): readonly InterruptMessage[] | undefined;
+}
+
 export interface Hal {
   /** Reads an I/O port. Returns an unsigned integer of the given width; all ones where nobody answers. */
   portRead(port: number, width: Width): number;
@@ -26,4 +40,6 @@ export interface Hal {
   now(): number;
   /** One line for people, without a line end. Must not throw. */
   log(level: LogLevel, line: string): void;
+  /** Absent where the machine takes no message-signalled interrupts: lines are used then. */
+  readonly interrupts?: InterruptAllocator;
 }

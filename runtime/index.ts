@@ -48,5 +48,5 @@ export {
   FEATURE,
   VIRTIO_PCI_VENDOR,
 } from "./virtio/constants.ts";
-export { type ModernPciOptions, openModernPci } from "./virtio/modern-pci.ts";
+export { openModernPci, type PciTransportOptions } from "./virtio/modern-pci.ts";
 export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";

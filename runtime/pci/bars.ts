@@ -1,9 +1,9 @@
 /**
  * Base address registers: where a function's registers are, and the switch that turns them on.
  *
- * BARs are read, never sized or moved: firmware assigned them. One that it left empty is reported
- * as unusable with the reason, and whoever needed it turns that into an error. It must not know
- * what lies behind a BAR.
+ * BARs are read, and never moved: firmware assigned them, or assign.ts did. One that is empty is
+ * reported as unusable with the reason, and whoever needed it turns that into an error. It must not
+ * know what lies behind a BAR.
  *
  * Invariant: a base handed out is assigned, exact, and of a space that the guest has.
  */
@@ -79,6 +79,44 @@ export function spaceEnd(bar: Bar): number {
 }
 
 /**
+ * Bytes that the BAR decodes, 0 when there is none; of a 64-bit one, of its lower half the index.
+ * The function answers to nothing meanwhile, and finds its registers as they were (PCI 3.0,
+ * 6.2.5.1).
+ */
+export function sizeBar(config: PciConfigAccess, address: PciAddress, index: number): number {
+  const at = FIRST_BAR + 4 * index;
+  const command = config.read(address, COMMAND, 2);
+  const decoding = (command & (COMMAND_IO | COMMAND_MEMORY)) !== 0;
+  if (decoding) config.write(address, COMMAND, 2, command & ~(COMMAND_IO | COMMAND_MEMORY));
+  const low = probeBits(config, address, at);
+  const isIo = (low & 1) === 1;
+  // The upper half of an I/O BAR may be fixed at zero; a memory BAR's need not be there at all.
+  const high = !isIo && isWide(low) && index + 1 < BAR_COUNT;
+  const ones = high ? probeBits(config, address, at + 4) : 0xffff_ffff;
+  if (decoding) config.write(address, COMMAND, 2, command);
+  if (low === 0) return 0;
+  const bits = isIo ? (low & 0xfffc) >>> 0 : (low & ~15) >>> 0;
+  if (isIo) return bits === 0 ? 0 : IO_SPACE_END - bits;
+  return bits === 0 ? (2 ** 32 - ones) * 2 ** 32 : 2 ** 32 - bits + (2 ** 32 - 1 - ones) * 2 ** 32;
+}
+
+/** What the register holds of all ones; it holds what it did before afterwards. */
+function probeBits(config: PciConfigAccess, address: PciAddress, at: number): number {
+  const before = config.read(address, at, 4);
+  config.write(address, at, 4, 0xffff_ffff);
+  const bits = config.read(address, at, 4);
+  config.write(address, at, 4, before);
+  return bits;
+}
+
+export interface EnableOptions {
+  readonly io: boolean;
+  readonly memory: boolean;
+  /** Whether the function may pull its line. Default true. */
+  readonly intx?: boolean;
+}
+
+/**
  * Lets the function answer in the given spaces, use memory, and raise INTx. The command register is
  * written only when something is missing, with its own 16 bits: the other half of the dword is the
  * status register, whose bits are cleared by writing them.
@@ -86,11 +124,12 @@ export function spaceEnd(bar: Bar): number {
 export function enableFunction(
   config: PciConfigAccess,
   address: PciAddress,
-  spaces: { readonly io: boolean; readonly memory: boolean },
+  { io, memory, intx = true }: EnableOptions,
 ): void {
   const before = config.read(address, COMMAND, 2);
-  const decode = (spaces.io ? COMMAND_IO : 0) | (spaces.memory ? COMMAND_MEMORY : 0);
-  const after = (before | decode | COMMAND_BUS_MASTER) & ~COMMAND_INTX_DISABLE;
+  const decode = (io ? COMMAND_IO : 0) | (memory ? COMMAND_MEMORY : 0);
+  const able = before | decode | COMMAND_BUS_MASTER;
+  const after = intx ? able & ~COMMAND_INTX_DISABLE : able | COMMAND_INTX_DISABLE;
   if (after !== before) config.write(address, COMMAND, 2, after);
 }
 

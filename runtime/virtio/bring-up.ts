@@ -5,9 +5,11 @@
  *     ^          ^        |                                               |            |
  *     |          +-(wait)-+                                               |            v
  *     +---- refused, and attempts are left ---- check-features-ok <- set-features-ok --+
- *                                                |
- *                                                v
- *   running <- after-driver-ok <- driver-ok <- before-driver-ok <- queues
+ *                                                |                                     |
+ *                                                v                        (legacy)     |
+ *          before-driver-ok <- set-up-queues <- interrupts <- queues <-----------------+
+ *                |
+ *                +-> driver-ok -> after-driver-ok -> running
  *
  *   Every step can end in `failed`, with the error in the state and FAILED in the device's status.
  *
@@ -15,11 +17,14 @@
  * any two steps for as long as it likes. It must not know which device it brings up: features and
  * queues are decided by the callbacks.
  *
+ * A legacy device knows no FEATURES_OK and refuses nothing, so for it those two steps are not there
+ * (virtio 1.3, 3.1.2); everything else is the same.
+ *
  * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
  * it is asked again with the number of refusals so far, and steps down.
  *
  * Invariant: between a reset and `driver-ok`, status bits are added in the specification's order,
- * and FEATURES_OK was read back before anything relies on the features.
+ * and FEATURES_OK, where it exists, was read back before anything relies on the features.
  */
 import { BallonetError, hex } from "../errors.ts";
 import { FEATURE, STATUS, STATUS_GONE } from "./constants.ts";
@@ -53,6 +58,11 @@ export type BringUpState =
   | { readonly name: "set-features-ok"; readonly wanted: Negotiation }
   | { readonly name: "check-features-ok"; readonly wanted: Negotiation }
   | { readonly name: "queues"; readonly negotiation: Negotiation }
+  | {
+      readonly name: "interrupts" | "set-up-queues";
+      readonly negotiation: Negotiation;
+      readonly queues: readonly QueueSetup[];
+    }
   | { readonly name: "before-driver-ok"; readonly negotiation: Negotiation }
   | { readonly name: "driver-ok"; readonly negotiation: Negotiation }
   | { readonly name: "after-driver-ok"; readonly negotiation: Negotiation }
@@ -147,6 +157,7 @@ export class BringUp {
         return { name: "write-features", wanted: this.decide(state.offered, state.refusals) };
       case "write-features":
         this.writeFeatures(state.wanted.negotiated);
+        if (transport.isLegacy) return { name: "queues", negotiation: state.wanted };
         return { name: "set-features-ok", wanted: state.wanted };
       case "set-features-ok":
         transport.addStatus(STATUS.FEATURES_OK);
@@ -154,9 +165,12 @@ export class BringUp {
       case "check-features-ok":
         return this.checkFeaturesOk(state.wanted);
       case "queues":
-        for (const queue of options.queues(state.negotiation)) {
-          this.setUpQueue(queue, state.negotiation.negotiated);
-        }
+        return { ...state, name: "interrupts", queues: options.queues(state.negotiation) };
+      case "interrupts":
+        transport.setUpInterrupts(state.queues.map(({ index }) => index));
+        return { ...state, name: "set-up-queues" };
+      case "set-up-queues":
+        for (const queue of state.queues) this.setUpQueue(queue, state.negotiation.negotiated);
         return { name: "before-driver-ok", negotiation: state.negotiation };
       case "before-driver-ok":
         options.beforeDriverOk?.(state.negotiation);

@@ -25,6 +25,8 @@ export const VIRTIO_PCI_VENDOR = 0x1af4;
 export const VIRTIO_PCI_MODERN_BASE = 0x1040;
 /** Virtio device id of the traditional memory balloon (virtio 1.3, 5.5.1). */
 export const DEVICE_ID_BALLOON = 5;
+/** Transitional devices have PCI ids from here on (virtio 1.3, 4.1.2.1). */
+export const VIRTIO_PCI_TRANSITIONAL_BASE = 0x1000;
 /** Both PCI device ids of a balloon; 0x1002 is transitional (0x1005 is an entropy source). */
 export const BALLOON_PCI_IDS: readonly number[] = [
   VIRTIO_PCI_MODERN_BASE + DEVICE_ID_BALLOON,
@@ -115,10 +117,74 @@ export const COMMON = {
   queueDriverHigh: le32(0x2c),
   queueDeviceLow: le32(0x30),
   queueDeviceHigh: le32(0x34),
+  /** Exists only with NOTIF_CONFIG_DATA. */
+  queueNotifConfigData: le16(0x38),
+  /** Exists only with RING_RESET. */
+  queueReset: le16(0x3a),
 } as const satisfies Record<string, Field>;
 
 /** Bytes of the common configuration that every device has: up to the end of `queue_device`. */
 export const COMMON_LENGTH = 0x38;
+/** Bytes of a common configuration that has `queue_reset`. */
+export const COMMON_RESET_LENGTH = 0x3c;
+
+/** The header of a legacy PCI device, in the I/O ports of BAR 0 (virtio 1.3, 4.1.4.10). */
+export const LEGACY = {
+  deviceFeatures: le32(0x00),
+  driverFeatures: le32(0x04),
+  queueAddress: le32(0x08),
+  queueSize: le16(0x0c),
+  queueSelect: le16(0x0e),
+  queueNotify: le16(0x10),
+  deviceStatus: u8(0x12),
+  isrStatus: u8(0x13),
+  /** Exist only while MSI-X is enabled, and move the device configuration when they do. */
+  configMsixVector: le16(0x14),
+  queueMsixVector: le16(0x16),
+} as const satisfies Record<string, Field>;
+
+/** Where the device configuration of a legacy PCI device begins. */
+export const LEGACY_CONFIG = { withoutMsix: 0x14, withMsix: 0x18 } as const;
+
+/** Registers of an MMIO device (virtio 1.3, 4.2.2 and, for the legacy ones, 4.2.4). */
+export const MMIO = {
+  magicValue: le32(0x000),
+  version: le32(0x004),
+  deviceId: le32(0x008),
+  vendorId: le32(0x00c),
+  deviceFeatures: le32(0x010),
+  deviceFeaturesSel: le32(0x014),
+  driverFeatures: le32(0x020),
+  driverFeaturesSel: le32(0x024),
+  /** Legacy only. */
+  guestPageSize: le32(0x028),
+  queueSel: le32(0x030),
+  queueNumMax: le32(0x034),
+  queueNum: le32(0x038),
+  /** Legacy only, both. */
+  queueAlign: le32(0x03c),
+  queuePfn: le32(0x040),
+  queueReady: le32(0x044),
+  queueNotify: le32(0x050),
+  interruptStatus: le32(0x060),
+  interruptAck: le32(0x064),
+  status: le32(0x070),
+  queueDescLow: le32(0x080),
+  queueDescHigh: le32(0x084),
+  queueDriverLow: le32(0x090),
+  queueDriverHigh: le32(0x094),
+  queueDeviceLow: le32(0x0a0),
+  queueDeviceHigh: le32(0x0a4),
+  /** Exists only with RING_RESET. */
+  queueReset: le32(0x0c0),
+  configGeneration: le32(0x0fc),
+} as const satisfies Record<string, Field>;
+
+/** "virt", little-endian. */
+export const MMIO_MAGIC = 0x7472_6976;
+export const MMIO_VERSION = { legacy: 1, modern: 2 } as const;
+/** Where the device configuration begins. */
+export const MMIO_CONFIG = 0x100;
 
 /** Bits of the ISR status (virtio 1.3, 4.1.4.5). Reading clears them and lowers the interrupt. */
 export const ISR = { QUEUE: 1, CONFIG: 2 } as const;

@@ -53,6 +53,24 @@ export function featureBits(set: FeatureSet): number[] {
   return bits;
 }
 
+/** What a transport remembers of the words that it wrote: what its own registers depend on. */
+export class AcceptedFeatures {
+  private set: FeatureSet = 0n;
+
+  clear(): void {
+    this.set = 0n;
+  }
+
+  write(word: number, value: number): void {
+    const shift = BigInt(32 * word);
+    this.set = (this.set & ~(WORD_MASK << shift)) | (BigInt(value >>> 0) << shift);
+  }
+
+  has(bit: number): boolean {
+    return hasFeature(this.set, bit);
+  }
+}
+
 const NAMES = new Map<number, string>(
   [FEATURE, BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE].flatMap((table) =>
     Object.entries(table).map(([name, bit]): [number, string] => [bit, name]),

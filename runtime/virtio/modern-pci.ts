@@ -2,17 +2,19 @@
  * The modern PCI transport (virtio 1.3, 4.1).
  *
  * Registers are found through the capability list, in I/O or memory BARs, and each is accessed with
- * its native width (4.1.3.1): a device may know no other. Interrupts are INTx; the MSI-X vectors
- * keep what a reset gave them, none. It must not know what kind of device it carries.
+ * its native width (4.1.3.1): a device may know no other. It must not know what kind of device it
+ * carries.
  *
  * Invariant: the registers of a queue are touched only right after it was selected.
  */
-import { BallonetError, hex } from "../errors.ts";
+import { hex } from "../errors.ts";
 import type { Hal } from "../hal.ts";
-import { disableFunction, enableFunction, MEMORY_SPACE_END, readBars } from "../pci/bars.ts";
+import { type Bar, disableFunction, MEMORY_SPACE_END, readBars } from "../pci/bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../pci/config.ts";
-import { CFG_TYPE, COMMON, FEATURE, type Field, ISR, STATUS_GONE } from "./constants.ts";
-import { type FeatureSet, featureSet } from "./features.ts";
+import { CFG_TYPE, COMMON, COMMON_RESET_LENGTH, FEATURE, type Field } from "./constants.ts";
+import { AcceptedFeatures, type FeatureSet, featureSet } from "./features.ts";
+import type { InterruptChoice, InterruptMode, VectorRegisters } from "./interrupts.ts";
+import { PciInterrupts } from "./pci-interrupts.ts";
 import {
   COMMON_NEED,
   ISR_NEED,
@@ -22,9 +24,18 @@ import {
   readVirtioCapabilities,
   type StructureNeed,
 } from "./structures.ts";
-import type { InterruptCause, QueueSetup, Transport } from "./transport.ts";
+import {
+  type InterruptCause,
+  notificationData,
+  type QueueSetup,
+  queueError,
+  SEPARATE_AREAS,
+  statusWith,
+  type Transport,
+} from "./transport.ts";
 
-export interface ModernPciOptions {
+/** What every PCI transport needs to be opened. */
+export interface PciTransportOptions {
   readonly hal: Hal;
   readonly config: PciConfigAccess;
   readonly address: PciAddress;
@@ -32,6 +43,8 @@ export interface ModernPciOptions {
   readonly configLength: number;
   /** Memory at or above this cannot be reached by this guest. Default 2^53. */
   readonly memoryEnd?: number;
+  /** How the device shall interrupt. Default "best". */
+  readonly interrupts?: InterruptChoice;
 }
 
 /** The four structures of a modern device, mapped. */
@@ -46,18 +59,12 @@ interface Structures {
 const ISR_STATUS: Field = { offset: 0, width: 1 };
 const TWO_32 = 0x1_0000_0000;
 
-/** One object for each cause, so that an interrupt allocates nothing. */
-const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
-  queue: (bits & ISR.QUEUE) !== 0,
-  config: (bits & ISR.CONFIG) !== 0,
-}));
-
 /**
  * Finds the device's structures, lets it decode, use memory and interrupt, and returns the way to
  * it. The device's status is not touched.
  * @throws BallonetError `pci-capability` or `pci-bar` when a structure is missing or out of reach.
  */
-export function openModernPci(options: ModernPciOptions): Transport {
+export function openModernPci(options: PciTransportOptions): Transport {
   const { hal, config, address, configLength, memoryEnd = MEMORY_SPACE_END } = options;
   const capabilities = readVirtioCapabilities(config, address);
   const bars = readBars(config, address);
@@ -76,28 +83,57 @@ export function openModernPci(options: ModernPciOptions): Transport {
       alignment: 4,
     }).region,
   };
-  const transport = new ModernPci(config, address, structures);
+  const transport = new ModernPci(options, structures, bars);
   transport.enable();
   return transport;
 }
 
 class ModernPci implements Transport {
   readonly name: string;
+  readonly isLegacy = false;
+  readonly ringLayout = SEPARATE_AREAS;
+  readonly fixedQueueSize = false;
   readonly featureWords = 2;
   readonly requiredFeatures: FeatureSet = featureSet(FEATURE.VERSION_1);
   readonly configLength: number;
   private readonly config: PciConfigAccess;
   private readonly address: PciAddress;
   private readonly at: Structures;
+  private readonly interrupts: PciInterrupts;
+  private readonly accepted = new AcceptedFeatures();
   /** For each queue that was set up, the field that a notification writes. */
   private readonly notifyFields: (Field | undefined)[] = [];
 
-  constructor(config: PciConfigAccess, address: PciAddress, structures: Structures) {
+  constructor(options: PciTransportOptions, structures: Structures, bars: readonly Bar[]) {
+    const { config, address, memoryEnd = MEMORY_SPACE_END, interrupts = "best" } = options;
     this.name = `modern PCI at ${formatPciAddress(address)}`;
     this.config = config;
     this.address = address;
     this.at = structures;
     this.configLength = structures.device.length;
+    this.interrupts = new PciInterrupts({
+      ...options,
+      bars,
+      memoryEnd,
+      choice: interrupts,
+      registers: this.vectors(),
+      readIsr: () => this.at.isr.read(ISR_STATUS),
+    });
+  }
+
+  private vectors(): VectorRegisters {
+    const { common } = this.at;
+    return {
+      config: (vector) => {
+        common.write(COMMON.configMsixVector, vector);
+        return common.read(COMMON.configMsixVector);
+      },
+      queue: (index, vector) => {
+        common.write(COMMON.queueSelect, index);
+        common.write(COMMON.queueMsixVector, vector);
+        return common.read(COMMON.queueMsixVector);
+      },
+    };
   }
 
   deviceFeatures(word: number): number {
@@ -108,6 +144,7 @@ class ModernPci implements Transport {
   writeDriverFeatures(word: number, value: number): void {
     this.at.common.write(COMMON.driverFeatureSelect, word);
     this.at.common.write(COMMON.driverFeature, value);
+    this.accepted.write(word, value);
   }
 
   status(): number {
@@ -115,21 +152,14 @@ class ModernPci implements Transport {
   }
 
   addStatus(bits: number): void {
-    const before = this.status();
-    if (before === STATUS_GONE) {
-      throw new BallonetError({
-        code: "device-gone",
-        what: `device status of ${this.name}`,
-        seen: hex(before),
-        todo: "check that the device is still plugged in",
-      });
-    }
-    this.at.common.write(COMMON.deviceStatus, before | bits);
+    this.at.common.write(COMMON.deviceStatus, statusWith(this, bits));
   }
 
   reset(): void {
     this.notifyFields.length = 0;
+    this.accepted.clear();
     this.at.common.write(COMMON.deviceStatus, 0);
+    this.interrupts.reset();
     this.enable();
   }
 
@@ -154,6 +184,14 @@ class ModernPci implements Transport {
     return this.at.common.read(COMMON.queueSize);
   }
 
+  get interruptMode(): InterruptMode {
+    return this.interrupts.mode;
+  }
+
+  setUpInterrupts(queues: readonly number[]): InterruptMode {
+    return this.interrupts.setUp(queues);
+  }
+
   setUpQueue(queue: QueueSetup): void {
     const { common } = this.at;
     const largest = this.queueMaxSize(queue.index);
@@ -173,6 +211,9 @@ class ModernPci implements Transport {
     this.writeAddress(queue.index, COMMON.queueDriverLow, COMMON.queueDriverHigh, queue.driverArea);
     this.writeAddress(queue.index, COMMON.queueDeviceLow, COMMON.queueDeviceHigh, queue.deviceArea);
     this.notifyFields[queue.index] = this.notifyField(queue.index);
+    if (!this.interrupts.restoreQueue(queue.index)) {
+      this.failQueue(queue.index, "its vector was refused", "use a line instead of messages");
+    }
     // Every other field of the queue comes before this one (virtio 1.3, 4.1.4.3.2).
     common.write(COMMON.queueEnable, 1);
     if (common.read(COMMON.queueEnable) !== 1) {
@@ -180,16 +221,36 @@ class ModernPci implements Transport {
     }
   }
 
-  notify(index: number): void {
+  notify(index: number, next?: number): void {
     const field = this.notifyFields[index];
     if (field === undefined) {
       this.failQueue(index, "a notification of a queue not set up", "set the queue up first");
     }
-    this.at.notify.write(field, index);
+    this.at.notify.write(field, field.width === 4 ? notificationData(this, index, next) : index);
   }
 
-  acknowledgeInterrupt(): InterruptCause {
-    return CAUSES[this.at.isr.read(ISR_STATUS) & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
+  resetQueue(index: number): void {
+    const { common } = this.at;
+    if (!this.accepted.has(FEATURE.RING_RESET) || common.length < COMMON_RESET_LENGTH) {
+      this.failQueue(index, "a reset without RING_RESET", "reset the device, or negotiate it");
+    }
+    if (this.notifyFields[index] === undefined) {
+      this.failQueue(index, "a reset of a queue not set up", "set the queue up first");
+    }
+    this.notifyFields[index] = undefined;
+    common.write(COMMON.queueSelect, index);
+    common.write(COMMON.queueReset, 1);
+  }
+
+  /** Both must read 0, and the first alone means nothing yet (virtio 1.3, 4.1.4.3.1). */
+  isQueueReset(index: number): boolean {
+    const { common } = this.at;
+    common.write(COMMON.queueSelect, index);
+    return common.read(COMMON.queueReset) === 0 && common.read(COMMON.queueEnable) === 0;
+  }
+
+  acknowledgeInterrupt(message?: number): InterruptCause {
+    return this.interrupts.acknowledge(message);
   }
 
   tearDown(): void {
@@ -201,7 +262,7 @@ class ModernPci implements Transport {
   enable(): void {
     const { common, notify, isr, device } = this.at;
     const regions = [common, notify, isr, device];
-    enableFunction(this.config, this.address, {
+    this.interrupts.enableFunction({
       io: regions.some(({ kind }) => kind === "io"),
       memory: regions.some(({ kind }) => kind === "memory"),
     });
@@ -210,8 +271,9 @@ class ModernPci implements Transport {
   /** The notify address is cap.offset + queue_notify_off * notify_off_multiplier (4.1.4.4). */
   private notifyField(index: number): Field {
     const offset = this.at.common.read(COMMON.queueNotifyOff) * this.at.notifyOffMultiplier;
-    const field: Field = { offset, width: 2 };
-    if (offset + field.width > this.at.notify.length || offset % field.width !== 0) {
+    const field: Field = { offset, width: this.accepted.has(FEATURE.NOTIFICATION_DATA) ? 4 : 2 };
+    const at = this.at.notify.start + offset;
+    if (offset + field.width > this.at.notify.length || at % field.width !== 0) {
       this.failQueue(
         index,
         `notify offset ${hex(offset)} in a structure of ${this.at.notify.length} bytes`,
@@ -231,6 +293,6 @@ class ModernPci implements Transport {
   }
 
   private failQueue(index: number, seen: string, todo: string): never {
-    throw new BallonetError({ code: "queue", what: `queue ${index} of ${this.name}`, seen, todo });
+    throw queueError(this, index, seen, todo);
   }
 }

@@ -22,6 +22,8 @@ const STRAIGHT: BringUpStep[] = [
   "set-features-ok",
   "check-features-ok",
   "queues",
+  "interrupts",
+  "set-up-queues",
   "before-driver-ok",
   "driver-ok",
   "after-driver-ok",
@@ -234,7 +236,7 @@ describe("failures", () => {
   it("a split queue whose size is no power of two", () => {
     const { bringUp } = prepare({}, { queues: () => [{ ...queue(0), size: 100 }] });
     drive(bringUp);
-    expect(failure(bringUp)).toEqual({ code: "queue", during: "queues" });
+    expect(failure(bringUp)).toEqual({ code: "queue", during: "set-up-queues" });
   });
 
   it("an error of a callback: ours is a state, a bug is thrown on", () => {
