@@ -192,6 +192,8 @@ export class BalloonDriver {
   private beginBringUp(): void {
     this.configDue = true;
     this.owedPages = 0;
+    // The reset gives every page back, so what was short before is not now.
+    this.outlook.forgetShortages();
     this.state = { name: "starting", bringUp: this.link.bringUp(this.deflateMode) };
   }
 

@@ -57,4 +57,19 @@ describe("bugs of the past", () => {
     vm.settle();
     expect(vm.balloon.status().inFlight).toEqual({ inflatePages: 3, deflatePages: 0 });
   });
+
+  it("after a reset a target out of reach was chased by one buffer every half minute", async () => {
+    const vm = await createTestVm({
+      frames: 64,
+      settings: { reservePages: 0, buffersInFlight: 1, pfnsPerBuffer: 1 },
+    });
+    vm.machine.setTarget(255);
+    vm.settle();
+    expect(vm.balloon.status().actualPages).toBe(64);
+
+    vm.machine.inject({ name: "needs-reset" });
+    vm.settle();
+    expect(vm.balloon.status().restarts).toBe(1);
+    expect(vm.machine.heldPages).toBe(64);
+  });
 });
