@@ -1,8 +1,8 @@
 /**
  * PCI configuration space: who may be asked, and the one way to ask that every PC has.
  *
- * `PciConfigAccess` is the seam: the port mechanism is here, a memory-mapped one (ECAM) can stand
- * beside it. This file knows no header field and no device.
+ * `PciConfigAccess` is the seam: the port mechanism is here, the memory-mapped one stands beside it
+ * in ecam.ts. This file knows no header field and no device.
  *
  * Invariant: an access is naturally aligned, stays inside one function's space, and reaches the
  * data register with exactly the width asked for.
@@ -48,7 +48,7 @@ export function formatPciAddress(address: PciAddress): string {
 export function portConfigAccess(hal: Hal): PciConfigAccess {
   /** Selects the dword and returns the port that shows the wanted bytes of it. */
   const select = (address: PciAddress, offset: number, width: Width): number => {
-    check(address, offset, width);
+    checkConfigAccess(address, offset, width, PORT_CONFIG_LENGTH);
     const target =
       CONFIG_ENABLE +
       address.bus * 0x1_0000 +
@@ -66,14 +66,20 @@ export function portConfigAccess(hal: Hal): PciConfigAccess {
   };
 }
 
-function check(address: PciAddress, offset: number, width: Width): void {
+/** @throws BallonetError `access` unless it is aligned and inside of one function's `length`. */
+export function checkConfigAccess(
+  address: PciAddress,
+  offset: number,
+  width: Width,
+  length: number,
+): void {
   const onBus = address.bus <= 255 && address.device <= 31 && address.function <= 7;
-  const inSpace = offset >= 0 && offset + width <= PORT_CONFIG_LENGTH && offset % width === 0;
+  const inSpace = offset >= 0 && offset + width <= length && offset % width === 0;
   if (onBus && inSpace) return;
   throw new BallonetError({
     code: "access",
     what: `PCI configuration access to ${formatPciAddress(address)}`,
     seen: `offset ${hex(offset)}, width ${width}`,
-    todo: "keep to naturally aligned accesses inside the function's 256 bytes",
+    todo: `keep to naturally aligned accesses inside the function's ${length} bytes`,
   });
 }

@@ -1,0 +1,309 @@
+/**
+ * Gives addresses to BARs, and buses and windows to bridges, that no firmware has seen to.
+ *
+ * A machine without firmware (a microVM, an emulator that boots a kernel itself) leaves some or all
+ * of that undone. What is done already is left as it is, and its addresses are kept clear of. This
+ * file must not know what any function is for, nor which addresses a machine has to give: that is
+ * the caller's to say.
+ *
+ * Everything behind a bridge gets 32-bit memory of the bridge's ordinary window, also what is
+ * prefetchable or could lie higher, which is always allowed. A BAR behind a bridge whose windows
+ * firmware opened is given an address only within them.
+ *
+ * Invariant: a function is sized and moved only while it answers to nothing, and nothing that had
+ * an address loses it.
+ */
+import { BAR_COUNT, type Bar, readBars, sizeBar } from "./bars.ts";
+import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
+import { enumeratePci, type PciFunction } from "./enumerate.ts";
+import { type AddressRange, Window } from "./windows.ts";
+
+/** What the caller has to give. Absent: nothing of that kind. */
+export interface PciWindows {
+  /** Ports. */
+  readonly io?: AddressRange;
+  /** Memory below 4 GiB. */
+  readonly memory?: AddressRange;
+  /** Memory for 64-bit BARs on a root bus, which is used when there is no room below 4 GiB. */
+  readonly memoryHigh?: AddressRange;
+}
+
+export interface AssignOptions {
+  readonly config: PciConfigAccess;
+  readonly windows: PciWindows;
+  readonly rootBuses?: readonly number[];
+  /** Which functions' BARs to see to. Default: all. Bridges are numbered in any case. */
+  wants?(pciFunction: PciFunction): boolean;
+}
+
+export interface Assignment {
+  /** How many BARs got an address. */
+  readonly bars: number;
+  /** How many bridges got a bus number. */
+  readonly bridges: number;
+  /** What could not be done, for people: "00:02.0 BAR 1: no 4096 bytes of memory left". */
+  readonly unplaced: readonly string[];
+}
+
+const COMMAND = 0x04;
+const COMMAND_DECODE = 3;
+const COMMAND_BRIDGE = 7;
+const FIRST_BAR = 0x10;
+const PRIMARY_BUS = 0x18;
+const SECONDARY_BUS = 0x19;
+const SUBORDINATE_BUS = 0x1a;
+const IO_BASE = 0x1c;
+const IO_LIMIT = 0x1d;
+const MEMORY_BASE = 0x20;
+const MEMORY_LIMIT = 0x22;
+const PREFETCH_BASE = 0x24;
+const PREFETCH_LIMIT = 0x26;
+const IO_UPPER = 0x30;
+
+const LAYOUT_DEVICE = 0;
+const LAYOUT_BRIDGE = 1;
+const BRIDGE_BARS = 2;
+const LAST_BUS = 255;
+/** Pages that devices are mapped by: two devices never share one. */
+const MEMORY_ALIGNMENT = 4096;
+const IO_WINDOW = 0x1000;
+const MEMORY_WINDOW = 0x10_0000;
+const MEMORY_32_END = 0x1_0000_0000;
+
+/** Sees to all of it; nothing is written where there is nothing to do but the sizing of empty BARs. */
+export function assignPci(options: AssignOptions): Assignment {
+  return new Assigner(options).run();
+}
+
+/** The windows that one bus may use. */
+interface BusWindows {
+  readonly io: Window | undefined;
+  readonly memory: Window | undefined;
+  readonly high: Window | undefined;
+}
+
+class Assigner {
+  private readonly options: AssignOptions;
+  private readonly config: PciConfigAccess;
+  private readonly unplaced: string[] = [];
+  private taken: readonly Taken[] = [];
+  private bars = 0;
+  private bridges = 0;
+  private lastBus = 0;
+
+  constructor(options: AssignOptions) {
+    this.options = options;
+    this.config = options.config;
+  }
+
+  run(): Assignment {
+    const { config, windows, rootBuses = [0] } = this.options;
+    const functions = enumeratePci({ config, rootBuses });
+    for (const { address, secondaryBus = 0 } of functions) {
+      this.lastBus = Math.max(this.lastBus, address.bus, secondaryBus);
+    }
+    if (functions.some((it) => this.isUndone(it))) {
+      this.taken = functions.flatMap((it) => this.takenBy(it));
+      const root: BusWindows = {
+        io: windows.io && this.openWindow(windows.io, "io"),
+        memory: windows.memory && this.openWindow(windows.memory, "memory"),
+        high: windows.memoryHigh && this.openWindow(windows.memoryHigh, "memory"),
+      };
+      for (const bus of rootBuses) this.assignBus(bus, root);
+    }
+    return { bars: this.bars, bridges: this.bridges, unplaced: this.unplaced };
+  }
+
+  /** A window that leaves alone what firmware gave away of it. */
+  private openWindow(range: AddressRange, kind: Taken["kind"]): Window {
+    return new Window(
+      range,
+      this.taken.filter((it) => it.kind === kind),
+    );
+  }
+
+  private firmwareWindow(range: AddressRange, kind: Taken["kind"]): OpenWindow {
+    return { window: this.openWindow(range, kind), close: () => {} };
+  }
+
+  private isUndone(pciFunction: PciFunction): boolean {
+    if (pciFunction.headerLayout === LAYOUT_BRIDGE && pciFunction.secondaryBus === 0) return true;
+    return emptyBars(this.config, pciFunction).length > 0;
+  }
+
+  /** Address space that firmware gave to this function, and must not be given again. */
+  private takenBy(pciFunction: PciFunction): Taken[] {
+    const { address } = pciFunction;
+    return barsOf(this.config, pciFunction).flatMap((bar, index) => {
+      if (bar.kind === "unusable") return [];
+      const end = bar.base + sizeBar(this.config, address, index);
+      return [{ kind: bar.kind, start: bar.base, end }];
+    });
+  }
+
+  private assignBus(bus: number, windows: BusWindows): void {
+    for (const pciFunction of enumerateBus(this.config, bus)) {
+      const { address } = pciFunction;
+      if (this.options.wants?.(pciFunction) ?? true) this.assignBars(pciFunction, windows);
+      if (pciFunction.headerLayout !== LAYOUT_BRIDGE) continue;
+      const known = this.config.read(address, SECONDARY_BUS, 1);
+      const behind = known === 0 ? this.numberBridge(address) : known;
+      if (behind <= bus) continue;
+      this.assignBehind(address, behind, windows);
+      if (known === 0) this.config.write(address, SUBORDINATE_BUS, 1, this.lastBus);
+    }
+  }
+
+  private assignBars(pciFunction: PciFunction, windows: BusWindows): void {
+    const { address } = pciFunction;
+    for (const index of emptyBars(this.config, pciFunction)) {
+      const size = sizeBar(this.config, address, index);
+      const word = this.config.read(address, FIRST_BAR + 4 * index, 4);
+      const isIo = (word & 1) === 1;
+      const isWide = !isIo && (word & 6) === 4;
+      const least = isIo ? size : Math.max(size, MEMORY_ALIGNMENT);
+      const base = isIo
+        ? windows.io?.take(size)
+        : (windows.memory?.take(size, least) ??
+          (isWide ? windows.high?.take(size, least) : undefined));
+      if (base === undefined) {
+        const kind = isIo ? "ports" : "bytes of memory";
+        this.unplaced.push(`${formatPciAddress(address)} BAR ${index}: no ${size} ${kind} left`);
+        continue;
+      }
+      this.writeBar(address, index, base, isWide);
+      this.bars += 1;
+    }
+  }
+
+  private writeBar(address: PciAddress, index: number, base: number, isWide: boolean): void {
+    const { config } = this;
+    const command = config.read(address, COMMAND, 2);
+    const isDecoding = (command & COMMAND_DECODE) !== 0;
+    if (isDecoding) config.write(address, COMMAND, 2, command & ~COMMAND_DECODE);
+    config.write(address, FIRST_BAR + 4 * index, 4, base % MEMORY_32_END);
+    if (isWide) config.write(address, FIRST_BAR + 4 * index + 4, 4, Math.floor(base / 2 ** 32));
+    if (isDecoding) config.write(address, COMMAND, 2, command);
+  }
+
+  /** A number for the bus behind, open towards all that may come behind it; 0 when none is left. */
+  private numberBridge(address: PciAddress): number {
+    const { config } = this;
+    if (this.lastBus === LAST_BUS) {
+      this.unplaced.push(`${formatPciAddress(address)}: no bus number left`);
+      return 0;
+    }
+    this.lastBus += 1;
+    config.write(address, PRIMARY_BUS, 1, address.bus);
+    config.write(address, SECONDARY_BUS, 1, this.lastBus);
+    config.write(address, SUBORDINATE_BUS, 1, LAST_BUS);
+    this.bridges += 1;
+    return this.lastBus;
+  }
+
+  private assignBehind(address: PciAddress, bus: number, outer: BusWindows): void {
+    const io = this.openIo(address, outer.io);
+    const memory = this.openMemory(address, outer.memory);
+    this.assignBus(bus, { io: io.window, memory: memory.window, high: undefined });
+    io.close();
+    memory.close();
+    const command = this.config.read(address, COMMAND, 2);
+    if ((command & COMMAND_BRIDGE) !== COMMAND_BRIDGE) {
+      this.config.write(address, COMMAND, 2, command | COMMAND_BRIDGE);
+    }
+  }
+
+  /** The bridge's window of ports: firmware's, or a new one that is cut to what was used of it. */
+  private openIo(address: PciAddress, outer: Window | undefined): OpenWindow {
+    const { config } = this;
+    const base = config.read(address, IO_BASE, 1);
+    const limit = config.read(address, IO_LIMIT, 1);
+    const start = (base & 0xf0) << 8;
+    const end = ((limit & 0xf0) << 8) + IO_WINDOW;
+    if (start < end && (start !== 0 || limit !== base))
+      return this.firmwareWindow({ start, end }, "io");
+    return newWindow(outer, IO_WINDOW, (used) => {
+      // Shut is a base above the limit (PCI-to-PCI Bridge 1.2, 3.2.5.6).
+      const last = used ? used.end - IO_WINDOW : 0;
+      config.write(address, IO_UPPER, 4, 0);
+      config.write(address, IO_BASE, 1, (used?.start ?? 0xf000) >>> 8);
+      config.write(address, IO_LIMIT, 1, last >>> 8);
+    });
+  }
+
+  private openMemory(address: PciAddress, outer: Window | undefined): OpenWindow {
+    const { config } = this;
+    const start = (config.read(address, MEMORY_BASE, 2) & 0xfff0) * 0x1_0000;
+    const limit = (config.read(address, MEMORY_LIMIT, 2) & 0xfff0) * 0x1_0000;
+    const end = limit + MEMORY_WINDOW;
+    if (start < end && start !== 0) return this.firmwareWindow({ start, end }, "memory");
+    return newWindow(outer, MEMORY_WINDOW, (used) => {
+      const last = used ? used.end - MEMORY_WINDOW : 0;
+      config.write(address, MEMORY_BASE, 2, Math.floor((used?.start ?? 0xfff0_0000) / 0x1_0000));
+      config.write(address, MEMORY_LIMIT, 2, Math.floor(last / 0x1_0000));
+      config.write(address, PREFETCH_BASE, 2, 0xfff0);
+      config.write(address, PREFETCH_LIMIT, 2, 0);
+    });
+  }
+}
+
+/** Address space that firmware gave to a BAR. */
+interface Taken extends AddressRange {
+  readonly kind: "io" | "memory";
+}
+
+interface OpenWindow {
+  readonly window: Window | undefined;
+  /** Tells the bridge, and the window outside, how much of it was used. */
+  close(): void;
+}
+
+function newWindow(
+  outer: Window | undefined,
+  granule: number,
+  program: (used: AddressRange | undefined) => void,
+): OpenWindow {
+  const range = outer?.rest(granule);
+  if (outer === undefined || range === undefined) {
+    return { window: undefined, close: () => program(undefined) };
+  }
+  const window = new Window(range);
+  return {
+    window,
+    close() {
+      const end = window.alignTo(granule) ?? range.end;
+      if (end === range.start) return program(undefined);
+      outer.take(end - range.start, granule);
+      program({ start: range.start, end });
+    },
+  };
+}
+
+function enumerateBus(config: PciConfigAccess, bus: number): PciFunction[] {
+  return enumeratePci({ config, rootBuses: [bus] }).filter(({ address }) => address.bus === bus);
+}
+
+function barCount({ headerLayout }: PciFunction): number {
+  if (headerLayout === LAYOUT_DEVICE) return BAR_COUNT;
+  return headerLayout === LAYOUT_BRIDGE ? BRIDGE_BARS : 0;
+}
+
+function barsOf(config: PciConfigAccess, pciFunction: PciFunction): readonly Bar[] {
+  return readBars(config, pciFunction.address).slice(0, barCount(pciFunction));
+}
+
+/** Indices of the BARs that exist and have no address. */
+function emptyBars(config: PciConfigAccess, pciFunction: PciFunction): number[] {
+  const { address } = pciFunction;
+  const found: number[] = [];
+  for (let index = 0; index < barCount(pciFunction); index++) {
+    const word = config.read(address, FIRST_BAR + 4 * index, 4);
+    const isWide = (word & 7) === 4;
+    const upper = isWide ? config.read(address, FIRST_BAR + 4 * index + 4, 4) : 0;
+    const isIo = (word & 1) === 1;
+    const base = isIo ? word & ~3 : (word & ~15) + upper;
+    if (base === 0 && sizeBar(config, address, index) !== 0) found.push(index);
+    if (isWide) index += 1;
+  }
+  return found;
+}
