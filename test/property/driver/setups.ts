@@ -71,7 +71,9 @@ const completion: fc.Arbitrary<Completion> = fc.oneof(
   }),
 );
 
-/** Mostly small, because a sequence costs what its pages cost; sometimes with whole 2 MiB blocks. */
+/**
+ * Mostly small, because a sequence costs what its pages cost; sometimes with whole 2 MiB blocks.
+ */
 const frames = fc.oneof(
   { weight: 12, arbitrary: fc.integer({ min: 64, max: 300 }) },
   { weight: 2, arbitrary: fc.integer({ min: 301, max: 700 }) },

@@ -8,32 +8,18 @@
 import {
   BallonetError,
   type DeflateMode,
-  FRAME_STATES,
   type FrameCounts,
   type FrameRun,
-  type FrameState,
   follow,
   frameCounts,
   gentle,
 } from "../../../runtime/index.ts";
 import { hasFailed, type Machine } from "../../../src/device/index.ts";
 import { verdictLines } from "../../support/vm.ts";
+import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
 import { makeRig, type Rig } from "./rig.ts";
 import { answers, mayHaveToTell, type Setup } from "./setups.ts";
-
-type PageState = ReturnType<Machine["pageState"]>;
-
-/** Where the host may see a frame that the ledger has in a state; `used` and `free` see `theirs`. */
-const SEEN: Partial<Record<FrameState, readonly PageState[]>> = {
-  inflating: ["guest", "inflating", "held"],
-  held: ["held"],
-  deflating: ["held", "deflating", "guest"],
-  reserved: ["guest"],
-};
-/** Frames of the guest: the host may not have heard, yet or ever, of those that were used first. */
-const THEIRS: readonly PageState[] = ["guest"];
-const THEIRS_UNTOLD: readonly PageState[] = ["guest", "held", "deflating"];
 
 /** The embed API asks so often before an allocation fails. */
 const SHORTAGE_ROUNDS = 4;
@@ -349,21 +335,9 @@ export class World {
     if (!hasFailed(machine)) throw new Error("the driver failed and did not say so");
   }
 
-  /** Each frame is, for the host, where the ledger's state says that it may be. */
   private judgeFrames(): void {
-    const { machine, driver, core, endFrame } = this.rig;
-    // Amid a reset the device has let go of what the ledger still keeps.
-    if (driver.stateName === "starting") return;
-    const { deflatePages } = driver.status().inFlight;
-    const untold = deflatePages > frameCounts(core).deflating;
-    if (untold && this.tells) throw new Error("pages are used before the host acknowledged it");
-    const theirs = untold || this.setup.silent ? THEIRS_UNTOLD : THEIRS;
-    for (let pfn = 0; pfn < endFrame; pfn++) {
-      const state = FRAME_STATES[core.ledger_state(pfn)] as FrameState;
-      const seen = machine.pageState(pfn);
-      if ((SEEN[state] ?? theirs).includes(seen)) continue;
-      throw new Error(`frame ${pfn}: ${state} for the driver, ${seen} for the host`);
-    }
+    const { silent } = this.setup;
+    agreeOnFrames(this.rig, { silent, tells: this.tells });
   }
 
   private noVerdicts(verdicts: Machine["verdicts"]): void {
@@ -431,12 +405,4 @@ export class World {
     equal("free frames at the end", frameCounts(core).free, ramFrames);
     this.judge();
   }
-}
-
-function equal<T>(what: string, seen: T, wanted: T): void {
-  if (seen !== wanted) throw new Error(`${what}: seen ${seen}, wanted ${wanted}`);
-}
-
-function atMost(what: string, seen: number, most: number): void {
-  if (seen > most) throw new Error(`${what}: seen ${seen}, wanted at most ${most}`);
 }
