@@ -57,7 +57,9 @@ export interface CoreExports {
   ledger_uniform(first: number, length: number, state: number): number;
   /** reserved -> free. */
   ledger_add(first: number, length: number): void;
-  /** free -> used: the first frame of a run of at most `most`, or NO_FRAME; length by ledger_run. */
+  /**
+   * free -> used: the first frame of a run of at most `most`, or NO_FRAME; length by ledger_run.
+   */
   ledger_allocate(most: number): number;
   ledger_run(): number;
   /** free -> used, exactly these. */

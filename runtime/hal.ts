@@ -28,7 +28,10 @@ export interface InterruptAllocator {
 }
 
 export interface Hal {
-  /** Reads an I/O port. Returns an unsigned integer of the given width; all ones where nobody answers. */
+  /**
+   * Reads an I/O port. Returns an unsigned integer of the given width; all ones where nobody
+   * answers.
+   */
   portRead(port: number, width: Width): number;
   /** Writes an I/O port. `value` is unsigned and fits the width. */
   portWrite(port: number, width: Width, value: number): void;

@@ -1,5 +1,6 @@
 /**
- * The memory that a guest hands to the driver: where the core's arena lies, and which frames are RAM.
+ * The memory that a guest hands to the driver: where the core's arena lies, and which frames are
+ * RAM.
  *
  * It must not know a device. Invariant: what is accepted here is page-aligned, inside the memory,
  * and disjoint, so that no frame that the ledger gives out is anything else's.

@@ -1,8 +1,8 @@
 /**
  * Who is told when: the three ways to take a page back, and when each is legal.
  *
- * It must not know how pages move. Invariant: behaviour follows the features negotiated at bring-up;
- * a mode that they forbid is a configuration error, never silently another mode.
+ * It must not know how pages move. Invariant: behaviour follows the features negotiated at
+ * bring-up; a mode that they forbid is a configuration error, never silently another mode.
  */
 import { BallonetError } from "../errors.ts";
 

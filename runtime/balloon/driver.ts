@@ -108,8 +108,9 @@ export class BalloonDriver {
   }
 
   /**
-   * Resets the device and takes every page back at once, untold: after a reset the host has no claim
-   * on them, and draining a large balloon page by page would take minutes. `step` carries it on.
+   * Resets the device and takes every page back at once, untold: after a reset the host has no
+   * claim on them, and draining a large balloon page by page would take minutes. `step` carries it
+   * on.
    */
   stop(): void {
     if (this.state.name === "stopping" || this.state.name === "stopped") return;
@@ -126,7 +127,8 @@ export class BalloonDriver {
 
   /**
    * Does all that can be done now.
-   * @returns when to call again though no interrupt came, in the Hal's milliseconds; undefined: never.
+   * @returns when to call again though no interrupt came, in the Hal's milliseconds; undefined:
+   * never.
    */
   step(): number | undefined {
     switch (this.state.name) {
@@ -156,7 +158,9 @@ export class BalloonDriver {
     return true;
   }
 
-  /** The guest freed memory: a target that was out of reach may be tried again. Then call `step`. */
+  /**
+   * The guest freed memory: a target that was out of reach may be tried again. Then call `step`.
+   */
   memoryFreed(): void {
     this.outlook.forgetShortages();
   }
@@ -249,14 +253,17 @@ export class BalloonDriver {
       }
       return now;
     } catch (error) {
-      // Quarantine: a device that breaks the rules gets nothing more, and what it holds stays there.
+      // Quarantine: a device that breaks the rules gets nothing more, and what it holds stays
+      // there.
       if (!(error instanceof BallonetError)) throw error;
       this.link.markFailed();
       return this.fail(error);
     }
   }
 
-  /** One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again. */
+  /**
+   * One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again.
+   */
   private turn(now: number, negotiation: Negotiation): number | undefined | "restart" {
     this.link.answerStatistics();
     if (this.link.settle() > 0) this.lastProgressMs = now;

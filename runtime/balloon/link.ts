@@ -1,8 +1,8 @@
 /**
  * The link between core and device: what the driver's queues do, without a word on when or why.
  *
- * It must not decide. Invariant: a used ring that no device may write ends in an error before anything
- * relies on it, and a buffer that the device holds is never posted again.
+ * It must not decide. Invariant: a used ring that no device may write ends in an error before
+ * anything relies on it, and a buffer that the device holds is never posted again.
  */
 import { type CoreExports, DEFLATEQ, describeFault, framesIn, INFLATEQ, STATSQ } from "../core.ts";
 import { BallonetError } from "../errors.ts";
@@ -29,7 +29,9 @@ const NO_QUEUES: OpenQueues = { indices: [], setups: [], described: [] };
 export class Link {
   /** Since the driver was made. */
   readonly totals = { inflated: 0, deflated: 0, notifications: 0, actualWrites: 0, stats: 0 };
-  /** `actual` as last written to this device since its reset; what it kept from before is unknown. */
+  /**
+   * `actual` as last written to this device since its reset; what it kept from before is unknown.
+   */
   actualWritten = 0;
   /** What was last agreed on; undefined before. */
   negotiation: Negotiation | undefined;
@@ -48,7 +50,10 @@ export class Link {
     return this.queues.described;
   }
 
-  /** Pages that the device was sent and has not answered for; until a reset is complete, all of them. */
+  /**
+   * Pages that the device was sent and has not answered for; until a reset is complete, all of
+   * them.
+   */
   get pagesInFlight(): number {
     const { core } = this;
     return core.queue_pages_in_flight(INFLATEQ) + core.queue_pages_in_flight(DEFLATEQ);
@@ -100,7 +105,10 @@ export class Link {
     this.actualWritten = 0;
   }
 
-  /** Answers the device's request for statistics, if there is one. @throws BallonetError `device-lied`. */
+  /**
+   * Answers the device's request for statistics, if there is one.
+   * @throws BallonetError `device-lied`.
+   */
   answerStatistics(): void {
     if (this.queues.indices[STATSQ] === undefined) return;
     if (this.checked(STATSQ, this.core.stats_take()) === 0) return;
@@ -113,7 +121,10 @@ export class Link {
     postStatistics(this.core, this.options.statistics?.() ?? ledgerStatistics(this.core));
   }
 
-  /** Takes in what the device acknowledged; answers the pages. @throws BallonetError `device-lied`. */
+  /**
+   * Takes in what the device acknowledged; answers the pages.
+   * @throws BallonetError `device-lied`.
+   */
   settle(): number {
     const inflated = this.checked(INFLATEQ, this.core.balloon_settle(INFLATEQ));
     const deflated = this.checked(DEFLATEQ, this.core.balloon_settle(DEFLATEQ));

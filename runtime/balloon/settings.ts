@@ -102,7 +102,10 @@ function checkInteger(name: keyof DriverSettings, value: number, least: number, 
   throw bad(`setting ${name}`, value, `give a whole number from ${least} to ${most}`);
 }
 
-/** A persona with the caller's changes. @throws BallonetError `config` on any that makes no sense. */
+/**
+ * A persona with the caller's changes.
+ * @throws BallonetError `config` on any that makes no sense.
+ */
 export function makeSettings(input: SettingsInput = {}): DriverSettings {
   const { persona = "ballonet", mustTellHost, ...changes } = input;
   if (!Object.hasOwn(PERSONAS, persona)) {

@@ -37,8 +37,8 @@ const TAGS: Record<keyof Statistics, number> = {
 const FRAME_BYTES = 4096;
 
 /**
- * What the ledger knows: a guest without swap, caches or huge pages of its own. Pages in the balloon
- * count neither as free nor as part of the total, as hosts expect of Linux.
+ * What the ledger knows: a guest without swap, caches or huge pages of its own. Pages in the
+ * balloon count neither as free nor as part of the total, as hosts expect of Linux.
  */
 export function ledgerStatistics(core: CoreExports): Statistics {
   const free = framesIn(core, "free") * FRAME_BYTES;

@@ -17,7 +17,9 @@ import type { Machine } from "./machine.ts";
 import { controlMethods } from "./methods.ts";
 import { Workload } from "./workload.ts";
 
-/** How the machine ends when the guest cannot go on; a panic of the boot code has codes of its own. */
+/**
+ * How the machine ends when the guest cannot go on; a panic of the boot code has codes of its own.
+ */
 export const EXIT = { noBalloon: 10, tooLittleMemory: 11, badCommandLine: 12, deviceFailed: 13 };
 
 /** COM2's interrupt line on every PC. */

@@ -48,7 +48,9 @@ export interface Machine {
   memoryWrite(address: number, width: Width, value: number): void;
   /** Milliseconds since boot, fractional; never goes back. */
   now(): number;
-  /** From now on interrupt line `line` (0 to 15, as in PCI's interrupt line register) ends waits. */
+  /**
+   * From now on interrupt line `line` (0 to 15, as in PCI's interrupt line register) ends waits.
+   */
   listen(line: number): void;
   /**
    * Halts until a line that is listened to asks, or `now()` is `untilMs`. Returns the lines that
@@ -76,7 +78,9 @@ export interface Machine {
   verifyFrames(first: number, count: number, seed: number): number;
   /** Does what must not be done; see FAULT. */
   provoke(fault: number): void;
-  /** The core's exports. Its memory is guest physical memory: the first 1 GiB on i386, 4 GiB else. */
+  /**
+   * The core's exports. Its memory is guest physical memory: the first 1 GiB on i386, 4 GiB else.
+   */
   readonly core: CoreExports;
 }
 

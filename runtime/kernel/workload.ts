@@ -48,7 +48,9 @@ export class Workload {
     return sum;
   }
 
-  /** Takes and fills exactly `frames` frames. Answers the handle, or how many there were instead. */
+  /**
+   * Takes and fills exactly `frames` frames. Answers the handle, or how many there were instead.
+   */
   allocate(frames: number, seed: number): { handle: number } | { available: number } {
     if (this.holdings.size >= HANDLES_MAX) return { available: 0 };
     const runs: FrameRun[] = [];

@@ -70,7 +70,9 @@ const IO_WINDOW = 0x1000;
 const MEMORY_WINDOW = 0x10_0000;
 const MEMORY_32_END = 0x1_0000_0000;
 
-/** Sees to all of it; nothing is written where there is nothing to do but the sizing of empty BARs. */
+/**
+ * Sees to all of it; nothing is written where there is nothing to do but the sizing of empty BARs.
+ */
 export function assignPci(options: AssignOptions): Assignment {
   return new Assigner(options).run();
 }

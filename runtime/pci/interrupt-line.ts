@@ -33,7 +33,9 @@ const PIIX_ISA_BRIDGES = [0x7000, 0x7110];
 const PIIX_ROUTE_A = 0x60;
 /** Free for PCI on every PC. */
 const LINE_FOR_PCI = 11;
-/** Edge or level of lines 8 to 15, a bit each. PCI shares its lines, so they are level-triggered. */
+/**
+ * Edge or level of lines 8 to 15, a bit each. PCI shares its lines, so they are level-triggered.
+ */
 const LEVEL_CONTROL_HIGH = 0x4d1;
 
 /** The line, from 1 to 15; undefined when the function pulls none that can be known. */

@@ -19,7 +19,9 @@ export interface FindMcfgOptions {
   readonly hal: Hal;
   /** Guest physical address of the RSDP, where the boot protocol told it; else it is looked for. */
   readonly rsdp?: number;
-  /** Guest physical address of the extended BIOS data area, whose first KiB is then searched too. */
+  /**
+   * Guest physical address of the extended BIOS data area, whose first KiB is then searched too.
+   */
   readonly ebda?: number;
   /** Memory at or above this cannot be reached by the guest. Default 2^53. */
   readonly memoryEnd?: number;

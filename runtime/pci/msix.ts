@@ -1,7 +1,7 @@
 /**
  * MSI-X: a table in the device, each entry of which is a message that it may send (PCI 3.0, 6.8.2).
  *
- *   capability  +0 id = 0x11   +1 next   +2 message control   +4 table offset | BIR   +8 pending bits
+ *   capability  +0 id = 0x11  +1 next  +2 message control  +4 table offset | BIR  +8 pending bits
  *   one entry   +0 address low   +4 address high   +8 data   +12 vector control (bit 0: masked)
  *
  * It must not know what a message tells of. Invariant: an entry is rewritten only while the whole

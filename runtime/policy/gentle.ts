@@ -1,5 +1,6 @@
 /**
- * gentle: the same target as `follow`, at a pace, and with hysteresis after an out-of-memory deflate.
+ * gentle: the same target as `follow`, at a pace, and with hysteresis after an out-of-memory
+ * deflate.
  *
  * It must not decide where to go, only how fast. Invariant: between two looks no more is inflated
  * than the pace allows; deflating is never slowed, for the guest may be waiting for it.

@@ -19,7 +19,9 @@ export type PolicyName = keyof typeof POLICIES;
 
 export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
 
-/** @throws BallonetError `config` for an unknown name or option, or a value that is no number > 0. */
+/**
+ * @throws BallonetError `config` for an unknown name or option, or a value that is no number > 0.
+ */
 export function namedPolicy(name: string, options: Record<string, unknown> = {}): Policy {
   const bad = (what: string, seen: string, todo: string) =>
     new BallonetError({ code: "config", what, seen, todo });

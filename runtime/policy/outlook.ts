@@ -1,7 +1,8 @@
 /**
  * Outlook: what a driver remembers on its policy's behalf, and the view made of it.
  *
- * It must not decide. Invariant: policies stay pure; whatever one needs to know of the past is here.
+ * It must not decide. Invariant: policies stay pure; whatever one needs to know of the past is
+ * here.
  */
 import type { DeflateMode } from "../balloon/deflate.ts";
 import { type CoreExports, DEFLATEQ, frameCounts } from "../core.ts";

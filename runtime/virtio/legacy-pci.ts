@@ -1,5 +1,6 @@
 /**
- * The legacy PCI transport: the interface from before virtio 1.0 (virtio 1.3, 4.1.4.10 and 4.1.5.1).
+ * The legacy PCI transport: the interface from before virtio 1.0 (virtio 1.3, 4.1.4.10 and
+ * 4.1.5.1).
  *
  * One header in the I/O ports of BAR 0, then the device configuration:
  *

@@ -1,5 +1,6 @@
 /**
- * The way to a virtio PCI function: modern, legacy, or for a transitional device the better of both.
+ * The way to a virtio PCI function: modern, legacy, or for a transitional device the better of
+ * both.
  *
  * It must not touch the device's status, nor ask what kind of device it is. Invariant: an interface
  * that the device cannot have is never tried; one that turns out unusable gives way to the other.

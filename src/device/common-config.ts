@@ -1,8 +1,8 @@
 /**
  * The common configuration structure (virtio 1.3, 4.1.4.3): the fields and what they do.
  *
- * It must not know BARs. Invariant: what a driver writes to a queue's fields takes effect only while
- * the queue is not enabled.
+ * It must not know BARs. Invariant: what a driver writes to a queue's fields takes effect only
+ * while the queue is not enabled.
  */
 
 import type { Context } from "./context.ts";

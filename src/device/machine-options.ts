@@ -49,7 +49,9 @@ export interface MachineOptions {
   readonly quietWhileBusy?: boolean;
   /** What a device says in `used.len`. Default: the profile's. */
   readonly usedLength?: UsedLength;
-  /** Whether held pages are overwritten, so that a guest that touches them is found. Default yes. */
+  /**
+   * Whether held pages are overwritten, so that a guest that touches them is found. Default yes.
+   */
   readonly garbage?: boolean;
   readonly seed?: number;
   readonly faults?: readonly FaultSpec[];

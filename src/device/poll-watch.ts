@@ -1,8 +1,8 @@
 /**
  * Finds a driver that spins on a register.
  *
- * It must not know registers. Invariant: only an unbroken run of equal reads of one register counts;
- * any write, any other register and any passing of time that a host grants ends it.
+ * It must not know registers. Invariant: only an unbroken run of equal reads of one register
+ * counts; any write, any other register and any passing of time that a host grants ends it.
  */
 
 import type { Context } from "./context.ts";

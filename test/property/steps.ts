@@ -148,7 +148,9 @@ function deflate({ core }: Side, want: number, how: DeflateHow): number {
   return how === "untold" ? core.balloon_deflate_untold(want) : core.balloon_deflate_silently(want);
 }
 
-/** virtio 1.3, 2.7.10: whether the entry that the device waits for is among those just published. */
+/**
+ * virtio 1.3, 2.7.10: whether the entry that the device waits for is among those just published.
+ */
 export function needsEvent(event: number, now: number, before: number): boolean {
   return ((now - event - 1) & 0xffff) < ((now - before) & 0xffff);
 }

@@ -1,7 +1,8 @@
 /**
  * The example VM on the reference machine, for tests: one call makes all of it, one settles it.
  *
- * Invariant: time is the machine's virtual clock alone, so every run with the same seed is the same.
+ * Invariant: time is the machine's virtual clock alone, so every run with the same seed is the
+ * same.
  */
 import { readFileSync } from "node:fs";
 import { createMachine, type Machine, type MachineOptions } from "../../src/device/index.ts";
@@ -15,7 +16,9 @@ export const guestModule = compiled("example-guest.wasm");
 
 export interface TestVm extends WasmVm {
   readonly machine: Machine;
-  /** Lets driver and device work until neither has anything left to do; throws if they never end. */
+  /**
+   * Lets driver and device work until neither has anything left to do; throws if they never end.
+   */
   settle(): void;
 }
 

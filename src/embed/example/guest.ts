@@ -3,8 +3,8 @@
  * any time whether every byte in them is still its own.
  *
  * It must not know the balloon; it asks whoever runs the VM for frames. All that it keeps is in its
- * frames, so a host that takes a page from under it is found out. Invariant: between two calls every
- * frame of the list holds its pattern.
+ * frames, so a host that takes a page from under it is found out. Invariant: between two calls
+ * every frame of the list holds its pattern.
  *
  *   each frame:  u32 next frame, u32 seed, then 1022 x u32 pattern of (frame, seed, position)
  */

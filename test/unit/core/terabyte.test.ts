@@ -1,4 +1,6 @@
-/** A ledger of 1 TiB: more blocks than three levels of a summary hold, and nearly none of it free. */
+/**
+ * A ledger of 1 TiB: more blocks than three levels of a summary hold, and nearly none of it free.
+ */
 import { expect, it } from "vitest";
 import { instantiateCore } from "../../core-instance.ts";
 

@@ -1,4 +1,6 @@
-/** A driver that does everything right meets no verdict. Invariant: every test ends with a check. */
+/**
+ * A driver that does everything right meets no verdict. Invariant: every test ends with a check.
+ */
 import { describe, expect, it } from "vitest";
 import { profiles } from "../../../src/device/index.ts";
 import { broken, FIRST_FRAME, frames, rig } from "./raw-driver.ts";
