@@ -6,8 +6,12 @@
  */
 #include "kernel.h"
 
-/* A byte at 115200 baud takes 87 us; an emulated port takes it at once. */
-#define SPINS_MAX 100000
+/*
+ * A byte at 115200 baud takes 87 us. An emulated port takes it at once, until its host's buffer is
+ * full and the reader is late: a host that is busy elsewhere for a second must not cost a byte. After
+ * so many looks, seconds of them, nobody reads: the port is stuck, and not waited for until it moves.
+ */
+#define SPINS_MAX 10000000
 
 enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO = 2, LINE_CONTROL = 3, MODEM_CONTROL = 4,
        LINE_STATUS = 5, SCRATCH = 7 };
@@ -15,6 +19,7 @@ enum { STATUS_RECEIVED = 0x01, STATUS_CAN_SEND = 0x20 };
 
 static const uint16_t bases[3] = {0, 0x3f8, 0x2f8};
 static bool present[3];
+static bool stuck[3];
 
 static void port_start(int port) {
   uint16_t base = bases[port];
@@ -42,8 +47,12 @@ void serial_put(int port, const char* bytes, size_t count) {
   for (size_t at = 0; at < count; at++) {
     uint32_t spins = 0;
     while (!(in8(base + LINE_STATUS) & STATUS_CAN_SEND)) {
-      if (++spins == SPINS_MAX) return;
+      if (stuck[port] || ++spins == SPINS_MAX) {
+        stuck[port] = true;
+        return;
+      }
     }
+    stuck[port] = false;
     out8(base + DATA, (uint8_t)bytes[at]);
   }
 }
