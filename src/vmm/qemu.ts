@@ -17,11 +17,12 @@
  * Invariant: `exited` resolves exactly once, after the process is gone and its output was read.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { access, constants, readFile } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { ControlClient } from "./control.ts";
 import { tailPhrase, VmmError } from "./errors.ts";
 import { describeExit, exitedError, noBalloonError } from "./exit.ts";
@@ -99,6 +100,31 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
       seen: `${describeExit(exit)} and ${tailPhrase(vmm.log.tail())}`,
       todo: "correct the options or the image as QEMU's message says",
       cause: error,
+    });
+  }
+}
+
+/**
+ * Which QEMU there is: the program's path and the first line that it says of its version. Starts
+ * no machine. Rejects with `qemu-not-found`, also when the program there does not answer.
+ */
+export async function qemuVersion(
+  options: Pick<LaunchQemuOptions, "arch" | "binary"> & Patience,
+): Promise<{ path: string; version: string }> {
+  const { signal, timeoutMs: timeout = POWER_MS } = options;
+  const path = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
+  try {
+    const limits = { timeout, ...(signal ? { signal } : {}) };
+    const { stdout } = await promisify(execFile)(path, ["--version"], limits);
+    return { path, version: stdout.split("\n")[0] ?? "" };
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new VmmError({
+      code: "qemu-not-found",
+      what: "QEMU",
+      seen: `${path} that fails: ${cause instanceof Error ? cause.message.trim() : cause}`,
+      todo: "install it anew (Debian and Ubuntu: apt-get install qemu-system-x86)",
+      cause,
     });
   }
 }

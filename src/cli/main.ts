@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+/**
+ * The program `ballonet`: the process's own outputs and signals, and nothing else.
+ *
+ * Invariant: the first signal ends the guest in good order and sets the exit code; one that comes
+ * much later ends the process at once.
+ */
+import { Interrupted, main } from "./cli.ts";
+import type { Output } from "./terminal.ts";
+
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** The shell's code for a process that wrote to a closed pipe: 128 + SIGPIPE. */
+const BROKEN_PIPE = 141;
+/** npm passes a signal on that the terminal has already sent: the second is no impatience. */
+const IMPATIENT_MS = 1_000;
+const COLUMNS = 80;
+
+const interruption = new AbortController();
+let interruptedMs = 0;
+
+function interrupt(signal: string, exitCode: number): void {
+  if (!interruption.signal.aborted) {
+    interruptedMs = performance.now();
+    const silent = exitCode === BROKEN_PIPE;
+    interruption.abort(new Interrupted({ signal, exitCode, silent }));
+  } else if (performance.now() - interruptedMs > IMPATIENT_MS) {
+    process.exit(exitCode);
+  }
+}
+
+for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+  process.on(signal, () => interrupt(signal, exitCode));
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  // Whoever read the output has left, as in `ballonet boot | head -1`.
+  stream.on("error", () => interrupt("SIGPIPE", BROKEN_PIPE));
+  return {
+    write: (text) => {
+      stream.write(text);
+    },
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      return stream.columns ?? COLUMNS;
+    },
+  };
+}
+
+process.exitCode = await main({
+  args: process.argv.slice(2),
+  io: {
+    out: output(process.stdout),
+    err: output(process.stderr),
+    environment: process.env,
+    signal: interruption.signal,
+  },
+});

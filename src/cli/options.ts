@@ -1,0 +1,105 @@
+/**
+ * Options of a command: what there is, and how they are read.
+ *
+ * It knows no option by name. Invariant: whatever was typed is either understood or named in an
+ * error, with the nearest name that exists; nothing is dropped.
+ */
+import { parseArgs } from "node:util";
+import { LabError } from "../lab/errors.ts";
+import { nearestName } from "./nearest.ts";
+
+export interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  /** What stands for the value in the help; without it the option is a switch. */
+  readonly value?: string;
+  /** The values there are, if they can be listed. */
+  readonly choices?: readonly string[];
+  /** May be given more than once. */
+  readonly repeatable?: boolean;
+  /** One line for the help. */
+  readonly text: string;
+}
+
+export interface Given {
+  has(name: string): boolean;
+  /** The value; undefined when the option was not given. */
+  value(name: string): string | undefined;
+  values(name: string): readonly string[];
+}
+
+function refuse(what: string, seen: string, todo: string): LabError {
+  return new LabError({ kind: "usage", what, seen, todo });
+}
+
+function hint(typed: string, names: readonly string[], prefix = ""): string {
+  const nearest = nearestName(typed, names);
+  return nearest === undefined ? "" : `did you mean ${prefix}${nearest}? `;
+}
+
+/** Throws LabError `usage`. `command` is for the messages: "ballonet boot". */
+export function parseOptions(parts: {
+  command: string;
+  specs: readonly OptionSpec[];
+  args: readonly string[];
+}): Given {
+  const { command, specs, args } = parts;
+  const listed = `see \`${command} --help\``;
+  const config = specs.map(({ name, short, value }) => [
+    name,
+    { type: value ? ("string" as const) : ("boolean" as const), ...(short ? { short } : {}) },
+  ]);
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(config),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      throw refuse(`\`${command}\``, `"${token.value}", which belongs to no option`, listed);
+    }
+    const spec = specs.find(({ name }) => name === token.name);
+    if (spec === undefined) {
+      const names = specs.map(({ name }) => name);
+      throw refuse("unknown option", token.rawName, `${hint(token.name, names, "--")}${listed}`);
+    }
+    const values = given.get(spec.name) ?? [];
+    if (values.length > 0 && !spec.repeatable) {
+      throw refuse(`option --${spec.name}`, "it more than once", "give it once");
+    }
+    given.set(spec.name, [...values, readValue({ spec, token, listed })]);
+  }
+  return {
+    has: (name) => given.has(name),
+    value: (name) => given.get(name)?.[0],
+    values: (name) => given.get(name) ?? [],
+  };
+}
+
+function readValue(parts: {
+  spec: OptionSpec;
+  token: { value?: string | undefined; inlineValue?: boolean | undefined };
+  listed: string;
+}): string {
+  const { spec, token, listed } = parts;
+  const { value } = token;
+  const what = `option --${spec.name}`;
+  if (spec.value === undefined) {
+    if (value === undefined) return "";
+    throw refuse(what, `the value "${value}"`, "leave the value out: it is a switch");
+  }
+  // A value that looks like an option is far more often a forgotten value.
+  if (value === undefined || value === "" || (value.startsWith("--") && !token.inlineValue)) {
+    const seen = value ? `${value} instead of a value` : "no value";
+    throw refuse(what, seen, `write --${spec.name} ${spec.value}; ${listed}`);
+  }
+  if (spec.choices !== undefined && !spec.choices.includes(value)) {
+    const todo = `${hint(value, spec.choices)}choose one of ${spec.choices.join(", ")}`;
+    throw refuse(what, `"${value}"`, todo);
+  }
+  return value;
+}

@@ -1,0 +1,304 @@
+/**
+ * The part of a session after the boot: workload, targets, checks, statistics.
+ *
+ * It must not know which emulator runs the machine, nor end it. Invariant: a target counts as
+ * reached only when host and guest say the same number, and no frame may go missing on the way.
+ */
+import { setTimeout as sleepFor } from "node:timers/promises";
+import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { VmmError } from "../vmm/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
+import { LabError } from "./errors.ts";
+import { lastWords } from "./guest-end.ts";
+import { type GuestStatus, readStatus } from "./guest-status.ts";
+import type { Summary, Verified } from "./session-events.ts";
+import type { Run } from "./session-plan.ts";
+import { formatBytes, formatPages } from "./sizes.ts";
+
+/** Between two looks at `actual`: short beside the time that even a small balloon takes. */
+const LOOK_MS = 5;
+/** Between two questions to the guest for the gauge: often enough for an eye. */
+const GAUGE_MS = 100;
+/** How long a target must be out of the guest's reach, with nothing moving, to give it up. */
+const OUT_OF_REACH_MS = 1_000;
+/** Any number; the workload's pattern is derived from it and from each frame's address. */
+const SEED = 0x00ba_1100;
+/** Without a wish, the workload takes this part of memory at most. */
+const WORKLOAD_SHARE = 1 / 8;
+
+const READY = /^ballonet: (?:(ready)\b|(?:error|panic): )/;
+
+function broken(what: string, seen: string, todo: string): LabError {
+  return new LabError({ kind: "rule", what, seen, todo });
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleepFor(ms, undefined, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function ask(run: Run, method: string, params?: JsonObject): Promise<JsonValue> {
+  const { vmm, signal, plan } = run;
+  const request = params === undefined ? { method } : { method, params };
+  return vmm.control.request({ ...request, signal, timeoutMs: plan.timeoutMs });
+}
+
+async function askStatus(run: Run): Promise<GuestStatus> {
+  return readStatus(await ask(run, "status"));
+}
+
+/** A count out of a reply of the guest. */
+function count(reply: JsonValue, field: string): number {
+  const value = isJsonObject(reply) ? reply[field] : undefined;
+  if (typeof value === "number") return value;
+  throw broken(`the guest's reply without ${field}`, JSON.stringify(value), "report this");
+}
+
+/** Runs the script of a machine that was just launched. */
+export async function runScript(run: Run): Promise<Summary> {
+  const readyMs = await awaitReady(run);
+  const first = await tellReady(run, readyMs);
+  const handle = await allocate(run, first);
+  const settled: Settled[] = [];
+  const verified: Verified[] = [];
+  const { memoryPages, targets } = run.plan;
+  for (const [index, pages] of targets.entries()) {
+    run.tell({ type: "target", number: index + 1, of: targets.length, pages, memoryPages });
+    const move = await reach(run, pages);
+    settled.push(move);
+    judge(run, move);
+    if (handle !== undefined) verified.push(await verify(run, handle));
+    if (first.negotiated.includes("STATS_VQ")) await tellStatistics(run);
+  }
+  if (handle !== undefined) {
+    const freed = await ask(run, "workload.free", { handle });
+    run.tell({ type: "freed", pages: count(freed, "frames") });
+  }
+  return summarize({ run, readyMs, settled, verified });
+}
+
+/** Milliseconds from the launch to the guest's word that its balloon is up. */
+async function awaitReady(run: Run): Promise<number> {
+  const { vmm, signal, plan } = run;
+  const { match } = await vmm.log.waitForLine({
+    pattern: READY,
+    signal,
+    timeoutMs: plan.timeoutMs,
+  });
+  if (match[1] !== undefined) return performance.now() - run.launchedMs;
+  // It said why it cannot go on. Either it ends by itself, or it lives on without a balloon.
+  const { lastError } = await askStatus(run);
+  throw new LabError({
+    kind: lastError?.code === "config" ? "usage" : "guest",
+    what: "the driver did not come up",
+    seen: lastError?.message ?? lastWords(vmm.log.lines) ?? match[0] ?? "",
+    todo: "change what it names, or boot with --verbose to see more",
+  });
+}
+
+async function tellReady(run: Run, readyMs: number): Promise<GuestStatus> {
+  const status = await askStatus(run);
+  const { transport, persona, policy, deflateMode, queues, reservePages, negotiated } = status;
+  const accepted = await acceptedByHost(run);
+  run.tell({
+    type: "ready",
+    ms: Math.round(readyMs),
+    ...{ transport, persona, policy, deflateMode },
+    offered: names(status.offered),
+    negotiated: names(negotiated),
+    hostAgrees: accepted === undefined ? null : accepted === negotiated,
+    queues,
+    memoryPages: run.plan.memoryPages,
+    freePages: status.frames.free,
+    reservePages,
+  });
+  if (accepted === undefined || accepted === negotiated) return status;
+  throw broken(
+    "features negotiated",
+    `"${negotiated}" by the guest and "${accepted}" by the emulator`,
+    "report this with both lists",
+  );
+}
+
+function names(features: string): string[] {
+  return features === "none" ? [] : features.split(/ (?!\d)/);
+}
+
+/** As the emulator tells it; undefined for a QEMU that is too old to be asked. */
+async function acceptedByHost({ vmm, signal }: Run): Promise<string | undefined> {
+  try {
+    return formatFeatures((await vmm.balloon.negotiated({ signal })).accepted);
+  } catch (error) {
+    if (error instanceof VmmError && error.code === "qmp-command") return undefined;
+    throw error;
+  }
+}
+
+/** Lets the workload take its frames; answers their handle, or undefined when it has none. */
+async function allocate(run: Run, { frames, reservePages }: GuestStatus) {
+  const { plan } = run;
+  const spare = frames.free - reservePages - Math.max(0, ...plan.targets);
+  const share = Math.floor(plan.memoryPages * WORKLOAD_SHARE);
+  // Half of what is spare at most: the guest's engine needs some frames as well.
+  const pages = plan.workloadPages ?? Math.max(0, Math.min(share, Math.floor(spare / 2)));
+  if (pages === 0) return undefined;
+  if (pages > frames.free) {
+    throw new LabError({
+      kind: "usage",
+      what: "workload",
+      seen: `${formatPages(pages)} asked for, ${formatPages(frames.free)} free`,
+      todo: "give a smaller --workload or more --memory",
+    });
+  }
+  const startMs = performance.now();
+  const reply = await ask(run, "workload.allocate", { frames: pages, seed: SEED });
+  run.tell({ type: "allocated", pages, seed: SEED, ms: Math.round(performance.now() - startMs) });
+  return count(reply, "handle");
+}
+
+interface Settled {
+  readonly before: GuestStatus;
+  readonly after: GuestStatus;
+  readonly ms: number;
+}
+
+/** Asks the host for a target and follows the balloon there. */
+async function reach(run: Run, pages: number): Promise<Settled> {
+  const { vmm, signal, plan } = run;
+  const before = await askStatus(run);
+  const startMs = performance.now();
+  await vmm.balloon.setTarget({ pages, signal });
+  let last = -1;
+  let movedMs = startMs;
+  let gaugeMs = startMs;
+  for (;;) {
+    const { actualPages } = await vmm.balloon.query({ signal });
+    const nowMs = performance.now();
+    if (actualPages !== last) movedMs = nowMs;
+    last = actualPages;
+    const stillMs = nowMs - movedMs;
+    if (actualPages === pages || nowMs - gaugeMs >= GAUGE_MS) {
+      const after = await askStatus(run);
+      gaugeMs = performance.now();
+      tellProgress(run, { pages, actualPages, status: after });
+      if (actualPages === pages && after.frames.held === pages) {
+        return { before, after, ms: nowMs - startMs };
+      }
+      const outOfReach = after.outOfReach && stillMs >= OUT_OF_REACH_MS;
+      if (outOfReach || stillMs >= plan.timeoutMs) throw stopped({ pages, actualPages, after });
+    }
+    await sleep(LOOK_MS, signal);
+  }
+}
+
+function stopped(parts: { pages: number; actualPages: number; after: GuestStatus }): LabError {
+  const { pages, actualPages, after } = parts;
+  const { held, free } = after.frames;
+  if (actualPages === pages) {
+    return broken("actual", `${actualPages} at the host, ${held} pages held`, "report this");
+  }
+  const tail = after.outOfReach
+    ? `${formatPages(free)} free, of which ${formatPages(after.reservePages)} are its reserve`
+    : (after.lastError?.message ?? `no progress, state ${after.state}`);
+  return new LabError({
+    kind: "unreached",
+    what: `a balloon of ${formatPages(pages)}`,
+    seen: `${formatPages(actualPages)} (${actualPages} of ${pages} pages); in the guest: ${tail}`,
+    todo: "set a lower target, or give the guest a smaller workload or reserve",
+  });
+}
+
+function tellProgress(
+  run: Run,
+  parts: { pages: number; actualPages: number; status: GuestStatus },
+): void {
+  run.tell({
+    type: "progress",
+    targetPages: parts.pages,
+    actualPages: parts.actualPages,
+    heldPages: parts.status.frames.held,
+    freePages: parts.status.frames.free,
+    memoryPages: run.plan.memoryPages,
+  });
+}
+
+function judge(run: Run, { before, after, ms }: Settled): void {
+  const { held, free } = after.frames;
+  if (after.totalFrames !== before.totalFrames) {
+    throw broken(
+      "the guest's ledger",
+      `${after.totalFrames} frames, ${before.totalFrames} before`,
+      "report this: a frame can neither appear nor vanish",
+    );
+  }
+  const movedPages = Math.abs(held - before.frames.held);
+  run.tell({
+    type: "reached",
+    pages: held,
+    heldPages: held,
+    freePages: free,
+    memoryPages: run.plan.memoryPages,
+    movedPages,
+    ms: Math.round(ms),
+    pagesPerSecond: Math.round((movedPages * 1000) / Math.max(ms, 1)),
+    kicks: after.notifications - before.notifications,
+  });
+}
+
+async function verify(run: Run, handle: number): Promise<Verified> {
+  const startMs = performance.now();
+  const reply = await ask(run, "workload.verify", { handle });
+  const verified: Verified = {
+    type: "verified",
+    bytes: count(reply, "bytes"),
+    mismatches: count(reply, "mismatches"),
+    ms: Math.round(performance.now() - startMs),
+  };
+  run.tell(verified);
+  if (verified.mismatches === 0) return verified;
+  throw broken(
+    "the workload's memory",
+    `${verified.mismatches} of ${formatBytes(verified.bytes)} are not what the guest wrote`,
+    "look at the host: it discarded or changed pages that were not in the balloon",
+  );
+}
+
+async function tellStatistics(run: Run): Promise<void> {
+  const { vmm, signal, plan } = run;
+  const startMs = performance.now();
+  const { tags } = await vmm.balloon.statistics({ signal, timeoutMs: plan.timeoutMs });
+  run.tell({ type: "statistics", values: tags, ms: Math.round(performance.now() - startMs) });
+}
+
+function summarize(parts: {
+  run: Run;
+  readyMs: number;
+  settled: readonly Settled[];
+  verified: readonly Verified[];
+}): Summary {
+  const { run, readyMs, settled, verified } = parts;
+  const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
+  const moves = settled.map(({ before, after, ms }) => {
+    const pages = after.frames.held - before.frames.held;
+    return { pages, ms, kicks: after.notifications - before.notifications };
+  });
+  const ups = moves.filter(({ pages }) => pages > 0);
+  const downs = moves.filter(({ pages }) => pages < 0);
+  return {
+    type: "summary",
+    targets: settled.length,
+    readyMs: Math.round(readyMs),
+    sessionMs: Math.round(performance.now() - run.launchedMs),
+    inflatedPages: sum(ups.map(({ pages }) => pages)),
+    inflateMs: Math.round(sum(ups.map(({ ms }) => ms))),
+    deflatedPages: sum(downs.map(({ pages }) => -pages)),
+    deflateMs: Math.round(sum(downs.map(({ ms }) => ms))),
+    verifiedBytes: sum(verified.map(({ bytes }) => bytes)),
+    mismatches: sum(verified.map(({ mismatches }) => mismatches)),
+    kicks: sum(moves.map(({ kicks }) => kicks)),
+  };
+}
