@@ -29,14 +29,16 @@ import {
   type Statistics,
   type Transport,
 } from "../../runtime/index.ts";
-import { type CoreSource, loadCore } from "./core.ts";
+import { type CoreSource, foreignCore, loadCore } from "./core.ts";
 
 export interface BalloonOptions {
   /** The VM's memory: its offset 0 is guest physical address 0. */
   readonly memory: WebAssembly.Memory;
   /** The machine that the driver runs on. */
   readonly hal: Hal;
-  /** Where the core keeps its own things: page-aligned, not at 0; `balloonArenaBytes` says how much. */
+  /**
+   * Where the core keeps its own things: page-aligned, not at 0; `balloonArenaBytes` says how much.
+   */
   readonly arena: MemoryRange;
   /** The RAM that guest and balloon share: page-aligned, without the arena. */
   readonly ram: readonly MemoryRange[];
@@ -53,7 +55,9 @@ export interface BalloonOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a guest program in a wasm module of its own may import, to share memory with the balloon. */
+/**
+ * What a guest program in a wasm module of its own may import, to share memory with the balloon.
+ */
 export interface GuestImports {
   /** The first PFN of a run of at most `most` frames, or -1. */
   allocate(most: number): number;
@@ -65,12 +69,16 @@ export interface GuestImports {
 export interface Balloon extends AsyncDisposable {
   /**
    * Does all that can be done now.
-   * @returns when to call again though no interrupt came, in the Hal's milliseconds; undefined: never.
+   * @returns when to call again though no interrupt came, in the Hal's milliseconds; undefined:
+   * never.
    */
   step(): number | undefined;
   /** The device raised its interrupt: acknowledges it and steps. False: it was another device's. */
   interrupt(): boolean;
-  /** Steps by itself until the signal aborts or the balloon stops; interrupts still come by `interrupt`. */
+  /**
+   * Steps by itself until the signal aborts or the balloon stops; interrupts still come by
+   * `interrupt`.
+   */
   run(options: { signal: AbortSignal }): Promise<void>;
   status(): DriverStatus;
   counts(): FrameCounts;
@@ -88,7 +96,9 @@ export interface Balloon extends AsyncDisposable {
   setDeflateMode(mode: DeflateMode): void;
   /** Free pages that inflating leaves to the guest. */
   setReserve(pages: number): void;
-  /** Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete. */
+  /**
+   * Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete.
+   */
   stop(): Promise<void>;
 }
 
@@ -103,8 +113,12 @@ export async function balloonArenaBytes(
 async function instantiate(memory: WebAssembly.Memory, source?: CoreSource): Promise<CoreExports> {
   const module = await loadCore(source);
   // One thread, so program order is enough; a call is a barrier to the compiler.
-  const imports = { env: { memory }, hal: { fence: () => {} } };
-  const instance = await WebAssembly.instantiate(module, imports);
+  const fill = (first: number, length: number, value: number) => {
+    const words = (length * FRAME_BYTES) / Uint32Array.BYTES_PER_ELEMENT;
+    new Uint32Array(memory.buffer, (first >>> 0) * FRAME_BYTES, words).fill(value);
+  };
+  const imports = { env: { memory }, hal: { fence: () => {}, fill } };
+  const instance = await WebAssembly.instantiate(module, imports).catch(foreignCore);
   return checkCore(instance.exports as unknown as CoreExports);
 }
 

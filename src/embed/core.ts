@@ -16,9 +16,20 @@ export type CoreSource =
 
 let own: Promise<WebAssembly.Module> | undefined;
 
+/** For what does not load as a core: no module at all, or one that wants other imports. */
+export function foreignCore(error: unknown): never {
+  throw new BallonetError({
+    code: "core-abi",
+    what: "core.wasm",
+    seen: String(error),
+    todo: "load the core.wasm that was built with this runtime",
+  });
+}
+
 /**
  * Compiles core.wasm, for all that take a CoreSource: a response can be read only once.
- * @throws BallonetError `core-abi` when there is no file system to find the package's own in.
+ * @throws BallonetError `core-abi` when it is no module, or when there is no file system to find
+ * the package's own in.
  */
 export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module> {
   if (source === undefined) {
@@ -28,9 +39,9 @@ export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module>
   const settled = await (typeof source === "function" ? source() : source);
   if (settled instanceof WebAssembly.Module) return settled;
   if (typeof Response !== "undefined" && settled instanceof Response) {
-    return WebAssembly.compile(await settled.arrayBuffer());
+    return WebAssembly.compile(await settled.arrayBuffer()).catch(foreignCore);
   }
-  return WebAssembly.compile(settled as BufferSource);
+  return WebAssembly.compile(settled as BufferSource).catch(foreignCore);
 }
 
 async function ownCore(): Promise<WebAssembly.Module> {

@@ -1,6 +1,6 @@
 /**
- * Who is told when: the three deflate modes under every outcome of negotiation, and the personas as a
- * host sees them.
+ * Who is told when: the three deflate modes under every outcome of negotiation, and the personas as
+ * a host sees them.
  *
  * Invariant: what a mode is allowed to do is decided by what was negotiated, and by nothing else.
  */

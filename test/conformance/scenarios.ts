@@ -2,8 +2,8 @@
  * The scenarios: what guest and host do, in a few lines each, on a machine with something special
  * about it.
  *
- * It must not know mutants. Invariant: the driver passes every scenario without a verdict and without
- * a broken behaviour; each ends at rest.
+ * It must not know mutants. Invariant: the driver passes every scenario without a verdict and
+ * without a broken behaviour; each ends at rest.
  */
 import {
   type Completion,
@@ -44,7 +44,9 @@ async function targets(bench: Bench, machine: Machine = {}, more: TestVmOptions 
   return vm;
 }
 
-/** A target that is turned around while its buffers are in flight; the guest takes all it can get. */
+/**
+ * A target that is turned around while its buffers are in flight; the guest takes all it can get.
+ */
 async function reversals(bench: Bench, machine: Machine, more: TestVmOptions = {}) {
   const vm = await bench.vm({ ...more, machine });
   const turn = (target: number, ms: number) => {

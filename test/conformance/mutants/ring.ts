@@ -12,7 +12,9 @@ const SHOW = "store<u16>(ring.driverPtr, ring.posted, 2);";
 /** Flags and next of a descriptor that is chained to the one behind it. */
 const CHAINED = "(id & 1) == 0 ? ((id + 1) << 16) | 1 : 0";
 
-/** A driver that accepts INDIRECT_DESC and then gets it wrong: the core alone never sets the flag. */
+/**
+ * A driver that accepts INDIRECT_DESC and then gets it wrong: the core alone never sets the flag.
+ */
 const ACCEPT_INDIRECT = {
   file: SETTINGS,
   find: "    FEATURE.EVENT_IDX,\n  ],\n  deflateMode",

@@ -1,0 +1,238 @@
+/**
+ * A balloon that runs by itself, is stopped, and meets what is not its own. Time is faked, so nothing
+ * here waits.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Machine, MachineOptions } from "../../../src/device/index.ts";
+import { type BallonetError, type Balloon, createBalloon, frameBytes } from "../../../src/index.ts";
+import { FRAMES, PAGE, rig } from "./rig.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function running(options: Omit<MachineOptions, "memory"> = {}) {
+  const made = await rig(options);
+  return { ...made, balloon: await createBalloon(made.options) };
+}
+
+/** Lets the machine's clock and the timers pass together, interrupts as they come. */
+async function pass(machine: Machine, balloon: Balloon, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10) {
+    machine.advance(10);
+    if (machine.interruptPending) balloon.interrupt();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+}
+
+/** Whether a promise has settled by now. */
+async function settled(promise: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  promise.then(
+    () => {
+      done = true;
+    },
+    () => {
+      done = true;
+    },
+  );
+  await vi.advanceTimersByTimeAsync(0);
+  return done;
+}
+
+describe("run", () => {
+  it("chases targets without being stepped, and ends with its signal", async () => {
+    const { machine, balloon } = await running({ completion: { kind: "late", ms: 30 } });
+    const abort = new AbortController();
+    const run = balloon.run({ signal: abort.signal });
+    machine.setTarget(300);
+    await pass(machine, balloon, 200);
+    expect(machine.heldPages).toBe(300);
+    machine.setTarget(10);
+    await pass(machine, balloon, 200);
+    expect(machine.heldPages).toBe(10);
+    expect(await settled(run)).toBe(false);
+    abort.abort();
+    expect(await settled(run)).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(balloon.status().state).toBe("running");
+    machine.check();
+    expect(machine.verdicts).toEqual([]);
+  });
+
+  it("finds a new target though the interrupt got lost", async () => {
+    const { machine, balloon } = await running();
+    const abort = new AbortController();
+    const run = balloon.run({ signal: abort.signal });
+    machine.setTarget(50);
+    for (let passed = 0; passed < 2000; passed += 10) {
+      machine.advance(10);
+      await vi.advanceTimersByTimeAsync(10);
+    }
+    expect(machine.heldPages).toBe(50);
+    abort.abort();
+    await run;
+  });
+
+  it("does nothing for a signal that was aborted before", async () => {
+    const { machine, balloon } = await running();
+    const before = machine.trace.last;
+    await balloon.run({ signal: AbortSignal.abort() });
+    expect(machine.trace.last).toBe(before);
+  });
+
+  it("sleeps when there is nothing to do", async () => {
+    const { machine, balloon } = await running();
+    const abort = new AbortController();
+    const run = balloon.run({ signal: abort.signal });
+    const before = machine.trace.last;
+    await pass(machine, balloon, 60_000);
+    // Two reads a second: the status, and num_pages.
+    expect(machine.trace.last - before).toBeLessThanOrEqual(2 * 61);
+    abort.abort();
+    await run;
+  });
+
+  it("ends when the balloon is stopped", async () => {
+    const { machine, balloon } = await running();
+    const run = balloon.run({ signal: new AbortController().signal });
+    machine.setTarget(300);
+    await pass(machine, balloon, 50);
+    await balloon.stop();
+    expect(await settled(run)).toBe(true);
+    expect(balloon.counts()).toMatchObject({ held: 0, free: FRAMES });
+    expect(balloon.status().state).toBe("stopped");
+    expect(machine.status).toBe(0);
+    expect(machine.verdicts).toEqual([]);
+  });
+});
+
+describe("stop", () => {
+  it("may be asked for twice, and takes no more steps afterwards", async () => {
+    const { machine, balloon } = await running();
+    await balloon.stop();
+    const before = machine.trace.last;
+    await balloon.stop();
+    expect(balloon.step()).toBeUndefined();
+    expect(machine.trace.last).toBe(before);
+    expect(balloon.allocate(1)?.length).toBe(1);
+  });
+
+  it("takes back at once what a device never answered for", async () => {
+    const { machine, balloon } = await running({ profile: "libkrun" });
+    machine.setTarget(500);
+    balloon.interrupt();
+    expect(balloon.counts().inflating).toBe(500);
+    await balloon.stop();
+    expect(balloon.counts()).toMatchObject({ inflating: 0, free: FRAMES });
+  });
+
+  it("waits for a slow reset", async () => {
+    const { machine, balloon } = await running();
+    machine.inject({ name: "reset-slow", times: 5 });
+    const stop = balloon.stop();
+    expect(await settled(stop)).toBe(false);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await settled(stop)).toBe(true);
+    await stop;
+    expect(balloon.status().state).toBe("stopped");
+  });
+
+  it("says so when the reset never ends, and keeps what the device may still use", async () => {
+    const { machine, balloon } = await running();
+    machine.setTarget(100);
+    balloon.interrupt();
+    machine.inject({ name: "reset-never-clears" });
+    const stop = balloon.stop().catch((error: BallonetError) => error);
+    await vi.advanceTimersByTimeAsync(5000);
+    const error = (await stop) as BallonetError;
+    expect(error.code).toBe("reset-timeout");
+    expect(error.seen).toMatch(/1000 polls/);
+    expect(error.todo).toMatch(/lost/);
+    expect(balloon.counts().held).toBe(100);
+  });
+
+  it("is what disposing does", async () => {
+    const { machine, balloon } = await running();
+    await balloon[Symbol.asyncDispose]();
+    expect(balloon.status().state).toBe("stopped");
+    expect(machine.status).toBe(0);
+  });
+});
+
+describe("interrupts", () => {
+  it("of another device are not ours", async () => {
+    const { machine, balloon } = await running();
+    machine.spuriousInterrupt();
+    const before = machine.trace.last;
+    expect(balloon.interrupt()).toBe(false);
+    // One read of the ISR status and nothing else.
+    expect(machine.trace.last - before).toBe(1);
+    machine.setTarget(1);
+    // The new target, then the buffer that came back inside the notification.
+    expect([1, 2, 3].map(() => balloon.interrupt())).toEqual([true, true, false]);
+    expect(machine.heldPages).toBe(1);
+  });
+});
+
+describe("frames for the guest", () => {
+  it("come and go", async () => {
+    const { balloon, options } = await running();
+    const run = balloon.allocate(10);
+    if (run === undefined) throw new Error("there are free frames");
+    expect(balloon.counts()).toMatchObject({ used: run.length, free: FRAMES - run.length });
+    expect(frameBytes(options.memory, run.first)).toHaveLength(PAGE);
+    expect(frameBytes(options.memory, run.first).byteOffset).toBe(run.first * PAGE);
+    balloon.release(run);
+    expect(balloon.counts()).toMatchObject({ used: 0, free: FRAMES });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 33])("not %d of them", async (most) => {
+    const { balloon } = await running();
+    expect(() => balloon.allocate(most)).toThrow(
+      expect.objectContaining({ code: "memory", seen: String(most) }),
+    );
+  });
+
+  it.each([
+    { first: 1, length: 1 },
+    { first: 0, length: 1 },
+    { first: 1, length: 0 },
+    { first: -1, length: 2 },
+    { first: FRAMES, length: 2 },
+    { first: 2 ** 32, length: 1 },
+    { first: 1.5, length: 1 },
+  ])("are not taken back when they are not the guest's: $first, $length", async (run) => {
+    const { balloon } = await running();
+    expect(() => balloon.release(run)).toThrow(
+      expect.objectContaining({ code: "memory", todo: expect.stringContaining("that state") }),
+    );
+    expect(balloon.counts()).toMatchObject({ used: 0, free: FRAMES });
+  });
+
+  it("are not released twice, nor one frame too many", async () => {
+    const { balloon } = await running();
+    const run = balloon.allocate(4);
+    if (run === undefined) throw new Error("there are free frames");
+    expect(() => balloon.release({ ...run, length: run.length + 1 })).toThrow("not all used");
+    balloon.release(run);
+    expect(() => balloon.release(run)).toThrow("not all used");
+  });
+
+  it("come to a guest program in wasm as numbers", async () => {
+    const { balloon } = await running({ offer: { deflateOnOom: false } });
+    const { allocate, run, release } = balloon.guestImports;
+    const first = allocate(FRAMES);
+    const length = run();
+    expect(balloon.counts().used).toBe(length);
+    let got = length;
+    while (allocate(FRAMES) !== -1) got += run();
+    expect(got).toBe(FRAMES);
+    expect(run()).toBe(0);
+    release(first, length);
+    expect(balloon.counts().free).toBe(length);
+  });
+});

@@ -1,0 +1,120 @@
+/** The driver's numbers are the specification's. Invariant: compared whole, so that none is missed. */
+import { existsSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { FRAME_BYTES } from "../../../runtime/memory.ts";
+import * as driver from "../../../runtime/virtio/constants.ts";
+import * as spec from "../spec-numbers.ts";
+
+/** "QUEUE_NOTIFY_OFF" and "queueNotifyOff" are the same name. */
+function plainName(name: string): string {
+  return name.replaceAll("_", "").toLowerCase();
+}
+
+/** The entries of the specification's table that the driver has too, under the driver's names. */
+function ofSpec(
+  ours: Readonly<Record<string, unknown>>,
+  table: Readonly<Record<string, number>>,
+  names: Readonly<Record<string, string>> = {},
+): Record<string, number | undefined> {
+  const byName = new Map(Object.entries(table).map(([name, n]) => [plainName(name), n]));
+  return Object.fromEntries(
+    Object.keys(ours).map((name) => [name, byName.get(plainName(names[name] ?? name))]),
+  );
+}
+
+function offsets(fields: Readonly<Record<string, driver.Field>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(fields).map(([name, { offset }]) => [name, offset]));
+}
+
+/** Bits that the third table does not have: the driver only names them, to count or to print. */
+const NAMED_ONLY = [
+  "NOTIFY_ON_EMPTY",
+  "ANY_LAYOUT",
+  "ORDER_PLATFORM",
+  "SR_IOV",
+  "NOTIFICATION_DATA",
+  "NOTIF_CONFIG_DATA",
+  "ADMIN_VQ",
+];
+
+/** 4.1.4.3: what stands after the fields that every device has. */
+const SPEC_COMMON_BEYOND: Readonly<Record<string, number>> = {
+  queueNotifConfigData: 56,
+  queueReset: 58,
+};
+
+describe("the driver's constants", () => {
+  it("ids", () => {
+    expect(driver.VIRTIO_PCI_VENDOR).toBe(spec.SPEC_ID.vendor);
+    expect(driver.DEVICE_ID_BALLOON).toBe(spec.SPEC_ID.balloon);
+    const { balloonModern, balloonTransitional } = spec.SPEC_ID;
+    expect([...driver.BALLOON_PCI_IDS]).toEqual([balloonModern, balloonTransitional]);
+  });
+
+  it("feature bits of the balloon and of rings", () => {
+    const rings = Object.fromEntries(
+      Object.entries(driver.FEATURE).filter(([name]) => !NAMED_ONLY.includes(name)),
+    );
+    const { BALLOON_FEATURE } = driver;
+    expect(BALLOON_FEATURE).toEqual(ofSpec(BALLOON_FEATURE, spec.SPEC_FEATURE));
+    const names = {
+      INDIRECT_DESC: "ringIndirectDesc",
+      EVENT_IDX: "ringEventIdx",
+    };
+    expect(rings).toEqual(ofSpec(rings, spec.SPEC_FEATURE, names));
+    const known = Object.keys(BALLOON_FEATURE).length + Object.keys(rings).length;
+    expect(known).toBe(Object.keys(spec.SPEC_FEATURE).length);
+  });
+
+  it("status bits", () => {
+    const names = { DEVICE_NEEDS_RESET: "needsReset" };
+    expect(driver.STATUS).toEqual(ofSpec(driver.STATUS, spec.SPEC_STATUS, names));
+    expect(Object.keys(driver.STATUS)).toHaveLength(Object.keys(spec.SPEC_STATUS).length);
+  });
+
+  it("device configuration", () => {
+    expect(offsets(driver.BALLOON_CONFIG)).toEqual({ ...spec.SPEC_CONFIG });
+    const widths = Object.values(driver.BALLOON_CONFIG).map(({ width }) => width);
+    expect(widths).toEqual([4, 4, 4, 4]);
+    expect(driver.BALLOON_CONFIG_LENGTH).toBe(spec.SPEC_CONFIG.freePageHintCmdId);
+  });
+
+  it("the common configuration: offsets, and widths that reach the next field", () => {
+    const { COMMON } = driver;
+    const names: Record<string, string> = {};
+    for (const area of ["Desc", "Driver", "Device"]) names[`queue${area}Low`] = `queue${area}`;
+    const ours = Object.entries(offsets(COMMON));
+    const beyond = ours.filter(([, offset]) => offset >= driver.COMMON_LENGTH);
+    for (const [name, offset] of beyond) expect(offset).toBe(SPEC_COMMON_BEYOND[name]);
+    const always = ours.filter(([, offset]) => offset < driver.COMMON_LENGTH);
+    const low = Object.fromEntries(always.filter(([name]) => !name.endsWith("High")));
+    expect(low).toEqual(ofSpec(low, spec.SPEC_COMMON, names));
+    expect(Object.keys(low)).toHaveLength(Object.keys(spec.SPEC_COMMON).length);
+    const fields: driver.Field[] = Object.values(COMMON);
+    const sorted = fields.sort((a, b) => a.offset - b.offset);
+    const ends = sorted.map(({ offset, width }) => offset + width);
+    const starts = sorted.slice(1).map(({ offset }) => offset);
+    expect(ends.slice(0, -1)).toEqual(starts);
+    expect(ends).toContain(driver.COMMON_LENGTH);
+  });
+
+  it("capability types, ISR bits and statistics", () => {
+    const cap = { COMMON: "commonCfg", NOTIFY: "notifyCfg", ISR: "isrCfg", DEVICE: "deviceCfg" };
+    const more = { PCI: "pciCfg", SHARED_MEMORY: "sharedMemoryCfg", VENDOR: "vendorCfg" };
+    const { CFG_TYPE, ISR, STAT } = driver;
+    expect(CFG_TYPE).toEqual(ofSpec(CFG_TYPE, spec.SPEC_CAP, { ...cap, ...more }));
+    expect(ISR).toEqual(ofSpec(ISR, spec.SPEC_ISR));
+    const faults = { MAJFLT: "majorFaults", MINFLT: "minorFaults" };
+    const memory = { MEMFREE: "memoryFree", MEMTOT: "memoryTotal", AVAIL: "available" };
+    const huge = { HTLB_PGALLOC: "hugePagesAllocated", HTLB_PGFAIL: "hugePagesFailed" };
+    expect(STAT).toEqual(ofSpec(STAT, spec.SPEC_STAT, { ...faults, ...memory, ...huge }));
+    expect(Object.keys(STAT)).toHaveLength(Object.keys(spec.SPEC_STAT).length);
+    expect(driver.STAT_LENGTH).toBe(spec.SPEC_STAT_BYTES);
+    expect(FRAME_BYTES).toBe(spec.SPEC_PAGE_BYTES);
+  });
+
+  it("are compared on the device's side too", () => {
+    const other = new URL("../device/numbers.test.ts", import.meta.url);
+    expect(existsSync(other)).toBe(true);
+  });
+});
