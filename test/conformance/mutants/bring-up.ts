@@ -5,7 +5,6 @@ const BRING_UP = "runtime/virtio/bring-up.ts";
 const DRIVER = "runtime/balloon/driver.ts";
 const LINK = "runtime/balloon/link.ts";
 const QUEUES = "runtime/balloon/queues.ts";
-const TRANSPORT = "runtime/virtio/modern-pci.ts";
 
 export const bringUpMutants: readonly Mutant[] = [
   {
@@ -42,9 +41,9 @@ export const bringUpMutants: readonly Mutant[] = [
   },
   {
     id: "writes status bits instead of adding them",
-    file: TRANSPORT,
-    find: "this.at.common.write(COMMON.deviceStatus, before | bits);",
-    replace: "this.at.common.write(COMMON.deviceStatus, bits);",
+    file: "runtime/virtio/transport.ts",
+    find: "if (before !== STATUS_GONE) return before | bits;",
+    replace: "if (before !== STATUS_GONE) return bits;",
     breaks: "G-STATUS-CLEARED",
     scenario: "several targets",
   },

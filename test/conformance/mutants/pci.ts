@@ -90,8 +90,8 @@ export const pciMutants: readonly Mutant[] = [
     id: "writes into a capability",
     file: STRUCTURES,
     find: "const cfgType = config.read(address, offset + 3, 1);",
-    replace:
-      "const cfgType = config.read(address, offset + 3, 1); config.write(address, offset + 4, 1, 0);",
+    replace: `const cfgType = config.read(address, offset + 3, 1);
+    config.write(address, offset + 4, 1, 0);`,
     breaks: "P-CAP-WRITE",
     scenario: "several targets",
   },
@@ -126,16 +126,16 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "notifies with 32 bits",
     file: TRANSPORT,
-    find: "const field: Field = { offset, width: 2 };",
-    replace: "const field: Field = { offset, width: 4 };",
+    find: "this.at.notify.write(field, field.width",
+    replace: "this.at.notify.write({ ...field, width: 4 }, field.width",
     breaks: "P-NOTIFY-WIDTH",
     scenario: "several targets",
   },
   {
     id: "notifies with a 1 instead of the queue's index",
     file: TRANSPORT,
-    find: "this.at.notify.write(field, index);",
-    replace: "this.at.notify.write(field, 1);",
+    find: "field.width === 4 ? notificationData(this, index, next) : index);",
+    replace: "field.width === 4 ? notificationData(this, index, next) : 1);",
     breaks: "P-NOTIFY-VALUE",
     scenario: "several targets",
   },
@@ -183,8 +183,8 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "leaves bus mastering off",
     file: BARS,
-    find: "(before | decode | COMMAND_BUS_MASTER) &",
-    replace: "(before | decode) &",
+    find: "const able = before | decode | COMMAND_BUS_MASTER;",
+    replace: "const able = before | decode;",
     breaks: "P-BUS-MASTER",
     scenario: "several targets",
   },
@@ -231,8 +231,8 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "does not read the ISR status",
-    file: TRANSPORT,
-    find: "return CAUSES[this.at.isr.read(ISR_STATUS) & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;",
+    file: "runtime/virtio/pci-interrupts.ts",
+    find: "return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;",
     replace: "return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;",
     breaks: "Q-ISR-UNREAD",
     scenario: "somebody listens to the interrupt",
