@@ -9,7 +9,9 @@ import { describeExit } from "../vmm/exit.ts";
 import type { GuestExit } from "../vmm/vmm.ts";
 import { type Failure, LabError } from "./errors.ts";
 
-/** `enum stop_code` of the boot code (runtime/kernel/boot/kernel.h): how a panic ends the machine. */
+/**
+ * `enum stop_code` of the boot code (runtime/kernel/boot/kernel.h): how a panic ends the machine.
+ */
 export const STOP = {
   WASM_TRAP: 0x41,
   EXCEPTION: 0x42,

@@ -20,7 +20,9 @@ export interface SessionOptions {
   readonly memoryBytes?: number | undefined;
   /** Sizes of the balloon, one after the other. Default: half of memory, then 0. */
   readonly targets?: readonly Target[];
-  /** What the workload owns and verifies; 0 for none. Default: an eighth of memory, if that fits. */
+  /**
+   * What the workload owns and verifies; 0 for none. Default: an eighth of memory, if that fits.
+   */
   readonly workloadBytes?: number | undefined;
   /** Settings of the driver, as `ballonet.KEY=VALUE` words and whatever else. */
   readonly append?: string;

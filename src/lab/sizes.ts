@@ -2,7 +2,8 @@
  * Sizes as people write and read them: bytes, pages, shares of a machine's memory, milliseconds.
  *
  * It must not know what a size is for. Invariant: text that could mean two things is refused, never
- * guessed at; a plain number is such a text, because QEMU would take it for MiB and others for bytes.
+ * guessed at; a plain number is such a text, because QEMU would take it for MiB and others for
+ * bytes.
  */
 import { PAGE_BYTES } from "../vmm/vmm.ts";
 import { LabError } from "./errors.ts";

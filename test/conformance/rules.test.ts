@@ -1,6 +1,6 @@
 /**
- * Every rule of the reference device and every behaviour of ours: a scenario that the driver passes,
- * and at least one mutant of the driver that is caught.
+ * Every rule of the reference device and every behaviour of ours: a scenario that the driver
+ * passes, and at least one mutant of the driver that is caught.
  *
  * Invariant: a rule without a mutant stands in `exempt` with the reason, or this fails.
  */

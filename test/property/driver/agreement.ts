@@ -10,7 +10,9 @@ import type { Rig } from "./rig.ts";
 
 type PageState = ReturnType<Machine["pageState"]>;
 
-/** Where the host may see a frame that the ledger has in a state; `used` and `free` see `theirs`. */
+/**
+ * Where the host may see a frame that the ledger has in a state; `used` and `free` see `theirs`.
+ */
 const SEEN: Partial<Record<FrameState, readonly PageState[]>> = {
   inflating: ["guest", "inflating", "held"],
   held: ["held"],

@@ -1,6 +1,6 @@
 /**
- * What createBalloon makes of options that make no sense: an error with a code, what was seen and what
- * to do, before the device is touched.
+ * What createBalloon makes of options that make no sense: an error with a code, what was seen and
+ * what to do, before the device is touched.
  */
 import { describe, expect, it } from "vitest";
 import {

@@ -1,6 +1,6 @@
 /**
- * Memory pressure in virtual time: the gentle policy's pace, and what a shortage of the guest does to
- * balloon and target.
+ * Memory pressure in virtual time: the gentle policy's pace, and what a shortage of the guest does
+ * to balloon and target.
  */
 import { describe, expect, it } from "vitest";
 import { follow, gentle, type Policy } from "../../../src/index.ts";

@@ -1,6 +1,6 @@
 /**
- * A balloon that runs by itself, is stopped, and meets what is not its own. Time is faked, so nothing
- * here waits.
+ * A balloon that runs by itself, is stopped, and meets what is not its own. Time is faked, so
+ * nothing here waits.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Machine, MachineOptions } from "../../../src/device/index.ts";

@@ -1,4 +1,6 @@
-/** The driver's numbers are the specification's. Invariant: compared whole, so that none is missed. */
+/**
+ * The driver's numbers are the specification's. Invariant: compared whole, so that none is missed.
+ */
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { FRAME_BYTES } from "../../../runtime/memory.ts";
