@@ -7,12 +7,16 @@
 
 import { ActualWatch } from "./actual.ts";
 import type { Context } from "./context.ts";
-import type { DeviceQueue, Fate, QueueServant } from "./device-queue.ts";
+import type { DeviceMemory } from "./device-memory.ts";
+import type { Fate, QueueServant } from "./device-queue.ts";
+import type { Hinting } from "./hinting.ts";
 import type { HostPages } from "./host-pages.ts";
-import { CONFIG, DESC, FEATURE, PAGE_BYTES, PAGE_SHIFT, QUEUE, RING } from "./numbers.ts";
+import type { Lending } from "./lending.ts";
+import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "./numbers.ts";
 import { arraysEqual, readPfns } from "./pfns.ts";
+import type { PoisonWatch } from "./poison.ts";
 import type { BalloonHabits } from "./profile.ts";
-import type { Taken } from "./split-ring.ts";
+import type { Taken } from "./ring.ts";
 import type { DeviceType } from "./virtio.ts";
 
 /** What devices in the field take in one buffer, and what drivers should keep to. */
@@ -30,6 +34,21 @@ interface Request {
   readonly turn: number;
 }
 
+export interface BalloonParts {
+  readonly habits: BalloonHabits;
+  readonly configBytes: number;
+  readonly pages: HostPages;
+  readonly frames: number;
+  readonly offered: bigint;
+  readonly own: DeviceMemory;
+  readonly lending: Lending;
+  readonly hinting: Hinting;
+  readonly poison: PoisonWatch;
+  /** Features are settled. */
+  onNegotiated(features: bigint): void;
+  onReset(): void;
+}
+
 export class Balloon implements DeviceType {
   readonly configBytes: number;
   readonly pages: HostPages;
@@ -40,37 +59,22 @@ export class Balloon implements DeviceType {
   private readonly context: Context;
   private readonly habits: BalloonHabits;
   private readonly frames: number;
-  private readonly queues: readonly DeviceQueue[];
+  private readonly parts: BalloonParts;
   private readonly requests = new Map<Taken, Request>();
+  private readonly offered: bigint;
   private features = 0n;
-  private offered: bigint;
   private lastReadTarget = 0;
-  /** Pages of queues and buffers, as of one turn: a burst of many buffers asks for them each time. */
-  private own = { turn: -1, inFlight: 0, pages: new Set<number>() };
 
-  constructor(
-    context: Context,
-    parts: {
-      readonly habits: BalloonHabits;
-      readonly pages: HostPages;
-      readonly frames: number;
-      readonly offered: bigint;
-      readonly queues: readonly DeviceQueue[];
-      readonly onReset: () => void;
-    },
-  ) {
+  constructor(context: Context, parts: BalloonParts) {
     this.context = context;
+    this.parts = parts;
     this.habits = parts.habits;
-    this.configBytes = parts.habits.configBytes;
+    this.configBytes = parts.configBytes;
     this.pages = parts.pages;
     this.frames = parts.frames;
     this.offered = parts.offered;
-    this.queues = parts.queues;
-    this.onReset = parts.onReset;
     this.actualWatch = new ActualWatch(context);
   }
-
-  private readonly onReset: () => void;
 
   /** The servant of the inflate or the deflate queue. */
   servant(kind: Kind): QueueServant {
@@ -82,16 +86,26 @@ export class Balloon implements DeviceType {
 
   negotiated(features: bigint): void {
     this.features = features;
+    this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
+    this.parts.onNegotiated(features);
+  }
+
+  started(): void {
+    this.parts.poison.start();
   }
 
   reset(): void {
+    const { poison, hinting, lending } = this.parts;
     this.requests.clear();
     this.pages.clear();
+    poison.reset();
+    hinting.reset();
+    lending.reset();
     this.actualWatch.reset();
     this.features = 0n;
     this.lastReadTarget = 0;
     if (this.habits.actualAfterReset === "zero") this.actual = 0;
-    this.onReset();
+    this.parts.onReset();
   }
 
   readConfig(offset: number): number {
@@ -103,10 +117,10 @@ export class Balloon implements DeviceType {
         return this.actual >>> 0;
       case CONFIG.freePageHintCmdId:
         this.judgeOptional(FEATURE.freePageHint, "free_page_hint_cmd_id");
-        return 0;
+        return this.parts.hinting.read();
       case CONFIG.poisonVal:
         this.judgeOptional(FEATURE.pagePoison, "poison_val");
-        return 0;
+        return this.parts.poison.value;
       default:
         return 0;
     }
@@ -116,6 +130,7 @@ export class Balloon implements DeviceType {
     if (offset === CONFIG.numPages || offset === CONFIG.freePageHintCmdId) {
       this.context.judge.breach("Q-READ-ONLY", `a write of ${value} at offset ${offset}`);
     }
+    if (offset === CONFIG.poisonVal) this.parts.poison.write(value);
     if (offset !== CONFIG.actual) return;
     const { pages } = this;
     this.actualWatch.write(
@@ -152,12 +167,16 @@ export class Balloon implements DeviceType {
     }
   }
 
+  private has(feature: number): boolean {
+    return ((this.features >> BigInt(feature)) & 1n) === 1n;
+  }
+
   private get mustTellHost(): boolean {
-    return ((this.features >> BigInt(FEATURE.mustTellHost)) & 1n) === 1n;
+    return this.has(FEATURE.mustTellHost);
   }
 
   private get deflateOnOom(): boolean {
-    return ((this.features >> BigInt(FEATURE.deflateOnOom)) & 1n) === 1n;
+    return this.has(FEATURE.deflateOnOom);
   }
 
   private serve(kind: Kind, taken: Taken): Fate {
@@ -185,6 +204,7 @@ export class Balloon implements DeviceType {
     if (acted) this.judgeArray(taken, request);
     for (const pfn of request.moved) {
       if (acted) this.judgeTouched(pfn, kind === "inflate" ? "D12" : "D10", taken.entry);
+      if (kind === "deflate") this.parts.poison.cameBack(pfn, this.pages.isSpared(pfn));
       this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
     }
     this.actualWatch.acknowledged(kind, request.moved.length);
@@ -213,7 +233,7 @@ export class Balloon implements DeviceType {
 
   private move(kind: Kind, taken: Taken, pfns: Uint32Array): number[] {
     const moved: number[] = [];
-    const own = kind === "inflate" ? this.deviceMemory() : undefined;
+    const own = kind === "inflate" ? this.parts.own.pages() : undefined;
     let before = -1;
     let disordered = false;
     for (const pfn of pfns) {
@@ -248,6 +268,7 @@ export class Balloon implements DeviceType {
     if (spare) {
       judge.breach("Q-DEVICE-MEMORY", `inflate: page ${pfn} is used by a queue`, entries);
     }
+    this.parts.lending.given(pfn, taken);
     this.pages.take(pfn, spare);
     return true;
   }
@@ -274,30 +295,6 @@ export class Balloon implements DeviceType {
         this.pages.set(pfn, "deflating");
         return true;
     }
-  }
-
-  /** Pages on which queues and buffers in flight lie. */
-  private deviceMemory(): ReadonlySet<number> {
-    const { turn } = this.context.clock;
-    const inFlight = this.queues.reduce((sum, { ring }) => sum + (ring?.inFlight.size ?? 0), 0);
-    if (turn === this.own.turn && inFlight === this.own.inFlight) return this.own.pages;
-    const found = new Set<number>();
-    this.own = { turn, inFlight, pages: found };
-    const add = (address: number, bytes: number) => {
-      const last = (address + Math.max(bytes, 1) - 1) / PAGE_BYTES;
-      for (let pfn = Math.floor(address / PAGE_BYTES); pfn <= last; pfn += 1) found.add(pfn);
-    };
-    for (const { ring } of this.queues) {
-      if (ring === undefined) continue;
-      const { size, descAddress, driverAddress, deviceAddress } = ring.layout;
-      add(descAddress, size * RING.descBytes);
-      add(driverAddress, RING.headerBytes + size * RING.driverBytes + RING.eventBytes);
-      add(deviceAddress, RING.headerBytes + size * RING.deviceBytes + RING.eventBytes);
-      for (const { chain } of ring.inFlight.values()) {
-        for (const { address, length } of chain.elements) add(address, length);
-      }
-    }
-    return found;
   }
 
   private judgeShape(kind: Kind, taken: Taken): void {
@@ -351,12 +348,3 @@ export class Balloon implements DeviceType {
     this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
   }
 }
-
-/** The queues' names, for the trace. */
-export const QUEUE_NAMES: Readonly<Record<number, string>> = {
-  [QUEUE.inflate]: "inflateq",
-  [QUEUE.deflate]: "deflateq",
-  [QUEUE.stats]: "statsq",
-  [QUEUE.freePage]: "free_page_vq",
-  [QUEUE.reporting]: "reporting_vq",
-};

@@ -35,6 +35,8 @@ export interface Table {
   readonly descAddress: number;
   readonly size: number;
   readonly indirectNegotiated: boolean;
+  /** End of the memory that device-writable parts may lie in, where it is beyond what exists. */
+  readonly reachBytes: number;
 }
 
 /** 2^32: the most bytes that a chain may describe (virtio 1.3, 2.7.5.2). */
@@ -73,7 +75,7 @@ export function walkChain(context: Context, table: Table, head: number): Chain |
     if (descriptor.next >= entries) return "R-NEXT-RANGE";
     index = descriptor.next;
   }
-  return measure(context, head, descriptors, elements, inIndirect);
+  return measure(context, table, { head, descriptors, elements, indirect: inIndirect });
 }
 
 /** Whether the descriptors in memory are still those of the chain. */
@@ -122,11 +124,10 @@ function readAt(context: Context, at: number, index: number): Descriptor | undef
 
 function measure(
   context: Context,
-  head: number,
-  descriptors: readonly Descriptor[],
-  elements: readonly Descriptor[],
-  indirect: boolean,
+  { reachBytes }: Table,
+  walked: Pick<Chain, "head" | "descriptors" | "elements" | "indirect">,
 ): Chain | RuleId {
+  const { head, elements } = walked;
   let readableBytes = 0;
   let writableBytes = 0;
   for (const element of elements) {
@@ -138,8 +139,9 @@ function measure(
     else readableBytes += element.length;
   }
   if (readableBytes + writableBytes > CHAIN_BYTES_MAX) return "R-CHAIN-BYTES";
-  for (const element of elements) {
-    if (!context.memory.contains(element.address, element.length)) return "R-BUFFER-MEMORY";
+  for (const { address, length, flags } of elements) {
+    const named = (flags & DESC.write) !== 0 && address + length <= reachBytes;
+    if (!named && !context.memory.contains(address, length)) return "R-BUFFER-MEMORY";
   }
-  return { head, descriptors, elements, readableBytes, writableBytes, indirect };
+  return { ...walked, readableBytes, writableBytes };
 }

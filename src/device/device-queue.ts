@@ -8,7 +8,9 @@
 import { type Completion, CompletionQueue } from "./completion.ts";
 import type { Context } from "./context.ts";
 import type { FaultBox } from "./faults.ts";
-import { SplitRing, type Taken } from "./split-ring.ts";
+import type { QueueRole } from "./queue-plan.ts";
+import type { Taken } from "./ring.ts";
+import { SplitRing } from "./split-ring.ts";
 
 /** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
 export type Fate = "return" | "hold" | "lose";
@@ -22,12 +24,17 @@ export interface QueueServant {
 
 export interface QueueOptions {
   readonly index: number;
+  readonly role: QueueRole | undefined;
+  /** The feature bit that the queue belongs to, if any. */
+  readonly feature: number | undefined;
   readonly name: string;
   readonly maxSize: number;
   readonly notifyOff: number;
   readonly completion: Completion;
   /** Whether the device asks for no notifications while it still has buffers to return. */
   readonly quietWhileBusy: boolean;
+  /** Where the guest's memory ends for ranges that are only named. */
+  readonly reachBytes: number;
 }
 
 /** The device's ways out of a queue. */
@@ -41,7 +48,7 @@ export interface QueueExits {
 }
 
 export class DeviceQueue {
-  readonly options: QueueOptions;
+  options: QueueOptions;
   size: number;
   enabled = false;
   descAddress = 0;
@@ -54,7 +61,7 @@ export class DeviceQueue {
   private readonly context: Context;
   private readonly exits: QueueExits;
   private readonly faults: FaultBox;
-  private readonly completions: CompletionQueue<Taken>;
+  private completions: CompletionQueue<Taken>;
 
   constructor(context: Context, options: QueueOptions, exits: QueueExits, faults: FaultBox) {
     this.context = context;
@@ -62,9 +69,16 @@ export class DeviceQueue {
     this.exits = exits;
     this.faults = faults;
     this.size = options.maxSize;
-    this.completions = new CompletionQueue(context, options.completion, (done) =>
-      this.finish(done),
-    );
+    this.completions = this.freshCompletions();
+  }
+
+  /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */
+  become(options: QueueOptions, servant: QueueServant | undefined): void {
+    this.completions.forget();
+    this.options = options;
+    this.servant = servant;
+    this.size = options.maxSize;
+    this.completions = this.freshCompletions();
   }
 
   get exists(): boolean {
@@ -84,10 +98,11 @@ export class DeviceQueue {
 
   enable(eventIdx: boolean, indirect: boolean): void {
     const { size, descAddress, driverAddress, deviceAddress } = this;
-    const { name } = this.options;
+    const { name, reachBytes } = this.options;
     const addresses = { descAddress, driverAddress, deviceAddress };
+    const layout = { name, size, ...addresses, eventIdx, indirect, reachBytes };
     this.enabled = true;
-    this.ring = new SplitRing(this.context, { name, size, ...addresses, eventIdx, indirect });
+    this.ring = new SplitRing(this.context, layout);
   }
 
   /** Takes and serves everything that is available. */
@@ -123,6 +138,11 @@ export class DeviceQueue {
     // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();
     else ring.allowKicks(!this.quiet);
+  }
+
+  private freshCompletions(): CompletionQueue<Taken> {
+    const { completion } = this.options;
+    return new CompletionQueue(this.context, completion, (done) => this.finish(done));
   }
 
   private get quiet(): boolean {

@@ -79,7 +79,10 @@ export class GuestMemory {
     this.words.fill(word, start, start + PAGE_BYTES / 4);
   }
 
-  /** Byte offset in the page of the first word that differs from `word`; -1 when all are equal. */
+  /**
+   * Byte offset in the page of the first word that differs from `word`, which is garbage; -1 when
+   * all are equal.
+   */
   firstDifference(pfn: number, word: number): number {
     this.refresh();
     if (this.uniform(pfn, word)) return -1;
@@ -90,6 +93,24 @@ export class GuestMemory {
       if (words[i] !== word) return (i - start) * 4;
     }
     return -1;
+  }
+
+  /** Byte offset in the page of the first word that is `word`; -1 when there is none. */
+  firstEqual(pfn: number, word: number): number {
+    this.refresh();
+    const start = pfn * (PAGE_BYTES / 4);
+    const at = this.words.subarray(start, start + PAGE_BYTES / 4).indexOf(word >>> 0);
+    return at < 0 ? -1 : at * 4;
+  }
+
+  /** As `firstDifference`, for any word: a fill of zeros, for example, or of ones. */
+  firstOther(pfn: number, word: number): number {
+    this.refresh();
+    const start = pfn * (PAGE_BYTES / 4);
+    const at = this.words
+      .subarray(start, start + PAGE_BYTES / 4)
+      .findIndex((one) => one !== word >>> 0);
+    return at < 0 ? -1 : at * 4;
   }
 
   /**

@@ -16,9 +16,7 @@
  * found out and a guest that reads it reads nonsense.
  */
 
-import type { Context } from "./context.ts";
-import { PAGE_BYTES } from "./numbers.ts";
-import { mix } from "./random.ts";
+import type { Garbage } from "./garbage.ts";
 
 /** `guest`: not the host's. `inflating`: taken, not acknowledged. `held`. `deflating`: told, not acked. */
 export type PageState = "guest" | "inflating" | "held" | "deflating";
@@ -42,17 +40,13 @@ const SPARED = 0x40;
 const CHUNK_PAGES = 4096;
 
 export class HostPages {
-  private readonly context: Context;
-  private readonly garbage: boolean;
-  private readonly seed: number;
+  private readonly garbage: Garbage;
   private chunks: (Uint8Array | undefined)[] = [];
   /** Pages in each state, by its code; that of `guest` means nothing. */
   private readonly counts = [0, 0, 0, 0];
 
-  constructor(context: Context, garbage: boolean, seed: number) {
-    this.context = context;
+  constructor(garbage: Garbage) {
     this.garbage = garbage;
-    this.seed = seed;
   }
 
   /** How many pages are in a state that is the host's. */
@@ -72,7 +66,7 @@ export class HostPages {
   /** The host takes a page: it becomes `inflating` and, unless spared, garbage. */
   take(pfn: number, spare: boolean): void {
     this.move(pfn, "inflating", spare ? SPARED : 0);
-    if (this.fillable(pfn) && !spare) this.context.memory.fillPage(pfn, mix(pfn, this.seed));
+    if (!spare) this.garbage.fill(pfn);
   }
 
   /** Moves a page on; what is known about its contents is kept while the host has it. */
@@ -86,10 +80,15 @@ export class HostPages {
    */
   newlyTouched(pfn: number): number {
     const code = this.code(pfn);
-    if (!this.fillable(pfn) || (code & (TOUCHED | SPARED)) !== 0 || (code & 3) === GUEST) return -1;
-    const at = this.context.memory.firstDifference(pfn, mix(pfn, this.seed));
+    if ((code & (TOUCHED | SPARED)) !== 0 || (code & 3) === GUEST) return -1;
+    const at = this.garbage.firstChange(pfn);
     if (at >= 0) this.write(pfn, code | TOUCHED);
     return at;
+  }
+
+  /** Whether the page was left as it was, because a queue or a buffer lies on it. */
+  isSpared(pfn: number): boolean {
+    return (this.code(pfn) & SPARED) !== 0;
   }
 
   isTouched(pfn: number): boolean {
@@ -111,10 +110,6 @@ export class HostPages {
   clear(): void {
     this.chunks = [];
     this.counts.fill(0);
-  }
-
-  private fillable(pfn: number): boolean {
-    return this.garbage && this.context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES);
   }
 
   private move(pfn: number, state: PageState, marks: number): void {

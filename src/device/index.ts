@@ -22,12 +22,14 @@ export type {
   BalloonHabits,
   BarSpec,
   CapSpec,
+  HintHabits,
   PciLook,
   Profile,
   QueueSpec,
   UsedLength,
 } from "./profile.ts";
 export { type ProfileName, profiles } from "./profiles.ts";
+export type { QueueNumbering, QueueRole } from "./queue-plan.ts";
 export type { Level, Rule } from "./rule.ts";
 export { notObservable, type RuleId, rules, type Unobservable } from "./rules.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./trace.ts";

@@ -7,10 +7,10 @@
 import type { Completion } from "./completion.ts";
 import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
-import { QUEUE } from "./numbers.ts";
 import type { Offer } from "./offer.ts";
 import type { PciLook, Profile, UsedLength } from "./profile.ts";
 import { type ProfileName, profiles } from "./profiles.ts";
+import type { QueueNumbering, QueueRole } from "./queue-plan.ts";
 import type { RuleId } from "./rules.ts";
 
 /** Width of one access, in bytes. */
@@ -26,10 +26,10 @@ export interface MachineHal {
   log(level: "debug" | "info" | "warn" | "error", line: string): void;
 }
 
-/** One schedule for all queues, or one for each of the two that move pages. */
+/** One schedule for all queues, or one for each; a queue without one returns buffers at once. */
 export type CompletionOption =
   | Completion
-  | { readonly inflate?: Completion; readonly deflate?: Completion };
+  | { readonly [role in Exclude<QueueRole, "stats">]?: Completion };
 
 export interface MachineOptions {
   /** The device to be: a name, or values of one's own. Default `strict`. */
@@ -44,6 +44,8 @@ export interface MachineOptions {
   /** Entries offered for each queue, a power of two from 2 to 1024. Default: the profile's. */
   readonly ringSize?: number;
   readonly offer?: Offer;
+  /** By which convention queues are numbered. Default: the profile's. */
+  readonly queueNumbering?: QueueNumbering;
   readonly completion?: CompletionOption;
   /** Whether the device asks for no notifications while it has buffers to return. Default no. */
   readonly quietWhileBusy?: boolean;
@@ -82,15 +84,15 @@ export class MachineOptionError extends Error {
 }
 
 /** The schedule of one queue. The statistics queue needs none. */
-export function scheduleOf(index: number, option: CompletionOption): Completion {
+export function scheduleOf(role: QueueRole | undefined, option: CompletionOption): Completion {
   if ("kind" in option) return option;
-  const schedule = index === QUEUE.inflate ? option.inflate : option.deflate;
-  return schedule ?? { kind: "immediate" };
+  const named = role === undefined || role === "stats" ? undefined : option[role];
+  return named ?? { kind: "immediate" };
 }
 
 /** The profile, with what the options change of it. Throws `MachineOptionError`. */
 export function withOptions(options: MachineOptions): Profile {
-  const { profile: wanted = "strict", ringSize, usedLength, pci } = options;
+  const { profile: wanted = "strict", ringSize, usedLength, queueNumbering, pci } = options;
   const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
   if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
   if (ringSize !== undefined && !soundRingSize(ringSize)) {
@@ -99,6 +101,7 @@ export function withOptions(options: MachineOptions): Profile {
   return {
     ...profile,
     queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
+    queueNumbering: queueNumbering ?? profile.queueNumbering,
     pci: { ...profile.pci, ...pci },
     balloon: { ...profile.balloon, ...(usedLength === undefined ? {} : { usedLength }) },
   };

@@ -4,13 +4,11 @@
  * It must not know any driver. Invariant: equal options and equal accesses give equal traces.
  */
 
-import { Balloon, QUEUE_NAMES } from "./balloon.ts";
+import { BalloonDevice } from "./balloon-device.ts";
 import { Clock } from "./clock.ts";
 import type { Context } from "./context.ts";
-import { DeviceQueue } from "./device-queue.ts";
 import { FaultBox, type FaultSpec } from "./faults.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { HostPages } from "./host-pages.ts";
 import { Judge, type Verdict } from "./judge.ts";
 import {
   type CheckOptions,
@@ -18,19 +16,16 @@ import {
   type MachineHal,
   MachineOptionError,
   type MachineOptions,
-  scheduleOf,
   withOptions,
 } from "./machine-options.ts";
 import { neighbours } from "./neighbours.ts";
-import { FEATURE, PAGE_BYTES, QUEUE, STATUS } from "./numbers.ts";
-import { offeredBits, queueSpecs } from "./offer.ts";
+import { FEATURE, STATUS } from "./numbers.ts";
 import { PciBus } from "./pci-bus.ts";
 import type { Profile } from "./profile.ts";
 import { Random } from "./random.ts";
 import type { RuleId } from "./rules.ts";
-import { StatsQueue } from "./stats.ts";
 import { Trace } from "./trace.ts";
-import { VirtioDevice } from "./virtio.ts";
+import type { VirtioDevice } from "./virtio.ts";
 import { VirtioPci } from "./virtio-pci.ts";
 
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
@@ -47,9 +42,7 @@ export class Machine {
   private readonly judge: Judge;
   private readonly clock = new Clock();
   private readonly faultBox = new FaultBox();
-  private readonly virtio: VirtioDevice;
-  private readonly balloon: Balloon;
-  private readonly statsQueue: StatsQueue;
+  private readonly device: BalloonDevice;
   private readonly bus: PciBus;
   private readonly accessMs: number;
   private accesses = 0;
@@ -57,7 +50,6 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     const profile = withOptions(options);
-    const seed = options.seed ?? 1;
     this.profile = profile;
     this.accessMs = options.accessMs ?? DEFAULT_ACCESS_MS;
     this.trace = new Trace(() => this.clock.nowMs);
@@ -66,24 +58,12 @@ export class Machine {
     const context: Context = {
       memory: new GuestMemory(options.memory),
       clock: this.clock,
-      random: new Random(seed),
+      random: new Random(options.seed ?? 1),
       trace: this.trace,
       judge: this.judge,
     };
-    const bits = offeredBits(profile, options.offer);
-    this.virtio = new VirtioDevice(context, { ...bits, ...profile }, this.faultBox);
-    this.statsQueue = new StatsQueue(context, profile.balloon);
-    this.makeQueues(context, options, bits.offered);
-    this.balloon = new Balloon(context, {
-      habits: profile.balloon,
-      pages: new HostPages(context, options.garbage ?? true, seed),
-      frames: options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES),
-      offered: bits.offered,
-      queues: this.virtio.queues,
-      onReset: () => this.statsQueue.reset(),
-    });
-    this.balloon.actual = options.staleActual ?? 0;
-    this.wire();
+    this.device = new BalloonDevice(context, profile, options, this.faultBox);
+    this.device.balloon.actual = options.staleActual ?? 0;
     this.bus = new PciBus(context);
     this.bus.functions.push(...neighbours(profile.pci));
     this.bus.functions.push(new VirtioPci(context, profile, this.virtio).pciFunction);
@@ -118,32 +98,32 @@ export class Machine {
 
   /** `num_pages`: what the host wants, in pages. */
   get target(): number {
-    return this.balloon.numPages;
+    return this.device.balloon.numPages;
   }
 
   /** `actual` as the device shows it; who owns the value depends on the profile. */
   get actual(): number {
-    return this.balloon.actual;
+    return this.device.balloon.actual;
   }
 
   /** Pages that the host has: acknowledged inflates less acknowledged deflates. */
   get heldPages(): number {
-    return this.balloon.pages.inBalloon;
+    return this.device.balloon.pages.inBalloon;
   }
 
   /** Pages whose inflate the device has taken and not returned. */
   get inflatingPages(): number {
-    return this.balloon.pages.count("inflating");
+    return this.device.balloon.pages.count("inflating");
   }
 
   /** Pages whose deflate the device has taken and not returned. */
   get deflatingPages(): number {
-    return this.balloon.pages.count("deflating");
+    return this.device.balloon.pages.count("deflating");
   }
 
   /** Whose a page is. */
   pageState(pfn: number): "guest" | "inflating" | "held" | "deflating" {
-    return this.balloon.pages.state(pfn);
+    return this.device.balloon.pages.state(pfn);
   }
 
   /** The last statistics by tag, and how many buffers were read and asked for. */
@@ -153,8 +133,45 @@ export class Machine {
     readonly requests: number;
     readonly waiting: boolean;
   } {
-    const { sample, samples, requests, waiting } = this.statsQueue;
+    const { sample, samples, requests, waiting } = this.device.stats;
     return { sample, samples, requests, waiting };
+  }
+
+  /** Pages that are hinted now: not given back by DONE, nor found in use again. */
+  get hintedPages(): number {
+    return this.device.lending.hinted.size;
+  }
+
+  /**
+   * Free page hinting: `id` is what free_page_hint_cmd_id shows; the rest was counted since the
+   * machine was made: pages and ranges taken, buffers with an id and with STOP.
+   */
+  get hinting(): {
+    readonly id: number;
+    readonly pages: number;
+    readonly ranges: number;
+    readonly starts: number;
+    readonly stops: number;
+  } {
+    const { commandId: id, counted } = this.device.hinting;
+    return { id, ...counted };
+  }
+
+  /** Free page reporting, counted since the machine was made. */
+  get reportedPages(): {
+    readonly pages: number;
+    readonly ranges: number;
+    readonly buffers: number;
+    /** Pages of reports that the device has taken and not returned. */
+    readonly inFlight: number;
+  } {
+    const inFlight = this.device.lending.reporting.size;
+    return { ...this.device.reporting.counted, inFlight };
+  }
+
+  /** `poison_val`, as the driver wrote it. */
+  get poisonValue(): number {
+    return this.device.poison.value;
   }
 
   /** What was counted since the machine was made. */
@@ -188,26 +205,46 @@ export class Machine {
       throw new MachineOptionError(`setTarget: ${pages} is not a number of pages (0 to 2^32 - 1)`);
     }
     this.trace.add("host", "target", { pages });
-    this.balloon.numPages = pages;
+    this.device.balloon.numPages = pages;
     this.virtio.configChanged();
   }
 
   /** The host asks for statistics. Returns whether a buffer was there to ask with. */
   requestStats(): boolean {
-    const queue = this.virtio.queues[QUEUE.stats];
-    if (queue === undefined || !this.virtio.live || !this.virtio.has(FEATURE.statsVq)) return false;
-    return this.statsQueue.request(queue);
+    const queue = this.device.queueOf("stats");
+    if (queue === undefined || !this.device.uses(FEATURE.statsVq)) return false;
+    return this.device.stats.request(queue);
+  }
+
+  /**
+   * The host starts a run of free page hinting. Returns the run's id; `undefined` when the driver is
+   * not up, has not accepted FREE_PAGE_HINT, or the profile never starts one.
+   */
+  startHinting(): number | undefined {
+    const { hints } = this.profile.balloon;
+    if (!this.device.uses(FEATURE.freePageHint) || !hints.served) return undefined;
+    return this.device.hinting.start();
+  }
+
+  /** The host pauses hinting: STOP (0). The driver keeps the pages that it has hinted. */
+  stopHinting(): void {
+    this.device.hinting.pause();
+  }
+
+  /** The host is done with all hinted pages: DONE (1). */
+  finishHinting(): void {
+    this.device.hinting.finish();
   }
 
   /** Moves the clock by `ms` and lets the device do what falls due. */
   advance(ms: number): void {
-    if (ms > 0) this.judgeKicks();
+    if (ms > 0) this.device.judgeKicks();
     this.clock.advance(ms);
   }
 
   /** Lets the device do everything that it has planned, however late. Returns how much that was. */
   run(): number {
-    this.judgeKicks();
+    this.device.judgeKicks();
     return this.clock.run();
   }
 
@@ -225,10 +262,7 @@ export class Machine {
 
   /** Looks at every page of the host's now; those that the guest changed become verdicts. */
   audit(): void {
-    this.balloon.audit();
-    this.statsQueue.audit();
-    if (!this.virtio.live) return;
-    for (const { ring } of this.virtio.queues) ring?.audit();
+    this.device.audit();
   }
 
   /**
@@ -238,61 +272,12 @@ export class Machine {
    */
   check(options: CheckOptions = {}): readonly Verdict[] {
     this.audit();
-    if (this.virtio.live) {
-      this.judgeKicks();
-      this.balloon.check({ memoryShort: options.memoryShort ?? false });
-      this.judgeStats();
-      if (this.virtio.interruptPending && this.virtio.onInterrupt !== undefined) {
-        this.judge.breach("Q-ISR-UNREAD", "the interrupt is still asserted");
-      }
-    }
+    if (this.virtio.live) this.device.check(options);
     return this.verdicts;
   }
 
-  private judgeKicks(): void {
-    if (!this.virtio.live) return;
-    for (const queue of this.virtio.queues) {
-      const { ring } = queue;
-      if (ring === undefined || ring.broken !== undefined || !ring.kickOwed) continue;
-      const seen = `${queue.options.name}: ${ring.waiting} buffers wait, no notification came`;
-      this.judge.breach("R-KICK-MISSING", seen);
-    }
-  }
-
-  private judgeStats(): void {
-    if (!this.virtio.has(FEATURE.statsVq) || !this.statsQueue.owed) return;
-    this.judge.breach("D19", "the device has no statistics buffer");
-  }
-
-  private makeQueues(context: Context, options: MachineOptions, offered: bigint): void {
-    const { virtio, profile } = this;
-    for (const [index, spec] of queueSpecs(profile, offered).entries()) {
-      const exits = {
-        interrupt: () => virtio.usedBuffers(),
-        broken: () => virtio.needReset(),
-        halted: () => virtio.halted || !virtio.reachesMemory(),
-      };
-      const queueOptions = {
-        index,
-        name: QUEUE_NAMES[index] ?? `queue ${index}`,
-        maxSize: spec.size,
-        notifyOff: spec.notifyOff,
-        completion: scheduleOf(index, options.completion ?? profile.completion),
-        quietWhileBusy: options.quietWhileBusy ?? false,
-      };
-      virtio.queues.push(new DeviceQueue(context, queueOptions, exits, this.faultBox));
-    }
-  }
-
-  private wire(): void {
-    const { virtio, balloon, statsQueue } = this;
-    virtio.type = balloon;
-    const [inflate, deflate, stats] = virtio.queues;
-    if (inflate !== undefined) inflate.servant = balloon.servant("inflate");
-    if (deflate !== undefined) deflate.servant = balloon.servant("deflate");
-    if (stats === undefined) return;
-    stats.servant = statsQueue;
-    statsQueue.overflow = (older) => stats.finish([older]);
+  private get virtio(): VirtioDevice {
+    return this.device.virtio;
   }
 
   private makeHal(): MachineHal {

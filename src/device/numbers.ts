@@ -52,6 +52,9 @@ export const CONFIG = {
   poisonVal: 12,
 } as const;
 
+/** Reserved values of free_page_hint_cmd_id, and the least that is a run's id (5.5.6.5). */
+export const HINT = { stop: 0, done: 1, firstId: 2 } as const;
+
 /** Virtqueue numbers as the specification fixes them (virtio 1.3, 5.5.2). */
 export const QUEUE = { inflate: 0, deflate: 1, stats: 2, freePage: 3, reporting: 4 } as const;
 

@@ -1,18 +1,21 @@
 /**
- * Which features a machine offers, and which queues go with them.
+ * Which features a machine offers, and how long its configuration is with them.
  *
- * It must not know what features do. Invariant: a queue that belongs to a feature is there exactly
- * when the feature is offered, except with profiles whose original always shows all queues.
+ * It must not know what features do. Invariant: what the caller says of a feature wins over the
+ * profile.
  */
 
-import { FEATURE, QUEUE } from "./numbers.ts";
-import type { Profile, QueueSpec } from "./profile.ts";
+import { FEATURE } from "./numbers.ts";
+import type { Profile } from "./profile.ts";
 
 /** Features to offer, where they differ from the profile's. */
 export interface Offer {
   readonly mustTellHost?: boolean;
   readonly statsVq?: boolean;
   readonly deflateOnOom?: boolean;
+  readonly freePageHint?: boolean;
+  readonly pagePoison?: boolean;
+  readonly pageReporting?: boolean;
   readonly eventIdx?: boolean;
   readonly indirect?: boolean;
   readonly version1?: boolean;
@@ -24,6 +27,9 @@ const BIT_OF = {
   mustTellHost: FEATURE.mustTellHost,
   statsVq: FEATURE.statsVq,
   deflateOnOom: FEATURE.deflateOnOom,
+  freePageHint: FEATURE.freePageHint,
+  pagePoison: FEATURE.pagePoison,
+  pageReporting: FEATURE.pageReporting,
   eventIdx: FEATURE.ringEventIdx,
   indirect: FEATURE.ringIndirectDesc,
   version1: FEATURE.version1,
@@ -48,12 +54,14 @@ export function offeredBits(
   return { offered, described: DESCRIBED };
 }
 
-/** The queues that go with the features offered. */
-export function queueSpecs(profile: Profile, offered: bigint): readonly QueueSpec[] {
-  const { queues } = profile;
-  const stats = ((offered >> BigInt(FEATURE.statsVq)) & 1n) === 1n;
-  if (queues.length > QUEUE.stats + 1) return queues;
-  const pair = queues.slice(0, QUEUE.stats);
-  if (!stats) return pair;
-  return [...pair, queues[QUEUE.stats] ?? { size: queues[0]?.size ?? 0, notifyOff: QUEUE.stats }];
+/** Bytes of configuration up to and with num_pages and actual, the hint id, and poison_val. */
+const BYTES = { always: 8, hint: 12, poison: 16 } as const;
+
+/** How long the configuration is: the fields of what is offered, and what the profile adds. */
+export function configBytes(profile: Profile, offered: bigint): number {
+  const has = (bit: number) => ((offered >> BigInt(bit)) & 1n) === 1n;
+  const hint = has(FEATURE.freePageHint) ? BYTES.hint : BYTES.always;
+  const needed = has(FEATURE.pagePoison) ? BYTES.poison : hint;
+  const { configBytes: own } = profile.balloon;
+  return own === "offered" ? needed : Math.max(own, needed);
 }

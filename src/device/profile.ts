@@ -6,6 +6,7 @@
  */
 
 import type { Completion } from "./completion.ts";
+import type { QueueNumbering } from "./queue-plan.ts";
 
 /** How a BAR is made. */
 export interface BarSpec {
@@ -62,9 +63,25 @@ export type AccessHabit = "native" | "any" | "v86";
  */
 export type UsedLength = "zero" | "total" | "pfns" | "ones";
 
+/** How a device runs free page hinting (5.5.6.5). */
+export interface HintHabits {
+  /** The id of the first run; each further run has the next one. */
+  readonly firstId: number;
+  /** Whether every run has the first id again. */
+  readonly sameId: boolean;
+  /** Whether the device says DONE as soon as the driver says STOP; otherwise the host decides. */
+  readonly doneOnStop: boolean;
+  /** Whether pages are taken whatever id they come with, and also when no run is on. */
+  readonly anyId: boolean;
+  /** What becomes of a hinted page's contents. */
+  readonly fill: "garbage" | "zero";
+  /** Whether runs are ever started and buffers returned. */
+  readonly served: boolean;
+}
+
 export interface BalloonHabits {
-  /** Bytes of device configuration. */
-  readonly configBytes: number;
+  /** Bytes of device configuration; `offered`: as many as the offered features need. */
+  readonly configBytes: number | "offered";
   /** Whose value `actual` shows. `nobody`: writes are ignored and it reads 0. */
   readonly actualOwner: "driver" | "device" | "both" | "nobody";
   readonly actualAfterReset: "zero" | "kept";
@@ -79,6 +96,9 @@ export interface BalloonHabits {
   readonly statBits: 32 | 64;
   /** Whether requests for statistics are made. */
   readonly statsServed: boolean;
+  readonly hints: HintHabits;
+  /** What `used.len` says of a report: nothing was written, or the bytes of all ranges. */
+  readonly reportUsedLength: "zero" | "total";
 }
 
 export interface QueueSpec {
@@ -90,8 +110,11 @@ export interface Profile {
   readonly name: string;
   /** Feature bits offered unless the caller says otherwise. */
   readonly features: readonly number[];
-  /** By queue number. A size of 0 is a queue that does not exist. */
+  /** By the specification's numbers, however the queues are numbered then. */
   readonly queues: readonly QueueSpec[];
+  readonly queueNumbering: QueueNumbering;
+  /** Whether, numbered as the specification does, queues without their feature are there, too. */
+  readonly queuesShown: "offered" | "all";
   readonly generation: "changes" | "never";
   readonly driverFeaturesStart: "none" | "offered";
   readonly access: AccessHabit;

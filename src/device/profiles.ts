@@ -11,15 +11,24 @@
  */
 
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "./numbers.ts";
-import type { BalloonHabits, CapSpec, PciLook, Profile, QueueSpec } from "./profile.ts";
+import type { BalloonHabits, CapSpec, HintHabits, PciLook, Profile, QueueSpec } from "./profile.ts";
 
 const DECODE = PCI_COMMAND.io | PCI_COMMAND.memory;
 
 /** Class "unclassified", as one host shows a balloon. */
 const CLASS_OTHERS = 0x00ff00;
 
+const HINTS: HintHabits = {
+  firstId: 2,
+  sameId: false,
+  doneOnStop: false,
+  anyId: false,
+  fill: "garbage",
+  served: true,
+};
+
 const HABITS: BalloonHabits = {
-  configBytes: 8,
+  configBytes: "offered",
   actualOwner: "driver",
   actualAfterReset: "zero",
   usedLength: "zero",
@@ -28,6 +37,8 @@ const HABITS: BalloonHabits = {
   returns: "by schedule",
   statBits: 64,
   statsServed: true,
+  hints: HINTS,
+  reportUsedLength: "zero",
 };
 
 function queueSpecs(sizes: readonly number[]): QueueSpec[] {
@@ -73,7 +84,9 @@ const strict: Profile = {
     FEATURE.ringEventIdx,
     FEATURE.version1,
   ],
-  queues: queueSpecs([128, 128, 128]),
+  queues: queueSpecs([128, 128, 128, 128, 128]),
+  queueNumbering: "fixed",
+  queuesShown: "offered",
   generation: "changes",
   driverFeaturesStart: "none",
   access: "native",
@@ -115,7 +128,13 @@ const qemu: Profile = {
   ],
   access: "any",
   pci: { ...LOOK, caps: [WINDOW_CAP, ...oneBar(4, [0, 0x1000, 0x2000, 0x3000]).reverse()] },
-  balloon: { ...HABITS, configBytes: 16, actualAfterReset: "kept" },
+  queues: queueSpecs([128, 128, 128, 1024, 32]),
+  queueNumbering: "compact-offered",
+  balloon: {
+    ...HABITS,
+    actualAfterReset: "kept",
+    hints: { ...HINTS, firstId: 0x8000_0000 },
+  },
 };
 
 const v86: Profile = {
@@ -128,6 +147,7 @@ const v86: Profile = {
     { size: 2, notifyOff: 1 },
     { size: 64, notifyOff: 2 },
   ],
+  queuesShown: "all",
   generation: "never",
   driverFeaturesStart: "offered",
   access: "v86",
@@ -160,6 +180,7 @@ const v86: Profile = {
     actualOwner: "device",
     actualAfterReset: "kept",
     statBits: 32,
+    hints: { ...HINTS, sameId: true, doneOnStop: true, anyId: true, fill: "zero" },
   },
 };
 
@@ -167,19 +188,27 @@ const firecracker: Profile = {
   ...strict,
   name: "firecracker",
   features: [FEATURE.statsVq, FEATURE.deflateOnOom, FEATURE.version1],
-  queues: queueSpecs([256, 256, 256]),
+  queues: queueSpecs([256, 256, 256, 256, 256]),
+  queueNumbering: "compact-offered",
   access: "any",
   pci: {
     ...LOOK,
     bars: [{ index: 0, kind: "mem64", bytes: 0x8_0000, base: 0x40_0000_0000 }],
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
-  balloon: { ...HABITS, configBytes: 12, oversize: "lose", headOnly: true },
+  balloon: {
+    ...HABITS,
+    configBytes: 12,
+    oversize: "lose",
+    headOnly: true,
+    hints: { ...HINTS, doneOnStop: true },
+  },
 };
 
 const crosvm: Profile = {
   ...strict,
   name: "crosvm",
+  queueNumbering: "compact-offered",
   features: [
     FEATURE.mustTellHost,
     FEATURE.statsVq,
@@ -200,14 +229,20 @@ const cloudHypervisor: Profile = {
   ...strict,
   name: "cloud-hypervisor",
   features: [FEATURE.deflateOnOom, FEATURE.version1],
-  queues: queueSpecs([128, 128]),
+  queues: queueSpecs([128, 128, 16, 128, 32]),
+  queueNumbering: "compact-offered",
   access: "any",
   pci: {
     ...LOOK,
     bars: [{ index: 0, kind: "mem64", bytes: 0x8_0000, base: 0x80_0000_0000 }],
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
-  balloon: { ...HABITS, actualAfterReset: "kept", oversize: "skip" },
+  balloon: {
+    ...HABITS,
+    actualAfterReset: "kept",
+    oversize: "skip",
+    reportUsedLength: "total",
+  },
 };
 
 const libkrun: Profile = {
@@ -215,6 +250,7 @@ const libkrun: Profile = {
   name: "libkrun",
   features: [FEATURE.statsVq, FEATURE.freePageHint, FEATURE.pageReporting, FEATURE.version1],
   queues: queueSpecs([256, 256, 256, 256, 256]),
+  queuesShown: "all",
   access: "any",
   pci: {
     ...LOOK,
@@ -227,6 +263,7 @@ const libkrun: Profile = {
     actualOwner: "nobody",
     returns: "never",
     statsServed: false,
+    hints: { ...HINTS, served: false },
   },
 };
 

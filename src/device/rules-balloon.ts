@@ -2,7 +2,8 @@
  * Rules of the balloon itself (virtio 1.3, 5.5) and what balloon devices in the field demand.
  *
  * It must not hold code: a table only. Invariant: ids that start with "D" are statements of the
- * specification, ids that start with "Q-" come from the field; none is used again for something else.
+ * specification, ids that start with "Q-" come from the field; none is used again for something
+ * else.
  */
 
 import type { Rule } from "./rule.ts";
@@ -137,7 +138,7 @@ export const BALLOON_RULES = [
     level: "FIELD",
     section: "devices that read the head only",
     title: "A buffer is one direct descriptor.",
-    observed: "An inflate, deflate or statistics chain has more than one, or is indirect.",
+    observed: "A chain on any queue but that of reports has more than one, or is indirect.",
   },
   {
     id: "Q-WRITABLE",
@@ -186,7 +187,8 @@ export const BALLOON_RULES = [
     level: "FIELD",
     section: "5.5.6",
     title: "The memory of queues and of buffers in flight is not given away.",
-    observed: "An inflate names a page with a queue's areas or a buffer in flight on it.",
+    observed:
+      "An inflate, a hint or a report names a page with a queue's areas or a buffer in flight on it.",
   },
   {
     id: "Q-ACTUAL-EARLY",
@@ -214,7 +216,8 @@ export const BALLOON_RULES = [
     level: "FIELD",
     section: "5.5.4",
     title: "The driver writes no configuration field of the device.",
-    observed: "A write to num_pages or free_page_hint_cmd_id.",
+    observed:
+      "A write to num_pages or free_page_hint_cmd_id, or to poison_val without PAGE_POISON.",
   },
   {
     id: "Q-STATS-LATE",

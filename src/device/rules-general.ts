@@ -134,4 +134,11 @@ export const GENERAL_RULES = [
     title: "The driver reads an optional field only if its feature was offered.",
     observed: "A read of free_page_hint_cmd_id or poison_val while its bit is not offered.",
   },
+  {
+    id: "G-QUEUE-FEATURE",
+    level: "FIELD",
+    section: "5.5.2",
+    title: "A queue that belongs to a feature is used only if the feature was accepted.",
+    observed: "A buffer is made available on such a queue without the feature.",
+  },
 ] as const satisfies readonly Rule[];

@@ -1,17 +1,24 @@
 /**
  * The table of all rules, and of those that no device can see.
  *
- * It must not hold code. Invariant: an id is unique; whatever the specification demands of a split
- * ring balloon driver over modern PCI stands in one of the two tables.
+ * It must not hold code. Invariant: an id is unique; whatever the specification demands of a
+ * balloon driver over modern PCI stands in one of the two tables.
  */
 
 import { BALLOON_RULES } from "./rules-balloon.ts";
+import { FREE_PAGE_RULES } from "./rules-free-pages.ts";
 import { GENERAL_RULES } from "./rules-general.ts";
 import { PCI_RULES } from "./rules-pci.ts";
 import { RING_RULES } from "./rules-ring.ts";
 
 /** Every rule that the device judges. A conformance test owes each of them a test and a mutant. */
-export const rules = [...GENERAL_RULES, ...PCI_RULES, ...RING_RULES, ...BALLOON_RULES] as const;
+export const rules = [
+  ...GENERAL_RULES,
+  ...PCI_RULES,
+  ...RING_RULES,
+  ...BALLOON_RULES,
+  ...FREE_PAGE_RULES,
+] as const;
 
 /** The name of a rule. */
 export type RuleId = (typeof rules)[number]["id"];
@@ -25,12 +32,6 @@ export interface Unobservable {
 }
 
 export const notObservable: readonly Unobservable[] = [
-  {
-    id: "D2",
-    section: "5.5.3.1",
-    title: "PAGE_POISON is accepted only by a driver that fills deflated pages.",
-    reason: "Page poison is not implemented by this device yet.",
-  },
   {
     id: "D3",
     section: "5.5.3.1",
@@ -60,6 +61,24 @@ export const notObservable: readonly Unobservable[] = [
     section: "5.5.6.2",
     title: "The used length is ignored on inflate and deflate.",
     reason: "Only the outcome shows it: run the driver with every `usedLength`.",
+  },
+  {
+    id: "D22-RELEASE",
+    section: "5.5.6.5.1",
+    title: "At DONE all hinted pages are released for use.",
+    reason: "Whether the guest may use a page is not visible; a page need not be touched.",
+  },
+  {
+    id: "D23",
+    section: "5.5.6.5.1",
+    title: "Hinted pages may be released at any time.",
+    reason: "A permission cannot be broken; that they are initialised then is D24.",
+  },
+  {
+    id: "D26-UNINITIALISED",
+    section: "5.5.6.7.1",
+    title: "Without PAGE_POISON reported pages are treated as uninitialised memory.",
+    reason: "What the guest makes of its pages is not visible; they come back as garbage.",
   },
   {
     id: "D12-UNSEEN",

@@ -12,23 +12,8 @@
 import { type Chain, unchanged, walkChain } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { RING, RING_FLAG } from "./numbers.ts";
+import type { Area, RingLayout, Taken } from "./ring.ts";
 import type { RuleId } from "./rules.ts";
-
-export interface RingLayout {
-  readonly name: string;
-  readonly size: number;
-  readonly descAddress: number;
-  readonly driverAddress: number;
-  readonly deviceAddress: number;
-  readonly eventIdx: boolean;
-  readonly indirect: boolean;
-}
-
-/** A chain that the device took, and the trace entry that says so. */
-export interface Taken {
-  readonly chain: Chain;
-  readonly entry: number;
-}
 
 export class SplitRing {
   readonly layout: RingLayout;
@@ -66,6 +51,17 @@ export class SplitRing {
   /** The used idx as the device has written it last. */
   get used(): number {
     return this.usedIdx;
+  }
+
+  /** The memory that the queue itself takes. */
+  areas(): readonly Area[] {
+    const { size, descAddress, driverAddress, deviceAddress } = this.layout;
+    const around = RING.headerBytes + RING.eventBytes;
+    return [
+      { address: descAddress, bytes: size * RING.descBytes },
+      { address: driverAddress, bytes: around + size * RING.driverBytes },
+      { address: deviceAddress, bytes: around + size * RING.deviceBytes },
+    ];
   }
 
   /** Asks for notifications, or for none until further notice. */
@@ -163,12 +159,12 @@ export class SplitRing {
 
   private takeOne(): Taken | undefined {
     const { memory, trace } = this.context;
-    const { name, size, driverAddress, descAddress, indirect } = this.layout;
+    const { name, size, driverAddress, descAddress, indirect, reachBytes } = this.layout;
     const slot = this.takenIdx & (size - 1);
     const head = memory.read16(driverAddress + RING.headerBytes + slot * RING.driverBytes);
     this.takenIdx = (this.takenIdx + 1) & 0xffff;
     if (head >= size) return this.unreadable("R-HEAD-RANGE", head);
-    const table = { descAddress, size, indirectNegotiated: indirect };
+    const table = { descAddress, size, indirectNegotiated: indirect, reachBytes };
     const chain = walkChain(this.context, table, head);
     if (typeof chain === "string") return this.unreadable(chain, head);
     if (this.overlapsInFlight(chain)) return this.unreadable("R-HEAD-BUSY", head);

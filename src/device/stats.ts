@@ -10,7 +10,7 @@ import type { DeviceQueue, Fate, QueueServant } from "./device-queue.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 import { DESC, STAT_BYTES } from "./numbers.ts";
 import { arraysEqual } from "./pfns.ts";
-import type { Taken } from "./split-ring.ts";
+import type { Taken } from "./ring.ts";
 
 /** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
 export const STATS_ANSWER_MS = 1000;

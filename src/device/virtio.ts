@@ -21,6 +21,8 @@ export interface DeviceType {
   writeConfig(offset: number, value: number): void;
   /** Features are settled. */
   negotiated(features: bigint): void;
+  /** The driver has set DRIVER_OK. */
+  started(): void;
   reset(): void;
 }
 
@@ -136,7 +138,10 @@ export class VirtioDevice {
     if (this.refused) next &= ~(STATUS.featuresOk | STATUS.driverOk);
     this.status = next;
     const starts = (next & ~old & STATUS.driverOk) !== 0;
-    if (starts) this.judgeReach("DRIVER_OK");
+    if (starts) {
+      this.judgeReach("DRIVER_OK");
+      this.type?.started();
+    }
     if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
   }
 
@@ -220,6 +225,7 @@ export class VirtioDevice {
       return;
     }
     if (!this.judgeReach(name)) return;
+    this.judgeFeature(queue);
     this.judgeKick(queue);
     queue.process();
   }
@@ -238,6 +244,14 @@ export class VirtioDevice {
     if (this.idleRun % NOTIFY_STORM !== 0) return;
     const seen = `${this.idleRun} notifications in a row found nothing new`;
     this.context.judge.breach("Q-NOTIFY-STORM", seen);
+  }
+
+  private judgeFeature({ options, ring }: DeviceQueue): void {
+    const { feature, name } = options;
+    if (feature === undefined || this.has(feature) || ring === undefined) return;
+    if (ring.waiting === 0) return;
+    const seen = `a buffer for ${name}, bit ${feature} was not accepted`;
+    this.context.judge.breach("G-QUEUE-FEATURE", seen);
   }
 
   private judgeReach(what: string): boolean {

@@ -52,6 +52,9 @@ export const SPEC_CONFIG = {
   poisonVal: 12,
 } as const;
 
+/** 5.5.6.5: STOP, DONE, and the first value that is not reserved. */
+export const SPEC_HINT = { stop: 0, done: 1, firstId: 2 } as const;
+
 /** 5.5.2. */
 export const SPEC_QUEUE = { inflate: 0, deflate: 1, stats: 2, freePage: 3, reporting: 4 } as const;
 

@@ -4,11 +4,20 @@
  * Invariant: `act` breaks one rule and nothing else; the rule's id is the key that it stands under.
  */
 import type { MachineOptions } from "../../../src/device/index.ts";
-import type { RawDriver } from "./raw-driver.ts";
+import { type RawDriver, rig } from "./raw-driver.ts";
 
 export interface Breach {
   readonly options?: Partial<MachineOptions>;
+  /** Feature bits that the driver accepts besides the usual ones; it then sets up all queues. */
+  readonly accepts?: readonly number[];
   /** Whether the driver is brought up by the book first. Default yes. */
   readonly up?: boolean;
   readonly act: (driver: RawDriver) => void;
+}
+
+/** A driver as the breach wants it, brought up unless the breach does that itself. */
+export function ready(breach: Breach): RawDriver {
+  const driver = rig(breach.options);
+  if (breach.accepts !== undefined) driver.accepts(breach.accepts);
+  return breach.up === false ? driver : driver.bringUp();
 }

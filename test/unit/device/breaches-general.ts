@@ -154,4 +154,12 @@ export const generalBreaches = {
     options: { profile: "qemu" },
     act: (driver) => driver.read(4, 8, 4),
   },
+  "G-QUEUE-FEATURE": {
+    options: { offer: { statsVq: true } },
+    up: false,
+    act: (driver) => {
+      driver.bringUp([1]);
+      driver.postStats();
+    },
+  },
 } satisfies Record<string, Breach>;

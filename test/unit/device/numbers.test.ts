@@ -9,6 +9,7 @@ describe("the device's constants", () => {
     ["feature bits", device.FEATURE, spec.SPEC_FEATURE],
     ["status bits", device.STATUS, spec.SPEC_STATUS],
     ["configuration offsets", device.CONFIG, spec.SPEC_CONFIG],
+    ["hint commands", device.HINT, spec.SPEC_HINT],
     ["queues", device.QUEUE, spec.SPEC_QUEUE],
     ["statistic tags", device.STAT, spec.SPEC_STAT],
     ["capability types", device.CAP, spec.SPEC_CAP],

@@ -4,14 +4,17 @@
  * Each step is a method, so that a test can leave one out or bend it. It must not share a line with
  * runtime/ or src/device/. Invariant: used as `bringUp` and the helpers use it, it breaks no rule.
  *
- * Guest memory: rings from 0x1000 (a page apart per queue, three pages each), arrays from 0x20000,
- * pages to give away from frame 256 on.
+ * Guest memory: rings of queues 0 to 2 from 0x1000, arrays from 0x20000, rings of queues 3 and 4 from
+ * 0x80000, pages to give away from frame 256 on.
  */
 import { createMachine, type Machine, type MachineOptions } from "../../../src/device/index.ts";
 
 export const FRAMES = 1024;
 export const FIRST_FRAME = 256;
 const ARRAYS = 0x20000;
+
+/** What it writes to poison_val. */
+export const POISON = 0xaaaaaaaa;
 
 type Width = 1 | 2 | 4;
 
@@ -62,6 +65,11 @@ export class RawDriver {
   multiplier = 0;
   eventIdx = false;
   actual = 0;
+  /** Feature bits that it accepts where they are offered. */
+  knows = (1n << 28n) | (1n << 29n) | (1n << 32n) | 7n;
+  /** Queues that it sets up, from 0 on. */
+  queues = 3;
+  accepted = 0n;
 
   constructor(machine: Machine, memory: WebAssembly.Memory) {
     this.machine = machine;
@@ -146,7 +154,7 @@ export class RawDriver {
   negotiate(leaveOut: readonly number[] = [], add: readonly number[] = []): number {
     this.set("status", 1);
     this.set("status", 3);
-    let accepted = this.readOffer() & ((1n << 28n) | (1n << 29n) | (1n << 32n) | 7n);
+    let accepted = this.readOffer() & this.knows;
     for (const bit of leaveOut) accepted &= ~(1n << BigInt(bit));
     for (const bit of add) accepted |= 1n << BigInt(bit);
     this.accept(accepted);
@@ -166,16 +174,31 @@ export class RawDriver {
     this.set("features", Number(features & 0xffffffffn));
     this.set("featureSelect", 1);
     this.set("features", Number(features >> 32n));
-    this.eventIdx = ((features >> 29n) & 1n) === 1n;
+    this.accepted = features;
+    this.eventIdx = this.has(29);
+  }
+
+  has(bit: number): boolean {
+    return ((this.accepted >> BigInt(bit)) & 1n) === 1n;
+  }
+
+  /** Also accepts these bits, and sets up all queues. */
+  accepts(bits: readonly number[]): this {
+    for (const bit of bits) this.knows |= 1n << BigInt(bit);
+    this.queues = 5;
+    return this;
   }
 
   setUpQueues(): void {
-    for (let n = 0; n < Math.min(3, this.get("numQueues")); n += 1) this.setUpQueue(n);
+    for (let n = 0; n < Math.min(this.queues, this.get("numQueues")); n += 1) {
+      this.set("queueSelect", n);
+      if (this.get("queueSize") > 0) this.setUpQueue(n);
+    }
   }
 
   setUpQueue(n: number, enable = true): void {
     this.set("queueSelect", n);
-    const desc = 0x1000 + n * 0x8000;
+    const desc = n < 3 ? 0x1000 + n * 0x8000 : 0x80000 + (n - 3) * 0x8000;
     const ring = {
       size: this.get("queueSize"),
       desc,
@@ -195,9 +218,10 @@ export class RawDriver {
 
   /** Sets DRIVER_OK, writes `actual` and posts the statistics buffer. */
   start(): void {
+    if (this.has(4)) this.write(4, 12, 4, POISON);
     this.set("status", 15);
     this.writeActual(0);
-    if (this.rings.length > 2) this.postStats();
+    if (this.has(1) && this.rings[2] !== undefined) this.postStats();
   }
 
   writeActual(value: number): void {
@@ -276,6 +300,31 @@ export class RawDriver {
     this.describe(2, index, at, tags.length * 10);
     this.offer(2, index);
     this.kick(2);
+  }
+
+  /** One 4-byte output buffer, and a notification. */
+  command(n: number, id: number, index = 0): void {
+    this.view.setUint32(this.array(n, index), id, true);
+    this.describe(n, index, this.array(n, index), 4);
+    this.offer(n, index);
+    this.kick(n);
+    this.collect(n);
+  }
+
+  /** One buffer of device-writable ranges, first page and count each, and a notification. */
+  lend(n: number, ranges: readonly (readonly [number, number])[], index = 0): void {
+    for (const [i, [first, count]] of ranges.entries()) {
+      const more = i + 1 < ranges.length ? 1 : 0;
+      this.describe(n, index + i, first * 4096, count * 4096, 2 | more, index + i + 1);
+    }
+    this.offer(n, index);
+    this.kick(n);
+    this.collect(n);
+  }
+
+  /** Reads free_page_hint_cmd_id. */
+  readHintId(): number {
+    return this.read(4, 8, 4);
   }
 
   readTarget(): number {

@@ -5,8 +5,9 @@
  */
 import { describe, expect, it } from "vitest";
 import { formatVerdict, notObservable, rules } from "../../../src/device/index.ts";
-import type { Breach } from "./breach.ts";
+import { type Breach, ready } from "./breach.ts";
 import { balloonBreaches } from "./breaches-balloon.ts";
+import { freePageBreaches } from "./breaches-free-pages.ts";
 import { generalBreaches } from "./breaches-general.ts";
 import { pciBreaches } from "./breaches-pci.ts";
 import { ringBreaches } from "./breaches-ring.ts";
@@ -17,6 +18,7 @@ const breaches: Readonly<Record<string, Breach>> = {
   ...pciBreaches,
   ...ringBreaches,
   ...balloonBreaches,
+  ...freePageBreaches,
 };
 
 describe("the table of rules", () => {
@@ -34,8 +36,7 @@ describe("the table of rules", () => {
 describe("breaking a rule", () => {
   it.each(rules.map((rule) => [rule.id, rule] as const))("%s", (id, rule) => {
     const breach = breaches[id] as Breach;
-    const driver = rig(breach.options);
-    if (breach.up !== false) driver.bringUp();
+    const driver = ready(breach);
     expect(broken(driver.machine), "before the breach").toEqual([]);
     breach.act(driver);
     driver.machine.check({ memoryShort: id !== "D4" });

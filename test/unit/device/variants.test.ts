@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { RuleId } from "../../../src/device/index.ts";
-import type { Breach } from "./breach.ts";
+import { type Breach, ready } from "./breach.ts";
 import { broken, FIRST_FRAME, frames, type RawDriver, rig } from "./raw-driver.ts";
 
 const LATE = { kind: "late", ms: 5 } as const;
@@ -199,8 +199,7 @@ const variants: readonly (readonly [RuleId, string, Breach])[] = [
 
 describe("breaking a rule in another way", () => {
   it.each(variants)("%s: %s", (id, _how, breach) => {
-    const driver = rig(breach.options);
-    if (breach.up !== false) driver.bringUp();
+    const driver = ready(breach);
     breach.act(driver);
     driver.machine.check({ memoryShort: true });
     expect(broken(driver.machine)).toEqual([id]);

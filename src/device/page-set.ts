@@ -1,0 +1,61 @@
+/**
+ * A set of pages: one bit each, in pieces that come into being when they are needed.
+ *
+ * It must not know why pages are in it. Invariant: `size` is the number of pages in the set.
+ */
+
+/** Pages per piece. */
+const CHUNK_PAGES = 4096;
+
+export class PageSet {
+  private chunks: (Uint8Array | undefined)[] = [];
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
+
+  has(pfn: number): boolean {
+    const byte = this.chunks[Math.floor(pfn / CHUNK_PAGES)]?.[(pfn % CHUNK_PAGES) >> 3] ?? 0;
+    return (byte & (1 << (pfn & 7))) !== 0;
+  }
+
+  /** Adds a page. Returns whether it was not there. */
+  add(pfn: number): boolean {
+    if (this.has(pfn)) return false;
+    const index = Math.floor(pfn / CHUNK_PAGES);
+    const chunk = this.chunks[index] ?? new Uint8Array(CHUNK_PAGES / 8);
+    this.chunks[index] = chunk;
+    const at = (pfn % CHUNK_PAGES) >> 3;
+    chunk[at] = (chunk[at] as number) | (1 << (pfn & 7));
+    this.count += 1;
+    return true;
+  }
+
+  /** Takes a page out. Returns whether it was there. */
+  delete(pfn: number): boolean {
+    if (!this.has(pfn)) return false;
+    const chunk = this.chunks[Math.floor(pfn / CHUNK_PAGES)] as Uint8Array;
+    const at = (pfn % CHUNK_PAGES) >> 3;
+    chunk[at] = (chunk[at] as number) & ~(1 << (pfn & 7));
+    this.count -= 1;
+    return true;
+  }
+
+  clear(): void {
+    this.chunks = [];
+    this.count = 0;
+  }
+
+  /** All pages, ascending. A page may be taken out while it is the one that is looked at. */
+  *[Symbol.iterator](): Generator<number> {
+    for (const [index, chunk] of this.chunks.entries()) {
+      if (chunk === undefined) continue;
+      for (const [at, byte] of chunk.entries()) {
+        for (let bit = 0; byte >> bit !== 0; bit += 1) {
+          if (((byte >> bit) & 1) === 1) yield index * CHUNK_PAGES + at * 8 + bit;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Rules that the device judges and that no mutant of this driver breaks yet, and why.
+ *
+ * Invariant: an entry goes away with the first mutant that breaks its rule; the table's test insists.
+ */
+const reasons = {
+  "No scenario of the driver hints, poisons or reports yet.": [
+    "G-QUEUE-FEATURE",
+    "D2",
+    "D21-SIZE",
+    "D21-ID",
+    "D21-START",
+    "D21-ONCE",
+    "D21-STOP",
+    "D22",
+    "D22-STOP",
+    "D24",
+    "D25",
+    "D25-SET",
+    "D25-KEEP",
+    "D26",
+    "D27",
+    "D28",
+    "Q-RANGE-ALIGN",
+    "Q-RANGE-MEMORY",
+    "Q-RANGE-HELD",
+    "Q-RANGE-TWICE",
+    "Q-REPORT-WRITABLE",
+  ],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** By rule: the reason. */
+export const awaited: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(reasons).flatMap(([reason, ids]) => ids.map((id) => [id, reason])),
+);
