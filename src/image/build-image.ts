@@ -17,7 +17,7 @@ import { ImageError } from "./errors.ts";
 import { coreFunctions, coreGlue, engineNames, MACHINE_FUNCTIONS, snapshotSource } from "./glue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { withoutData } from "./wasm-binary.ts";
-import { adaptC, wasm2c } from "./wasm2c.ts";
+import { adaptC, wasm2c, wasm2cRecipe } from "./wasm2c.ts";
 
 /** Results kept in the cache; the oldest go first. About 4 MB each at most. */
 const CACHE_ENTRIES_MAX = 64;
@@ -206,13 +206,13 @@ async function bootSources(boot: string): Promise<Map<string, string>> {
 }
 
 /** Converts one module; the result is a folder of C files and headers. */
-function convert(
+async function convert(
   build: Build,
   module: "engine" | "core",
   wasm: Uint8Array,
   outputs: number,
 ): Promise<string> {
-  const recipe = [adaptC.toString(), wasm2c.toString(), String(outputs)];
+  const recipe = [await wasm2cRecipe(), String(outputs)];
   return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
     await mkdir(folder, { recursive: true });
     const input = join(folder, "module.wasm");

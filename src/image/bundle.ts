@@ -6,6 +6,9 @@
 import { build } from "esbuild";
 import { ImageError } from "./errors.ts";
 
+/** Where long lines are broken, at the next place that allows it. */
+const LINE_CHARS = 100;
+
 /** Bundles the module at `entry`. Rejects with ImageError `bundle`. */
 export async function bundleGuest(entry: string): Promise<string> {
   try {
@@ -19,6 +22,11 @@ export async function bundleGuest(entry: string): Promise<string> {
       platform: "neutral",
       charset: "utf8",
       legalComments: "none",
+      // The engine keeps every function's text: blanks would cost memory in the guest. Names stay,
+      // for stack traces, and short lines, so that a line number says something.
+      minifyWhitespace: true,
+      minifySyntax: true,
+      lineLimit: LINE_CHARS,
       logLevel: "silent",
     });
     return result.outputFiles[0]?.text ?? "";

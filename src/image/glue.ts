@@ -39,7 +39,7 @@ function coreError(seen: string): ImageError {
     code: "core",
     what: "core.wasm",
     seen,
-    todo: "export functions of i32 and f64 only; import only env.memory and hal.fence",
+    todo: "export functions of i32 and f64 only; import only env.memory, hal.fence and hal.fill",
   });
 }
 
@@ -76,6 +76,9 @@ function known(names: ReadonlyMap<string, string>, name: string): string {
   });
 }
 
+/** What the boot code gives to the core. */
+const CORE_IMPORTS = ["env.memory", "hal.fence", "hal.fill"];
+
 /** The core's exported functions by name. Throws ImageError `core` when one cannot be carried. */
 export function coreFunctions(core: Uint8Array): Map<string, Signature> {
   const found = new Map<string, Signature>();
@@ -89,7 +92,7 @@ export function coreFunctions(core: Uint8Array): Map<string, Signature> {
   }
   for (const entry of readImports(core)) {
     const path = `${entry.module}.${entry.name}`;
-    if (path !== "env.memory" && path !== "hal.fence") throw coreError(`an import ${path}`);
+    if (!CORE_IMPORTS.includes(path)) throw coreError(`an import ${path}`);
   }
   return found;
 }
@@ -159,6 +162,7 @@ export function coreGlue(core: Uint8Array, header: string): string {
   ];
   const memory = known(names.imports, "env.memory");
   const fence = names.imports.get("hal.fence");
+  const fill = names.imports.get("hal.fill");
   return [
     `${HEADER}#include "core-module.h"`,
     '#include "engine.h"',
@@ -166,6 +170,10 @@ export function coreGlue(core: Uint8Array, header: string): string {
     "static wasm_rt_memory_t memory;",
     `wasm_rt_memory_t* ${memory}(struct w2c_env* host) { (void)host; return &memory; }`,
     fence ? `void ${fence}(struct w2c_hal* host) { (void)host; __sync_synchronize(); }` : "",
+    fill
+      ? `void ${fill}(struct w2c_hal* host, u32 first, u32 length, u32 value) {\n` +
+        "  (void)host;\n  frames_fill(first, length, value);\n}"
+      : "",
     "void core_start(void) {",
     "  memory.size = core_memory_end();",
     "  memory.pages = memory.max_pages = memory.size / 65536;",
@@ -200,6 +208,7 @@ export function snapshotSource(snapshot: Snapshot, frames: string): string {
     word("boot", snapshot.boot),
     word("wake", snapshot.wake),
     word("scratch", snapshot.scratch),
+    word("promised", snapshot.promisedFrames),
     word("frame_count", snapshot.frameNumbers.length),
     "  .globl snapshot_numbers\nsnapshot_numbers:",
     ...snapshot.frameNumbers.map((number) => `  .long ${number}`),

@@ -17,8 +17,12 @@ const ERRNO_SPIPE = 70;
 /** Sizes of free blocks that are looked for, largest first, to be cleared. */
 const LARGEST_BLOCK_BYTES = 1 << 20;
 const SMALLEST_BLOCK_BYTES = 16;
-/** How far down the engine's stack can have been used; it has 5 MiB. */
+/** The size that the engine's package gives its stack; below it are data, above it is the heap. */
+const STACK_BYTES = 5 << 20;
+/** How far down the stack can have been used while the bundle was evaluated. */
 const USED_STACK_BYTES = 1 << 20;
+/** What functions of the engine's own use of the stack beyond JavaScript's limit. */
+const STACK_MARGIN_BYTES = 64 * 1024;
 
 export interface Snapshot {
   /** Size of the engine's memory in pages of 64 KiB. */
@@ -27,6 +31,8 @@ export interface Snapshot {
   readonly frameNumbers: readonly number[];
   /** Their content, one after the other. */
   readonly frames: Uint8Array;
+  /** Frames that are all zero but can be touched at any time: memory must be kept for them. */
+  readonly promisedFrames: number;
   /** Addresses in the engine's memory. */
   readonly runtime: number;
   readonly context: number;
@@ -305,6 +311,14 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     frames.set(bytes.subarray(start, start + FRAME_BYTES), index * FRAME_BYTES);
   });
   const pages = bytes.length / WASM_PAGE_BYTES;
+  const { stackTop } = options.engine;
+  const stackBytes = options.scriptStackBytes + STACK_MARGIN_BYTES;
+  const reachableBytes = bytes.length - STACK_BYTES + stackBytes;
+  const deep = (number: number) =>
+    number >= Math.ceil((stackTop - STACK_BYTES) / FRAME_BYTES) &&
+    number < Math.floor((stackTop - stackBytes) / FRAME_BYTES);
+  const backed = frameNumbers.filter((number) => !deep(number)).length;
+  const promisedFrames = Math.ceil(reachableBytes / FRAME_BYTES) + 1 - backed;
   const { runtime, context } = engine;
-  return { pages, frameNumbers, frames, runtime, context, boot, wake, scratch };
+  return { pages, frameNumbers, frames, promisedFrames, runtime, context, boot, wake, scratch };
 }

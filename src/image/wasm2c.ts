@@ -142,6 +142,12 @@ const PATCHES: readonly (readonly [string, string])[] = [
   ["    force_read(result);                                                \\\n", ""],
 ];
 
+/** All that decides what C a module becomes: part of the digest that the C is kept under. */
+export async function wasm2cRecipe(): Promise<string> {
+  const manifest = await readFile(require.resolve("wabt/package.json"), "utf8");
+  return JSON.stringify([(JSON.parse(manifest) as { version: string }).version, PATCHES]);
+}
+
 /** Adapts the C text. Throws ImageError `convert` when the tool's text is not the known one. */
 export function adaptC(text: string): string {
   return PATCHES.reduce((adapted, [from, to]) => {

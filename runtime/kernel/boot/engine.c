@@ -15,7 +15,7 @@
 #define JOBS_MAX 1000
 
 extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
-extern const uint32_t snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
+extern const uint32_t snapshot_promised, snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
 extern char snapshot_frames[];
 
 w2c_engine engine;
@@ -31,14 +31,14 @@ wasm_rt_memory_t* ENGINE_MEMORY(struct w2c_a* host) {
 
 uint32_t engine_bytes(void) { return (uint32_t)memory.size; }
 uint32_t engine_frames(void) { return frames_backed; }
+uint32_t engine_frames_promised(void) { return snapshot_promised; }
 
 static void set_size(uint32_t bytes) {
   memory.size = bytes;
   memory.pages = bytes / WASM_PAGE_BYTES;
 }
 
-static bool back(uint32_t offset) {
-  uint64_t frame = frame_take();
+static bool back(uint32_t offset, uint64_t frame) {
   if (!frame || !window_map(offset, frame)) return false;
   memset(window(offset), 0, FRAME_BYTES);
   frames_backed++;
@@ -47,7 +47,7 @@ static bool back(uint32_t offset) {
 
 bool engine_fault(uintptr_t offset) {
   if (offset >= memory.size) return false;
-  if (!back((uint32_t)offset & ~(uint32_t)(FRAME_BYTES - 1))) {
+  if (!back((uint32_t)offset & ~(uint32_t)(FRAME_BYTES - 1), frame_take_promised())) {
     panic(STOP_NO_MEMORY, "memory", "no frame left for the engine");
   }
   return true;
@@ -58,7 +58,7 @@ static bool grow(uint32_t wanted) {
   if (wanted > ENGINE_BYTES_MAX) return false;
   uint32_t end = (wanted + WASM_PAGE_BYTES - 1) & ~(uint32_t)(WASM_PAGE_BYTES - 1);
   for (uint32_t offset = (uint32_t)memory.size; offset < end; offset += FRAME_BYTES) {
-    if (!window_mapped(offset) && !back(offset)) return false;
+    if (!window_mapped(offset) && !back(offset, frame_take())) return false;
   }
   if (end > memory.size) set_size(end);
   return true;

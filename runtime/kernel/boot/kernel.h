@@ -102,8 +102,12 @@ void region_carve(uint64_t base, uint64_t bytes);
 void memory_start(void);
 /* A frame from the kernel's pool, or from the guest's allocator once there is one. 0: none left. */
 uint64_t frame_take(void);
+/* One of the frames that were set aside for the engine's pages that are not backed yet. */
+uint64_t frame_take_promised(void);
 /* Where the processor sees a physical address; valid until the next call on i386. */
 volatile void* physical(uint64_t address);
+/* Fills whole frames with a 32-bit value. */
+void frames_fill(uint32_t first, uint32_t count, uint32_t value);
 /* Backs one page of the engine's window. */
 bool window_map(uint32_t offset, uint64_t frame);
 bool window_mapped(uint32_t offset);
@@ -140,6 +144,8 @@ bool engine_fault(uintptr_t offset);
 void engine_print_stack(void);
 uint32_t engine_bytes(void);
 uint32_t engine_frames(void);
+/* Pages that the snapshot has, but that are all zero: frames for them are set aside at start. */
+uint32_t engine_frames_promised(void);
 
 /* ---- glue.c (generated): the core ------------------------------------------------------------------------ */
 

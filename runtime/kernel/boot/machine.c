@@ -17,10 +17,13 @@ uint32_t machine_lines;
 
 static js_t js_word(uint32_t value) { return js_number(value); }
 
-/* An address or a count: whole, not negative, below 2^53. Anything else becomes 0. */
+/* Beyond every address that a machine has. */
+#define NOWHERE ((uint64_t)1 << 62)
+
+/* An address or a frame's number: not negative, below 2^46. Anything else is nowhere. */
 static uint64_t call_address(const struct call* call, uint32_t index) {
   double value = call_number(call, index);
-  return value >= 0 && value < 9007199254740992.0 ? (uint64_t)value : 0;
+  return value >= 0 && value < 70368744177664.0 ? (uint64_t)value : NOWHERE;
 }
 
 js_t machine_portRead(const struct call* call) {
@@ -44,7 +47,9 @@ js_t machine_portWrite(const struct call* call) {
   }
 }
 
-static bool reachable(uint64_t address) {
+/* An access must not run over into a page that shows other memory: it is aligned to its width. */
+static bool reachable(uint64_t address, uint32_t width) {
+  if (address & (width - 1)) return false;
 #ifdef __x86_64__
   return address < (uint64_t)1 << 46;
 #else
@@ -54,7 +59,9 @@ static bool reachable(uint64_t address) {
 
 js_t machine_memoryRead(const struct call* call) {
   uint64_t address = call_address(call, 0);
-  if (!reachable(address)) return js_throw("memoryRead: no such address on this machine");
+  if (!reachable(address, call_word(call, 1))) {
+    return js_throw("memoryRead: no such address on this machine, or not aligned");
+  }
   volatile void* at = physical(address);
   switch (call_word(call, 1)) {
     case 1: return js_word(*(volatile uint8_t*)at);
@@ -67,7 +74,9 @@ js_t machine_memoryRead(const struct call* call) {
 js_t machine_memoryWrite(const struct call* call) {
   uint64_t address = call_address(call, 0);
   uint32_t value = call_word(call, 2);
-  if (!reachable(address)) return js_throw("memoryWrite: no such address on this machine");
+  if (!reachable(address, call_word(call, 1))) {
+    return js_throw("memoryWrite: no such address on this machine, or not aligned");
+  }
   volatile void* at = physical(address);
   switch (call_word(call, 1)) {
     case 1: *(volatile uint8_t*)at = (uint8_t)value; return 0;
@@ -194,7 +203,8 @@ static inline uint32_t pattern_next(uint32_t state) {
 static bool frame_range(const struct call* call, uint64_t* first, uint32_t* count) {
   *first = call_address(call, 0);
   *count = call_word(call, 1);
-  return *count <= FRAMES_MAX && reachable((*first + *count) * FRAME_BYTES - 1);
+  if (*first == NOWHERE || *count > FRAMES_MAX) return false;
+  return *count == 0 || reachable((*first + *count - 1) * FRAME_BYTES, 1);
 }
 
 js_t machine_fillFrames(const struct call* call) {

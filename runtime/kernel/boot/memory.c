@@ -7,10 +7,11 @@
 #include "kernel.h"
 
 /*
- * Frames that the kernel keeps for itself right behind the image: page tables, the engine's stack
- * and first growth, until the guest's allocator takes over.
+ * Frames that the kernel keeps for itself right behind the image, beside those promised to the
+ * engine's memory: page tables and the engine's first growth, until the guest's allocator takes
+ * over.
  */
-#define POOL_FRAMES 192
+#define POOL_FRAMES 160
 /* Frames of the pool that only page tables may take, so that growth can always be mapped. */
 #define POOL_TABLE_RESERVE 24
 /* How much is asked of the guest's allocator at once. */
@@ -21,6 +22,8 @@ enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARG
 extern char image_start[], image_end[], stack_guard[];
 
 static uint64_t pool_base, pool_total, pool_used;
+/* Frames for pages that the engine has, but did not touch yet: they must never run out. */
+static uint64_t pool_promised;
 static bool ledger_ready;
 static uint32_t run_first, run_left;
 
@@ -29,7 +32,7 @@ uint32_t pool_frames_free(void) { return (uint32_t)(pool_total - pool_used); }
 void frames_from_ledger(void) { ledger_ready = true; }
 
 static uint64_t pool_take(uint64_t keep) {
-  if (pool_used + keep >= pool_total) return 0;
+  if (pool_used + keep + 1 > pool_total) return 0;
   return pool_base + FRAME_BYTES * pool_used++;
 }
 
@@ -42,12 +45,18 @@ static uint64_t ledger_take(void) {
 
 uint64_t frame_take(void) {
   uint64_t frame = ledger_take();
-  return frame ? frame : pool_take(POOL_TABLE_RESERVE);
+  return frame ? frame : pool_take(POOL_TABLE_RESERVE + pool_promised);
+}
+
+uint64_t frame_take_promised(void) {
+  if (!pool_promised) return frame_take();
+  pool_promised--;
+  return pool_take(0);
 }
 
 /* A cleared page table; it must be visible through the identity mapping. */
 static uint64_t table_take(void) {
-  uint64_t frame = pool_take(0);
+  uint64_t frame = pool_take(pool_promised);
   if (!frame) frame = ledger_take();
   if (!frame || frame >= IDENTITY_BYTES) return 0;
   memset((void*)(uintptr_t)frame, 0, FRAME_BYTES);
@@ -230,10 +239,18 @@ static void unmap(uintptr_t address) {
 void memory_start(void) {
   uint64_t image = (uintptr_t)image_start;
   pool_base = (uintptr_t)image_end;
-  pool_total = POOL_FRAMES + tables_needed();
+  pool_promised = engine_frames_promised();
+  pool_total = POOL_FRAMES + tables_needed() + pool_promised;
   region_carve(image, pool_base - image + FRAME_BYTES * pool_total);
   paging_setup();
   /* A stack that runs over, or a null pointer, must find no page. */
   unmap((uintptr_t)stack_guard);
   unmap(0);
+}
+
+void frames_fill(uint32_t first, uint32_t count, uint32_t value) {
+  for (uint32_t frame = first; frame != first + count; frame++) {
+    volatile uint32_t* words = physical((uint64_t)frame * FRAME_BYTES);
+    for (uint32_t at = 0; at < FRAME_BYTES / sizeof(uint32_t); at++) words[at] = value;
+  }
 }

@@ -1,4 +1,6 @@
-/** The engine's package is understood, and the bundle's evaluation gives the same bytes each time. */
+/**
+ * The engine's package is understood, and the bundle's evaluation gives the same bytes each time.
+ */
 import { expect, test } from "vitest";
 import { nameExports, nameImports, readEngine } from "../../../src/image/engine-package.ts";
 import { ImageError } from "../../../src/image/errors.ts";

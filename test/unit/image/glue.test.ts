@@ -94,6 +94,7 @@ test("the snapshot's source names every frame", () => {
       pages: 90,
       frameNumbers: [0, 7, 300],
       frames: new Uint8Array(3 * 4096),
+      promisedFrames: 9,
       runtime: 1,
       context: 2,
       boot: 3,
@@ -103,6 +104,7 @@ test("the snapshot's source names every frame", () => {
     "frames.bin",
   );
   expect(source).toContain("snapshot_frame_count:\n  .long 3");
+  expect(source).toContain("snapshot_promised:\n  .long 9");
   expect(source).toContain("snapshot_numbers:\n  .long 0\n  .long 7\n  .long 300");
   expect(source).toMatch(/\.balign 4096[\s\S]*\.incbin "frames\.bin"/);
 });
