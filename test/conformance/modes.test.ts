@@ -206,7 +206,11 @@ function mostInFlight(vm: TestVm): number {
 describe.each(PERSONAS)("persona $persona", (facts) => {
   const { persona, negotiated, buffers, atOnce, broken } = facts;
   const make = () =>
-    createTestVm({ frames: FRAMES, settings: { persona }, machine: { completion: late } });
+    createTestVm({
+      frames: FRAMES,
+      settings: { persona },
+      machine: { completion: late, offer: { indirect: false } },
+    });
 
   it("negotiates what its original does", async () => {
     const vm = await make();

@@ -127,7 +127,7 @@ export const ringMutants: readonly Mutant[] = [
     find: FLAGS,
     replace: "store<u32>(descriptor, 4, 12);",
     breaks: "R-INDIRECT",
-    scenario: "several targets",
+    scenario: "targets, registers in I/O ports",
   },
   {
     id: "points an indirect descriptor at itself",
