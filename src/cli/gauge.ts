@@ -18,7 +18,7 @@ const CELLS = {
   ascii: { held: "#", target: "|", free: ".", used: "+" },
 } as const;
 
-export type GaugeState = Omit<Progress, "type">;
+export type GaugeState = Pick<Progress, "heldPages" | "freePages" | "targetPages" | "memoryPages">;
 
 export interface GaugeOptions {
   readonly columns: number;

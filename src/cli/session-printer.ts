@@ -6,7 +6,7 @@
  */
 import type { SessionEvent } from "../lab/session-events.ts";
 import { formatJson, type JsonObject } from "../vmm/json.ts";
-import { gaugeLine } from "./gauge.ts";
+import { type GaugeState, gaugeLine } from "./gauge.ts";
 import { eventLines, type Paint } from "./session-text.ts";
 import { type Io, Screen, speaksUnicode } from "./terminal.ts";
 
@@ -79,6 +79,12 @@ class TextPrinter implements Printer {
         this.#progressMs = event.atMs;
         this.#loud(event);
         return;
+      case "reached":
+        if (this.#screen.lively && !this.#options.quiet) {
+          this.#screen.line(this.#gauge({ ...event, targetPages: event.pages }));
+        }
+        this.#loud(event);
+        return;
       default:
         this.#loud(event);
     }
@@ -98,6 +104,10 @@ class TextPrinter implements Printer {
     for (const line of eventLines(event, paint)) screen.line(line);
   }
 
+  #gauge(state: GaugeState): string {
+    return gaugeLine(state, { columns: this.#screen.columns, unicode: this.#unicode });
+  }
+
   #building(event: SessionEvent & { type: "building" }): void {
     if (this.#options.quiet || event.done === event.of) return;
     if (!this.#screen.lively) {
@@ -111,10 +121,11 @@ class TextPrinter implements Printer {
   #progress(event: SessionEvent & { type: "progress" }): void {
     if (this.#options.quiet) return;
     if (this.#screen.lively) {
-      const { columns } = this.#screen;
-      this.#screen.draw(gaugeLine(event, { columns, unicode: this.#unicode }));
+      this.#screen.draw(this.#gauge(event));
       return;
     }
+    // What is reached has a line of its own.
+    if (event.actualPages === event.targetPages) return;
     if (event.atMs - this.#progressMs < PROGRESS_LINE_MS) return;
     this.#progressMs = event.atMs;
     this.#print(this.#screen, event);

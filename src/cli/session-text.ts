@@ -149,7 +149,7 @@ function summaryLines(event: Summary, paint: Paint): string[] {
   const times = `ready after ${formatMs(event.readyMs)}, session of ${formatMs(event.sessionMs)}`;
   return [
     labelled((_, text) => paint("green", text), "good", `${reached}, ${verified}`),
-    ...(parts.length > 0 ? [`${INDENT}${parts.join(", ")}`] : []),
+    ...parts.map((part) => `${INDENT}${part}`),
     `${INDENT}${counted(event.kicks, "kick")}; ${times}`,
   ];
 }

@@ -1,0 +1,211 @@
+/**
+ * The whole command line with work that is made up: what is printed where, and the exit codes.
+ */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { Interrupted, main, type Services } from "../../../src/cli/cli.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import type { FailureKind } from "../../../src/lab/errors.ts";
+import type { SessionEvent } from "../../../src/lab/session-events.ts";
+import { type KeptIo, keptIo } from "./outputs.ts";
+
+/** Services that must not be asked for; a test replaces those that it needs. */
+function services(replaced: Partial<Services> = {}): Services {
+  const none = (): never => {
+    throw new Error("this work was not expected");
+  };
+  return { runSession: none, buildImage: none, diagnose: none, ...replaced };
+}
+
+async function run(
+  args: readonly string[],
+  replaced: Partial<Services> = {},
+  io: KeptIo = keptIo(),
+): Promise<{ code: number; out: string; err: string }> {
+  const code = await main({ args, io, services: services(replaced) });
+  return { code, out: io.out.text, err: io.err.text };
+}
+
+function failing(kind: FailureKind): SessionEvent {
+  const words = { what: "the thing", seen: "this", todo: "do that" };
+  return { type: "failed", kind, ...words, guestExitCode: null, logTail: ["a line"], atMs: 1 };
+}
+
+function session(...events: SessionEvent[]): Partial<Services> {
+  return {
+    runSession: async () =>
+      async function* () {
+        yield* events;
+      },
+  };
+}
+
+describe("help and version", () => {
+  it("lists every command", async () => {
+    const { code, out, err } = await run(["--help"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    for (const { name, text } of COMMANDS) {
+      expect(out).toMatch(new RegExp(`^  ${name} +${text}$`, "m"));
+    }
+    expect(out).toMatch(/^ {2}3 +something is missing on this machine/m);
+  });
+
+  it.each(COMMANDS.map((command) => [command.name, command] as const))(
+    "of %s names every option with its value, and examples",
+    async (name, { options, examples }) => {
+      const { code, out } = await run([name, "--help"]);
+      expect(code).toBe(0);
+      for (const { name: option, value, text } of options) {
+        expect(out).toContain(`--${option}${value === undefined ? "" : ` ${value}`}`);
+        expect(out).toContain(text);
+      }
+      expect(examples.length).toBeGreaterThan(0);
+      for (const [line] of examples) expect(out).toContain(`  ${line}\n`);
+      expect((await run(["help", name])).out).toBe(out);
+      expect((await run([name, "-h"])).out).toBe(out);
+      for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+    },
+  );
+
+  it("says the version of package.json", async () => {
+    const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+    const { out } = await run(["--version"]);
+    expect(out).toBe(`ballonet ${JSON.parse(text).version}\n`);
+  });
+
+  it("is a usage error when there is no command, and goes to standard error", async () => {
+    const { code, out, err } = await run([]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain("Usage: ballonet COMMAND");
+  });
+});
+
+describe("exit codes", () => {
+  it.each<[FailureKind, number]>([
+    ["rule", 1],
+    ["unreached", 1],
+    ["guest", 1],
+    ["emulator", 1],
+    ["usage", 2],
+    ["missing", 3],
+  ])("a session that fails with %s ends with %d", async (kind, expected) => {
+    const { code, out, err } = await run(["boot"], session(failing(kind)));
+    expect({ code, out }).toEqual({ code: expected, out: "" });
+    expect(err).toMatch(/^failed {3}the thing\n +seen: this\n +do: {3}do that\n +\| a line\n$/);
+  });
+
+  it("a session that ends well ends with 0", async () => {
+    const freed: SessionEvent = { type: "freed", pages: 256, atMs: 5 };
+    const { code, out, err } = await run(["boot"], session(freed));
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toBe("free     1.0 MiB given back by the workload\n");
+  });
+
+  it.each([
+    [["bot"], "did you mean boot?"],
+    [["--bogus"], "unknown option"],
+    [["help", "docter"], "did you mean doctor?"],
+    [["boot", "--memory", "12"], "write a size with its unit"],
+    [["boot", "--target", "9%%"], "write half, 0, a share"],
+    [["doctor", "--verbose"], "unknown option"],
+  ])("%j is a usage error", async (args, words) => {
+    const { code, out, err } = await run(args, session());
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(words);
+  });
+
+  it("a usage error is an object with --json", async () => {
+    const { code, out, err } = await run(["boot", "--json", "--bogus"]);
+    expect({ code, err }).toEqual({ code: 2, err: "" });
+    expect(JSON.parse(out)).toMatchObject({
+      type: "failed",
+      kind: "usage",
+      what: "unknown option",
+      seen: "--bogus",
+    });
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ])("%s ends with %d, wherever it strikes", async (signal, exitCode) => {
+    const interrupted: Partial<Services> = {
+      runSession: async () =>
+        // biome-ignore lint/correctness/useYield: this session is cut short before its first event.
+        async function* () {
+          throw new Interrupted({ signal, exitCode });
+        },
+    };
+    const { code, err } = await run(["boot"], interrupted);
+    expect(code).toBe(exitCode);
+    expect(err).toContain(signal);
+  });
+
+  it("a package that is not installed is missing, with how to get it", async () => {
+    const absent: Partial<Services> = {
+      buildImage: async () => {
+        const error = new Error("Cannot find package 'esbuild'\n  at somewhere");
+        throw Object.assign(error, { code: "ERR_MODULE_NOT_FOUND" });
+      },
+    };
+    const { code, err } = await run(["image"], absent);
+    expect(code).toBe(3);
+    expect(err).toContain("Cannot find package 'esbuild'\n");
+    expect(err).toContain("npm ci");
+  });
+
+  it("a bug is not dressed up as a failure", async () => {
+    const buggy: Partial<Services> = {
+      diagnose: async () => async () => {
+        throw new TypeError("x is not a function");
+      },
+    };
+    await expect(run(["doctor"], buggy)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("doctor", () => {
+  const here = { purpose: "all", state: "here", seen: "v1", todo: "" } as const;
+  const away = { purpose: "builds", seen: "not found", todo: "install it" } as const;
+
+  it.each([
+    ["missing", false, 3],
+    ["optional", true, 0],
+  ] as const)("with something %s ends with %s and %d", async (state, ready, expected) => {
+    const findings = [
+      { name: "node", ...here },
+      { name: "gcc", ...away, state },
+    ];
+    const diagnose: Services["diagnose"] = async () => async () => ({ findings, ready });
+    const text = await run(["doctor"], { diagnose });
+    expect(text.code).toBe(expected);
+    expect(text.out).toContain("here     node  v1\n");
+    expect(text.out).toMatch(
+      new RegExp(`^${state} +gcc +not found\n +for builds: install it$`, "m"),
+    );
+    const json = await run(["doctor", "--json"], { diagnose });
+    expect(json.code).toBe(expected);
+    expect(JSON.parse(json.out)).toEqual({ findings, ready });
+  });
+});
+
+describe("image", () => {
+  const built = { path: "/x y/a.elf", bytes: 2 ** 20, snapshotBytes: 0, coreFunctions: [] };
+  const buildImage: Services["buildImage"] = async () => async (options) => {
+    options.onProgress?.({ step: "link", done: 6, of: 7 });
+    return built;
+  };
+
+  it("prints the command line that boots what was built, quoted for a shell", async () => {
+    const { code, out } = await run(["image", "--arch", "i386", "--quiet"], { buildImage });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^qemu-system-i386 .*-kernel '\/x y\/a.elf' .*\n$/);
+  });
+
+  it("is one object with --json", async () => {
+    const { out } = await run(["image", "--json"], { buildImage });
+    const { command, ...rest } = JSON.parse(out);
+    expect(rest).toEqual({ arch: "x86_64", path: built.path, bytes: built.bytes });
+    expect(command).toContain(built.path);
+  });
+});
