@@ -402,7 +402,14 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   const linked = await link(build, [kernel, engineObjects, coreObjects], snapshot);
   const path = options.out ?? join(root, `build/images/ballonet-${arch}.elf`);
   await mkdir(dirname(path), { recursive: true });
-  await copyFile(linked, path);
+  // Somebody may be booting the older one: it is replaced as a whole, and never seen half written.
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await copyFile(linked, partial);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+  }
   await cache.prune();
   options.onProgress?.({ step: "done", done: STEPS.length, of: STEPS.length });
   const { size } = await stat(path);
