@@ -7,6 +7,7 @@
 import type { Hal, Width } from "../../../runtime/hal.ts";
 import { type PciConfigAccess, portConfigAccess } from "../../../runtime/pci/config.ts";
 import { FakeConfigSpace, FakeFunction, virtioCap } from "../pci/config-space.ts";
+import { MsixTable, msixCap } from "../pci/msix-table.ts";
 
 export const FAKE_ADDRESS = { bus: 0, device: 0x0b, function: 0 };
 
@@ -14,6 +15,9 @@ export interface FakeQueue {
   readonly max: number;
   size: number;
   enabled: boolean;
+  vector: number;
+  resetReads: number;
+  wasReset: boolean;
   readonly notifyOff: number;
   /** The six halves: desc low, desc high, driver low, and so on; undefined until written. */
   readonly areas: (number | undefined)[];
@@ -34,9 +38,15 @@ export interface FakeDeviceOptions {
   readonly accepts?: (words: readonly number[]) => boolean;
   /** Whether the device sets DEVICE_NEEDS_RESET as soon as it sees DRIVER_OK. */
   readonly breaksAtDriverOk?: boolean;
+  /** Bytes of common configuration. Default 0x38, which has no queue_reset. */
+  readonly commonLength?: number;
+  /** Entries of the MSI-X table, which lies in memory. Default 0: no MSI-X. */
+  readonly vectors?: number;
 }
 
 const BASE = { io: 0xd000, memory: 0xfebf_0000, "memory-64": 0x80_0000_0000 } as const;
+const TABLE_BASE = 0xfe00_0000;
+const CAPABILITY_MSIX_AT = 0xd0;
 const COMMON_AT = 0x000;
 const ISR_AT = 0x101;
 const DEVICE_AT = 0x200;
@@ -51,6 +61,8 @@ export class FakeDevice {
   readonly fake: FakeFunction;
   readonly queues: FakeQueue[];
   readonly deviceConfig: number[];
+  readonly table: MsixTable;
+  configVector = 0xffff;
   readonly accepted = [0, 0];
   readonly notified: { readonly offset: number; readonly value: number }[] = [];
   status = 0;
@@ -74,6 +86,9 @@ export class FakeDevice {
       max,
       size: max,
       enabled: false,
+      vector: 0xffff,
+      resetReads: 0,
+      wasReset: false,
       notifyOff: options.notifyOff?.(index) ?? index,
       areas: [],
     }));
@@ -81,10 +96,18 @@ export class FakeDevice {
     this.base = BASE[kind];
     this.fake = this.space.add("00:0b.0", new FakeFunction(0x1af4, 0x1045));
     this.describe(kind, options.notifyOffMultiplier ?? 2);
+    this.table = new MsixTable(this.fake, CAPABILITY_MSIX_AT, options.vectors ?? 0);
     const read = (at: number, width: Width) => this.read(at, width);
     const write = (at: number, width: Width, value: number) => this.write(at, width, value);
-    if (kind === "io") this.space.otherPorts = { portRead: read, portWrite: write };
-    else this.space.memory = { mmioRead: read, mmioWrite: write };
+    if (kind === "io") {
+      this.space.otherPorts = { portRead: read, portWrite: write };
+      this.space.memory = {
+        mmioRead: (at, width) => this.table.read(at - TABLE_BASE, width),
+        mmioWrite: (at, width, value) => this.table.write(at - TABLE_BASE, width, value),
+      };
+    } else {
+      this.space.memory = { mmioRead: read, mmioWrite: write };
+    }
   }
 
   private describe(kind: "io" | "memory" | "memory-64", multiplier: number): void {
@@ -92,16 +115,20 @@ export class FakeDevice {
     this.fake.set(0x10, 4, 0); // a decoy: BAR 0 is not there
     this.fake.set(0x18, 4, (this.base % 2 ** 32) + type);
     if (kind === "memory-64") this.fake.set(0x1c, 4, Math.floor(this.base / 2 ** 32));
+    const vectors = this.options.vectors ?? 0;
+    this.fake.set(0x20, 4, TABLE_BASE).set(0x3d, 1, 1);
+    const msix = { at: CAPABILITY_MSIX_AT, bytes: msixCap(vectors, 4, 0) };
     this.fake.capabilities([
       { at: 0x40, bytes: [0x05, 0, 0, 0] },
       { at: 0x48, bytes: virtioCap(1, 7, 0, 0x1000) }, // reserved BAR value
       { at: 0x58, bytes: virtioCap(77, 2, 0, 0x1000) }, // reserved cfg_type
-      { at: 0x68, bytes: virtioCap(1, 2, COMMON_AT, 0x38) },
+      { at: 0x68, bytes: virtioCap(1, 2, COMMON_AT, this.options.commonLength ?? 0x38) },
       { at: 0x78, bytes: virtioCap(1, 0, 0, 0x1000) }, // a second one, which must not be preferred
       { at: 0x88, bytes: virtioCap(2, 2, NOTIFY_AT, 0x800, [multiplier]) },
       { at: 0x9c, bytes: virtioCap(3, 2, ISR_AT, 1) },
       { at: 0xac, bytes: virtioCap(4, 2, DEVICE_AT, 4 * this.deviceConfig.length) },
       { at: 0xbc, bytes: virtioCap(5, 0, 0, 0, [0]) },
+      ...(vectors > 0 ? [msix] : []),
     ]);
   }
 
@@ -137,6 +164,9 @@ export class FakeDevice {
       case 0x04:
         this.expectWidth("device_feature", width, 4);
         return this.options.words?.[this.deviceFeatureSelect] ?? 0;
+      case 0x10:
+        this.expectWidth("config_msix_vector", width, 2);
+        return this.configVector;
       case 0x12:
         this.expectWidth("num_queues", width, 2);
         return this.queues.length;
@@ -153,6 +183,12 @@ export class FakeDevice {
       case 0x18:
         this.expectWidth("queue_size", width, 2);
         return queue?.size ?? 0;
+      case 0x1a:
+        this.expectWidth("queue_msix_vector", width, 2);
+        return queue?.vector ?? 0xffff;
+      case 0x3a:
+        this.expectWidth("queue_reset", width, 2);
+        return queue ? this.readQueueReset(queue) : 0;
       case 0x1c:
         this.expectWidth("queue_enable", width, 2);
         return queue?.enabled ? 1 : 0;
@@ -164,12 +200,20 @@ export class FakeDevice {
     }
   }
 
+  /** The device is done at the last look; queue_enable falls one look later. */
+  private readQueueReset(queue: FakeQueue): number {
+    if (queue.resetReads === 0) queue.enabled = false;
+    else queue.resetReads -= 1;
+    return queue.resetReads > 0 ? 1 : 0;
+  }
+
   private write(at: number, width: Width, value: number): void {
     if (this.gone) return;
     const offset = this.locate(at);
     if (value < 0 || value >= 2 ** (8 * width)) throw new Error(`${value} does not fit ${width}`);
     if (offset >= NOTIFY_AT) {
-      this.expectWidth("notify", width, 2);
+      const wantsPlace = ((this.accepted[1] ?? 0) & 0x40) !== 0;
+      this.expectWidth("notify", width, wantsPlace ? 4 : 2);
       if ((this.status & 4) === 0) throw new Error("notification before DRIVER_OK");
       this.notified.push({ offset: offset - NOTIFY_AT, value });
       return;
@@ -201,6 +245,10 @@ export class FakeDevice {
         this.expectStatus("driver_feature", 2, 8);
         this.accepted[this.driverFeatureSelect] = value;
         return;
+      case 0x10:
+        this.expectWidth("config_msix_vector", width, 2);
+        this.configVector = this.acceptedVector(value);
+        return;
       case 0x16:
         this.expectWidth("queue_select", width, 2);
         this.queueSelect = value;
@@ -213,9 +261,19 @@ export class FakeDevice {
   private writeQueue(offset: number, width: Width, value: number): void {
     const queue = this.queues[this.queueSelect];
     if (!queue) throw new Error(`write to queue ${this.queueSelect}, which is not there`);
-    this.expectStatus("queue set-up", 8, 4);
+    if (offset === 0x3a) {
+      this.expectWidth("queue_reset", width, 2);
+      if (value !== 1 || !queue.enabled) throw new Error(`queue_reset ${value}`);
+      if (((this.accepted[1] ?? 0) & 0x100) === 0) throw new Error("reset without RING_RESET");
+      Object.assign(queue, { resetReads: 3, size: queue.max, vector: 0xffff, wasReset: true });
+      return;
+    }
+    this.expectStatus("queue set-up", 8, queue.wasReset ? 0 : 4);
     if (queue.enabled) throw new Error("write to an enabled queue");
-    if (offset === 0x18) {
+    if (offset === 0x1a) {
+      this.expectWidth("queue_msix_vector", width, 2);
+      queue.vector = this.acceptedVector(value);
+    } else if (offset === 0x18) {
       this.expectWidth("queue_size", width, 2);
       if (value === 0 || value > queue.max || (value & (value - 1)) !== 0) {
         throw new Error(`queue_size ${value}`);
@@ -234,6 +292,11 @@ export class FakeDevice {
     } else {
       throw new Error(`write of offset ${offset.toString(16)}`);
     }
+  }
+
+  private acceptedVector(value: number): number {
+    if (!this.table.isEnabled) throw new Error("a vector while MSI-X is off");
+    return value < (this.options.vectors ?? 0) ? value : 0xffff;
   }
 
   private writeStatus(width: Width, value: number): void {
@@ -260,9 +323,9 @@ export class FakeDevice {
     this.wasReset = true;
     this.resetReadsLeft = this.options.resetReads ?? 0;
     this.accepted.fill(0);
+    this.configVector = 0xffff;
     for (const queue of this.queues) {
-      queue.size = queue.max;
-      queue.enabled = false;
+      Object.assign(queue, { size: queue.max, enabled: false, vector: 0xffff, wasReset: false });
       queue.areas.length = 0;
     }
   }

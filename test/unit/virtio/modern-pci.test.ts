@@ -1,7 +1,7 @@
 /** The modern PCI transport against a device that takes nothing but what is right. */
 import { describe, expect, it } from "vitest";
 import { BallonetError } from "../../../runtime/errors.ts";
-import { BALLOON_CONFIG, STATUS } from "../../../runtime/virtio/constants.ts";
+import { BALLOON_CONFIG, FEATURE, STATUS } from "../../../runtime/virtio/constants.ts";
 import { openModernPci } from "../../../runtime/virtio/modern-pci.ts";
 import {
   CONFIG_READS_MAX,
@@ -213,6 +213,132 @@ describe("queues", () => {
     transport.setUpQueue(QUEUE);
     transport.reset();
     expect(codeOf(() => transport.notify(1))).toBe("queue");
+  });
+});
+
+/** As `ready`, with these bits of the upper feature word accepted. */
+function readyWith(upper: number, options: FakeDeviceOptions = {}) {
+  const device = new FakeDevice({ words: [0, upper], ...options });
+  const transport = open(device);
+  transport.reset();
+  transport.addStatus(STATUS.ACKNOWLEDGE);
+  transport.addStatus(STATUS.DRIVER);
+  transport.writeDriverFeatures(0, 0);
+  transport.writeDriverFeatures(1, upper);
+  transport.addStatus(STATUS.FEATURES_OK);
+  return { device, transport };
+}
+
+describe("notifications with the next place", () => {
+  const upper = 1 | (1 << (FEATURE.NOTIFICATION_DATA - 32));
+
+  it("are 32 bits, the queue below and the place above", () => {
+    const { device, transport } = readyWith(upper, { notifyOffMultiplier: 4 });
+    transport.setUpQueue(QUEUE);
+    transport.addStatus(STATUS.DRIVER_OK);
+    transport.notify(1, 0x8003);
+    expect(device.notified).toEqual([{ offset: 4, value: 0x8003_0001 }]);
+    expect(() => transport.notify(1)).toThrow("place undefined");
+  });
+
+  it("need an address that takes them", () => {
+    const { transport } = readyWith(upper, { notifyOffMultiplier: 2 });
+    expect(() => transport.setUpQueue(QUEUE)).toThrow("queue_notify_off is wrong");
+  });
+
+  it("stay 16 bits where they were not negotiated", () => {
+    const { device, transport } = readyWith(1);
+    transport.setUpQueue(QUEUE);
+    transport.addStatus(STATUS.DRIVER_OK);
+    transport.notify(1, 5);
+    expect(device.notified).toEqual([{ offset: 2, value: 1 }]);
+  });
+});
+
+describe("the reset of one queue", () => {
+  const upper = 1 | (1 << (FEATURE.RING_RESET - 32));
+
+  it("ends when both registers say so, and the queue can be set up again", () => {
+    const { device, transport } = readyWith(upper, { commonLength: 0x3c });
+    transport.setUpQueue(QUEUE);
+    transport.addStatus(STATUS.DRIVER_OK);
+    transport.resetQueue(1);
+    expect(codeOf(() => transport.notify(1))).toBe("queue");
+    const looks = [1, 2, 3, 4, 5].map(() => transport.isQueueReset(1));
+    expect(looks).toEqual([false, false, false, true, true]);
+    transport.setUpQueue({ ...QUEUE, size: 128 });
+    transport.notify(1);
+    expect(device.queues[1]).toMatchObject({ size: 128, enabled: true });
+    expect(device.notified).toHaveLength(1);
+  });
+
+  it.each([
+    ["RING_RESET", 1, 0x3c],
+    ["its register", upper, 0x38],
+  ])("needs %s", (_, words, commonLength) => {
+    const { transport } = readyWith(words, { commonLength });
+    transport.setUpQueue(QUEUE);
+    expect(() => transport.resetQueue(1)).toThrow("without RING_RESET");
+  });
+
+  it("needs a queue that is set up", () => {
+    const { transport } = readyWith(upper, { commonLength: 0x3c });
+    expect(() => transport.resetQueue(1)).toThrow("not set up");
+  });
+});
+
+describe("messages", () => {
+  const upper = 1 | (1 << (FEATURE.RING_RESET - 32));
+  const message = { address: 0x80_fee0_1000, data: 0xffff_fffe };
+
+  function withMessages(vectors: number) {
+    const device = new FakeDevice({ words: [0, upper], vectors, commonLength: 0x3c });
+    const hal = { ...device.hal, interrupts: { allocate: (count: number) => list(count) } };
+    const { config } = device;
+    const transport = openModernPci({ hal, config, address: FAKE_ADDRESS, configLength: 8 });
+    transport.reset();
+    transport.addStatus(STATUS.ACKNOWLEDGE);
+    transport.addStatus(STATUS.DRIVER);
+    transport.writeDriverFeatures(1, upper);
+    transport.addStatus(STATUS.FEATURES_OK);
+    return { device, transport };
+  }
+  const list = (count: number) => Array.from({ length: count }, () => message);
+
+  it("are set up before the queues, and come back with a queue that was reset", () => {
+    const { device, transport } = withMessages(8);
+    expect(transport.setUpInterrupts([0, 1])).toMatchObject({ kind: "msix", messages: 3 });
+    expect(device.table.entries[2]).toEqual({ ...message, masked: false });
+    expect(device.table.entries[3]).toMatchObject({ masked: true });
+    expect(device.configVector).toBe(0);
+    transport.setUpQueue(QUEUE);
+    transport.addStatus(STATUS.DRIVER_OK);
+    transport.resetQueue(1);
+    while (!transport.isQueueReset(1));
+    expect(device.queues[1]?.vector).toBe(0xffff);
+    transport.setUpQueue(QUEUE);
+    expect(device.queues.map(({ vector }) => vector)).toEqual([1, 2, 0xffff]);
+    expect(device.fake.get(0x04, 2) & 7).toBe(7);
+  });
+
+  it.each([
+    ["in a BAR that is not memory", (device: FakeDevice) => device.fake.set(0x20, 4, 0)],
+    ["beyond its space", (device: FakeDevice) => device.fake.set(0xd4, 4, 0xffff_fff4)],
+  ])("are done without when their table is %s", (_, spoil) => {
+    const device = new FakeDevice({ vectors: 8 });
+    spoil(device);
+    const lines: string[] = [];
+    const hal = {
+      ...device.hal,
+      log: (_: string, line: string) => lines.push(line),
+      interrupts: { allocate: list },
+    };
+    const { config } = device;
+    const transport = openModernPci({ hal, config, address: FAKE_ADDRESS, configLength: 8 });
+    transport.reset();
+    expect(transport.setUpInterrupts([0, 1])).toEqual({ kind: "line" });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("MSI-X of 00:0b.0");
   });
 });
 
