@@ -1,0 +1,143 @@
+/**
+ * The program itself on QEMU: sessions, the command line that it prints for booting by hand, and
+ * what an interruption leaves behind.
+ */
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { toolOrSkip } from "../support/tools.ts";
+import {
+  BUILD_MS,
+  buildImages,
+  checkGood,
+  ofType,
+  run,
+  SOON,
+  session,
+  start,
+} from "./cli-program.ts";
+import { findOnPath, lineage } from "./lineage.ts";
+
+beforeAll(buildImages, BUILD_MS);
+beforeEach((context) => {
+  for (const program of ["qemu-system-i386", "qemu-system-x86_64"]) {
+    toolOrSkip(context, findOnPath(program), program);
+  }
+});
+
+describe("a session", () => {
+  test.each([
+    ["x86_64", "pc"],
+    ["x86_64", "q35"],
+    ["i386", "pc"],
+  ])("on QEMU, %s %s, with a script of targets", async (arch, machine) => {
+    const machineOptions = ["--on", "qemu", "--arch", arch, "--machine", machine];
+    const targets = ["--target", "75%", "--target", "1000p", "--target", "64M", "--target", "0"];
+    const { code, events, stderr } = await session(...machineOptions, ...targets);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    checkGood({ events, targets: [49152, 1000, 16384, 0], memoryPages: 65536 });
+  });
+
+  test("as another driver would behave", async () => {
+    const { code, events } = await session("--on", "qemu", "--persona", "windows");
+    expect(code).toBe(0);
+    expect(ofType(events, "ready")).toMatchObject([
+      { persona: "windows", deflateMode: "use-first", negotiated: ["STATS_VQ", "VERSION_1"] },
+    ]);
+  });
+
+  test.each([
+    [["--no-balloon"], 1, "the guest found no balloon", [10]],
+    [["--memory", "4M"], 1, "too little memory", [11, 0x46]],
+  ])("with %j says why, and ends with %d", async (args, expected, words, exitCodes) => {
+    const { code, events } = await session("--on", "qemu", ...args);
+    expect(code).toBe(expected);
+    const last = events.at(-1);
+    expect(last).toMatchObject({ type: "failed" });
+    if (last?.type !== "failed") return;
+    expect(last.what).toContain(words);
+    // Whether the loader or the guest notices first depends on where the image ends.
+    expect(exitCodes).toContain(last.guestExitCode);
+  });
+});
+
+describe("image", () => {
+  test.each(["i386", "x86_64"])("the command line printed for %s boots it", async (arch) => {
+    const folder = await mkdtemp(join(tmpdir(), "cli test "));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const out = join(folder, "guest.elf");
+    const { code, stdout } = await run(["image", "--quiet", "--arch", arch, "--out", out]);
+    expect(code).toBe(0);
+    expect((await stat(out)).size).toBeGreaterThan(500_000);
+    // Through a shell, as it is printed; exec leaves one process to end.
+    const child = spawn("/bin/sh", ["-c", `exec ${stdout}`], { stdio: ["pipe", "pipe", "pipe"] });
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    let log = "";
+    child.stdout.on("data", (bytes: Buffer) => {
+      log += bytes.toString();
+    });
+    onTestFinished(async () => {
+      child.kill("SIGKILL");
+      await ended;
+    });
+    await expect.poll(() => log, SOON).toContain("ballonet: ready: STATS_VQ");
+    child.stdin.write("\u0001cinfo balloon\nballoon 64\n");
+    await expect.poll(() => log, SOON).toContain("balloon: actual=256");
+    await expect
+      .poll(() => {
+        child.stdin.write("info balloon\n");
+        return log;
+      }, SOON)
+      .toContain("balloon: actual=64");
+  });
+});
+
+describe("an interruption", () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("by %s ends with %d, and leaves nothing", async (signal, expected) => {
+    const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const { env, survivors } = lineage();
+    // Paced, the balloon is on its way for seconds.
+    const { child, ended, printed } = start(
+      ["boot", "--json", "--on", "qemu", "--memory", "1G", "--policy", "gentle"],
+      { ...env, TMPDIR: folder },
+    );
+    await expect.poll(printed, { timeout: 60_000, interval: 20 }).toMatch(/"type":"progress"/);
+    expect((await survivors()).join()).toContain("qemu-system");
+    child.kill(signal);
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(expected);
+    expect(stderr).toContain(signal);
+    expect(stdout).not.toContain('"type":"summary"');
+    await expect.poll(survivors, SOON).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("by SIGKILL leaves no QEMU", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const { env, survivors } = lineage();
+    const { child, printed } = start(["boot", "--json", "--on", "qemu", "--policy", "gentle"], {
+      ...env,
+      TMPDIR: folder,
+    });
+    await expect.poll(printed, { timeout: 60_000, interval: 20 }).toMatch(/"type":"progress"/);
+    child.kill("SIGKILL");
+    await expect.poll(survivors, SOON).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("by a reader that leaves ends the session quietly", async () => {
+    const { env, survivors } = lineage();
+    const { child, ended } = start(["boot", "--on", "qemu", "--json"], env);
+    child.stdout?.once("data", () => child.stdout?.destroy());
+    const { code, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 141, stderr: "" });
+    await expect.poll(survivors, SOON).toEqual([]);
+  });
+});
