@@ -102,6 +102,9 @@ export class BringUp {
     if (missing(FEATURE.version1, offered, accepted)) {
       judge.breach("G-VERSION-1", "VERSION_1 is offered and not accepted");
     }
+    if (missing(FEATURE.ringPacked, offered, accepted)) {
+      judge.breach("G-RING-PACKED", "RING_PACKED is offered and not accepted");
+    }
     if (missing(FEATURE.mustTellHost, offered, accepted)) {
       judge.breach("D1", "MUST_TELL_HOST is offered and not accepted");
     }

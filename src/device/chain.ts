@@ -122,9 +122,10 @@ function readAt(context: Context, at: number, index: number): Descriptor | undef
   };
 }
 
-function measure(
+/** Adds a chain's parts up and judges them; both kinds of ring do it alike. */
+export function measure(
   context: Context,
-  { reachBytes }: Table,
+  { reachBytes }: Pick<Table, "reachBytes">,
   walked: Pick<Chain, "head" | "descriptors" | "elements" | "indirect">,
 ): Chain | RuleId {
   const { head, elements } = walked;

@@ -8,16 +8,17 @@
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { Field } from "./fields.ts";
-import { COMMON, NO_VECTOR, RING } from "./numbers.ts";
+import { COMMON, NO_VECTOR, PACKED } from "./numbers.ts";
+import { partsOf } from "./ring.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 const ALL_ADDRESSES = 7;
 
-/** The three address fields and what they must be multiples of. */
+/** The three address fields. */
 const PARTS = [
-  { key: "descAddress", field: "queue_desc", offset: COMMON.queueDesc, align: RING.descAlign },
-  { key: "driverAddress", field: "queue_driver", offset: COMMON.queueDriver, align: 2 },
-  { key: "deviceAddress", field: "queue_device", offset: COMMON.queueDevice, align: 4 },
+  { key: "descAddress", field: "queue_desc", offset: COMMON.queueDesc },
+  { key: "driverAddress", field: "queue_driver", offset: COMMON.queueDriver },
+  { key: "deviceAddress", field: "queue_device", offset: COMMON.queueDevice },
 ] as const;
 
 type PartKey = (typeof PARTS)[number]["key"];
@@ -137,15 +138,15 @@ export class CommonConfig {
     const { judge } = this.context;
     const queue = this.settable("queue_size");
     if (queue === undefined) return;
-    if (value === 0 || (value & (value - 1)) !== 0) {
+    if (value === 0 || (!queue.packed && (value & (value - 1)) !== 0)) {
       judge.breach("P-QUEUE-SIZE", `${queue.options.name}: queue_size ${value}`);
       return;
     }
-    const { maxSize } = queue.options;
-    if (value > maxSize) {
-      judge.breach("P-QUEUE-LARGER", `${queue.options.name}: ${value}, offered are ${maxSize}`);
+    const { offeredSize } = queue;
+    if (value > offeredSize) {
+      judge.breach("P-QUEUE-LARGER", `${queue.options.name}: ${value}, offered are ${offeredSize}`);
     }
-    queue.size = Math.min(value, maxSize);
+    queue.size = Math.min(value, offeredSize);
   }
 
   private writeAddress(part: number, key: PartKey, value: number, half: "low" | "high"): void {
@@ -183,22 +184,38 @@ export class CommonConfig {
       return false;
     }
     let sound = true;
-    const sizes = [queue.size * 16, queue.size * 2 + 6, queue.size * 8 + 6];
-    for (const [part, { key, field: what, align }] of PARTS.entries()) {
+    const sizes = partsOf(queue.packed, queue.size);
+    for (const [part, { key, field: what }] of PARTS.entries()) {
       const address = queue[key];
+      const { align, bytes } = sizes[part] as (typeof sizes)[number];
       if (address % align !== 0) {
         judge.breach("R-ALIGN", `${name}: ${what} 0x${address.toString(16)}`);
         sound = false;
-      } else if (!memory.contains(address, sizes[part] ?? 0)) {
+      } else if (!memory.contains(address, bytes)) {
         judge.breach("R-MEMORY", `${name}: ${what} 0x${address.toString(16)} is beyond memory`);
         sound = false;
       }
     }
-    if (!sound) return false;
-    const used = memory.read32(queue.deviceAddress);
-    if (used !== 0)
+    if (sound) this.judgeZero(queue);
+    return sound;
+  }
+
+  /** What the driver has to clear before: the used ring's head, or a packed queue's descriptors. */
+  private judgeZero(queue: DeviceQueue): void {
+    const { judge, memory } = this.context;
+    const { name } = queue.options;
+    if (!queue.packed) {
+      const used = memory.read32(queue.deviceAddress);
+      if (used === 0) return;
       judge.breach("R-USED-ZERO", `${name}: flags and idx are 0x${used.toString(16)}`);
-    return true;
+      return;
+    }
+    for (let slot = 0; slot < queue.size; slot += 1) {
+      const flags = memory.read16(queue.descAddress + slot * PACKED.descBytes + 14);
+      if ((flags & (PACKED.avail | PACKED.used)) === 0) continue;
+      judge.breach("R-PACKED-ZERO", `${name}: slot ${slot} has flags 0x${flags.toString(16)}`);
+      return;
+    }
   }
 
   private readOnly(name: string, offset: number, width: 1 | 2 | 4, read: () => number): Field {

@@ -8,8 +8,9 @@
 import { type Completion, CompletionQueue } from "./completion.ts";
 import type { Context } from "./context.ts";
 import type { FaultBox } from "./faults.ts";
+import { PackedRing } from "./packed-ring.ts";
 import type { QueueRole } from "./queue-plan.ts";
-import type { Taken } from "./ring.ts";
+import { type Returned, RING_LIES, type Ring, type Taken } from "./ring.ts";
 import { SplitRing } from "./split-ring.ts";
 
 /** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
@@ -28,6 +29,7 @@ export interface QueueOptions {
   /** The feature bit that the queue belongs to, if any. */
   readonly feature: number | undefined;
   readonly name: string;
+  /** Entries offered; split queues are offered the power of two below it. */
   readonly maxSize: number;
   readonly notifyOff: number;
   readonly completion: Completion;
@@ -35,6 +37,14 @@ export interface QueueOptions {
   readonly quietWhileBusy: boolean;
   /** Where the guest's memory ends for ranges that are only named. */
   readonly reachBytes: number;
+}
+
+/** What was negotiated about rings. */
+export interface RingFeatures {
+  readonly packed: boolean;
+  readonly eventIdx: boolean;
+  readonly indirect: boolean;
+  readonly inOrder: boolean;
 }
 
 /** The device's ways out of a queue. */
@@ -50,13 +60,14 @@ export interface QueueExits {
 export class DeviceQueue {
   options: QueueOptions;
   size: number;
+  packed = false;
   enabled = false;
   descAddress = 0;
   driverAddress = 0;
   deviceAddress = 0;
   /** Which of the three addresses were written since the reset, as a bit mask. */
   written = 0;
-  ring: SplitRing | undefined;
+  ring: Ring | undefined;
   servant: QueueServant | undefined;
   private readonly context: Context;
   private readonly exits: QueueExits;
@@ -68,7 +79,7 @@ export class DeviceQueue {
     this.options = options;
     this.exits = exits;
     this.faults = faults;
-    this.size = options.maxSize;
+    this.size = this.offeredSize;
     this.completions = this.freshCompletions();
   }
 
@@ -77,8 +88,21 @@ export class DeviceQueue {
     this.completions.forget();
     this.options = options;
     this.servant = servant;
-    this.size = options.maxSize;
+    this.size = this.offeredSize;
     this.completions = this.freshCompletions();
+  }
+
+  /** Features are settled: from now on the queue is of one kind. */
+  settle(packed: boolean): void {
+    this.packed = packed;
+    this.size = this.offeredSize;
+  }
+
+  /** Entries that the driver may use: any number in a packed queue, else a power of two. */
+  get offeredSize(): number {
+    const { maxSize } = this.options;
+    if (this.packed || maxSize === 0) return maxSize;
+    return 2 ** Math.floor(Math.log2(maxSize));
   }
 
   get exists(): boolean {
@@ -86,7 +110,8 @@ export class DeviceQueue {
   }
 
   reset(): void {
-    this.size = this.options.maxSize;
+    this.packed = false;
+    this.size = this.offeredSize;
     this.enabled = false;
     this.descAddress = 0;
     this.driverAddress = 0;
@@ -96,13 +121,13 @@ export class DeviceQueue {
     this.completions.forget();
   }
 
-  enable(eventIdx: boolean, indirect: boolean): void {
+  enable({ packed, ...features }: RingFeatures): void {
     const { size, descAddress, driverAddress, deviceAddress } = this;
     const { name, reachBytes } = this.options;
     const addresses = { descAddress, driverAddress, deviceAddress };
-    const layout = { name, size, ...addresses, eventIdx, indirect, reachBytes };
+    const layout = { name, size, ...addresses, ...features, reachBytes };
     this.enabled = true;
-    this.ring = new SplitRing(this.context, layout);
+    this.ring = packed ? new PackedRing(this.context, layout) : new SplitRing(this.context, layout);
   }
 
   /** Takes and serves everything that is available. */
@@ -127,10 +152,8 @@ export class DeviceQueue {
     const { ring, servant } = this;
     if (ring === undefined || servant === undefined || this.exits.halted()) return;
     ring.judgeOwnArea();
-    for (const taken of done) {
-      ring.judgeUnchanged(taken);
-      this.giveBack(ring, servant, taken);
-    }
+    for (const taken of done) ring.judgeUnchanged(taken);
+    this.giveBack(ring, servant, done);
     const wanted = ring.publish();
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
     if (wanted) this.exits.interrupt();
@@ -149,45 +172,29 @@ export class DeviceQueue {
     return this.options.quietWhileBusy && this.completions.pending > 0;
   }
 
-  private giveBack(ring: SplitRing, servant: QueueServant, taken: Taken): void {
-    const { head } = taken.chain;
+  private giveBack(ring: Ring, servant: QueueServant, done: readonly Taken[]): void {
     const { index, name } = this.options;
     const { faults, context } = this;
-    if (faults.strikes("used-id-out-of-range", index)) {
-      context.trace.add("fault", `${name} returns id ${ring.layout.size + 7} for ${head}`);
-      ring.pushUsed(ring.layout.size + 7, 0);
-      return;
+    let batch: Returned[] = [];
+    for (const taken of done) {
+      const { head } = taken.chain;
+      const lie = RING_LIES.find((one) => faults.strikes(one, index));
+      if (lie === "used-id-out-of-range" || lie === "used-id-not-in-flight") {
+        // The buffer itself stays in flight: the device speaks of another one.
+        ring.push(batch);
+        batch = [];
+        ring.lie(lie, { taken, length: 0 });
+      } else {
+        batch.push({ taken, length: servant.returned(taken) });
+        context.trace.add("queue", `${name} return`, { head });
+      }
+      if (lie === undefined) continue;
+      context.trace.add("fault", `${name}: ${lie}`, { head });
+      const one = batch.pop();
+      ring.push(batch);
+      batch = [];
+      if (one !== undefined) ring.lie(lie, one);
     }
-    if (faults.strikes("used-id-not-in-flight", index)) {
-      const id = idleHead(ring);
-      context.trace.add("fault", `${name} returns idle id ${id} for ${head}`);
-      ring.pushUsed(id, 0);
-      return;
-    }
-    const length = servant.returned(taken);
-    ring.inFlight.delete(head);
-    if (faults.strikes("used-idx-back", index)) {
-      context.trace.add("fault", `${name} moves used idx back`);
-      ring.skipUsed(-1);
-      return;
-    }
-    ring.pushUsed(head, length);
-    context.trace.add("queue", `${name} return`, { head });
-    if (faults.strikes("used-id-twice", index)) {
-      context.trace.add("fault", `${name} returns id ${head} again`);
-      ring.pushUsed(head, length);
-    }
-    if (faults.strikes("used-idx-jump", index)) {
-      context.trace.add("fault", `${name} lets used idx jump`);
-      ring.skipUsed(ring.layout.size + 1);
-    }
+    ring.push(batch);
   }
-}
-
-/** A head that is not in flight; when all are, one beyond the table, which lies just as well. */
-function idleHead(ring: SplitRing): number {
-  for (let id = 0; id < ring.layout.size; id += 1) {
-    if (!ring.inFlight.has(id)) return id;
-  }
-  return ring.layout.size;
 }

@@ -43,6 +43,13 @@ export const faults = [
     expected: QUARANTINE,
   },
   {
+    name: "used-unseen",
+    does:
+      "The next returned buffer is marked so that no driver can see it: used idx does not move; in " +
+      "a packed queue the flags are those of the other lap.",
+    expected: "The driver waits no longer than it has set itself, and its other queues work on.",
+  },
+  {
     name: "refuse-features",
     does: "FEATURES_OK does not stay set, whatever was accepted, `times` times.",
     expected:

@@ -18,7 +18,7 @@
 
 import type { Garbage } from "./garbage.ts";
 
-/** `guest`: not the host's. `inflating`: taken, not acknowledged. `held`. `deflating`: told, not acked. */
+/** `guest`: not the host's. `inflating`: taken, not acked. `held`. `deflating`: told, not acked. */
 export type PageState = "guest" | "inflating" | "held" | "deflating";
 
 const GUEST = 0;

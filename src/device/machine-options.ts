@@ -7,6 +7,7 @@
 import type { Completion } from "./completion.ts";
 import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
+import { FEATURE } from "./numbers.ts";
 import type { Offer } from "./offer.ts";
 import type { PciLook, Profile, UsedLength } from "./profile.ts";
 import { type ProfileName, profiles } from "./profiles.ts";
@@ -41,7 +42,10 @@ export interface MachineOptions {
   readonly memory: GuestMemorySource;
   /** Frames of 4 KiB that the guest has. Default: as many as the memory holds now. */
   readonly frames?: number;
-  /** Entries offered for each queue, a power of two from 2 to 1024. Default: the profile's. */
+  /**
+   * Entries offered for each queue, from 2 to 1024. To split queues the power of two below it is
+   * offered; a number that is none makes sense only where packed ones are. Default: the profile's.
+   */
   readonly ringSize?: number;
   readonly offer?: Offer;
   /** By which convention queues are numbered. Default: the profile's. */
@@ -95,8 +99,10 @@ export function withOptions(options: MachineOptions): Profile {
   const { profile: wanted = "strict", ringSize, usedLength, queueNumbering, pci } = options;
   const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
   if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
-  if (ringSize !== undefined && !soundRingSize(ringSize)) {
-    throw new MachineOptionError(`ringSize: ${ringSize} is no power of two from 2 to 1024`);
+  const packed = options.offer?.packed ?? profile.features.includes(FEATURE.ringPacked);
+  if (ringSize !== undefined && !soundRingSize(ringSize, packed)) {
+    const what = packed ? "number" : "power of two";
+    throw new MachineOptionError(`ringSize: ${ringSize} is no ${what} from 2 to 1024`);
   }
   return {
     ...profile,
@@ -107,6 +113,7 @@ export function withOptions(options: MachineOptions): Profile {
   };
 }
 
-function soundRingSize(size: number): boolean {
-  return size >= RING_SIZE_MIN && size <= RING_SIZE_MAX && (size & (size - 1)) === 0;
+function soundRingSize(size: number, packed: boolean): boolean {
+  if (!Number.isInteger(size) || size < RING_SIZE_MIN || size > RING_SIZE_MAX) return false;
+  return packed || (size & (size - 1)) === 0;
 }

@@ -217,8 +217,8 @@ export class Machine {
   }
 
   /**
-   * The host starts a run of free page hinting. Returns the run's id; `undefined` when the driver is
-   * not up, has not accepted FREE_PAGE_HINT, or the profile never starts one.
+   * The host starts a run of free page hinting. Returns the run's id; `undefined` when the driver
+   * is not up, has not accepted FREE_PAGE_HINT, or the profile never starts one.
    */
   startHinting(): number | undefined {
     const { hints } = this.profile.balloon;

@@ -141,6 +141,22 @@ export const RING = {
   maxSize: 32768,
 } as const;
 
+/** Bits, alignments and sizes of a packed virtqueue (virtio 1.3, 2.8.1, 2.8.10 and 2.8.13). */
+export const PACKED = {
+  avail: 0x80,
+  used: 0x8000,
+  descAlign: 16,
+  descBytes: 16,
+  eventAlign: 4,
+  eventBytes: 4,
+  eventFlags: 3,
+  eventEnable: 0,
+  eventDisable: 1,
+  eventDesc: 2,
+  eventOffset: 0x7fff,
+  eventWrap: 0x8000,
+} as const;
+
 /** PCI configuration space (PCI local bus specification 3.0, 6.1; mechanism #1, 3.2.2.3.2). */
 export const PCI = {
   addressPort: 0xcf8,

@@ -18,6 +18,7 @@ export interface Offer {
   readonly pageReporting?: boolean;
   readonly eventIdx?: boolean;
   readonly indirect?: boolean;
+  readonly packed?: boolean;
   readonly version1?: boolean;
   /** Further bit numbers, reserved or proposed ones for example, which a driver must not accept. */
   readonly extra?: readonly number[];
@@ -32,6 +33,7 @@ const BIT_OF = {
   pageReporting: FEATURE.pageReporting,
   eventIdx: FEATURE.ringEventIdx,
   indirect: FEATURE.ringIndirectDesc,
+  packed: FEATURE.ringPacked,
   version1: FEATURE.version1,
 } as const;
 

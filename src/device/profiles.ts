@@ -6,8 +6,8 @@
  * devices of these hosts do. Hosts whose balloon sits on another bus are shown here on PCI: the
  * balloon's habits are theirs, the bus is not.
  *
- * It must not hold code that runs per access. Invariant: every profile satisfies the specification's
- * device rules except where its original does not.
+ * It must not hold code that runs per access. Invariant: every profile satisfies the
+ * specification's device rules except where its original does not.
  */
 
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "./numbers.ts";

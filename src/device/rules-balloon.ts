@@ -188,7 +188,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "The memory of queues and of buffers in flight is not given away.",
     observed:
-      "An inflate, a hint or a report names a page with a queue's areas or a buffer in flight on it.",
+      "An inflate, hint or report names a page with a queue's areas or a buffer in flight on it.",
   },
   {
     id: "Q-ACTUAL-EARLY",

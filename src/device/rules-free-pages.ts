@@ -2,7 +2,7 @@
  * Rules of free page hinting, page poison and free page reporting (virtio 1.3, 5.5.6.5 to 5.5.6.7).
  *
  * It must not hold code: a table only. Invariant: ids that start with "D" are statements of the
- * specification, ids that start with "Q-" come from the field; none is used again for something else.
+ * specification, those that start with "Q-" come from the field; none is used for something else.
  */
 
 import type { Rule } from "./rule.ts";

@@ -26,8 +26,8 @@ export const PCI_RULES = [
     id: "P-QUEUE-SIZE",
     level: "MUST NOT",
     section: "4.1.4.3.2",
-    title: "queue_size is a power of two.",
-    observed: "Another value, or 0, is written to queue_size.",
+    title: "queue_size is a power of two; with RING_PACKED any number but 0.",
+    observed: "0 is written to queue_size or, without RING_PACKED, no power of two.",
   },
   {
     id: "P-QUEUE-LARGER",

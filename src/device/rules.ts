@@ -8,6 +8,7 @@
 import { BALLOON_RULES } from "./rules-balloon.ts";
 import { FREE_PAGE_RULES } from "./rules-free-pages.ts";
 import { GENERAL_RULES } from "./rules-general.ts";
+import { PACKED_RULES } from "./rules-packed.ts";
 import { PCI_RULES } from "./rules-pci.ts";
 import { RING_RULES } from "./rules-ring.ts";
 
@@ -16,6 +17,7 @@ export const rules = [
   ...GENERAL_RULES,
   ...PCI_RULES,
   ...RING_RULES,
+  ...PACKED_RULES,
   ...BALLOON_RULES,
   ...FREE_PAGE_RULES,
 ] as const;

@@ -12,14 +12,13 @@
 import { type Chain, unchanged, walkChain } from "./chain.ts";
 import type { Context } from "./context.ts";
 import { RING, RING_FLAG } from "./numbers.ts";
-import type { Area, RingLayout, Taken } from "./ring.ts";
+import type { Area, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import { areasOf } from "./ring.ts";
 import type { RuleId } from "./rules.ts";
 
-export class SplitRing {
+export class SplitRing implements Ring {
   readonly layout: RingLayout;
-  /** Buffers taken and not returned, by head. */
   readonly inFlight = new Map<number, Taken>();
-  /** The rule that made the ring unreadable; the device then asks to be reset. */
   broken: RuleId | undefined;
   private readonly context: Context;
   private takenIdx = 0;
@@ -36,35 +35,25 @@ export class SplitRing {
     this.allowKicks(true);
   }
 
-  /** How many buffers the driver has made available and the device has not taken. */
   get waiting(): number {
     return (this.availIdx - this.takenIdx) & 0xffff;
   }
 
-  /** Whether the driver owes a notification for what waits (virtio 1.3, 2.7.10). */
+  /** See virtio 1.3, 2.7.10. */
   get kickOwed(): boolean {
     if (this.waiting === 0) return false;
     if (!this.layout.eventIdx) return (this.usedFlags & RING_FLAG.noNotify) === 0;
     return passes(this.availEvent, this.availIdx, this.takenIdx);
   }
 
-  /** The used idx as the device has written it last. */
   get used(): number {
     return this.usedIdx;
   }
 
-  /** The memory that the queue itself takes. */
   areas(): readonly Area[] {
-    const { size, descAddress, driverAddress, deviceAddress } = this.layout;
-    const around = RING.headerBytes + RING.eventBytes;
-    return [
-      { address: descAddress, bytes: size * RING.descBytes },
-      { address: driverAddress, bytes: around + size * RING.driverBytes },
-      { address: deviceAddress, bytes: around + size * RING.deviceBytes },
-    ];
+    return areasOf(false, this.layout);
   }
 
-  /** Asks for notifications, or for none until further notice. */
   allowKicks(allow: boolean): void {
     const { memory } = this.context;
     if (this.layout.eventIdx) {
@@ -76,7 +65,6 @@ export class SplitRing {
     }
   }
 
-  /** Takes everything that is available; stops at the first buffer that cannot be read. */
   take(): Taken[] {
     const taken: Taken[] = [];
     if (this.broken !== undefined || !this.judgeIdx()) return taken;
@@ -89,22 +77,46 @@ export class SplitRing {
     return taken;
   }
 
-  /** Writes one used entry; the driver sees it after `publish`. */
-  pushUsed(id: number, length: number): void {
-    const { memory } = this.context;
-    const slot = this.usedIdx & (this.layout.size - 1);
-    const at = this.layout.deviceAddress + RING.headerBytes + slot * RING.deviceBytes;
-    memory.write32(at, id);
-    memory.write32(at + 4, length);
-    this.usedIdx = (this.usedIdx + 1) & 0xffff;
+  push(done: readonly Returned[]): void {
+    const last = done.at(-1);
+    if (this.layout.inOrder && last !== undefined) {
+      this.write(last.taken.chain.head, last.length);
+      this.usedIdx = (this.usedIdx + done.length) & 0xffff;
+    } else {
+      for (const { taken, length } of done) this.add(taken.chain.head, length);
+    }
+    for (const { taken } of done) this.inFlight.delete(taken.chain.head);
   }
 
-  /** Moves used idx without an entry: only a device that lies does. */
-  skipUsed(count: number): void {
-    this.usedIdx = (this.usedIdx + count) & 0xffff;
+  lie(lie: RingLie, one: Returned): void {
+    const { size } = this.layout;
+    const { head } = one.taken.chain;
+    switch (lie) {
+      case "used-id-out-of-range":
+        this.add(size + 7, 0);
+        return;
+      case "used-id-not-in-flight":
+        this.add(this.idleHead(), 0);
+        return;
+      case "used-id-twice":
+        this.push([one]);
+        this.add(head, one.length);
+        return;
+      case "used-idx-jump":
+        this.push([one]);
+        this.usedIdx = (this.usedIdx + size + 1) & 0xffff;
+        return;
+      case "used-idx-back":
+        this.inFlight.delete(head);
+        this.usedIdx = (this.usedIdx - 1) & 0xffff;
+        return;
+      case "used-unseen":
+        this.inFlight.delete(head);
+        this.write(head, one.length);
+        return;
+    }
   }
 
-  /** Makes the used entries visible. Returns whether the driver wants an interrupt for them. */
   publish(): boolean {
     const { memory } = this.context;
     memory.write16(this.layout.deviceAddress + 2, this.usedIdx);
@@ -119,14 +131,12 @@ export class SplitRing {
     return (memory.read16(this.layout.driverAddress) & RING_FLAG.noInterrupt) === 0;
   }
 
-  /** Judges what the driver must leave alone: the device area and the chains in flight. */
   audit(): void {
     this.judgeOwnArea();
     for (const taken of this.inFlight.values()) this.judgeUnchanged(taken);
     this.judgeFlags();
   }
 
-  /** Judges that the device area is as the device left it. */
   judgeOwnArea(): void {
     const { memory, judge } = this.context;
     const { name, deviceAddress, eventIdx } = this.layout;
@@ -138,11 +148,14 @@ export class SplitRing {
     judge.breach("R-USED-WRITTEN", `${name}: ${seen}`);
   }
 
-  /** Judges that a chain's descriptors are as they were when they were taken. */
   judgeUnchanged(taken: Taken): void {
     if (unchanged(this.context, taken.chain)) return;
     const seen = `${this.layout.name}: chain ${taken.chain.head} was changed in flight`;
     this.context.judge.breach("R-DESC-CHANGED", seen, [taken.entry]);
+  }
+
+  get notifyOffset(): number {
+    return this.availIdx;
   }
 
   private get availIdx(): number {
@@ -155,6 +168,27 @@ export class SplitRing {
 
   private get availEventAddress(): number {
     return this.layout.deviceAddress + RING.headerBytes + this.layout.size * RING.deviceBytes;
+  }
+
+  /** One used entry; the driver sees it after `publish`. */
+  private add(id: number, length: number): void {
+    this.write(id, length);
+    this.usedIdx = (this.usedIdx + 1) & 0xffff;
+  }
+
+  private write(id: number, length: number): void {
+    const { memory } = this.context;
+    const slot = this.usedIdx & (this.layout.size - 1);
+    const at = this.layout.deviceAddress + RING.headerBytes + slot * RING.deviceBytes;
+    memory.write32(at, id);
+    memory.write32(at + 4, length);
+  }
+
+  /** A head that is not in flight; when all are, one beyond the table, which lies just as well. */
+  private idleHead(): number {
+    const { size } = this.layout;
+    for (let id = 0; id < size; id += 1) if (!this.inFlight.has(id)) return id;
+    return size;
   }
 
   private takeOne(): Taken | undefined {

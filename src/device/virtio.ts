@@ -212,7 +212,12 @@ export class VirtioDevice {
 
   enableQueue(queue: DeviceQueue): void {
     this.bringUp.queueEnabled(this.status);
-    queue.enable(this.has(FEATURE.ringEventIdx), this.has(FEATURE.ringIndirectDesc));
+    queue.enable({
+      packed: this.has(FEATURE.ringPacked),
+      eventIdx: this.has(FEATURE.ringEventIdx),
+      indirect: this.has(FEATURE.ringIndirectDesc),
+      inOrder: this.has(FEATURE.inOrder),
+    });
   }
 
   /** The driver notifies a queue. */
@@ -274,8 +279,10 @@ export class VirtioDevice {
       kept = false;
     }
     this.bringUp.featuresOk(kept);
-    if (kept) this.type?.negotiated(accepted);
-    return kept;
+    if (!kept) return false;
+    this.type?.negotiated(accepted);
+    for (const queue of this.queues) queue.settle(this.has(FEATURE.ringPacked));
+    return true;
   }
 
   private statusShown(): number {

@@ -27,6 +27,16 @@ const reasons = {
     "Q-RANGE-TWICE",
     "Q-REPORT-WRITABLE",
   ],
+  "No scenario of the driver uses packed queues yet.": [
+    "G-RING-PACKED",
+    "R-PACKED-ZERO",
+    "R-PACKED-PARTIAL",
+    "R-PACKED-SKIP",
+    "R-PACKED-ID-RANGE",
+    "R-PACKED-ID-BUSY",
+    "R-PACKED-INDIRECT-FLAGS",
+    "R-EVENT-FLAGS",
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** By rule: the reason. */

@@ -119,6 +119,22 @@ export const SPEC_RING = {
   deviceBytes: 8,
 } as const;
 
+/** 2.8.1: flags of a descriptor; 2.8.10: event suppression, its flags in the low 2 bits; 2.8.13. */
+export const SPEC_PACKED = {
+  avail: 1 << 7,
+  used: 1 << 15,
+  descAlign: 16,
+  descBytes: 16,
+  eventAlign: 4,
+  eventBytes: 4,
+  eventFlags: 0b11,
+  eventEnable: 0,
+  eventDisable: 1,
+  eventDesc: 2,
+  eventOffset: 0b111_1111_1111_1111,
+  eventWrap: 1 << 15,
+} as const;
+
 /** 5.5.6.3: 16 bits of tag, 64 bits of value. */
 export const SPEC_STAT_BYTES = 10;
 

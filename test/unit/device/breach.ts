@@ -4,12 +4,15 @@
  * Invariant: `act` breaks one rule and nothing else; the rule's id is the key that it stands under.
  */
 import type { MachineOptions } from "../../../src/device/index.ts";
+import { packedRig } from "./packed-driver.ts";
 import { type RawDriver, rig } from "./raw-driver.ts";
 
 export interface Breach {
   readonly options?: Partial<MachineOptions>;
   /** Feature bits that the driver accepts besides the usual ones; it then sets up all queues. */
   readonly accepts?: readonly number[];
+  /** Whether queues are packed. */
+  readonly packed?: true;
   /** Whether the driver is brought up by the book first. Default yes. */
   readonly up?: boolean;
   readonly act: (driver: RawDriver) => void;
@@ -17,7 +20,7 @@ export interface Breach {
 
 /** A driver as the breach wants it, brought up unless the breach does that itself. */
 export function ready(breach: Breach): RawDriver {
-  const driver = rig(breach.options);
+  const driver = breach.packed ? packedRig(breach.options) : rig(breach.options);
   if (breach.accepts !== undefined) driver.accepts(breach.accepts);
   return breach.up === false ? driver : driver.bringUp();
 }

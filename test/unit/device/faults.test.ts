@@ -35,6 +35,11 @@ const cases: Readonly<Record<FaultName, () => void>> = {
   },
   "used-idx-jump": () => expect(inflateUnder("used-idx-jump").idx).toBe(6),
   "used-idx-back": () => expect(inflateUnder("used-idx-back").idx).toBe(0xffff),
+  "used-unseen": () => {
+    const { idx, driver } = inflateUnder("used-unseen");
+    expect(idx).toBe(0);
+    expect(driver.machine.heldPages).toBe(1);
+  },
   "refuse-features": () => {
     const driver = rig({ faults: [{ name: "refuse-features", times: 2 }] });
     driver.discover();

@@ -15,6 +15,7 @@ describe("the device's constants", () => {
     ["capability types", device.CAP, spec.SPEC_CAP],
     ["common configuration", device.COMMON, spec.SPEC_COMMON],
     ["ISR bits", device.ISR, spec.SPEC_ISR],
+    ["packed rings", device.PACKED, spec.SPEC_PACKED],
     ["descriptor flags", device.DESC, spec.SPEC_DESC],
   ])("%s", (_what, ours, table) => {
     expect(ours).toEqual(table);

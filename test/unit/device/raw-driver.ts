@@ -54,6 +54,7 @@ interface Ring {
   notifyOff: number;
   idx: number;
   seen: number;
+  order: number[];
 }
 
 export class RawDriver {
@@ -212,7 +213,7 @@ export class RawDriver {
     this.set("driverHigh", 0);
     this.set("device", ring.device);
     this.set("deviceHigh", 0);
-    this.rings[n] = { ...ring, notifyOff: this.get("queueNotifyOff"), idx: 0, seen: 0 };
+    this.rings[n] = { ...ring, notifyOff: this.get("queueNotifyOff"), idx: 0, seen: 0, order: [] };
     if (enable) this.set("queueEnable", 1);
   }
 
@@ -240,13 +241,38 @@ export class RawDriver {
   /** Puts a head into the available ring and moves idx on; does not notify. */
   offer(n: number, head: number): void {
     const ring = this.rings[n] as Ring;
+    this.remember(n, head);
     this.view.setUint16(ring.driver + 4 + (ring.idx % ring.size) * 2, head, true);
     ring.idx = (ring.idx + 1) & 0xffff;
     this.view.setUint16(ring.driver + 2, ring.idx, true);
   }
 
   kick(n: number): void {
-    this.write(2, (this.rings[n] as Ring).notifyOff * this.multiplier, 2, n);
+    const at = this.ring(n).notifyOff * this.multiplier;
+    if (this.has(38)) this.write(2, at, 4, n + this.notifyOffset(n) * 0x10000);
+    else this.write(2, at, 2, n);
+  }
+
+  /** What a notification carries besides the queue's index, where it carries more. */
+  notifyOffset(n: number): number {
+    return this.ring(n).idx;
+  }
+
+  ring(n: number): Ring {
+    return this.rings[n] as Ring;
+  }
+
+  /** A buffer is in flight: its place in the order matters when buffers are used in order. */
+  remember(n: number, id: number): void {
+    this.ring(n).order.push(id);
+  }
+
+  /** The buffers that come back when the device says `id`: in order, all up to it. */
+  upTo(n: number, id: number): number[] {
+    const { order } = this.ring(n);
+    const place = order.indexOf(id);
+    if (place < 0) return [id];
+    return this.has(35) ? order.splice(0, place + 1) : order.splice(place, 1);
   }
 
   /** Where the array of a queue's descriptor lies. */
@@ -267,8 +293,10 @@ export class RawDriver {
     const ring = this.rings[n] as Ring;
     const ids: number[] = [];
     while (ring.seen !== this.view.getUint16(ring.device + 2, true)) {
-      ids.push(this.view.getUint32(ring.device + 4 + (ring.seen % ring.size) * 8, true));
-      ring.seen = (ring.seen + 1) & 0xffff;
+      const id = this.view.getUint32(ring.device + 4 + (ring.seen % ring.size) * 8, true);
+      const back = this.upTo(n, id);
+      ids.push(...back);
+      ring.seen = (ring.seen + back.length) & 0xffff;
     }
     if (this.eventIdx) this.view.setUint16(ring.driver + 4 + ring.size * 2, ring.seen, true);
     return ids;

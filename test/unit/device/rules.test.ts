@@ -9,6 +9,7 @@ import { type Breach, ready } from "./breach.ts";
 import { balloonBreaches } from "./breaches-balloon.ts";
 import { freePageBreaches } from "./breaches-free-pages.ts";
 import { generalBreaches } from "./breaches-general.ts";
+import { packedBreaches } from "./breaches-packed.ts";
 import { pciBreaches } from "./breaches-pci.ts";
 import { ringBreaches } from "./breaches-ring.ts";
 import { broken, rig } from "./raw-driver.ts";
@@ -17,6 +18,7 @@ const breaches: Readonly<Record<string, Breach>> = {
   ...generalBreaches,
   ...pciBreaches,
   ...ringBreaches,
+  ...packedBreaches,
   ...balloonBreaches,
   ...freePageBreaches,
 };
