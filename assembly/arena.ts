@@ -9,11 +9,14 @@
  *   +---------------------------------------------------------------+ private
  *   | ledger                                                        |
  *   | QUEUES x Ring record                                          |
- *   | QUEUES_OF_PAGES x IDS_MAX x { u32 pages, u32 runs }           |  slots
- *   | QUEUES_OF_PAGES x buffers x pfns x { u32 first, u32 length }  |  runs
+ *   | slots: of each buffer with pages { u32 pages, u32 runs }      |
+ *   | runs: of each buffer with pages, { u32 first, u32 length } x  |
+ *   |   pfns (inflateq, deflateq) or RANGES_MAX (reporting queue)   |
  *   +---------------------------------------------------------------+ 4096-aligned, shared
- *   | QUEUES x split ring of up to queueSize entries                |  4096-aligned each
- *   | QUEUES_OF_PAGES x buffers x pfns x u32                        |  PFN arrays
+ *   | QUEUES x ring of up to queueSize entries                      |
+ *   | PFN arrays: inflateq, deflateq                                |
+ *   | indirect tables: reporting queue                              |
+ *   | command buffers: hinting queue                                |
  *   | statistics buffer                                             |
  *   +---------------------------------------------------------------+
  */
@@ -21,23 +24,40 @@ import { ledgerBytes, openLedger } from "./ledger";
 import { IDS_MAX, RING_BYTES, Ring } from "./ring/ring";
 import { ALIGNMENT_MAX, QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
 
-/** inflateq, deflateq, statsq: roles, not the device's queue numbers. */
-export const QUEUES: u32 = 3;
-/** The first two carry page frame numbers. */
-export const QUEUES_OF_PAGES: u32 = 2;
-/** Sixteen tags are known; a few more may come. */
+/** The roles of the queues, not the device's numbers for them. */
+export const INFLATEQ: u32 = 0;
+export const DEFLATEQ: u32 = 1;
+export const STATSQ: u32 = 2;
+export const HINTQ: u32 = 3;
+export const REPORTQ: u32 = 4;
+export const QUEUES: u32 = 5;
+/** inflateq and deflateq carry page frame numbers. */
+const PFN_QUEUES: u32 = 2;
+/** Sixteen statistics are known; a few more may come. */
 export const STATS_MAX: u32 = 24;
 const STAT_BYTES: u32 = 10;
+/** Buffers in flight on the queues that carry ranges: QEMU's reporting queue has 32 entries. */
+export const RANGE_IDS: u32 = 32;
+/** Ranges in one indirect table: what Linux sends at most, so what devices are used to. */
+export const RANGES_MAX: u32 = 32;
+const DESCRIPTOR_BYTES: u32 = 16;
+export const COMMAND_BYTES: u32 = 4;
 const PAGE: usize = 4096;
-const SLOTS_BYTES: usize = <usize>((QUEUES_OF_PAGES * IDS_MAX) << 3);
+const SLOTS_BYTES: usize = <usize>((PFN_QUEUES * IDS_MAX + RANGE_IDS) << 3);
+const RANGE_RUNS_BYTES: usize = <usize>((RANGE_IDS * RANGES_MAX) << 3);
+const TABLES_BYTES: usize = <usize>(RANGE_IDS * RANGES_MAX * DESCRIPTOR_BYTES);
+const COMMANDS_BYTES: usize = <usize>(RANGE_IDS * COMMAND_BYTES);
 /** Devices drop longer arrays; 512 lets QEMU free a 2 MiB host page at once. */
 export const PFNS_MAX: u32 = 512;
 
 let recordsPtr: usize = 0;
 let slotsPtr: usize = 0;
 let runsPtr: usize = 0;
+let rangeRunsPtr: usize = 0;
 let ringsPtr: usize = 0;
 let arraysPtr: usize = 0;
+let tablesPtr: usize = 0;
+let commandsPtr: usize = 0;
 export let statsPtr: usize = 0;
 
 let queueSize: u32 = 0;
@@ -49,14 +69,14 @@ function up(value: usize, to: usize): usize {
   return (value + to - 1) & ~(to - 1);
 }
 
-/** Entries of all buffers together, by which runs and PFN arrays are measured. */
+/** Entries of all PFN buffers together, by which runs and PFN arrays are measured. */
 function entries(bufferCount: u32, pfnCount: u32): usize {
   assert(bufferCount != 0 && bufferCount <= IDS_MAX && pfnCount != 0 && pfnCount <= PFNS_MAX);
-  return <usize>(QUEUES_OF_PAGES * bufferCount * pfnCount);
+  return <usize>(PFN_QUEUES * bufferCount * pfnCount);
 }
 
 function privateBytes(frames: u32, bufferCount: u32, pfnCount: u32): usize {
-  const runs = entries(bufferCount, pfnCount) << 3;
+  const runs = (entries(bufferCount, pfnCount) << 3) + RANGE_RUNS_BYTES;
   return up(ledgerBytes(frames) + <usize>QUEUES * RING_BYTES + SLOTS_BYTES + runs, PAGE);
 }
 
@@ -69,7 +89,8 @@ function ringBytes(size: u32): usize {
 /** Bytes of an arena for so many frames, ring entries, buffers in flight and PFNs a buffer. */
 export function arenaBytes(frames: u32, size: u32, bufferCount: u32, pfnCount: u32): usize {
   const arrays = entries(bufferCount, pfnCount) << 2;
-  const shared = <usize>QUEUES * ringBytes(size) + arrays + <usize>(STATS_MAX * STAT_BYTES);
+  const fixed = TABLES_BYTES + COMMANDS_BYTES + <usize>(STATS_MAX * STAT_BYTES);
+  const shared = <usize>QUEUES * ringBytes(size) + arrays + fixed;
   return privateBytes(frames, bufferCount, pfnCount) + up(shared, PAGE);
 }
 
@@ -89,15 +110,24 @@ export function openArena(
   recordsPtr = ptr + ledgerBytes(frames);
   slotsPtr = recordsPtr + <usize>QUEUES * RING_BYTES;
   runsPtr = slotsPtr + SLOTS_BYTES;
+  rangeRunsPtr = runsPtr + (entries(bufferCount, pfnCount) << 3);
   ringsPtr = ptr + privateBytes(frames, bufferCount, pfnCount);
   arraysPtr = ringsPtr + <usize>QUEUES * ringStride;
-  statsPtr = arraysPtr + (entries(bufferCount, pfnCount) << 2);
+  tablesPtr = arraysPtr + (entries(bufferCount, pfnCount) << 2);
+  commandsPtr = tablesPtr + TABLES_BYTES;
+  statsPtr = commandsPtr + COMMANDS_BYTES;
   memory.fill(ptr, 0, arenaBytes(frames, size, bufferCount, pfnCount));
   openLedger(ptr, frames);
 }
 
 export function queueSizeMax(): u32 {
   return queueSize;
+}
+
+/** Buffers that may be in flight on a queue. */
+export function idsOf(queue: u32): u32 {
+  if (queue == STATSQ) return 1;
+  return queue < PFN_QUEUES ? buffers : RANGE_IDS;
 }
 
 export function ringOf(queue: u32): Ring {
@@ -109,17 +139,35 @@ export function ringMemory(queue: u32): usize {
   return ringsPtr + <usize>queue * ringStride;
 }
 
-/** The shared PFN array of one buffer. */
+/** The shared PFN array of one buffer of inflateq or deflateq. */
 export function arrayOf(queue: u32, id: u32): usize {
   return arraysPtr + (((<usize>queue * buffers + id) * pfns) << 2);
 }
 
-/** The private runs of one buffer. */
+/** The private runs of one such buffer. */
 export function runsOf(queue: u32, id: u32): usize {
   return runsPtr + (((<usize>queue * buffers + id) * pfns) << 3);
 }
 
-/** The private { pages, runs } of one buffer. */
+/** The private { pages, runs } of one such buffer. */
 export function slotOf(queue: u32, id: u32): usize {
   return slotsPtr + ((<usize>queue * IDS_MAX + id) << 3);
+}
+
+/** The same three of a buffer of the reporting queue. */
+export function tableOf(id: u32): usize {
+  return tablesPtr + <usize>(id * RANGES_MAX * DESCRIPTOR_BYTES);
+}
+
+export function rangeRunsOf(id: u32): usize {
+  return rangeRunsPtr + <usize>((id * RANGES_MAX) << 3);
+}
+
+export function rangeSlotOf(id: u32): usize {
+  return slotOf(PFN_QUEUES, id);
+}
+
+/** The shared four bytes of a command on the hinting queue. */
+export function commandOf(id: u32): usize {
+  return commandsPtr + <usize>(id * COMMAND_BYTES);
 }

@@ -7,35 +7,50 @@
  */
 import {
   arrayOf,
+  DEFLATEQ,
+  INFLATEQ,
   pfns,
-  QUEUES_OF_PAGES,
   ringOf,
   runsOf,
   STATS_MAX,
+  STATSQ,
   slotOf,
   statsPtr,
 } from "./arena";
-import { findToDeflate, findToInflate, hold, post, regain, reuse, runLength, tell } from "./ledger";
-import { hasFreeId, NOTHING, Ring } from "./ring/ring";
-import { postOut, returned, take, takeOne } from "./ring/split";
+import {
+  abandonInflating,
+  findToDeflate,
+  findToInflate,
+  hold,
+  post as postFrames,
+  regain,
+  reuse,
+  runLength,
+  tell,
+} from "./ledger";
+import { initialise } from "./ranges";
+import { hasFreeId, NOTHING, OUT, Ring } from "./ring/ring";
+import { post, take } from "./ring/virtqueue";
 import { NONE } from "./summary";
-
-export const INFLATEQ: u32 = 0;
-export const DEFLATEQ: u32 = 1;
-export const STATSQ: u32 = 2;
 
 /** Pages in buffers that the device holds, by queue. */
 let inflating: u32 = 0;
 let deflating: u32 = 0;
 
 export function inFlightPages(queue: u32): u32 {
-  assert(queue < QUEUES_OF_PAGES);
+  assert(queue == INFLATEQ || queue == DEFLATEQ);
   return queue == INFLATEQ ? inflating : deflating;
 }
 
 export function forgetInFlight(): void {
   inflating = 0;
   deflating = 0;
+}
+
+/** held -> free ahead of the host. */
+function takeBack(first: u32, length: u32): void {
+  reuse(first, length);
+  initialise(first, length);
 }
 
 /** Fills one buffer with up to `want` pages, ascending, and posts it. Answers its pages. */
@@ -53,8 +68,8 @@ function fill(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
     // Hosts merge only what ascends, so a run that starts lower waits for the next buffer.
     if (first == NONE || (pages != 0 && first < above)) break;
     const length = runLength;
-    if (queue == INFLATEQ) post(first, length);
-    else if (untold) reuse(first, length);
+    if (queue == INFLATEQ) postFrames(first, length);
+    else if (untold) takeBack(first, length);
     else tell(first, length);
     for (let i: u32 = 0; i < length; i++) store<u32>(array + ((<usize>pages + i) << 2), first + i);
     store<u32>(runs + ((<usize>runCount) << 3), first);
@@ -67,7 +82,7 @@ function fill(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
   const slot = slotOf(queue, id);
   store<u32>(slot, pages);
   store<u32>(slot, untold ? 0 : runCount, 4);
-  postOut(ring, array, pages << 2);
+  post(ring, <u64>array, pages << 2, OUT);
   return pages;
 }
 
@@ -105,8 +120,9 @@ export function deflateSilently(want: u32): u32 {
   while (done < want) {
     const first = findToDeflate(want - done, want - done);
     if (first == NONE) break;
-    reuse(first, runLength);
-    done += runLength;
+    const length = runLength;
+    takeBack(first, length);
+    done += length;
   }
   return done;
 }
@@ -118,31 +134,32 @@ function settleBuffer(queue: u32, id: u32): u32 {
   for (let i: u32 = 0; i < runCount; i++) {
     const first = load<u32>(runs + ((<usize>i) << 3));
     const length = load<u32>(runs + ((<usize>i) << 3), 4);
-    if (queue == INFLATEQ) hold(first, length);
-    else regain(first, length);
+    if (queue == INFLATEQ) {
+      hold(first, length);
+    } else {
+      regain(first, length);
+      initialise(first, length);
+    }
   }
   return load<u32>(slot);
 }
 
 /** Takes every buffer that came back on inflateq or deflateq. Answers the pages, or a fault. */
 export function settle(queue: u32): i32 {
-  assert(queue < QUEUES_OF_PAGES);
+  assert(queue == INFLATEQ || queue == DEFLATEQ);
   const ring = ringOf(queue);
-  const ahead = returned(ring);
-  if (ahead < 0) return ahead;
   let pages: u32 = 0;
-  let fault: i32 = 0;
-  for (let i = 0; i < ahead; i++) {
-    const id = take(ring);
-    if (id < 0) {
-      fault = id;
-      break;
-    }
-    pages += settleBuffer(queue, <u32>id);
-  }
+  let id = take(ring);
+  for (; id >= 0; id = take(ring)) pages += settleBuffer(queue, <u32>id);
   if (queue == INFLATEQ) inflating -= pages;
   else deflating -= pages;
-  return fault < 0 ? fault : <i32>pages;
+  return id == NOTHING ? <i32>pages : id;
+}
+
+/** Everything on the inflateq -> free. Only right after a completed reset of that queue. */
+export function abandonInflates(): void {
+  abandonInflating();
+  inflating = 0;
 }
 
 /** Writes entry `index` of the statistics buffer (virtio 1.3, 5.5.6.3). */
@@ -153,18 +170,16 @@ export function putStat(index: u32, tag: u32, value: f64): void {
   store<u64>(ptr, <u64>value, 2);
 }
 
-/**
- * Posts the first `entries` of the statistics buffer; there is one, so it traps while it is out.
- */
+/** Posts the first `entries` of the statistics buffer; there is one, so it traps while it is out. */
 export function postStats(entries: u32): void {
   assert(entries <= STATS_MAX);
   const ring = ringOf(STATSQ);
   assert(ring.inFlight == 0);
-  postOut(ring, statsPtr, entries * 10);
+  post(ring, <u64>statsPtr, entries * 10, OUT);
 }
 
 /** 1 when the statistics buffer came back, 0 when not, or a fault. */
 export function takeStats(): i32 {
-  const id = takeOne(ringOf(STATSQ));
+  const id = take(ringOf(STATSQ));
   return id == NOTHING ? 0 : id < 0 ? id : 1;
 }

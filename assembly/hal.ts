@@ -1,5 +1,5 @@
 /**
- * The one thing the core asks of its host.
+ * What the core asks of its host.
  *
  * It must not grow: decisions and input/output belong to the runtime.
  */
@@ -10,3 +10,9 @@
  * compiler on the way from moving or merging loads of memory that the device writes.
  */
 export declare function fence(): void;
+
+/**
+ * Fills `length` frames from `first` on with a 32-bit value. Frames can lie above what the core's
+ * own pointers reach, so the host does it.
+ */
+export declare function fill(first: u32, length: u32, value: u32): void;

@@ -2,16 +2,16 @@
  * The ABI: every function that the core exports, one line each into a room below.
  *
  * It must hold no logic. Numbers are u32, i32 or f64, never 64-bit integers, so that every host
- * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning
- * does.
+ * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning does.
  */
 import * as arena from "./arena";
 import * as balloon from "./balloon";
 import * as ledger from "./ledger";
+import * as ranges from "./ranges";
 import { Ring } from "./ring/ring";
-import { arm, openSplit, publish } from "./ring/split";
+import { arm, nextPlace, open, publish } from "./ring/virtqueue";
 
-const ABI_VERSION: u32 = 2;
+const ABI_VERSION: u32 = 3;
 
 export function abi_version(): u32 {
   return ABI_VERSION;
@@ -60,16 +60,9 @@ export function ledger_reclaim(): void {
 function ring(queue: u32): Ring {
   return arena.ringOf(queue);
 }
-export function queue_open(queue: u32, size: u32, eventIndex: bool, alignment: u32): void {
+export function queue_open(queue: u32, size: u32, features: u32, alignment: u32): void {
   assert(size <= arena.queueSizeMax());
-  openSplit(
-    ring(queue),
-    arena.ringMemory(queue),
-    size,
-    queue == balloon.STATSQ ? 1 : arena.buffers,
-    eventIndex,
-    alignment,
-  );
+  open(ring(queue), arena.ringMemory(queue), size, arena.idsOf(queue), features, alignment);
 }
 export function queue_descriptor_area(queue: u32): usize {
   return ring(queue).descriptorPtr;
@@ -85,6 +78,9 @@ export function queue_buffers_in_flight(queue: u32): u32 {
 }
 export function queue_pages_in_flight(queue: u32): u32 {
   return balloon.inFlightPages(queue);
+}
+export function queue_next_place(queue: u32): u32 {
+  return nextPlace(ring(queue));
 }
 export function queue_publish(queue: u32): bool {
   return publish(ring(queue));
@@ -106,6 +102,35 @@ export function balloon_deflate_silently(want: u32): u32 {
 }
 export function balloon_settle(queue: u32): i32 {
   return balloon.settle(queue);
+}
+
+export function balloon_abandon_inflates(): void {
+  balloon.abandonInflates();
+}
+
+export function poison_set(value: u32): void {
+  ranges.setPoison(value);
+}
+export function poison_clear(): void {
+  ranges.clearPoison();
+}
+export function report_post(want: u32): u32 {
+  return ranges.report(want);
+}
+export function report_settle(): i32 {
+  return ranges.settleReports();
+}
+export function hint_command(command: u32): bool {
+  return ranges.hintCommand(command);
+}
+export function hint_post(want: u32): u32 {
+  return ranges.hint(want);
+}
+export function hint_settle(): i32 {
+  return ranges.settleHints();
+}
+export function hint_release(): void {
+  ledger.unhint();
 }
 
 export function stats_put(index: u32, tag: u32, value: f64): void {

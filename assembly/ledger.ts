@@ -20,9 +20,10 @@
  *   statesPtr    ceil(frames / 16) u64   one nibble a frame, lowest frame in the lowest nibble
  *   tallyPtr     b x { u16 free, u16 held }
  *   wholeFreePtr, partFreePtr, wholeHeldPtr, partHeldPtr     a summary each (summary.ts)
+ *   freshPtr     a summary: whole free blocks that the host was not told of since they are whole
  *   countsPtr    8 x u32                 frames by state
  */
-import { insert, lowest, NONE, remove, shapeSummaries, summaryBytes } from "./summary";
+import { contains, insert, lowest, NONE, remove, shapeSummaries, summaryBytes } from "./summary";
 
 export const RESERVED: u32 = 0;
 export const USED: u32 = 1;
@@ -47,6 +48,7 @@ let wholeFreePtr: usize = 0;
 let partFreePtr: usize = 0;
 let wholeHeldPtr: usize = 0;
 let partHeldPtr: usize = 0;
+let freshPtr: usize = 0;
 let countsPtr: usize = 0;
 /** The block that is being taken whole, so that an interrupted one is finished first. */
 let openFree: u32 = NONE;
@@ -64,7 +66,7 @@ export function ledgerBytes(frameCount: u32): usize {
   const blocks = blocksOf(frameCount);
   const states = (<usize>blocks) << (BLOCK_SHIFT - 1);
   const tally = (((<usize>blocks) << 2) + 7) & ~7;
-  return states + tally + 4 * summaryBytes(blocks) + <usize>(STATES << 2);
+  return states + tally + 5 * summaryBytes(blocks) + <usize>(STATES << 2);
 }
 
 /** Starts a ledger of `frameCount` frames, all reserved, in zeroed memory at `ptr`. */
@@ -78,7 +80,8 @@ export function openLedger(ptr: usize, frameCount: u32): void {
   partFreePtr = wholeFreePtr + summary;
   wholeHeldPtr = partFreePtr + summary;
   partHeldPtr = wholeHeldPtr + summary;
-  countsPtr = partHeldPtr + summary;
+  freshPtr = partHeldPtr + summary;
+  countsPtr = freshPtr + summary;
   openFree = NONE;
   openHeld = NONE;
   runLength = 0;
@@ -107,10 +110,7 @@ function maskOf(pfn: u32, length: u32): u64 {
   return (<u64>-1 >> ((WORD_FRAMES - length) << 2)) << ((pfn & (WORD_FRAMES - 1)) << 2);
 }
 
-/**
- * True when the frames exist and every one is in `state`: what a caller may ask before a
- * transition.
- */
+/** True when the frames exist and every one is in `state`: what a caller may ask before a transition. */
 export function uniform(first: u32, length: u32, state: u32): bool {
   assert(state < STATES);
   if (length == 0 || first >= frames || length > frames - first) return false;
@@ -143,8 +143,11 @@ function addTally(ptr: usize, wholePtr: usize, partPtr: usize, block: u32, delta
 
 function tally(state: u32, block: u32, delta: i32): void {
   const ptr = tallyPtr + ((<usize>block) << 2);
-  if (state == FREE) addTally(ptr, wholeFreePtr, partFreePtr, block, delta);
-  else if (state == HELD) addTally(ptr + 2, wholeHeldPtr, partHeldPtr, block, delta);
+  if (state == HELD) addTally(ptr + 2, wholeHeldPtr, partHeldPtr, block, delta);
+  if (state != FREE) return;
+  if (<u32>load<u16>(ptr) == BLOCK_FRAMES) remove(freshPtr, block);
+  addTally(ptr, wholeFreePtr, partFreePtr, block, delta);
+  if (<u32>load<u16>(ptr) == BLOCK_FRAMES) insert(freshPtr, block);
 }
 
 /** The one place that changes states: checks and writes sixteen frames at a time, in one block. */
@@ -245,6 +248,17 @@ export function findToDeflate(want: u32, most: u32): u32 {
   return findForBalloon(HELD, want, most);
 }
 
+/** Up to `most` whole free blocks, in one run, that the host was not told of; sets runLength. */
+export function findToReport(most: u32): u32 {
+  const first = lowest(freshPtr);
+  runLength = 0;
+  if (first == NONE || most == 0) return NONE;
+  let blocks: u32 = 1;
+  while (blocks < most && contains(freshPtr, first + blocks)) blocks += 1;
+  runLength = blocks << BLOCK_SHIFT;
+  return first << BLOCK_SHIFT;
+}
+
 // The transitions. Each is the only way from its first state to its second.
 
 /** reserved -> free: this is RAM that the guest may use. */
@@ -252,9 +266,7 @@ export function add(first: u32, length: u32): void {
   move(first, length, RESERVED, FREE);
 }
 
-/**
- * free -> used: a run of at most `most` frames, pieces of blocks first; NONE when there is none.
- */
+/** free -> used: a run of at most `most` frames, pieces of blocks first; NONE when there is none. */
 export function allocate(most: u32): u32 {
   let block = lowest(partFreePtr);
   if (block == NONE) block = lowest(wholeFreePtr);
@@ -300,6 +312,24 @@ export function reuse(first: u32, length: u32): void {
   moveInBlock(first, length, HELD, FREE);
 }
 
+/** free -> reporting: in a buffer on the reporting queue. */
+export function report(first: u32, length: u32): void {
+  move(first, length, FREE, REPORTING);
+}
+
+/** reporting -> free: the host acknowledged, and need not be told again. */
+export function reported(first: u32, length: u32): void {
+  move(first, length, REPORTING, FREE);
+  const end = (first + length) >> BLOCK_SHIFT;
+  for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(freshPtr, block);
+}
+
+/** free -> hinted: handed over until the host is done. */
+export function hint(first: u32, length: u32): void {
+  moveInBlock(first, length, FREE, HINTED);
+}
+
+/** Every frame in `state` -> free. */
 function reclaimState(state: u32): void {
   const blocks = blocksOf(frames);
   for (let block: u32 = 0; block < blocks && count(state) != 0; block++) {
@@ -318,4 +348,14 @@ function reclaimState(state: u32): void {
  */
 export function reclaim(): void {
   for (let state = INFLATING; state < STATES; state++) reclaimState(state);
+}
+
+/** hinted -> free, all of them: the host is done with its hints. */
+export function unhint(): void {
+  reclaimState(HINTED);
+}
+
+/** inflating -> free, all of them. Only right after a completed reset of the inflateq. */
+export function abandonInflating(): void {
+  reclaimState(INFLATING);
 }

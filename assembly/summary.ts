@@ -17,6 +17,7 @@ const LEVELS_MAX: u32 = 4;
 
 export const NONE: u32 = 0xffff_ffff;
 
+let shaped: u32 = 0;
 let levels: u32 = 0;
 let offset1: usize = 0;
 let offset2: usize = 0;
@@ -40,6 +41,7 @@ export function summaryBytes(blocks: u32): usize {
 /** Fixes the shape that all summaries share. Their memory must be zero to start with. */
 export function shapeSummaries(blocks: u32): void {
   let words = wordsFor(blocks);
+  shaped = blocks;
   levels = 1;
   let offset: usize = 0;
   while (words > 1) {
@@ -81,6 +83,12 @@ export function remove(summaryPtr: usize, block: u32): void {
     if (word != 0) return;
     bit >>= 6;
   }
+}
+
+/** True when `block` exists and is a member. */
+export function contains(summaryPtr: usize, block: u32): bool {
+  if (block >= shaped) return false;
+  return ((load<u64>(wordPtr(summaryPtr, 0, block >> 6)) >> (block & 63)) & 1) != 0;
 }
 
 /** The lowest member, or NONE. */

@@ -7,7 +7,7 @@
 import { BallonetError } from "./errors.ts";
 
 /** The version in assembly/index.ts that this face was written for. */
-export const CORE_ABI_VERSION = 2;
+export const CORE_ABI_VERSION = 3;
 
 /** What a search of the ledger answers when it finds nothing; compare after `>>> 0`. */
 export const NO_FRAME = 0xffff_ffff;
@@ -23,6 +23,11 @@ export const PFNS_LIMIT = 512;
 export const INFLATEQ = 0;
 export const DEFLATEQ = 1;
 export const STATSQ = 2;
+export const HINTQ = 3;
+export const REPORTQ = 4;
+
+/** What was negotiated for a ring, for queue_open. */
+export const RING_FEATURE = { eventIndex: 1, packed: 2, inOrder: 4, indirect: 8 } as const;
 
 /** The states of a frame, at the index that the core uses for each. */
 export const FRAME_STATES = [
@@ -45,7 +50,7 @@ export type FrameCounts = Record<FrameState, number>;
  * The exports of core.wasm. Booleans come back as 0 or 1, and every u32 comes back signed: use
  * `>>> 0` where the top bit can be set. All of them trap when an invariant is broken.
  */
-export interface CoreExports {
+export interface PageExports {
   abi_version(): number;
   /** Bytes of an arena for so many frames, ring entries, buffers in flight and PFNs a buffer. */
   arena_bytes(frames: number, queueSize: number, buffers: number, pfns: number): number;
@@ -69,12 +74,14 @@ export interface CoreExports {
   /** Everything the device had -> free; only after a completed device reset. */
   ledger_reclaim(): void;
   /** The device area, and the ring as a whole, begin at multiples of `alignment`: 4 to 4096. */
-  queue_open(queue: number, size: number, eventIndex: number, alignment: number): void;
+  queue_open(queue: number, size: number, features: number, alignment: number): void;
   queue_descriptor_area(queue: number): number;
   queue_driver_area(queue: number): number;
   queue_device_area(queue: number): number;
   queue_buffers_in_flight(queue: number): number;
   queue_pages_in_flight(queue: number): number;
+  /** Where the next buffer will go, for NOTIFICATION_DATA. */
+  queue_next_place(queue: number): number;
   /** 1 when the device must be notified. */
   queue_publish(queue: number): number;
   /** 1 when buffers are back already. */
@@ -91,9 +98,37 @@ export interface CoreExports {
   stats_take(): number;
 }
 
+/** Ranges instead of pages: poison, reporting, hinting, and the end of a queue. */
+export interface RangeExports {
+  /** Everything on the inflateq -> free; only after a completed reset of that queue. */
+  balloon_abandon_inflates(): void;
+  /** From now on frames that come back, and those to be reported, are filled with `value`. */
+  poison_set(value: number): void;
+  poison_clear(): void;
+  /** free -> reporting for up to `want` frames, whole 2 MiB blocks only; answers how many. */
+  report_post(want: number): number;
+  /** Frames whose report came back, or a fault below 0. */
+  report_settle(): number;
+  /** Posts a run's id, or 0 to stop; 0 when there is no room. */
+  hint_command(command: number): number;
+  /** free -> hinted for up to `want` frames; answers how many. */
+  hint_post(want: number): number;
+  /** Buffers that came back, or a fault below 0. */
+  hint_settle(): number;
+  /** hinted -> free, all of them. */
+  hint_release(): void;
+}
+
+export interface CoreExports extends PageExports, RangeExports {}
+
 /** What the core imports beside its memory (`env.memory`). */
 export interface CoreImports {
-  readonly hal: { fence(): void };
+  readonly hal: {
+    /** A full memory barrier. */
+    fence(): void;
+    /** Fills frames with a 32-bit value. */
+    fill(first: number, length: number, value: number): void;
+  };
 }
 
 /** Refuses a core of another version. Throws BallonetError `core-abi`. */

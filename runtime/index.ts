@@ -41,6 +41,7 @@ export { type FollowOptions, follow } from "./policy/follow.ts";
 export { type GentleOptions, gentle } from "./policy/gentle.ts";
 export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
+export { reportOnly } from "./policy/report-only.ts";
 export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
 export {
   BALLOON_FEATURE,

@@ -16,6 +16,7 @@ export {
   type Policy,
   type PolicyDecision,
   type PolicyView,
+  reportOnly,
   type SettingsInput,
   type Statistics,
   type Width,

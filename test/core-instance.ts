@@ -14,6 +14,6 @@ export function instantiateCore(
   memory: WebAssembly.Memory,
   fence: () => void = () => {},
 ): CoreExports {
-  const imports = { env: { memory }, hal: { fence } };
+  const imports = { env: { memory }, hal: { fence, fill: () => {} } };
   return new WebAssembly.Instance(module, imports).exports as unknown as CoreExports;
 }

@@ -60,6 +60,9 @@ const RESTARTS_MAX = 8;
 /** How long to let a device reset before looking again, and how often. */
 const RESET_WAIT_MS = 1;
 const STOP_POLLS_MAX = 1000;
+const NEVER_MS = Number.POSITIVE_INFINITY;
+/** An inflate that the host no longer wants, and has not answered for so long, is taken back. */
+const INFLATEQ_RESET_MS = 2000;
 /** An OOM deflate gives back at least this much: one buffer, 1 MiB. */
 const OOM_PAGES_MIN = 256;
 
@@ -249,7 +252,7 @@ export class BalloonDriver {
       for (let turn = 0; turn < TURNS_MAX; turn++) {
         const lookAgainMs = this.turn(now, negotiation);
         if (lookAgainMs === "restart") return this.restart();
-        if (!this.link.arm()) return Math.min(lookAgainMs ?? this.pollAtMs, this.pollAtMs);
+        if (!this.link.arm()) return Math.min(lookAgainMs, this.pollAtMs);
       }
       return now;
     } catch (error) {
@@ -264,7 +267,7 @@ export class BalloonDriver {
   /**
    * One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again.
    */
-  private turn(now: number, negotiation: Negotiation): number | undefined | "restart" {
+  private turn(now: number, negotiation: Negotiation): number | "restart" {
     this.link.answerStatistics();
     if (this.link.settle() > 0) this.lastProgressMs = now;
     if (this.configDue) {
@@ -278,11 +281,13 @@ export class BalloonDriver {
     const decision = this.policy.decide(view);
     this.outlook.noteDecision(decision, now);
     if (this.link.pagesInFlight === 0) this.lastProgressMs = now;
+    this.link.awaitInflateqReset();
     this.act(view, decision);
+    const reportAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
     this.link.updateActual();
     this.link.publish(DEFLATEQ);
     this.link.publish(INFLATEQ);
-    return decision.lookAgainMs;
+    return Math.min(decision.lookAgainMs ?? NEVER_MS, reportAgainMs ?? NEVER_MS);
   }
 
   private restart(): number | undefined {
@@ -315,7 +320,9 @@ export class BalloonDriver {
       // Pages on their way in are not in the balloon yet: to give others back for them would leave
       // the host below its target until they are acknowledged.
       this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);
-    } else if (goal > bound && !this.link.hasUntold) {
+      const waitedMs = view.nowMs - this.lastProgressMs;
+      if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS) this.link.resetInflateq();
+    } else if (goal > bound && this.link.canInflate && !this.link.hasUntold) {
       const posted = this.core.balloon_inflate(Math.min(goal - bound, atMostPages));
       if (posted > 0) this.outlook.noteInflate(view.nowMs);
     }
@@ -345,6 +352,8 @@ export class BalloonDriver {
       offered: formatFeatures(negotiation?.offered ?? 0n),
       negotiated: formatFeatures(negotiation?.negotiated ?? 0n),
       queues: link.described,
+      interrupts: this.transport.interruptMode.kind,
+      ...(link.hinting.run !== undefined && { hintRun: link.hinting.run }),
       frames: frameCounts(core),
       targetPages: outlook.targetPages,
       actualPages: link.actualWritten,
@@ -358,7 +367,11 @@ export class BalloonDriver {
       reservePages: outlook.reservePages,
       outOfReach: outlook.outOfReach,
       restarts: this.restarts,
-      totals: { ...link.totals },
+      totals: {
+        ...link.totals,
+        hinted: link.hinting.hintedFrames,
+        reported: link.reporting.reportedFrames,
+      },
       ...(lastError && { lastError: { code: lastError.code, message: lastError.message } }),
     };
   }

@@ -4,14 +4,31 @@
  * It must not decide. Invariant: a used ring that no device may write ends in an error before
  * anything relies on it, and a buffer that the device holds is never posted again.
  */
-import { type CoreExports, DEFLATEQ, describeFault, framesIn, INFLATEQ, STATSQ } from "../core.ts";
+import {
+  type CoreExports,
+  DEFLATEQ,
+  describeFault,
+  framesIn,
+  HINTQ,
+  INFLATEQ,
+  REPORTQ,
+  STATSQ,
+} from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
-import { BALLOON_CONFIG, BALLOON_FEATURE, STATUS, STATUS_GONE } from "../virtio/constants.ts";
+import {
+  BALLOON_CONFIG,
+  BALLOON_FEATURE,
+  FEATURE,
+  STATUS,
+  STATUS_GONE,
+} from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
-import { type OpenQueues, openQueues, wantedFeatures } from "./queues.ts";
+import { Hinting } from "./hinting.ts";
+import { type OpenQueues, openQueue, openQueues, wantedFeatures } from "./queues.ts";
+import { Reporting } from "./reporting.ts";
 import type { DriverSettings } from "./settings.ts";
 import { ledgerStatistics, postStatistics, type Statistics } from "./statistics.ts";
 import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
@@ -24,6 +41,7 @@ export interface LinkOptions {
   onStep?(step: BringUpStep): void;
 }
 
+const ALL_QUEUES = [INFLATEQ, DEFLATEQ, STATSQ, HINTQ, REPORTQ];
 const NO_QUEUES: OpenQueues = { indices: [], setups: [], described: [] };
 
 export class Link {
@@ -35,15 +53,20 @@ export class Link {
   actualWritten = 0;
   /** What was last agreed on; undefined before. */
   negotiation: Negotiation | undefined;
+  readonly hinting: Hinting;
+  readonly reporting: Reporting;
   private readonly options: LinkOptions;
   private readonly core: CoreExports;
   private readonly transport: Transport;
   private queues: OpenQueues = NO_QUEUES;
+  private resettingInflateq = false;
 
   constructor(options: LinkOptions) {
     this.options = options;
     this.core = options.core;
     this.transport = options.transport;
+    this.hinting = new Hinting(options.core);
+    this.reporting = new Reporting(options.core, options.settings.reportPagesPerSecond);
   }
 
   get described(): readonly QueueStatus[] {
@@ -85,11 +108,14 @@ export class Link {
         this.negotiation = negotiation;
         // The device was reset, so nothing that it had is its own any more.
         core.ledger_reclaim();
+        this.hinting.reset();
+        this.reporting.reset();
         this.queues = openQueues({ core, transport, settings, negotiation });
         return this.queues.setups;
       },
       beforeDriverOk: () => {
         if (this.queues.indices[STATSQ] !== undefined) this.postStatistics();
+        this.settlePoison();
       },
       afterDriverOk: (negotiation: Negotiation) => {
         if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.STATS_VQ)) this.publish(STATSQ);
@@ -99,10 +125,26 @@ export class Link {
     });
   }
 
+  /** Set before DRIVER_OK, and never changed after (virtio 1.3, 5.5.6.6.1). */
+  private settlePoison(): void {
+    const { poison } = this.options.settings;
+    if (poison === undefined || !this.has(BALLOON_FEATURE.PAGE_POISON)) {
+      this.core.poison_clear();
+      return;
+    }
+    this.transport.writeConfig(BALLOON_CONFIG.poisonVal, poison);
+    this.core.poison_set(poison);
+  }
+
+  private has(feature: number): boolean {
+    return this.negotiation !== undefined && hasFeature(this.negotiation.negotiated, feature);
+  }
+
   /** After a reset: no queue is left, and nothing was said to this device yet. */
   close(): void {
     this.queues = NO_QUEUES;
     this.actualWritten = 0;
+    this.resettingInflateq = false;
   }
 
   /**
@@ -118,7 +160,9 @@ export class Link {
   }
 
   private postStatistics(): void {
-    postStatistics(this.core, this.options.statistics?.() ?? ledgerStatistics(this.core));
+    const { statistics, settings } = this.options;
+    const sample = statistics?.() ?? ledgerStatistics(this.core);
+    postStatistics(this.core, sample, settings.newerStatistics);
   }
 
   /**
@@ -133,6 +177,47 @@ export class Link {
     return inflated + deflated;
   }
 
+  /**
+   * Free page hinting and reporting, as far as the queues are there. Answers when reporting wants to
+   * go on. @throws BallonetError `device-lied`.
+   */
+  turnRanges(now: number, reservePages: number): number | undefined {
+    const { indices } = this.queues;
+    if (indices[HINTQ] !== undefined) {
+      this.checked(HINTQ, this.core.hint_settle());
+      this.hinting.turn(framesIn(this.core, "free"), reservePages);
+      this.publish(HINTQ);
+    }
+    if (indices[REPORTQ] === undefined) return undefined;
+    this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
+    const againMs = this.reporting.turn(now);
+    this.publish(REPORTQ);
+    return againMs;
+  }
+
+  /** False while the inflateq is being reset: it takes no buffers. */
+  get canInflate(): boolean {
+    return !this.resettingInflateq;
+  }
+
+  /** Takes back what hangs on the inflateq, where RING_RESET allows it (virtio 1.3, 2.6.1). */
+  resetInflateq(): void {
+    if (this.resettingInflateq || !this.has(FEATURE.RING_RESET)) return;
+    this.transport.resetQueue(INFLATEQ);
+    this.resettingInflateq = true;
+  }
+
+  /** Goes on with the reset of the inflateq once the device has completed it. */
+  awaitInflateqReset(): void {
+    const { core, transport, settings } = this.options;
+    if (!this.resettingInflateq || this.negotiation === undefined) return;
+    if (!transport.isQueueReset(INFLATEQ)) return;
+    core.balloon_abandon_inflates();
+    const { negotiation } = this;
+    transport.setUpQueue(openQueue({ core, transport, settings, negotiation }, INFLATEQ, INFLATEQ));
+    this.resettingInflateq = false;
+  }
+
   private checked(queue: number, answer: number): number {
     if (answer >= 0) return answer;
     throw new BallonetError({
@@ -144,7 +229,7 @@ export class Link {
   }
 
   /**
-   * num_pages, or "reset" when the device asks for one.
+   * num_pages, or "reset" when the device asks for one. With FREE_PAGE_HINT its command, too.
    * @throws BallonetError `device-gone`.
    */
   readTarget(): number | "reset" {
@@ -158,6 +243,9 @@ export class Link {
       });
     }
     if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";
+    if (this.queues.indices[HINTQ] !== undefined) {
+      this.hinting.command(this.transport.readConfig(BALLOON_CONFIG.freePageHintCmdId));
+    }
     return this.transport.readConfig(BALLOON_CONFIG.numPages);
   }
 
@@ -178,7 +266,7 @@ export class Link {
     const index = this.queues.indices[queue];
     if (index === undefined || this.core.queue_publish(queue) === 0) return;
     this.totals.notifications += 1;
-    this.transport.notify(index);
+    this.transport.notify(index, this.core.queue_next_place(queue));
   }
 
   /**
@@ -187,7 +275,7 @@ export class Link {
    */
   arm(): boolean {
     let pending = false;
-    for (const queue of [INFLATEQ, DEFLATEQ, STATSQ]) {
+    for (const queue of ALL_QUEUES) {
       if (this.queues.indices[queue] === undefined) continue;
       const after = Math.max(0, this.core.queue_buffers_in_flight(queue) - 1);
       if (this.core.queue_arm(queue, after) !== 0) pending = true;

@@ -4,34 +4,62 @@
  * It must not post anything. Invariant: every queue that a negotiated feature promises is there, or
  * bring-up fails with the reason.
  */
-import { type CoreExports, DEFLATEQ, INFLATEQ, STATSQ } from "../core.ts";
+import {
+  type CoreExports,
+  DEFLATEQ,
+  HINTQ,
+  INFLATEQ,
+  REPORTQ,
+  RING_FEATURE,
+  STATSQ,
+} from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Negotiation } from "../virtio/bring-up.ts";
 import { BALLOON_FEATURE, FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
-import { numberQueues } from "../virtio/queue-numbering.ts";
+import { numberQueues, withLowerQueueOwners } from "../virtio/queue-numbering.ts";
 import type { QueueSetup, Transport } from "../virtio/transport.ts";
 import type { DriverSettings } from "./settings.ts";
 import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
 
+/** What a ring can do without; the first to go when a device refuses. */
+const REFINEMENTS = featureSet(
+  FEATURE.INDIRECT_DESC,
+  FEATURE.EVENT_IDX,
+  FEATURE.RING_PACKED,
+  FEATURE.IN_ORDER,
+  FEATURE.NOTIFICATION_DATA,
+  FEATURE.RING_RESET,
+);
+/** What a device may insist on (virtio 1.3, 5.5.3.2 and 6). */
+const DEMANDED = featureSet(BALLOON_FEATURE.MUST_TELL_HOST, FEATURE.ACCESS_PLATFORM);
+
+/** All that the settings accept of an offer, as far as it goes together (virtio 1.3, 5.5.3.1). */
+function accepted(settings: DriverSettings, offered: FeatureSet): FeatureSet {
+  let accept = featureSet(...settings.accept) & offered;
+  const poison = featureSet(BALLOON_FEATURE.PAGE_POISON);
+  if (settings.poison === undefined) accept &= ~poison;
+  else if ((accept & poison) === 0n) accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);
+  return withLowerQueueOwners(accept, offered);
+}
+
 /**
- * The ladder of what to ask for. A device does not say what it refused, so first go the ring's
- * refinements, then all that is optional in the balloon; MUST_TELL_HOST stays as long as anything,
- * for it is the one bit that a device may insist on (virtio 1.3, 5.5.3.2).
+ * The ladder of what to ask for. A device does not say what it refused, so first go the rings'
+ * refinements, then all that is optional in the balloon, and last what a device may insist on.
  */
 export function wantedFeatures(
   settings: DriverSettings,
   offered: FeatureSet,
   refusals: number,
 ): FeatureSet | undefined {
-  const accept = featureSet(...settings.accept) & offered;
+  const accept = accepted(settings, offered);
   switch (refusals) {
     case 0:
       return accept;
     case 1:
-      return accept & ~featureSet(FEATURE.EVENT_IDX);
+      return accept & ~REFINEMENTS;
     case 2:
-      return accept & featureSet(BALLOON_FEATURE.MUST_TELL_HOST);
+      return accept & DEMANDED;
     case 3:
       return 0n;
     default:
@@ -55,8 +83,8 @@ export interface OpenQueuesOptions {
 
 /** Lays out an empty ring for every queue. @throws BallonetError `queue` when one is missing. */
 export function openQueues(options: OpenQueuesOptions): OpenQueues {
-  const { core, transport, settings, negotiation } = options;
-  const { offered, negotiated } = negotiation;
+  const { transport } = options;
+  const { offered, negotiated } = options.negotiation;
   const numbers = numberQueues({
     offered,
     negotiated,
@@ -68,31 +96,62 @@ export function openQueues(options: OpenQueuesOptions): OpenQueues {
   indices[INFLATEQ] = numbers.inflate;
   indices[DEFLATEQ] = numbers.deflate;
   indices[STATSQ] = wantsStats ? (numbers.stats ?? missing("statsq", transport)) : undefined;
+  // A queue whose number cannot be told for certain is done without.
+  indices[HINTQ] = numbers.hint;
+  indices[REPORTQ] = numbers.reporting;
 
   const setups: QueueSetup[] = [];
   const described: QueueStatus[] = [];
   indices.forEach((index, queue) => {
     const role = QUEUE_ROLES[queue];
     if (index === undefined || role === undefined) return;
-    const size = ringSize(transport.queueMaxSize(index), settings.queueSizeMax);
-    if (size === 0) missing(role, transport);
-    core.queue_open(queue, size, hasFeature(negotiated, FEATURE.EVENT_IDX) ? 1 : 0, 4);
-    setups.push({
-      index,
-      size,
-      descriptorArea: core.queue_descriptor_area(queue) >>> 0,
-      driverArea: core.queue_driver_area(queue) >>> 0,
-      deviceArea: core.queue_device_area(queue) >>> 0,
-    });
-    described.push({ role, index, size });
+    const setup = openQueue(options, queue, index);
+    setups.push(setup);
+    described.push({ role, index, size: setup.size });
   });
   return { indices, setups, described };
 }
 
-/** The largest power of two that both sides allow (virtio 1.3, 2.7). */
-function ringSize(deviceMax: number, settingMax: number): number {
-  const most = Math.min(deviceMax, settingMax);
-  return most === 0 ? 0 : 2 ** Math.floor(Math.log2(most));
+/** Lays out an empty ring for one queue, and says where. */
+export function openQueue(options: OpenQueuesOptions, queue: number, index: number): QueueSetup {
+  const { core, transport, settings, negotiation } = options;
+  const features = ringFeatures(negotiation.negotiated);
+  const deviceMax = transport.queueMaxSize(index);
+  if (deviceMax === 0) missing(QUEUE_ROLES[queue] ?? `queue ${queue}`, transport);
+  const size = transport.fixedQueueSize
+    ? deviceMax
+    : ringSize(Math.min(deviceMax, settings.queueSizeMax), features);
+  if (size > settings.queueSizeMax) {
+    throw new BallonetError({
+      code: "queue",
+      what: `queue ${index} of ${transport.name}`,
+      seen: `a fixed size of ${size}, more than the setting queueSizeMax of ${settings.queueSizeMax}`,
+      todo: "raise queueSizeMax",
+    });
+  }
+  core.queue_open(queue, size, features, transport.ringLayout.alignment);
+  return {
+    index,
+    size,
+    descriptorArea: core.queue_descriptor_area(queue) >>> 0,
+    driverArea: core.queue_driver_area(queue) >>> 0,
+    deviceArea: core.queue_device_area(queue) >>> 0,
+  };
+}
+
+function ringFeatures(negotiated: FeatureSet): number {
+  const has = (bit: number, flag: number) => (hasFeature(negotiated, bit) ? flag : 0);
+  return (
+    has(FEATURE.EVENT_IDX, RING_FEATURE.eventIndex) |
+    has(FEATURE.RING_PACKED, RING_FEATURE.packed) |
+    has(FEATURE.IN_ORDER, RING_FEATURE.inOrder) |
+    has(FEATURE.INDIRECT_DESC, RING_FEATURE.indirect)
+  );
+}
+
+/** A packed ring may have any size, a split one a power of two (virtio 1.3, 2.7 and 2.8). */
+function ringSize(most: number, features: number): number {
+  return (features & RING_FEATURE.packed) !== 0 ? most : 2 ** Math.floor(Math.log2(most));
 }
 
 function missing(role: string, transport: Transport): never {

@@ -27,6 +27,15 @@ export interface DriverSettings {
   readonly reservePages: number;
   /** Looks at the device this often though it did not interrupt: interrupts get lost. */
   readonly pollMs: number;
+  /** Whether the six statistics that Linux 6.12 added are sent, too. */
+  readonly newerStatistics: boolean;
+  /**
+   * What free memory is filled with; undefined: nothing. PAGE_POISON is accepted only with it, and
+   * PAGE_REPORTING with it only together with PAGE_POISON (virtio 1.3, 5.5.3.1).
+   */
+  readonly poison: number | undefined;
+  /** Free pages that are reported to the host in one second, at most. */
+  readonly reportPagesPerSecond: number;
   /** Seed of the back-off's jitter. */
   readonly seed: number;
 }
@@ -40,6 +49,8 @@ const QUEUE_SIZE = 256;
 /** 32 MiB on the way at once; the host is never without work, and the arena stays small. */
 const BUFFERS_IN_FLIGHT = 32;
 const PFNS_PER_BUFFER = 256;
+/** 1 GiB a second: memory is back at the host soon, and it never sees a flood. */
+const REPORT_PAGES_PER_SECOND = 262_144;
 
 const BALLONET: DriverSettings = {
   persona: "ballonet",
@@ -47,7 +58,16 @@ const BALLONET: DriverSettings = {
     BALLOON_FEATURE.MUST_TELL_HOST,
     BALLOON_FEATURE.STATS_VQ,
     BALLOON_FEATURE.DEFLATE_ON_OOM,
+    BALLOON_FEATURE.FREE_PAGE_HINT,
+    BALLOON_FEATURE.PAGE_POISON,
+    BALLOON_FEATURE.PAGE_REPORTING,
+    FEATURE.INDIRECT_DESC,
     FEATURE.EVENT_IDX,
+    FEATURE.ACCESS_PLATFORM,
+    FEATURE.RING_PACKED,
+    FEATURE.IN_ORDER,
+    FEATURE.NOTIFICATION_DATA,
+    FEATURE.RING_RESET,
   ],
   deflateMode: "tell-first",
   queueSizeMax: QUEUE_SIZE,
@@ -56,6 +76,9 @@ const BALLONET: DriverSettings = {
   actualAtStart: true,
   reservePages: RESERVE_PAGES,
   pollMs: POLL_MS,
+  newerStatistics: false,
+  poison: undefined,
+  reportPagesPerSecond: REPORT_PAGES_PER_SECOND,
   seed: 1,
 };
 
@@ -129,6 +152,8 @@ export function makeSettings(input: SettingsInput = {}): DriverSettings {
   checkInteger("pfnsPerBuffer", settings.pfnsPerBuffer, 1, PFNS_LIMIT);
   checkInteger("reservePages", settings.reservePages, 0, 0xffff_ffff);
   checkInteger("pollMs", settings.pollMs, 1, 3_600_000);
+  checkInteger("reportPagesPerSecond", settings.reportPagesPerSecond, 512, 0xffff_ffff);
+  if (settings.poison !== undefined) checkInteger("poison", settings.poison, 0, 0xffff_ffff);
   return settings;
 }
 

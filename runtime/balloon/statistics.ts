@@ -1,8 +1,8 @@
 /**
  * The memory statistics that the driver reports (virtio 1.3, 5.5.6.3 and 5.5.6.4).
  *
- * It must not know queues. Invariant: the same ten tags every time, those of the specification, so
- * that a device which knows no newer ones understands all of them.
+ * It must not know queues. Invariant: the same tags every time (virtio 1.3,
+ * 5.5.6.3.1), and without a request only the ten of the specification, which every device knows.
  */
 import { type CoreExports, framesIn } from "../core.ts";
 import { STAT } from "../virtio/constants.ts";
@@ -21,6 +21,16 @@ export interface Statistics {
   readonly hugePageFailures: number;
 }
 
+/** What Linux 6.12 added. Devices that do not know them have been upset by them. */
+export interface NewerStatistics {
+  readonly oomKills: number;
+  readonly allocationStalls: number;
+  readonly asyncScans: number;
+  readonly directScans: number;
+  readonly asyncReclaims: number;
+  readonly directReclaims: number;
+}
+
 const TAGS: Record<keyof Statistics, number> = {
   swapIn: STAT.SWAP_IN,
   swapOut: STAT.SWAP_OUT,
@@ -32,6 +42,15 @@ const TAGS: Record<keyof Statistics, number> = {
   caches: STAT.CACHES,
   hugePageAllocations: STAT.HTLB_PGALLOC,
   hugePageFailures: STAT.HTLB_PGFAIL,
+};
+
+const NEWER_TAGS: Record<keyof NewerStatistics, number> = {
+  oomKills: STAT.OOM_KILL,
+  allocationStalls: STAT.ALLOC_STALL,
+  asyncScans: STAT.ASYNC_SCAN,
+  directScans: STAT.DIRECT_SCAN,
+  asyncReclaims: STAT.ASYNC_RECLAIM,
+  directReclaims: STAT.DIRECT_RECLAIM,
 };
 
 const FRAME_BYTES = 4096;
@@ -57,12 +76,22 @@ export function ledgerStatistics(core: CoreExports): Statistics {
   };
 }
 
-/** Fills the statistics buffer and posts it. */
-export function postStatistics(core: CoreExports, statistics: Statistics): void {
+/** Fills the statistics buffer and posts it; the newer tags, absent ones as 0, only on request. */
+export function postStatistics(
+  core: CoreExports,
+  statistics: Statistics & Partial<NewerStatistics>,
+  newer: boolean,
+): void {
   let entries = 0;
-  for (const [name, tag] of Object.entries(TAGS)) {
-    core.stats_put(entries, tag, statistics[name as keyof Statistics]);
+  const put = (tag: number, value: number) => {
+    core.stats_put(entries, tag, value);
     entries += 1;
+  };
+  for (const [name, tag] of Object.entries(TAGS)) put(tag, statistics[name as keyof Statistics]);
+  if (newer) {
+    for (const [name, tag] of Object.entries(NEWER_TAGS)) {
+      put(tag, statistics[name as keyof NewerStatistics] ?? 0);
+    }
   }
   core.stats_post(entries);
 }

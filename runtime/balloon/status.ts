@@ -5,11 +5,18 @@
  */
 import type { FrameCounts } from "../core.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { InterruptMode } from "../virtio/interrupts.ts";
 import type { DeflateMode } from "./deflate.ts";
 import type { DriverStateName } from "./driver.ts";
 
 /** The core's queues, at the index that the core uses for each. */
-export const QUEUE_ROLES = ["inflateq", "deflateq", "statsq"] as const;
+export const QUEUE_ROLES = [
+  "inflateq",
+  "deflateq",
+  "statsq",
+  "free_page_vq",
+  "reporting_vq",
+] as const;
 
 /** One queue in use: what for, its number on this device, and its size in entries. */
 export interface QueueStatus {
@@ -26,6 +33,10 @@ export interface DriverStatus {
   readonly offered: string;
   readonly negotiated: string;
   readonly queues: readonly QueueStatus[];
+  /** How the device interrupts. */
+  readonly interrupts: InterruptMode["kind"];
+  /** The free page hinting run that is under way, or undefined. */
+  readonly hintRun?: number;
   /** Frames by state. */
   readonly frames: FrameCounts;
   /** num_pages as last read. */
@@ -47,6 +58,9 @@ export interface DriverStatus {
     readonly notifications: number;
     readonly actualWrites: number;
     readonly stats: number;
+    /** Frames, each counted as often as it was handed over. */
+    readonly hinted: number;
+    readonly reported: number;
   };
   readonly lastError?: { readonly code: ErrorCode; readonly message: string };
 }

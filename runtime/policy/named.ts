@@ -7,13 +7,20 @@ import { BallonetError } from "../errors.ts";
 import { follow } from "./follow.ts";
 import { gentle } from "./gentle.ts";
 import type { Policy } from "./policy.ts";
+import { reportOnly } from "./report-only.ts";
 
 const FOLLOW_OPTIONS = ["retryMs", "retryMostMs", "holdOffMs"];
+
+interface NamedPolicy {
+  readonly options: readonly string[];
+  make(options: Record<string, number>): Policy;
+}
 
 const POLICIES = {
   follow: { make: follow, options: FOLLOW_OPTIONS },
   gentle: { make: gentle, options: [...FOLLOW_OPTIONS, "pagesPerSecond", "hysteresisPages"] },
-};
+  "report-only": { make: reportOnly, options: [] },
+} satisfies Record<string, NamedPolicy>;
 
 export type PolicyName = keyof typeof POLICIES;
 
@@ -28,7 +35,7 @@ export function namedPolicy(name: string, options: Record<string, unknown> = {})
   if (!Object.hasOwn(POLICIES, name)) {
     throw bad("policy", `"${name}"`, `choose one of ${POLICY_NAMES.join(", ")}`);
   }
-  const policy = POLICIES[name as PolicyName];
+  const policy: NamedPolicy = POLICIES[name as PolicyName];
   for (const [option, value] of Object.entries(options)) {
     if (!policy.options.includes(option)) {
       const todo = `give none but ${policy.options.join(", ")}`;
@@ -38,5 +45,5 @@ export function namedPolicy(name: string, options: Record<string, unknown> = {})
       throw bad(`policy ${name}, ${option}`, String(value), "give a number above 0");
     }
   }
-  return policy.make(options);
+  return policy.make(options as Record<string, number>);
 }

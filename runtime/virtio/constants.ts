@@ -216,6 +216,12 @@ export const STAT = {
   CACHES: 7,
   HTLB_PGALLOC: 8,
   HTLB_PGFAIL: 9,
+  OOM_KILL: 10,
+  ALLOC_STALL: 11,
+  ASYNC_SCAN: 12,
+  DIRECT_SCAN: 13,
+  ASYNC_RECLAIM: 14,
+  DIRECT_RECLAIM: 15,
 } as const;
 
 /** Bytes of one statistic: le16 tag, le64 value, packed. The specification's "6" is an error. */

@@ -4,7 +4,7 @@
  * It must not look at the pages; a device that does would be measured, too. Invariant: core and
  * model run the very same loop, over a device of the same kind.
  */
-import type { CoreExports } from "../../runtime/core.ts";
+import type { PageExports } from "../../runtime/core.ts";
 import { instantiateCore } from "../core-instance.ts";
 import { ModelCore } from "../property/model/core.ts";
 
@@ -28,7 +28,7 @@ export class InstantDevice {
   private readonly device: number;
   private used = 0;
 
-  constructor(core: CoreExports, buffer: ArrayBufferLike, queue: number) {
+  constructor(core: PageExports, buffer: ArrayBufferLike, queue: number) {
     this.halves = new Uint16Array(buffer, 0, buffer.byteLength >> 1);
     this.words = new Uint32Array(buffer, 0, buffer.byteLength >> 2);
     this.driver = (core.queue_driver_area(queue) >>> 0) / 2;
@@ -50,11 +50,11 @@ export class InstantDevice {
 
 /** A guest with every frame free, its queues open and both devices at work. */
 export class Guest {
-  readonly core: CoreExports;
+  readonly core: PageExports;
   readonly frames: number;
   private readonly devices: readonly [InstantDevice, InstantDevice];
 
-  constructor(core: CoreExports, buffer: ArrayBufferLike, frames: number) {
+  constructor(core: PageExports, buffer: ArrayBufferLike, frames: number) {
     this.core = core;
     this.frames = frames;
     core.arena_open(ARENA_PTR, frames, QUEUE_SIZE, BUFFERS, PFNS);

@@ -4,7 +4,7 @@
  * It must not know in which order things are done to them. Invariant: `compare` passes only when
  * nothing that a caller or a device can see differs, and every sum of the ledger is right.
  */
-import type { CoreExports } from "../../runtime/core.ts";
+import type { PageExports } from "../../runtime/core.ts";
 import { instantiateCore } from "../core-instance.ts";
 import { ModelCore } from "./model/core.ts";
 import { INFLATING, STATE_COUNT } from "./model/ledger.ts";
@@ -25,7 +25,7 @@ export interface Shape {
 }
 
 export interface Side {
-  readonly core: CoreExports;
+  readonly core: PageExports;
   readonly view: DataView;
   devices: readonly [TinyDevice, TinyDevice];
 }
@@ -76,13 +76,13 @@ export class Sides {
     };
   }
 
-  private start(core: CoreExports, view: DataView): Side {
+  private start(core: PageExports, view: DataView): Side {
     const { frames, queueSize, buffers, pfns } = this.shape;
     core.arena_open(ARENA_PTR, frames, queueSize, buffers, pfns);
     return { core, view, devices: this.openQueues(core, view) };
   }
 
-  private openQueues(core: CoreExports, view: DataView): readonly [TinyDevice, TinyDevice] {
+  private openQueues(core: PageExports, view: DataView): readonly [TinyDevice, TinyDevice] {
     const { queueSize: size, pfns, eventIndex, alignment = 4 } = this.shape;
     const open = (queue: PageQueue) => {
       core.queue_open(queue, size, eventIndex ? 1 : 0, alignment);

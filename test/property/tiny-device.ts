@@ -6,7 +6,7 @@
  * 5.5.6): other than one device-readable descriptor, a PFN array that is empty, too long or does
  * not ascend, a page that is in flight already.
  */
-import type { CoreExports } from "../../runtime/core.ts";
+import type { PageExports } from "../../runtime/core.ts";
 
 export interface PostedBuffer {
   readonly id: number;
@@ -21,7 +21,7 @@ interface Areas {
 
 export interface TinyDeviceOptions {
   readonly view: DataView;
-  readonly core: CoreExports;
+  readonly core: PageExports;
   readonly queue: number;
   readonly size: number;
   /** Most PFNs that a buffer may hold. */

@@ -66,8 +66,8 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "accepts all that is offered",
     file: QUEUES,
-    find: "const accept = featureSet(...settings.accept) & offered;",
-    replace: "const accept = offered;",
+    find: "let accept = featureSet(...settings.accept) & offered;",
+    replace: "let accept = offered;",
     breaks: "G-RESERVED-BIT",
     scenario: "targets, bits without a meaning offered",
   },

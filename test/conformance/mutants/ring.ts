@@ -3,23 +3,13 @@ import type { Mutant } from "./mutant.ts";
 
 const BALLOON = "assembly/balloon.ts";
 const RING = "assembly/ring/ring.ts";
-const SETTINGS = "runtime/balloon/settings.ts";
 const SPLIT = "assembly/ring/split.ts";
 
-const FLAGS = "store<u32>(descriptor, 0, 12);";
+const FLAGS = "store<u32>(descriptor, kind, 12);";
 const BYTES = "store<u32>(descriptor, bytes, 8);";
 const SHOW = "store<u16>(ring.driverPtr, ring.posted, 2);";
 /** Flags and next of a descriptor that is chained to the one behind it. */
 const CHAINED = "(id & 1) == 0 ? ((id + 1) << 16) | 1 : 0";
-
-/**
- * A driver that accepts INDIRECT_DESC and then gets it wrong: the core alone never sets the flag.
- */
-const ACCEPT_INDIRECT = {
-  file: SETTINGS,
-  find: "    FEATURE.EVENT_IDX,\n  ],\n  deflateMode",
-  replace: "    FEATURE.EVENT_IDX,\n    FEATURE.INDIRECT_DESC,\n  ],\n  deflateMode",
-} as const;
 
 export const ringMutants: readonly Mutant[] = [
   {
@@ -135,7 +125,6 @@ export const ringMutants: readonly Mutant[] = [
     find: `${BYTES}\n  ${FLAGS}`,
     replace: `store<u64>(descriptor, <u64>descriptor); store<u32>(descriptor, 16, 8);
   store<u32>(descriptor, 4, 12);`,
-    and: [ACCEPT_INDIRECT],
     breaks: "R-INDIRECT-NESTED",
     scenario: "targets, INDIRECT_DESC offered",
   },
@@ -144,7 +133,6 @@ export const ringMutants: readonly Mutant[] = [
     file: SPLIT,
     find: FLAGS,
     replace: "store<u32>(descriptor, 5, 12);",
-    and: [ACCEPT_INDIRECT],
     breaks: "R-INDIRECT-NEXT",
     scenario: "targets, INDIRECT_DESC offered",
   },
@@ -153,15 +141,14 @@ export const ringMutants: readonly Mutant[] = [
     file: SPLIT,
     find: FLAGS,
     replace: "store<u32>(descriptor, 4, 12);",
-    and: [ACCEPT_INDIRECT],
     breaks: "R-INDIRECT-SIZE",
     scenario: "targets, INDIRECT_DESC offered",
   },
   {
     id: "puts a buffer where no memory is",
     file: SPLIT,
-    find: "store<u64>(descriptor, <u64>ptr);",
-    replace: "store<u64>(descriptor, (<u64>ptr) | ((<u64>1) << 40));",
+    find: "store<u64>(descriptor, address);",
+    replace: "store<u64>(descriptor, address | ((<u64>1) << 40));",
     breaks: "R-BUFFER-MEMORY",
     scenario: "several targets",
   },
@@ -240,17 +227,24 @@ export const ringMutants: readonly Mutant[] = [
   },
   {
     id: "believes any used id",
-    file: RING,
-    find: "if (id >= ring.ids) return FAULT_ID;",
-    replace: "if (id >= ring.ids) return 0;",
+    file: SPLIT,
+    find: "return id < ring.ids ? <i32>id : FAULT_ID;",
+    replace: "return <i32>id;",
+    and: [
+      {
+        file: RING,
+        find: "if (id >= ring.ids) return FAULT_ID;",
+        replace: "if (id >= ring.ids) return 0;",
+      },
+    ],
     breaks: "B-NO-TRAP",
     scenario: "a used id out of range",
   },
   {
     id: "takes an id back that is not in flight",
     file: RING,
-    find: "if (load<u16>(nextPtr(ring, id)) != <u16>IN_FLIGHT) return FAULT_NOT_IN_FLIGHT;",
-    replace: "",
+    find: "return load<u16>(nextPtr(ring, id)) == <u16>IN_FLIGHT ? 0 : FAULT_NOT_IN_FLIGHT;",
+    replace: "return 0;",
     breaks: "B-QUARANTINE",
     scenario: "a used id not in flight",
   },
@@ -258,7 +252,7 @@ export const ringMutants: readonly Mutant[] = [
     id: "follows used.idx wherever it jumps",
     file: SPLIT,
     find: "if (ahead > ring.inFlight) return FAULT_INDEX;",
-    replace: "if (ahead > ring.inFlight) return 0;",
+    replace: "if (ahead > ring.inFlight) return NOTHING;",
     breaks: "B-QUARANTINE",
     scenario: "a used idx that jumps",
   },
@@ -266,29 +260,29 @@ export const ringMutants: readonly Mutant[] = [
     id: "takes a used idx that goes back for nothing new",
     file: SPLIT,
     find: "if (ahead > ring.inFlight) return FAULT_INDEX;",
-    replace: "if (ahead > 0x8000) return 0; if (ahead > ring.inFlight) return FAULT_INDEX;",
+    replace: "if (ahead > 0x8000) return NOTHING; if (ahead > ring.inFlight) return FAULT_INDEX;",
     breaks: "B-QUARANTINE",
     scenario: "a used idx that goes back",
   },
   {
     id: "takes used.len for an error number",
     file: SPLIT,
-    find: "const id = returnId(ring, load<u32>(entry, 4));",
-    replace: `if (load<u32>(entry, 8) != 0) return FAULT_INDEX;
-  const id = returnId(ring, load<u32>(entry, 4));`,
+    find: "const id = load<u32>(entry, 4);",
+    replace: "if (load<u32>(entry, 8) != 0) return FAULT_INDEX; const id = load<u32>(entry, 4);",
     breaks: "B-TARGET",
     scenario: "targets, used.len the total",
   },
   {
     id: "has two statistics buffers out",
     file: BALLOON,
-    find: "assert(ring.inFlight == 0);\n  postOut(ring, statsPtr, entries * 10);",
-    replace: "postOut(ring, statsPtr, entries * 10);\n  postOut(ring, statsPtr, entries * 10);",
+    find: "assert(ring.inFlight == 0);\n  post(ring, <u64>statsPtr, entries * 10, OUT);",
+    replace: `post(ring, <u64>statsPtr, entries * 10, OUT);
+  post(ring, <u64>statsPtr, entries * 10, OUT);`,
     and: [
       {
-        file: "assembly/index.ts",
-        find: "queue == balloon.STATSQ ? 1 : arena.buffers,",
-        replace: "arena.buffers,",
+        file: "assembly/arena.ts",
+        find: "if (queue == STATSQ) return 1;",
+        replace: "",
       },
     ],
     breaks: "D18",

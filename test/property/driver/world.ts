@@ -154,7 +154,9 @@ export class World {
     }
   }
 
-  /** A guest that is asleep for seconds is late with its statistics; that is not the driver's fault. */
+  /**
+   * A guest that is asleep for seconds is late with its statistics; that is not the driver's fault.
+   */
   private answerInTime(): void {
     if (this.rig.machine.stats.waiting) this.step(true);
   }
@@ -266,14 +268,16 @@ export class World {
     const { trace } = this.rig.machine;
     for (let n = Math.max(this.traced, trace.lost) + 1; n <= trace.last; n++) {
       const entry = trace.at(n);
-      if (entry?.kind === "fault" && /^(inflate|deflate|stats)q /.test(entry.what)) {
+      if (entry?.kind === "fault" && /^(inflate|deflate|stats)q\b/.test(entry.what)) {
         this.liesTold += 1;
       }
     }
     this.traced = trace.last;
   }
 
-  /** Lets driver and device work until neither has anything left to do, and judges where they are. */
+  /**
+   * Lets driver and device work until neither has anything left to do, and judges where they are.
+   */
   rest(): void {
     const { machine, driver } = this.rig;
     let quiet = 0;

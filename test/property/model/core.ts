@@ -5,7 +5,7 @@
  * affair, and a device finds them as it finds the core's. Invariant: it throws ModelTrap exactly
  * where the core traps.
  */
-import type { CoreExports } from "../../../runtime/core.ts";
+import type { PageExports } from "../../../runtime/core.ts";
 import {
   DEFLATING,
   FREE,
@@ -50,7 +50,7 @@ function trapUnless(condition: boolean, what: string): void {
   if (!condition) throw new ModelTrap(what);
 }
 
-export class ModelCore implements CoreExports {
+export class ModelCore implements PageExports {
   ledger = new LedgerModel(0);
   private readonly view: DataView;
   private readonly fence: () => void;
@@ -164,6 +164,9 @@ export class ModelCore implements CoreExports {
   }
   queue_device_area(queue: number): number {
     return this.ring(queue).devicePtr;
+  }
+  queue_next_place(queue: number): number {
+    return this.ring(queue).posted & 0xffff;
   }
   queue_buffers_in_flight(queue: number): number {
     return this.ring(queue).inFlight.size;

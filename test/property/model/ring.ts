@@ -48,7 +48,7 @@ export class RingModel {
   /** The one returned last is used next, as on a stack. */
   private readonly free: number[];
   private readonly options: RingOptions;
-  private posted = 0;
+  posted = 0;
   private published = 0;
   private taken = 0;
 

@@ -1,0 +1,124 @@
+/**
+ * The driver's side of a packed virtqueue (virtio 1.3, 2.8).
+ *
+ * A buffer is one descriptor, direct or of an indirect table, so one place in the ring. It must not
+ * know what the buffers hold.
+ *
+ * Invariant: the descriptor that starts a burst is made available last, so the device sees a burst
+ * whole or not at all. Of what the device can write, only a used descriptor's flags and id and the
+ * device area are read; ids are checked against the private record.
+ *
+ * Memory of one ring of n entries, n not necessarily a power of two:
+ *
+ *   descriptor area   16 n     { u64 address, u32 length, u16 id, u16 flags }
+ *   driver area       4        { u16 place and wrap, u16 flags }    when to interrupt
+ *   device area       4        the same                              when to notify
+ */
+import { fence } from "../hal";
+import { EVENT_INDEX, FAULT_ID, NOTHING, Ring, takeId } from "./ring";
+import { QUEUE_SIZE_MAX } from "./split";
+
+const AVAILABLE: u16 = 1 << 7;
+const USED: u16 = 1 << 15;
+
+/** Flags of an event suppression structure (virtio 1.3, 2.8.10). */
+const EVENTS_OFF: u16 = 1;
+const EVENTS_AT_PLACE: u16 = 2;
+const EVENT_FLAGS: u16 = 3;
+const WRAP_SHIFT: u32 = 15;
+const PLACE_MASK: u32 = 0x7fff;
+
+/** Lays an empty ring out at `ptr`, a multiple of 16. */
+export function openPacked(ring: Ring, ptr: usize, size: u32): void {
+  assert(size != 0 && size <= QUEUE_SIZE_MAX && (ptr & 15) == 0);
+  ring.descriptorPtr = ptr;
+  ring.driverPtr = ptr + ((<usize>size) << 4);
+  ring.devicePtr = ring.driverPtr + 4;
+  memory.fill(ptr, 0, ((<usize>size) << 4) + 8);
+}
+
+function descriptorAt(ring: Ring, place: u32): usize {
+  return ring.descriptorPtr + ((<usize>place) << 4);
+}
+
+/** Writes one buffer into the ring; all but the first of a burst are available at once. */
+export function postPacked(ring: Ring, address: u64, bytes: u32, kind: u32): u32 {
+  const id = takeId(ring);
+  const descriptor = descriptorAt(ring, ring.posted);
+  const flags = <u16>kind | (ring.postWrap != 0 ? AVAILABLE : USED);
+  store<u64>(descriptor, address);
+  store<u32>(descriptor, bytes, 8);
+  store<u16>(descriptor, <u16>id, 12);
+  if (ring.ahead == 0) {
+    ring.published = ring.posted;
+    ring.heldFlags = flags;
+  } else {
+    // The device looks here only after the first one, and that is behind a barrier.
+    store<u16>(descriptor, flags, 14);
+  }
+  ring.ahead += 1;
+  ring.posted += 1;
+  if (<u32>ring.posted == ring.size) {
+    ring.posted = 0;
+    ring.postWrap ^= 1;
+  }
+  return id;
+}
+
+/** Shows the device all that was posted. True when it must be notified (virtio 1.3, 2.8.21). */
+export function publishPacked(ring: Ring): bool {
+  if (ring.ahead == 0) return false;
+  const burst = ring.ahead;
+  ring.ahead = 0;
+  fence();
+  store<u16>(descriptorAt(ring, ring.published), ring.heldFlags, 14);
+  fence();
+  const flags = load<u16>(ring.devicePtr, 2) & EVENT_FLAGS;
+  if (flags == EVENTS_OFF) return false;
+  if (flags != EVENTS_AT_PLACE || (ring.features & EVENT_INDEX) == 0) return true;
+  const event = <u32>load<u16>(ring.devicePtr);
+  // Places are compared as if this lap's came after the last one's.
+  let place = event & PLACE_MASK;
+  if (event >> WRAP_SHIFT != <u32>ring.postWrap) place -= ring.size;
+  return ((<u32>ring.posted - place - 1) & 0xffff) < <u32>burst;
+}
+
+/** See arm in virtqueue.ts. */
+export function armPacked(ring: Ring, after: u32): bool {
+  if ((ring.features & EVENT_INDEX) != 0) {
+    let place = <u32>ring.taken + after;
+    let wrap = <u32>ring.takeWrap;
+    if (place >= ring.size) {
+      place -= ring.size;
+      wrap ^= 1;
+    }
+    store<u16>(ring.driverPtr, <u16>(place | (wrap << WRAP_SHIFT)));
+    fence();
+    store<u16>(ring.driverPtr, EVENTS_AT_PLACE, 2);
+  }
+  fence();
+  return isUsed(ring);
+}
+
+function isUsed(ring: Ring): bool {
+  const flags = load<u16>(descriptorAt(ring, ring.taken), 14);
+  const used = (flags & USED) != 0;
+  return used == ((flags & AVAILABLE) != 0) && used == (ring.takeWrap != 0);
+}
+
+/** The id that the device says came back next, in range but unchecked, NOTHING, or a fault. */
+export function returnedPacked(ring: Ring): i32 {
+  if (ring.inFlight == 0 || !isUsed(ring)) return NOTHING;
+  fence();
+  const id = <u32>load<u16>(descriptorAt(ring, ring.taken), 12);
+  return id < ring.ids ? <i32>id : FAULT_ID;
+}
+
+/** One buffer was taken. */
+export function passPacked(ring: Ring): void {
+  ring.taken += 1;
+  if (<u32>ring.taken == ring.size) {
+    ring.taken = 0;
+    ring.takeWrap ^= 1;
+  }
+}

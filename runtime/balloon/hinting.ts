@@ -1,0 +1,87 @@
+/**
+ * Free page hinting: telling a host what it need not copy or keep (virtio 1.3, 5.5.6.5).
+ *
+ *   idle -- the host names a run --> starting -- its id posted --> hinting -- no more pages --+
+ *    ^                                                              |                         v
+ *    |                                             the host pauses  +--------------------> ending
+ *    |                                                                                        |
+ *    +--- the host is done: pages back, run forgotten --- ended <---- STOP posted ------------+
+ *
+ * Hinted pages are kept until the host is done: to use one earlier is a race that loses data, for
+ * the host may look at the hint at any time before. It must not know why the host wants hints.
+ *
+ * Invariant: each run has exactly one start and at most one stop, and DONE forgets its id, because
+ * some hosts use the same one for every run.
+ */
+import { type CoreExports, HINTQ } from "../core.ts";
+
+/** What free_page_hint_cmd_id means when it is no run's id. */
+const COMMAND_STOP = 0;
+const COMMAND_DONE = 1;
+
+type HintingState =
+  | { readonly name: "idle" }
+  | { readonly name: "starting"; readonly run: number }
+  | { readonly name: "hinting"; readonly run: number }
+  | { readonly name: "ending"; readonly run: number }
+  | { readonly name: "ended"; readonly run: number };
+
+export class Hinting {
+  private readonly core: CoreExports;
+  private state: HintingState = { name: "idle" };
+  /** DONE came while buffers were still with the device: the pages wait for them. */
+  private releaseDue = false;
+  hintedFrames = 0;
+
+  constructor(core: CoreExports) {
+    this.core = core;
+  }
+
+  /** The run that is under way or was not declared done yet. */
+  get run(): number | undefined {
+    return this.state.name === "idle" ? undefined : this.state.run;
+  }
+
+  /** After a device reset: its runs are over, and the ledger has the pages back. */
+  reset(): void {
+    this.state = { name: "idle" };
+    this.releaseDue = false;
+  }
+
+  /** What the device configuration says now. */
+  command(command: number): void {
+    const { state } = this;
+    if (command === COMMAND_DONE) {
+      this.releaseDue = state.name !== "idle" || this.releaseDue;
+      this.state = state.name === "hinting" ? { name: "ending", run: state.run } : { name: "idle" };
+    } else if (command === COMMAND_STOP) {
+      if (state.name === "hinting") this.state = { name: "ending", run: state.run };
+      else if (state.name === "starting") this.state = { name: "idle" };
+    } else if (state.name === "idle" || state.run !== command) {
+      this.state = { name: "starting", run: command };
+    }
+  }
+
+  /** Posts what can be posted, leaving `reserve` free pages to the guest. */
+  turn(freePages: number, reservePages: number): void {
+    const { core } = this;
+    if (this.state.name === "starting" && core.hint_command(this.state.run) !== 0) {
+      this.state = { name: "hinting", run: this.state.run };
+    }
+    if (this.state.name === "hinting") {
+      const want = Math.max(0, freePages - reservePages);
+      const posted = core.hint_post(want);
+      this.hintedFrames += posted;
+      const isFull = posted < want && core.queue_buffers_in_flight(HINTQ) > 0;
+      if (!isFull) this.state = { name: "ending", run: this.state.run };
+    }
+    if (this.state.name === "ending" && core.hint_command(COMMAND_STOP) !== 0) {
+      this.state = { name: "ended", run: this.state.run };
+    }
+    if (this.releaseDue && core.queue_buffers_in_flight(HINTQ) === 0) {
+      core.hint_release();
+      this.releaseDue = false;
+      if (this.state.name === "ended") this.state = { name: "idle" };
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Free page hinting, free page reporting and page poison, as a host sees them.
+ */
+import { describe, expect, it } from "vitest";
+import { createTestVm, verdictLines } from "../support/vm.ts";
+
+const FRAMES = 16 * 512;
+const GUEST_FRAMES = 900;
+/** Virtual time enough for every portion of reports. */
+const LONG_MS = 60_000;
+
+describe("free page reporting", () => {
+  const offers = [{ indirect: true }, { indirect: false }];
+  it.each(offers)("gives free blocks back without a balloon, once: %o", async (offer) => {
+    const vm = await createTestVm({
+      frames: FRAMES,
+      machine: { offer: { ...offer, pageReporting: true } },
+    });
+    expect(vm.guest.grow(GUEST_FRAMES, 1)).toBe(GUEST_FRAMES);
+    vm.settle();
+    vm.machine.advance(LONG_MS);
+    vm.settle();
+    const { totals } = vm.balloon.status();
+    expect(totals.reported).toBeGreaterThanOrEqual(FRAMES - GUEST_FRAMES - 3 * 512);
+    expect(totals.reported).toBeLessThanOrEqual(FRAMES);
+    expect(vm.balloon.counts().reporting).toBe(0);
+    expect(vm.guest.verify()).toBe(0);
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+
+    vm.machine.advance(LONG_MS);
+    vm.settle();
+    expect(vm.balloon.status().totals.reported).toBe(totals.reported);
+    expect(vm.guest.grow(2000, 2)).toBe(2000);
+    expect(vm.guest.verify()).toBe(0);
+    expect(vm.guest.shrink(2000)).toBe(0);
+    vm.machine.advance(LONG_MS);
+    vm.settle();
+    expect(vm.balloon.status().totals.reported).toBeGreaterThan(totals.reported);
+    expect(vm.guest.verify()).toBe(0);
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+});
+
+describe("free page hinting", () => {
+  it("hands free pages over until the host is done, run after run", async () => {
+    const vm = await createTestVm({ frames: FRAMES, machine: { offer: { freePageHint: true } } });
+    expect(vm.guest.grow(GUEST_FRAMES, 1)).toBe(GUEST_FRAMES);
+    for (let run = 0; run < 3; run++) {
+      vm.machine.startHinting();
+      vm.settle();
+      const hinted = vm.balloon.counts().hinted;
+      expect(hinted).toBe(FRAMES - GUEST_FRAMES - vm.balloon.status().reservePages);
+      expect(vm.machine.hintedPages).toBe(hinted);
+      expect(vm.guest.verify()).toBe(0);
+      vm.machine.finishHinting();
+      vm.settle();
+      expect(vm.balloon.counts().hinted).toBe(0);
+      vm.machine.check();
+      expect(verdictLines(vm.machine)).toEqual([]);
+    }
+  });
+});
+
+describe("page poison", () => {
+  it("fills what comes back and what is reported", async () => {
+    const poison = 0xaaaa_aaaa;
+    const vm = await createTestVm({
+      frames: FRAMES,
+      settings: { poison },
+      machine: { offer: { pagePoison: true, pageReporting: true } },
+    });
+    vm.machine.setTarget(3000);
+    vm.settle();
+    expect(vm.machine.actual).toBe(3000);
+    vm.machine.setTarget(0);
+    vm.settle();
+    expect(vm.machine.actual).toBe(0);
+    expect(vm.balloon.status().negotiated).toContain("PAGE_POISON");
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
+  it("is declined, and reporting with it, as the settings demand", async () => {
+    const declined = await createTestVm({
+      frames: FRAMES,
+      machine: { offer: { pagePoison: true, pageReporting: true } },
+    });
+    expect(declined.balloon.status().negotiated).not.toContain("PAGE_POISON");
+    expect(declined.balloon.status().negotiated).toContain("PAGE_REPORTING");
+    const alone = await createTestVm({
+      frames: FRAMES,
+      settings: { poison: 0 },
+      machine: { offer: { pageReporting: true } },
+    });
+    expect(alone.balloon.status().negotiated).not.toContain("PAGE_REPORTING");
+  });
+});
