@@ -125,7 +125,7 @@ class TextPrinter implements Printer {
       return;
     }
     // What is reached has a line of its own.
-    if (event.actualPages === event.targetPages) return;
+    if (event.heldPages === event.targetPages) return;
     if (event.atMs - this.#progressMs < PROGRESS_LINE_MS) return;
     this.#progressMs = event.atMs;
     this.#print(this.#screen, event);
