@@ -24,6 +24,8 @@ import type { Hal, InterruptMessage, Width } from "../../runtime/hal.ts";
 
 const ANSWER_MS = 20_000;
 const NAP_MS = 1;
+/** A machine outlives its test by no more than this, also when the test is killed. */
+const LIFE_LIMIT = "120s";
 /** `hlt`, wherever it starts; interrupts are off after a reset. */
 const FIRMWARE = Buffer.alloc(0x1_0000, 0xf4);
 const LETTERS = { 1: "b", 2: "w", 4: "l" } as const;
@@ -62,7 +64,8 @@ export class QtestMachine {
     const common = ["-nodefaults", "-display", "none", "-accel", "tcg", "-m", "64"];
     const control = ["-qtest", `pipe:${pipe}`, "-qtest-log", "none"];
     const bios = ownFirmware ? [] : ["-bios", firmware];
-    this.child = spawn(qemu, [...common, ...control, ...bios, ...args], {
+    const command = [qemu, ...common, ...control, ...bios, ...args];
+    this.child = spawn("timeout", [LIFE_LIMIT, ...command], {
       stdio: ["ignore", "ignore", openSync(this.complaints, "w")],
     });
     this.toQemu = openSync(`${pipe}.in`, constants.O_RDWR);
@@ -159,7 +162,7 @@ export class QtestMachine {
       if (this.child.exitCode !== null || this.child.signalCode !== null) resolve();
       else this.child.once("exit", () => resolve());
     });
-    this.child.kill("SIGKILL");
+    this.child.kill();
     await gone;
     closeSync(this.toQemu);
     closeSync(this.fromQemu);

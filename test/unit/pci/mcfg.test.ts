@@ -175,6 +175,17 @@ describe("findEcam", () => {
     expect(findEcam({ hal: memory.hal })).toEqual([]);
   });
 
+  it("has no XSDT of an RSDP that is too old, or whose second part is flawed", () => {
+    const old = firmware({ revision: 0 });
+    old.put(RSDT + 12, 1);
+    expect(findEcam({ hal: old.hal })).toEqual([]);
+    const flawed = firmware();
+    flawed.put(RSDP + 33, 1);
+    expect(findEcam({ hal: flawed.hal })).toEqual(ALL);
+    flawed.put(RSDT + 12, 1);
+    expect(findEcam({ hal: flawed.hal })).toEqual([]);
+  });
+
   it.each([0, 35, 0x1_0001, 0xffff_ffff])("takes no table of %i bytes", (length) => {
     const memory = firmware();
     memory.le(MCFG + 4, 4, length);

@@ -21,8 +21,11 @@ export interface FakeLegacyOptions {
   readonly queueSizes?: readonly number[];
   /** Entries of the MSI-X table. Default 0: no MSI-X. */
   readonly vectors?: number;
-  /** Which vectors the device accepts. Default: all of the table. */
+  /** Below which number the device accepts vectors. Default: all of the table. */
   readonly acceptsVectors?: number;
+  /** The same for one of the two kinds alone. */
+  readonly acceptsConfigVectors?: number;
+  readonly acceptsQueueVectors?: number;
   /** How many messages the machine has to give. */
   readonly messages?: number;
   readonly config?: readonly number[];
@@ -49,12 +52,13 @@ export class FakeLegacy {
   isr = 0;
   configVector = 0xffff;
   gone = false;
+  /** Messages that the machine has given away. */
+  handedOut = 0;
   /** Called after each read of the device configuration. */
   onConfigRead: () => void = () => {};
   private readonly options: FakeLegacyOptions;
   private queueSelect = 0;
   private wasReset = false;
-  private handedOut = 0;
 
   constructor(options: FakeLegacyOptions = {}) {
     this.options = options;
@@ -188,10 +192,12 @@ export class FakeLegacy {
 
   private writeQueue(offset: number, width: Width, value: number): void {
     this.expectStatus("queue set-up", 2, 4);
-    const accepted = value < (this.options.acceptsVectors ?? this.options.vectors ?? 0);
+    const { vectors = 0, acceptsVectors = vectors } = this.options;
+    const { acceptsConfigVectors = acceptsVectors, acceptsQueueVectors = acceptsVectors } =
+      this.options;
     if (offset === 0x14) {
       this.expect("config vector", width, 2);
-      this.configVector = accepted ? value : 0xffff;
+      this.configVector = value < acceptsConfigVectors ? value : 0xffff;
       return;
     }
     const queue = this.queues[this.queueSelect];
@@ -202,7 +208,7 @@ export class FakeLegacy {
       queue.pfn = value;
     } else if (offset === 0x16) {
       this.expect("queue vector", width, 2);
-      queue.vector = accepted ? value : 0xffff;
+      queue.vector = value < acceptsQueueVectors ? value : 0xffff;
     } else {
       throw new Error(`write of offset ${offset}`);
     }

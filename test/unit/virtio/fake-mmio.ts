@@ -118,12 +118,12 @@ export class FakeMmio {
     }
   }
 
+  /** The device is done at the last look; QueueReady falls one look later. */
   private readQueueReset(): number {
     const { queue } = this;
-    if (queue.resetReads === 0) return 0;
-    queue.resetReads -= 1;
     if (queue.resetReads === 0) queue.ready = false;
-    return queue.resetReads === 0 ? 0 : 1;
+    else queue.resetReads -= 1;
+    return queue.resetReads > 0 ? 1 : 0;
   }
 
   private readConfig(offset: number, width: Width): number {

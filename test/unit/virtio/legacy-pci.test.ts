@@ -160,7 +160,7 @@ describe("queues", () => {
 
   it.each([
     ["that does not exist", { index: 3 }],
-    ["smaller than the device's", { size: 64 }],
+    ["smaller than the device's", { size: 64, driverArea: 0x10_0400 }],
     ["off the page", { descriptorArea: 0x10_0800 }],
     ["on page 0", { descriptorArea: 0, driverArea: 0x800, deviceArea: 0x1000 }],
     ["beyond 2^44", { descriptorArea: 2 ** 44 }],
@@ -258,20 +258,26 @@ describe("interrupts", () => {
   });
 
   it("ask for messages once, whatever happens to the device", () => {
-    const { transport } = ready({ vectors: 4, messages: 4 });
+    const { device, transport } = ready({ vectors: 4, messages: 9 });
     const first = transport.setUpInterrupts(QUEUES);
     transport.reset();
     transport.addStatus(STATUS.ACKNOWLEDGE);
     transport.addStatus(STATUS.DRIVER);
     expect(transport.setUpInterrupts(QUEUES)).toEqual(first);
+    expect(device.handedOut).toBe(4);
   });
 
-  it("are a line where every vector is refused, and MSI-X is off then", () => {
-    const { device, transport } = ready({ vectors: 4, messages: 4, acceptsVectors: 0 });
-    expect(transport.setUpInterrupts(QUEUES)).toEqual({ kind: "line" });
-    expect(device.table.isEnabled).toBe(false);
-    expect(transport.readConfig(BALLOON_CONFIG.numPages)).toBe(7);
-  });
+  it.each([{ acceptsVectors: 0 }, { acceptsConfigVectors: 0 }, { acceptsQueueVectors: 0 }])(
+    "are a line where vectors are refused, and MSI-X is off then: %o",
+    (refuses) => {
+      const { device, transport } = ready({ vectors: 4, messages: 4, ...refuses });
+      expect(transport.setUpInterrupts(QUEUES)).toEqual({ kind: "line" });
+      expect(device.configVector).toBe(0xffff);
+      expect(device.queues.map(({ vector }) => vector)).toEqual([0xffff, 0xffff, 0xffff]);
+      expect(device.table.isEnabled).toBe(false);
+      expect(transport.readConfig(BALLOON_CONFIG.numPages)).toBe(7);
+    },
+  );
 
   it("are a line where the machine has no messages, and MSI-X that was on is off", () => {
     const device = new FakeLegacy({ vectors: 4 });

@@ -246,6 +246,16 @@ describe("notifications with the next place", () => {
     expect(() => transport.setUpQueue(QUEUE)).toThrow("queue_notify_off is wrong");
   });
 
+  it("are forgotten with a reset", () => {
+    const { device, transport } = readyWith(upper);
+    transport.reset();
+    for (const bit of [1, 2, 8]) transport.addStatus(bit);
+    transport.setUpQueue(QUEUE);
+    transport.addStatus(STATUS.DRIVER_OK);
+    transport.notify(1);
+    expect(device.notified).toEqual([{ offset: 2, value: 1 }]);
+  });
+
   it("stay 16 bits where they were not negotiated", () => {
     const { device, transport } = readyWith(1);
     transport.setUpQueue(QUEUE);
