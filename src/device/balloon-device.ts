@@ -172,6 +172,7 @@ export class BalloonDevice {
       completion: scheduleOf(role, options.completion ?? profile.completion),
       quietWhileBusy: options.quietWhileBusy ?? false,
       reachBytes,
+      batches: options.inOrderBatches ?? true,
     };
   }
 }

@@ -81,6 +81,7 @@ export class Balloon implements DeviceType {
     return {
       serve: (taken) => this.serve(kind, taken),
       returned: (taken) => this.returned(kind, taken),
+      dropped: (taken) => this.dropped(kind, taken),
     };
   }
 
@@ -210,6 +211,15 @@ export class Balloon implements DeviceType {
     this.actualWatch.acknowledged(kind, request.moved.length);
     this.countActual(kind, request.pfns.length);
     return this.usedLength(request);
+  }
+
+  /** The queue was reset: what was asked for has not happened. */
+  private dropped(kind: Kind, taken: Taken): void {
+    const request = this.requests.get(taken);
+    this.requests.delete(taken);
+    for (const pfn of request?.moved ?? []) {
+      this.pages.set(pfn, kind === "inflate" ? "guest" : "held");
+    }
   }
 
   private countActual(kind: Kind, pfns: number): void {

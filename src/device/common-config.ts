@@ -8,7 +8,7 @@
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { Field } from "./fields.ts";
-import { COMMON, NO_VECTOR, PACKED } from "./numbers.ts";
+import { COMMON, FEATURE, NO_VECTOR, PACKED } from "./numbers.ts";
 import { partsOf } from "./ring.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
@@ -85,12 +85,20 @@ export class CommonConfig {
       }),
       this.vector("queue_msix_vector", COMMON.queueMsixVector),
       field("queue_enable", COMMON.queueEnable, 2, {
-        read: () => (this.queue?.enabled ? 1 : 0),
+        read: () => (this.queue?.showsEnabled ? 1 : 0),
         write: (value) => this.writeEnable(value),
       }),
       this.readOnly("queue_notify_off", COMMON.queueNotifyOff, 2, () => {
         return this.queue?.options.notifyOff ?? 0;
       }),
+      {
+        ...field("queue_reset", COMMON.queueReset, 2, {
+          read: () => (this.queue?.readReset() ? 1 : 0),
+          write: (value) => this.writeReset(value),
+        }),
+        // The field is there only once the feature was accepted (virtio 1.3, 4.1.4.3).
+        exists: () => this.virtio.has(FEATURE.ringReset),
+      },
     ];
   }
 
@@ -129,6 +137,7 @@ export class CommonConfig {
       judge.breach("P-QUEUE-ABSENT", `${what} of queue ${this.queueSelect}, which is not there`);
       return undefined;
     }
+    queue.judgeReset(what);
     if (!queue.enabled) return queue;
     judge.breach("P-ENABLE-ORDER", `${what} of ${queue.options.name} changes after it was enabled`);
     return undefined;
@@ -174,6 +183,21 @@ export class CommonConfig {
     const queue = this.settable("queue_enable");
     if (queue === undefined || !this.judgeParts(queue)) return;
     this.virtio.enableQueue(queue);
+  }
+
+  private writeReset(value: number): void {
+    const { judge } = this.context;
+    const { queue } = this;
+    if (queue === undefined) {
+      judge.breach(
+        "P-QUEUE-ABSENT",
+        `queue_reset of queue ${this.queueSelect}, which is not there`,
+      );
+    } else if (value !== 1) {
+      judge.breach("P-RESET-VALUE", `${queue.options.name}: queue_reset ${value}`);
+    } else {
+      queue.resetAlone();
+    }
   }
 
   private judgeParts(queue: DeviceQueue): boolean {

@@ -21,6 +21,8 @@ export interface QueueServant {
   serve(taken: Taken): Fate;
   /** The buffer is about to be returned. Gives the used length. */
   returned(taken: Taken): number;
+  /** The queue was reset by itself: the buffer is never returned. */
+  dropped(taken: Taken): void;
 }
 
 export interface QueueOptions {
@@ -37,6 +39,8 @@ export interface QueueOptions {
   readonly quietWhileBusy: boolean;
   /** Where the guest's memory ends for ranges that are only named. */
   readonly reachBytes: number;
+  /** Whether, used in order, buffers that are done together have one used entry. */
+  readonly batches: boolean;
 }
 
 /** What was negotiated about rings. */
@@ -73,6 +77,11 @@ export class DeviceQueue {
   private readonly exits: QueueExits;
   private readonly faults: FaultBox;
   private completions: CompletionQueue<Taken>;
+  /** Buffers in the order in which they were made available, for a device that keeps to it. */
+  private order: Taken[] = [];
+  private readonly done = new Set<Taken>();
+  /** A reset of the queue was asked for, and the driver has not read that it is over. */
+  private resetUnread = false;
 
   constructor(context: Context, options: QueueOptions, exits: QueueExits, faults: FaultBox) {
     this.context = context;
@@ -118,7 +127,43 @@ export class DeviceQueue {
     this.deviceAddress = 0;
     this.written = 0;
     this.ring = undefined;
+    this.resetUnread = false;
+    this.order = [];
+    this.done.clear();
     this.completions.forget();
+  }
+
+  /** The driver resets this queue alone (virtio 1.3, 2.6.1). Nothing more comes out of it. */
+  resetAlone(): void {
+    const { packed, ring, servant } = this;
+    this.context.trace.add("queue", `${this.options.name} reset`);
+    if (servant !== undefined)
+      for (const taken of ring?.inFlight.values() ?? []) servant.dropped(taken);
+    this.reset();
+    this.settle(packed);
+    this.resetUnread = true;
+  }
+
+  /** Whether queue_enable reads 1: until a reset of the queue is over, too. */
+  get showsEnabled(): boolean {
+    return this.enabled || (this.resetUnread && this.faults.lasts("queue-reset-never"));
+  }
+
+  /** Whether queue_reset reads 1. */
+  readReset(): boolean {
+    const { faults, resetUnread } = this;
+    if (!resetUnread) return false;
+    if (faults.lasts("queue-reset-never") || faults.strikes("queue-reset-slow")) return true;
+    this.resetUnread = false;
+    return false;
+  }
+
+  /** Judges that the driver does something with the queue although its reset may not be over. */
+  judgeReset(what: string): void {
+    if (!this.resetUnread) return;
+    this.resetUnread = false;
+    const seen = `${this.options.name}: ${what} before queue_reset was read as 0`;
+    this.context.judge.breach("R-RESET-WAIT", seen);
   }
 
   enable({ packed, ...features }: RingFeatures): void {
@@ -137,6 +182,7 @@ export class DeviceQueue {
     const back: Taken[] = [];
     let lost = false;
     for (const taken of ring.take()) {
+      if (ring.layout.inOrder) this.order.push(taken);
       const fate = servant.serve(taken);
       if (fate === "return") back.push(taken);
       if (fate === "lose") lost = true;
@@ -151,9 +197,11 @@ export class DeviceQueue {
   finish(done: readonly Taken[]): void {
     const { ring, servant } = this;
     if (ring === undefined || servant === undefined || this.exits.halted()) return;
+    const ready = ring.layout.inOrder ? this.inOrder(done) : done;
+    if (ready.length === 0) return;
     ring.judgeOwnArea();
-    for (const taken of done) ring.judgeUnchanged(taken);
-    this.giveBack(ring, servant, done);
+    for (const taken of ready) ring.judgeUnchanged(taken);
+    this.giveBack(ring, servant, ready);
     const wanted = ring.publish();
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
     if (wanted) this.exits.interrupt();
@@ -172,29 +220,45 @@ export class DeviceQueue {
     return this.options.quietWhileBusy && this.completions.pending > 0;
   }
 
+  /** What can be returned now that these are done: all that no earlier buffer holds up. */
+  private inOrder(done: readonly Taken[]): Taken[] {
+    for (const taken of done) this.done.add(taken);
+    const ready: Taken[] = [];
+    for (
+      let next = this.order[0];
+      next !== undefined && this.done.delete(next);
+      next = this.order[0]
+    ) {
+      ready.push(next);
+      this.order.shift();
+    }
+    return ready;
+  }
+
   private giveBack(ring: Ring, servant: QueueServant, done: readonly Taken[]): void {
-    const { index, name } = this.options;
-    const { faults, context } = this;
+    const { faults, context, options } = this;
+    const { index, name } = options;
     let batch: Returned[] = [];
+    const flush = () => {
+      if (options.batches) ring.push(batch);
+      else for (const one of batch) ring.push([one]);
+      batch = [];
+    };
     for (const taken of done) {
       const { head } = taken.chain;
       const lie = RING_LIES.find((one) => faults.strikes(one, index));
-      if (lie === "used-id-out-of-range" || lie === "used-id-not-in-flight") {
-        // The buffer itself stays in flight: the device speaks of another one.
-        ring.push(batch);
-        batch = [];
-        ring.lie(lie, { taken, length: 0 });
-      } else {
-        batch.push({ taken, length: servant.returned(taken) });
-        context.trace.add("queue", `${name} return`, { head });
+      // With a wrong id the buffer itself stays in flight: the device speaks of another one.
+      const stays = lie === "used-id-out-of-range" || lie === "used-id-not-in-flight";
+      const one = { taken, length: stays ? 0 : servant.returned(taken) };
+      if (!stays) context.trace.add("queue", `${name} return`, { head });
+      if (lie === undefined) {
+        batch.push(one);
+        continue;
       }
-      if (lie === undefined) continue;
+      flush();
       context.trace.add("fault", `${name}: ${lie}`, { head });
-      const one = batch.pop();
-      ring.push(batch);
-      batch = [];
-      if (one !== undefined) ring.lie(lie, one);
+      ring.lie(lie, one);
     }
-    ring.push(batch);
+    flush();
   }
 }

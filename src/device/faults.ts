@@ -45,8 +45,8 @@ export const faults = [
   {
     name: "used-unseen",
     does:
-      "The next returned buffer is marked so that no driver can see it: used idx does not move; in " +
-      "a packed queue the flags are those of the other lap.",
+      "The next returned buffer is marked so that no driver can see it: used idx does not move; " +
+      "in a packed queue the flags are those of the other lap.",
     expected: "The driver waits no longer than it has set itself, and its other queues work on.",
   },
   {
@@ -70,6 +70,16 @@ export const faults = [
     name: "reset-slow",
     does: "After a reset the first `times` reads of device_status do not give 0 yet.",
     expected: "The driver waits and comes up.",
+  },
+  {
+    name: "queue-reset-slow",
+    does: "After a queue was reset by itself the first `times` reads of queue_reset give 1.",
+    expected: "The driver waits, and then uses the queue again or leaves it alone.",
+  },
+  {
+    name: "queue-reset-never",
+    does: "After a queue was reset by itself queue_reset reads 1 for ever.",
+    expected: "The driver gives the queue up after a bounded wait.",
   },
   {
     name: "generation-never-settles",

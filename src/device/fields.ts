@@ -11,6 +11,8 @@ export interface Field {
   readonly name: string;
   readonly offset: number;
   readonly width: 1 | 2 | 4;
+  /** Whether the field is there now; without this it always is. */
+  exists?(): boolean;
   read(): number;
   write(value: number): void;
 }
@@ -24,7 +26,9 @@ export interface Hit {
 
 /** The field that an access starts in. */
 export function hitField(fields: readonly Field[], offset: number, width: number): Hit | undefined {
-  const field = fields.find((one) => offset >= one.offset && offset < one.offset + one.width);
+  const field = fields.find(
+    (one) => offset >= one.offset && offset < one.offset + one.width && (one.exists?.() ?? true),
+  );
   if (field === undefined) return undefined;
   const within = offset - field.offset;
   return { field, within, native: within === 0 && width === field.width };

@@ -107,6 +107,11 @@ export class Hinting implements QueueServant {
     return 0;
   }
 
+  /** The queue was reset. What was hinted stays hinted; a block that was begun is over. */
+  dropped(): void {
+    this.block = undefined;
+  }
+
   /** Judges pages that were hinted: those in use again have to be initialised. */
   audit(): void {
     if (this.habits.fill === "zero") return;

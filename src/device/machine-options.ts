@@ -53,6 +53,11 @@ export interface MachineOptions {
   readonly completion?: CompletionOption;
   /** Whether the device asks for no notifications while it has buffers to return. Default no. */
   readonly quietWhileBusy?: boolean;
+  /**
+   * Whether a device that uses buffers in order reports those that are done together with one used
+   * entry (2.7.9 and 2.8.8). Default yes; without IN_ORDER it means nothing.
+   */
+  readonly inOrderBatches?: boolean;
   /** What a device says in `used.len`. Default: the profile's. */
   readonly usedLength?: UsedLength;
   /**

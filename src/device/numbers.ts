@@ -31,6 +31,7 @@ export const FEATURE = {
   accessPlatform: 33,
   ringPacked: 34,
   inOrder: 35,
+  notificationData: 38,
   ringReset: 40,
 } as const;
 
@@ -111,6 +112,7 @@ export const COMMON = {
   queueDesc: 0x20,
   queueDriver: 0x28,
   queueDevice: 0x30,
+  queueReset: 0x3a,
 } as const;
 
 /** Bytes of the common configuration that exist without optional features. */

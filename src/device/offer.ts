@@ -19,6 +19,9 @@ export interface Offer {
   readonly eventIdx?: boolean;
   readonly indirect?: boolean;
   readonly packed?: boolean;
+  readonly inOrder?: boolean;
+  readonly notificationData?: boolean;
+  readonly ringReset?: boolean;
   readonly version1?: boolean;
   /** Further bit numbers, reserved or proposed ones for example, which a driver must not accept. */
   readonly extra?: readonly number[];
@@ -34,6 +37,9 @@ const BIT_OF = {
   eventIdx: FEATURE.ringEventIdx,
   indirect: FEATURE.ringIndirectDesc,
   packed: FEATURE.ringPacked,
+  inOrder: FEATURE.inOrder,
+  notificationData: FEATURE.notificationData,
+  ringReset: FEATURE.ringReset,
   version1: FEATURE.version1,
 } as const;
 

@@ -6,9 +6,9 @@
  *   device area       the same                                written here
  *
  * A position counts two laps, 0 to 2 x size - 1: the slot is the position modulo size, and the wrap
- * counter is 1 on the first of the two laps. Slots from the next used one up to the next one to take
- * are the device's: the driver has to leave them alone, also when a buffer that lay there came back
- * already, because its used entry was written into another slot.
+ * counter is 1 on the first of the two laps. Slots from the next used one up to the next one to
+ * take are the device's: the driver has to leave them alone, also when a buffer that lay there came
+ * back already, because its used entry was written into another slot.
  *
  * It must not know what buffers are for, nor when they are returned. Invariant: the device has at
  * most `size` slots at a time, and a buffer id that is taken is not taken again before.

@@ -96,8 +96,8 @@ export const PCI_RULES = [
     id: "P-NOTIFY-WIDTH",
     level: "MUST",
     section: "4.1.5.2.1",
-    title: "A notification is a 16-bit write.",
-    observed: "A write of another width to a notify address.",
+    title: "A notification is a 16-bit write, with NOTIFICATION_DATA a 32-bit one.",
+    observed: "A write of another width to a notify address; it is lost.",
   },
   {
     id: "P-NOTIFY-VALUE",
@@ -105,6 +105,27 @@ export const PCI_RULES = [
     section: "4.1.5.2.1",
     title: "A notification carries the index of its queue, at the address of that queue.",
     observed: "The value is no queue's index, or that queue has another notify address.",
+  },
+  {
+    id: "P-NOTIFY-DATA",
+    level: "MUST",
+    section: "2.9 and 2.8.16",
+    title: "With NOTIFICATION_DATA next_off and next_wrap name the next descriptor to be filled.",
+    observed: "They differ from what the ring shows when the notification comes.",
+  },
+  {
+    id: "P-RESET-VALUE",
+    level: "FIELD",
+    section: "4.1.4.3",
+    title: "queue_reset takes 1 and nothing else.",
+    observed: "Another value is written to queue_reset.",
+  },
+  {
+    id: "R-RESET-WAIT",
+    level: "MUST",
+    section: "2.6.1.1.2 and 4.1.4.3.2",
+    title: "A queue that is reset by itself is left alone until queue_reset reads 0.",
+    observed: "It is set up, enabled or notified although no read of queue_reset gave 0 yet.",
   },
   {
     id: "P-NOTIFY-QUEUE",

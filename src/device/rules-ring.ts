@@ -1,5 +1,5 @@
 /**
- * Rules of the split virtqueue (virtio 1.3, 2.7).
+ * Rules of the split virtqueue (virtio 1.3, 2.7), many of which hold for packed ones, too.
  *
  * It must not hold code: a table only. Invariant: ids start with "R-" and are never used again for
  * something else.
@@ -154,6 +154,20 @@ export const RING_RULES = [
     section: "3.3.1, which says so of descriptors",
     title: "The contents of a buffer in flight stay as they are.",
     observed: "At return or at a check, page numbers or statistics differ from what was taken.",
+  },
+  {
+    id: "R-IN-ORDER-NEXT",
+    level: "MUST",
+    section: "2.7.5.2 and 2.7.5.3.1",
+    title: "With IN_ORDER the next descriptor of a chain is the next one of the table.",
+    observed: "next is not one more, or 0 behind the last descriptor of the queue's table.",
+  },
+  {
+    id: "R-IN-ORDER-HEAD",
+    level: "FIELD",
+    section: "2.7.5, on the order in the table",
+    title: "With IN_ORDER a buffer starts where the one before has ended, the first one at 0.",
+    observed: "The head is another descriptor.",
   },
   {
     id: "R-KICK-MISSING",

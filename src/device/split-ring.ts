@@ -11,7 +11,7 @@
 
 import { type Chain, unchanged, walkChain } from "./chain.ts";
 import type { Context } from "./context.ts";
-import { RING, RING_FLAG } from "./numbers.ts";
+import { DESC, RING, RING_FLAG } from "./numbers.ts";
 import type { Area, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
 import { areasOf } from "./ring.ts";
 import type { RuleId } from "./rules.ts";
@@ -22,6 +22,8 @@ export class SplitRing implements Ring {
   broken: RuleId | undefined;
   private readonly context: Context;
   private takenIdx = 0;
+  /** With IN_ORDER: the descriptor that the next buffer starts with. */
+  private nextHead = 0;
   private usedIdx = 0;
   private shownIdx = 0;
   private signalledIdx = 0;
@@ -202,6 +204,7 @@ export class SplitRing implements Ring {
     const chain = walkChain(this.context, table, head);
     if (typeof chain === "string") return this.unreadable(chain, head);
     if (this.overlapsInFlight(chain)) return this.unreadable("R-HEAD-BUSY", head);
+    if (this.layout.inOrder) this.judgeOrder(chain);
     const bytes = chain.readableBytes + chain.writableBytes;
     const entry = trace.add("queue", `${name} take`, { head, bytes });
     const taken = { chain, entry };
@@ -224,6 +227,22 @@ export class SplitRing implements Ring {
     return chain.descriptors.some(({ index }) => index >= 0 && busy.has(index));
   }
 
+  private judgeOrder(chain: Chain): void {
+    const { judge } = this.context;
+    const { name, size } = this.layout;
+    const { head } = chain;
+    if (head !== this.nextHead) {
+      judge.breach("R-IN-ORDER-HEAD", `${name}: head ${head}, expected was ${this.nextHead}`);
+    }
+    const own = chain.descriptors.filter(({ index }) => index >= 0);
+    const table = chain.descriptors.filter(({ index }) => index < 0);
+    const straight =
+      own.every(({ flags, index, next }) => !linked(flags) || next === (index + 1) % size) &&
+      table.every(({ flags, next }, place) => !linked(flags) || next === place + 1);
+    if (!straight) judge.breach("R-IN-ORDER-NEXT", `${name}: chain ${head} is not in table order`);
+    this.nextHead = ((own.at(-1)?.index ?? head) + 1) % size;
+  }
+
   private judgeIdx(): boolean {
     const ahead = this.waiting;
     const room = this.layout.size - this.inFlight.size;
@@ -241,6 +260,10 @@ export class SplitRing implements Ring {
     if (flags <= allowed) return;
     this.context.judge.breach("R-AVAIL-FLAGS", `${this.layout.name}: flags is ${flags}`);
   }
+}
+
+function linked(flags: number): boolean {
+  return (flags & DESC.next) !== 0;
 }
 
 /** Whether going from `from` to `to` passes the event index, all modulo 2^16 (2.7.7 and 2.7.10). */

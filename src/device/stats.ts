@@ -94,6 +94,12 @@ export class StatsQueue implements QueueServant {
     return 0;
   }
 
+  /** The queue was reset: the driver owes a new buffer once it is back. */
+  dropped(): void {
+    this.held = undefined;
+    this.asked = undefined;
+  }
+
   /** What to do with an older buffer when a second one comes; the device sends it back. */
   overflow: ((older: Taken) => void) | undefined;
 

@@ -9,7 +9,7 @@
 import { CommonConfig } from "./common-config.ts";
 import type { Context } from "./context.ts";
 import { type Field, hitField, oddRead, oddWrite } from "./fields.ts";
-import { CAP, CAP_BYTES, CONFIG, ID, PCI, PCI_STATUS } from "./numbers.ts";
+import { CAP, CAP_BYTES, CONFIG, FEATURE, ID, PCI, PCI_STATUS } from "./numbers.ts";
 import { ones } from "./pci-bus.ts";
 import { type ConfigWatch, PciFunction, type Region } from "./pci-function.ts";
 import { PollWatch } from "./poll-watch.ts";
@@ -218,17 +218,19 @@ export class VirtioPci {
 
   private notified(offset: number, width: number, value: number): void {
     const { judge } = this.context;
-    if (width !== 2) {
+    const withData = this.virtio.has(FEATURE.notificationData);
+    if (width !== (withData ? 4 : 2)) {
       judge.breach("P-NOTIFY-WIDTH", `a notification of ${width} bytes`);
       return;
     }
-    const queue = this.virtio.queues[value];
+    const index = value % 0x1_0000;
+    const queue = this.virtio.queues[index];
     const wanted = (queue?.options.notifyOff ?? 0) * this.profile.pci.notifyMultiplier;
     if (queue === undefined || offset !== wanted) {
-      judge.breach("P-NOTIFY-VALUE", `value ${value} at offset ${offset}`);
+      judge.breach("P-NOTIFY-VALUE", `value ${index} at offset ${offset}`);
       return;
     }
-    this.virtio.notify(queue);
+    this.virtio.notify(queue, withData ? Math.floor(value / 0x1_0000) : undefined);
   }
 
   private forbidden(): Pick<Region, "read" | "write"> {

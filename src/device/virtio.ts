@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { FaultBox } from "./faults.ts";
 import { FEATURE, ISR, STATUS } from "./numbers.ts";
+import type { Ring } from "./ring.ts";
 
 /** What the device type brings: its configuration space and what a reset means to it. */
 export interface DeviceType {
@@ -220,17 +221,19 @@ export class VirtioDevice {
     });
   }
 
-  /** The driver notifies a queue. */
-  notify(queue: DeviceQueue): void {
+  /** The driver notifies a queue; `data` is what comes with NOTIFICATION_DATA (2.9). */
+  notify(queue: DeviceQueue, data?: number): void {
     const { name } = queue.options;
     this.notifications += 1;
     if (!this.bringUp.notified(this.status, name)) return;
+    queue.judgeReset("a notification");
     if (queue.ring === undefined) {
       this.context.judge.breach("P-NOTIFY-QUEUE", `${name} is notified and not enabled`);
       return;
     }
     if (!this.judgeReach(name)) return;
     this.judgeFeature(queue);
+    if (data !== undefined) this.judgeData(queue.ring, data, name);
     this.judgeKick(queue);
     queue.process();
   }
@@ -257,6 +260,12 @@ export class VirtioDevice {
     if (ring.waiting === 0) return;
     const seen = `a buffer for ${name}, bit ${feature} was not accepted`;
     this.context.judge.breach("G-QUEUE-FEATURE", seen);
+  }
+
+  private judgeData(ring: Ring, data: number, name: string): void {
+    if (ring.broken !== undefined || data === ring.notifyOffset) return;
+    const seen = `${name}: next_off and next_wrap are ${hex(data)}, not ${hex(ring.notifyOffset)}`;
+    this.context.judge.breach("P-NOTIFY-DATA", seen);
   }
 
   private judgeReach(what: string): boolean {
@@ -310,4 +319,8 @@ export class VirtioDevice {
     this.context.trace.add("interrupt", bit === ISR.queue ? "queue" : "config", { isr: this.isr });
     if (was === 0 && this.interruptsAllowed()) this.tellDriver();
   }
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }

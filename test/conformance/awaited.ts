@@ -37,6 +37,13 @@ const reasons = {
     "R-PACKED-INDIRECT-FLAGS",
     "R-EVENT-FLAGS",
   ],
+  "No scenario of the driver uses buffers in order, sends data or resets a queue yet.": [
+    "P-NOTIFY-DATA",
+    "P-RESET-VALUE",
+    "R-RESET-WAIT",
+    "R-IN-ORDER-NEXT",
+    "R-IN-ORDER-HEAD",
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 /** By rule: the reason. */

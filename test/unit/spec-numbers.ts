@@ -31,6 +31,7 @@ export const SPEC_FEATURE = {
   accessPlatform: 33,
   ringPacked: 34,
   inOrder: 35,
+  notificationData: 38,
   ringReset: 40,
 } as const;
 
@@ -101,6 +102,7 @@ export const SPEC_COMMON = {
   queueDesc: 32,
   queueDriver: 40,
   queueDevice: 48,
+  queueReset: 58,
 } as const;
 
 /** 4.1.4.5. */

@@ -104,4 +104,26 @@ export const pciBreaches = {
   "P-HOLE": { act: (driver) => driver.machine.hal.mmioRead(0xfebd0000, 4) },
   "P-WRONG-DEVICE": { act: (driver) => driver.configWrite(4, 2, 7, 2 << 3) },
   "P-CONFIG-ALIGN": { act: (driver) => driver.machine.hal.portRead(0xcfe, 4) },
+  "P-NOTIFY-DATA": {
+    options: { offer: { notificationData: true } },
+    accepts: [38],
+    act: (driver) => driver.write(2, driver.ring(0).notifyOff * driver.multiplier, 4, 0x70000),
+  },
+  "P-RESET-VALUE": {
+    options: { offer: { ringReset: true } },
+    accepts: [40],
+    act: (driver) => {
+      driver.set("queueSelect", 0);
+      driver.set("queueReset", 0);
+    },
+  },
+  "R-RESET-WAIT": {
+    options: { offer: { ringReset: true } },
+    accepts: [40],
+    act: (driver) => {
+      driver.set("queueSelect", 0);
+      driver.set("queueReset", 1);
+      driver.setUpQueue(0);
+    },
+  },
 } satisfies Record<string, Breach>;

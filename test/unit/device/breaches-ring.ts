@@ -193,4 +193,25 @@ export const ringBreaches = {
       driver.kick(0);
     },
   },
+  "R-IN-ORDER-NEXT": {
+    options: { offer: { inOrder: true }, waive: ["Q-ONE-DESCRIPTOR"] },
+    accepts: [35],
+    act: (driver) => {
+      for (const i of [0, 2]) driver.view.setUint32(driver.array(0, i), 256 + i, true);
+      driver.describe(0, 0, driver.array(0, 0), 4, 1, 2);
+      driver.describe(0, 2, driver.array(0, 2), 4);
+      driver.offer(0, 0);
+      driver.kick(0);
+      driver.writeActual(2);
+    },
+  },
+  "R-IN-ORDER-HEAD": {
+    options: { offer: { inOrder: true } },
+    accepts: [35],
+    act: (driver) => {
+      driver.post(0, frames(1), 1);
+      driver.kick(0);
+      driver.writeActual(1);
+    },
+  },
 } satisfies Record<string, Breach>;

@@ -1,6 +1,6 @@
 /** Each fault does what its table says. Invariant: no fault of the table is left out. */
 import { describe, expect, it } from "vitest";
-import { type FaultName, faults } from "../../../src/device/index.ts";
+import { type FaultName, type FaultSpec, faults } from "../../../src/device/index.ts";
 import { broken, frames, type RawDriver, rig } from "./raw-driver.ts";
 
 /** One inflate under a fault of the used ring: the ids that came back and how far idx went. */
@@ -15,6 +15,16 @@ const inflateUnder = (name: FaultName): { ids: number[]; idx: number; driver: Ra
     driver.view.getUint32(device + 4 + i * 8, true),
   );
   return { ids, idx, driver };
+};
+
+/** A driver that has just reset its inflate queue. */
+const resetQueueUnder = (fault: FaultSpec): RawDriver => {
+  const driver = rig({ offer: { ringReset: true }, faults: [fault] })
+    .accepts([40])
+    .bringUp();
+  driver.set("queueSelect", 0);
+  driver.set("queueReset", 1);
+  return driver;
 };
 
 const cases: Readonly<Record<FaultName, () => void>> = {
@@ -73,6 +83,21 @@ const cases: Readonly<Record<FaultName, () => void>> = {
     expect([0, 1, 2, 3].map(() => driver.get("status") === 0)).toEqual([false, false, false, true]);
     expect(driver.negotiate()).toBe(11);
     expect(driver.machine.verdicts).toEqual([]);
+  },
+  "queue-reset-slow": () => {
+    const driver = resetQueueUnder({ name: "queue-reset-slow", times: 2 });
+    expect([0, 1, 2, 3].map(() => driver.get("queueReset"))).toEqual([1, 1, 0, 0]);
+    driver.setUpQueue(0);
+    driver.move("inflate", frames(1));
+    expect(driver.machine.heldPages).toBe(1);
+    expect(driver.machine.check({ memoryShort: true })).toEqual([]);
+  },
+  "queue-reset-never": () => {
+    const driver = resetQueueUnder({ name: "queue-reset-never" });
+    for (let i = 0; i < 100; i += 1) expect(driver.get("queueReset")).toBe(1);
+    expect(driver.get("queueEnable")).toBe(1);
+    driver.setUpQueue(0);
+    expect(broken(driver.machine)).toEqual(["R-RESET-WAIT"]);
   },
   "generation-never-settles": () => {
     const driver = rig({ faults: [{ name: "generation-never-settles" }] }).bringUp();

@@ -39,6 +39,7 @@ export const FIELD = {
   driverHigh: [44, 4],
   device: [48, 4],
   deviceHigh: [52, 4],
+  queueReset: [58, 2],
 } as const satisfies Record<string, readonly [number, Width]>;
 
 interface Structure {
