@@ -201,13 +201,6 @@ describe("MMIO on microvm", () => {
     const transport = openMmio({ hal: it.hal, slot, configLength: 8 });
     expect(transport.name).toBe(`${expected} at 0x${slot.base.toString(16)}`);
     expect(transport.numQueues()).toBe(3);
-    transport.deviceFeatures(1);
-    console.log(
-      "F",
-      transport.deviceFeatures(1).toString(16),
-      transport.deviceFeatures(0).toString(16),
-      it.hal.mmioRead(slot.base + 0xc0, 4),
-    );
     inflate(it, transport);
     expect(transport.interruptMode).toEqual({ kind: "line" });
     expect(transport.acknowledgeInterrupt()).toEqual({ queue: true, config: false });
