@@ -229,14 +229,19 @@ export class V86Vmm implements Vmm {
 
   /**
    * Resets the CPU and the balloon device and loads the image again. Like other machines v86 keeps
-   * the rest of memory, and the device keeps `actual`.
+   * the rest of memory. A device that was reset has no pages: v86 would go on counting, and takes
+   * no word from the guest on that.
    */
   async reset(options: Patience = {}): Promise<void> {
     options.signal?.throwIfAborted();
     const loop = this.#living();
     const { cpu } = loop;
     this.#emulator.restart();
-    cpu.devices.virtio_balloon?.virtio.reset();
+    const balloon = cpu.devices.virtio_balloon;
+    if (balloon !== undefined) {
+      balloon.virtio.reset();
+      balloon.actual = 0;
+    }
     // Without a BIOS v86's restart leaves an empty CPU; and its loader does not clear .bss.
     for (const { physicalAddress, fileBytes, memoryBytes } of this.#segments) {
       cpu.write_blob(new Uint8Array(memoryBytes - fileBytes), physicalAddress + fileBytes);

@@ -6,7 +6,7 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, onTestFinished, type TestContext } from "vitest";
+import { afterAll, beforeAll, type TestContext } from "vitest";
 import type { DriverStatus } from "../../runtime/balloon/status.ts";
 import type { Footprint } from "../../runtime/kernel/machine.ts";
 import { type BuiltImage, buildImage, packageRoot } from "../../src/image/build-image.ts";
@@ -92,7 +92,7 @@ export async function qemuGuest(
   toolOrSkip(context, findOnPath(`qemu-system-${rest.arch}`), `qemu-system-${rest.arch}`);
   const image = guestImage(context, rest.arch).path;
   const vm = await launchQemu({ timeoutMs: BOOT_MS, ...rest, image });
-  onTestFinished(async () => {
+  context.onTestFinished(async () => {
     await vm.kill();
   });
   if (untilReady) await ready(vm);
@@ -107,7 +107,7 @@ export async function v86Guest(
   const { untilReady = true, ...rest } = options;
   const image = guestImage(context, "i386").path;
   const vm = await launchV86({ timeoutMs: BOOT_MS, ...rest, image });
-  onTestFinished(async () => {
+  context.onTestFinished(async () => {
     await vm.kill();
   });
   if (untilReady) await ready(vm);

@@ -8,6 +8,7 @@
 
 #define PVH_MAGIC 0x336ec578
 #define E820_AVAILABLE 1
+#define ADDRESS_END 0x100000000
 
 struct pvh_start {
   uint32_t magic;
@@ -61,6 +62,10 @@ static void add(uint64_t base, uint64_t bytes, enum region_kind kind) {
   if (kind == REGION_AVAILABLE) {
     base = (base + mask) & ~mask;
     end &= ~mask;
+#ifndef __x86_64__
+    /* Page table entries have 32 bits here: what lies above cannot even be looked at. */
+    if (end > ADDRESS_END) end = ADDRESS_END;
+#endif
     /* Frame 0 is never handed out: its number would look like "none". */
     if (base == 0) base = FRAME_BYTES;
   } else {
