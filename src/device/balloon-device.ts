@@ -58,7 +58,13 @@ export class BalloonDevice {
     this.lending = lending;
     this.stats = new StatsQueue(context, habits);
     const configChanged = () => this.virtio.configChanged();
-    this.hinting = new Hinting(context, { habits: habits.hints, lending, garbage, configChanged });
+    this.hinting = new Hinting(context, {
+      habits: habits.hints,
+      lending,
+      garbage,
+      faults,
+      configChanged,
+    });
     const { reportUsedLength: usedLength } = habits;
     this.reporting = new Reporting(context, { lending, garbage, poison, usedLength });
     this.balloon = new Balloon(context, {

@@ -80,6 +80,8 @@ export class DeviceQueue {
   /** Buffers in the order in which they were made available, for a device that keeps to it. */
   private order: Taken[] = [];
   private readonly done = new Set<Taken>();
+  /** The queue takes buffers and returns none. */
+  private stuck = false;
   /** A reset of the queue was asked for, and the driver has not read that it is over. */
   private resetUnread = false;
 
@@ -128,6 +130,7 @@ export class DeviceQueue {
     this.written = 0;
     this.ring = undefined;
     this.resetUnread = false;
+    this.stuck = false;
     this.order = [];
     this.done.clear();
     this.completions.forget();
@@ -142,6 +145,11 @@ export class DeviceQueue {
     this.reset();
     this.settle(packed);
     this.resetUnread = true;
+  }
+
+  /** Whether it takes buffers and returns none. */
+  get hangs(): boolean {
+    return this.stuck;
   }
 
   /** Whether queue_enable reads 1: until a reset of the queue is over, too. */
@@ -183,6 +191,7 @@ export class DeviceQueue {
     let lost = false;
     for (const taken of ring.take()) {
       if (ring.layout.inOrder) this.order.push(taken);
+      if (this.faults.strikes("queue-hangs", this.options.index)) this.hang();
       const fate = servant.serve(taken);
       if (fate === "return") back.push(taken);
       if (fate === "lose") lost = true;
@@ -196,7 +205,7 @@ export class DeviceQueue {
   /** Returns buffers now, in this order, with one look at whether an interrupt is wanted. */
   finish(done: readonly Taken[]): void {
     const { ring, servant } = this;
-    if (ring === undefined || servant === undefined || this.exits.halted()) return;
+    if (ring === undefined || servant === undefined || this.stuck || this.exits.halted()) return;
     const ready = ring.layout.inOrder ? this.inOrder(done) : done;
     if (ready.length === 0) return;
     ring.judgeOwnArea();
@@ -209,6 +218,11 @@ export class DeviceQueue {
     // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();
     else ring.allowKicks(!this.quiet);
+  }
+
+  private hang(): void {
+    this.stuck = true;
+    this.context.trace.add("fault", `${this.options.name} hangs`);
   }
 
   private freshCompletions(): CompletionQueue<Taken> {

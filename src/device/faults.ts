@@ -50,6 +50,13 @@ export const faults = [
     expected: "The driver waits no longer than it has set itself, and its other queues work on.",
   },
   {
+    name: "queue-hangs",
+    does:
+      "From the next buffer on, the queue takes buffers and returns none, those in flight " +
+      "included, until it or the device is reset.",
+    expected: "The state is visible, the driver is quiet, and its other queues work on.",
+  },
+  {
     name: "refuse-features",
     does: "FEATURES_OK does not stay set, whatever was accepted, `times` times.",
     expected:
@@ -85,6 +92,16 @@ export const faults = [
     name: "generation-never-settles",
     does: "config_generation reads differently every time.",
     expected: "The driver retries a bounded number of times and goes on; it does not hang.",
+  },
+  {
+    name: "hint-id-stale",
+    does: "The next run of hinting has the id of the run before, whatever the driver did with it.",
+    expected: "The driver sends the id at most once for each time that it saw it come.",
+  },
+  {
+    name: "hint-done-early",
+    does: "With the next hinted range the device says DONE, without waiting for STOP.",
+    expected: "The driver stops hinting and takes its pages back.",
   },
   {
     name: "needs-reset",

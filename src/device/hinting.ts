@@ -10,6 +10,7 @@
 
 import type { Context } from "./context.ts";
 import type { Fate, QueueServant } from "./device-queue.ts";
+import type { FaultBox } from "./faults.ts";
 import type { Garbage } from "./garbage.ts";
 import type { Lending, PageRange } from "./lending.ts";
 import { DESC, HINT, PAGE_BYTES } from "./numbers.ts";
@@ -30,6 +31,7 @@ export class Hinting implements QueueServant {
   private readonly habits: HintHabits;
   private readonly lending: Lending;
   private readonly garbage: Garbage;
+  private readonly faults: FaultBox;
   private readonly configChanged: () => void;
   private lastId: number | undefined;
   /** What the driver read last. */
@@ -38,6 +40,8 @@ export class Hinting implements QueueServant {
   private block: number | undefined;
   /** Buffers with the current id since it was issued. */
   private starts = 0;
+  /** The id is the one that the driver has read last: it cannot tell the runs apart. */
+  private ambiguous = false;
 
   constructor(
     context: Context,
@@ -45,6 +49,7 @@ export class Hinting implements QueueServant {
       readonly habits: HintHabits;
       readonly lending: Lending;
       readonly garbage: Garbage;
+      readonly faults: FaultBox;
       readonly configChanged: () => void;
     },
   ) {
@@ -52,6 +57,7 @@ export class Hinting implements QueueServant {
     this.habits = parts.habits;
     this.lending = parts.lending;
     this.garbage = parts.garbage;
+    this.faults = parts.faults;
     this.configChanged = parts.configChanged;
   }
 
@@ -60,6 +66,7 @@ export class Hinting implements QueueServant {
     this.seenId = HINT.stop;
     this.block = undefined;
     this.starts = 0;
+    this.ambiguous = false;
   }
 
   /** The driver reads free_page_hint_cmd_id. */
@@ -70,12 +77,10 @@ export class Hinting implements QueueServant {
 
   /** The host asks for hints. Returns the run's id. */
   start(): number {
-    const { firstId, sameId } = this.habits;
-    const { lastId } = this;
-    const again = sameId || lastId === undefined || lastId === ID_MAX;
-    const id = again ? firstId : lastId + 1;
+    const id = this.nextId();
     this.lastId = id;
     this.starts = 0;
+    this.ambiguous = id === this.seenId;
     this.show(id);
     return id;
   }
@@ -129,11 +134,19 @@ export class Hinting implements QueueServant {
   check(): void {
     if (this.commandId < HINT.firstId) return;
     const { judge } = this.context;
-    if (this.starts === 0) {
+    if (this.starts === 0 && !this.ambiguous) {
       judge.breach("D22", `run ${this.commandId} is on, no buffer with its id came`);
     } else if (this.block === this.commandId) {
       judge.breach("D21-STOP", `run ${this.commandId} was begun and not ended with STOP`);
     }
+  }
+
+  private nextId(): number {
+    const { firstId, sameId } = this.habits;
+    const { lastId } = this;
+    if (lastId === undefined) return firstId;
+    if (this.faults.strikes("hint-id-stale")) return lastId;
+    return sameId || lastId === ID_MAX ? firstId : lastId + 1;
   }
 
   private show(id: number): void {
@@ -168,7 +181,7 @@ export class Hinting implements QueueServant {
     this.block = id;
     if (id === this.commandId && id >= HINT.firstId) {
       this.starts += 1;
-      if (this.starts < 2) return;
+      if (this.starts < 2 || this.ambiguous) return;
       judge.breach("D21-ONCE", `run ${id} is begun a second time`, [taken.entry]);
       return;
     }
@@ -189,6 +202,9 @@ export class Hinting implements QueueServant {
       this.context.trace.add("queue", used ? "hint" : "stale hint", { first, count });
       if (used) this.use(taken, range);
     }
+    if (!this.faults.strikes("hint-done-early")) return;
+    this.context.trace.add("fault", "DONE without STOP");
+    this.finish();
   }
 
   private use(taken: Taken, range: PageRange): void {

@@ -212,7 +212,7 @@ export class Machine {
   /** The host asks for statistics. Returns whether a buffer was there to ask with. */
   requestStats(): boolean {
     const queue = this.device.queueOf("stats");
-    if (queue === undefined || !this.device.uses(FEATURE.statsVq)) return false;
+    if (queue === undefined || queue.hangs || !this.device.uses(FEATURE.statsVq)) return false;
     return this.device.stats.request(queue);
   }
 

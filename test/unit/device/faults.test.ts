@@ -50,6 +50,58 @@ const cases: Readonly<Record<FaultName, () => void>> = {
     expect(idx).toBe(0);
     expect(driver.machine.heldPages).toBe(1);
   },
+  "queue-hangs": () => {
+    const completion = { kind: "late", ms: 1 } as const;
+    const driver = rig({ completion, offer: { ringReset: true } })
+      .accepts([40])
+      .bringUp();
+    driver.post(0, frames(1));
+    driver.kick(0);
+    driver.machine.inject({ name: "queue-hangs", queue: 0 });
+    driver.post(0, frames(1, 300), 1);
+    driver.kick(0);
+    driver.machine.run();
+    expect(driver.collect(0)).toEqual([]);
+    expect(driver.machine.inflatingPages).toBe(2);
+    expect(driver.machine.requestStats()).toBe(true);
+    driver.set("queueSelect", 0);
+    driver.set("queueReset", 1);
+    expect(driver.get("queueReset")).toBe(0);
+    driver.setUpQueue(0);
+    driver.move("inflate", frames(1));
+    expect(driver.machine.heldPages).toBe(1);
+    expect(driver.machine.verdicts).toEqual([]);
+  },
+  "hint-id-stale": () => {
+    const driver = rig({ offer: { freePageHint: true } })
+      .accepts([3])
+      .bringUp();
+    expect(driver.machine.startHinting()).toBe(2);
+    driver.command(3, driver.readHintId());
+    driver.machine.stopHinting();
+    driver.machine.inject({ name: "hint-id-stale" });
+    expect(driver.machine.startHinting()).toBe(2);
+    driver.lend(3, [[300, 4]]);
+    driver.command(3, 0);
+    driver.interrupt();
+    expect(driver.machine.hintedPages).toBe(4);
+    expect(driver.machine.check()).toEqual([]);
+    expect(driver.machine.startHinting()).toBe(3);
+  },
+  "hint-done-early": () => {
+    const faults = [{ name: "hint-done-early", after: 1 }] as const;
+    const driver = rig({ offer: { freePageHint: true }, faults })
+      .accepts([3])
+      .bringUp();
+    driver.machine.startHinting();
+    driver.command(3, driver.readHintId());
+    driver.lend(3, [[300, 4]]);
+    expect(driver.machine.hintedPages).toBe(4);
+    driver.lend(3, [[310, 4]]);
+    expect([driver.machine.hintedPages, driver.readHintId()]).toEqual([0, 1]);
+    driver.interrupt();
+    expect(driver.machine.check()).toEqual([]);
+  },
   "refuse-features": () => {
     const driver = rig({ faults: [{ name: "refuse-features", times: 2 }] });
     driver.discover();
