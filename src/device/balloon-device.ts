@@ -149,7 +149,7 @@ export class BalloonDevice {
       broken: () => virtio.needReset(),
       halted: () => virtio.halted || !virtio.reachesMemory(),
     };
-    for (const [index, plan] of planQueues(this.profile, this.offered).entries()) {
+    for (const [index, plan] of this.plan(this.offered).entries()) {
       const queue = new DeviceQueue(this.context, this.queueOptions(index, plan), exits, faults);
       queue.servant = plan.role === undefined ? undefined : this.servants[plan.role];
       virtio.queues.push(queue);
@@ -158,12 +158,17 @@ export class BalloonDevice {
 
   /** Gives every queue the role that it has with these features accepted. */
   private assign(features: bigint): void {
-    for (const [index, plan] of planQueues(this.profile, this.offered, features).entries()) {
+    for (const [index, plan] of this.plan(features).entries()) {
       const queue = this.virtio.queues[index];
       if (queue === undefined || queue.options.role === plan.role) continue;
       const servant = plan.role === undefined ? undefined : this.servants[plan.role];
       queue.become(this.queueOptions(index, plan), servant);
     }
+  }
+
+  private plan(negotiated: bigint): readonly QueuePlan[] {
+    const { profile, offered, options } = this;
+    return planQueues(profile, { offered, negotiated, strange: options.strangeQueues ?? 0 });
   }
 
   private queueOptions(index: number, { role, size, notifyOff }: QueuePlan): QueueOptions {

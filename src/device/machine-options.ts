@@ -50,6 +50,11 @@ export interface MachineOptions {
   readonly offer?: Offer;
   /** By which convention queues are numbered. Default: the profile's. */
   readonly queueNumbering?: QueueNumbering;
+  /**
+   * Queues behind the balloon's own that belong to features which nobody has described, as one host
+   * has them. A driver leaves them alone. Default 0, at most 8.
+   */
+  readonly strangeQueues?: number;
   readonly completion?: CompletionOption;
   /** Whether the device asks for no notifications while it has buffers to return. Default no. */
   readonly quietWhileBusy?: boolean;
@@ -85,6 +90,9 @@ export interface CheckOptions {
 const RING_SIZE_MIN = 2;
 const RING_SIZE_MAX = 1024;
 
+/** More queues than any host has behind those of the balloon; notify addresses end soon after. */
+const STRANGE_MAX = 8;
+
 export const DEFAULT_ACCESS_MS = 0.001;
 
 /** A wrong option. */
@@ -108,6 +116,10 @@ export function withOptions(options: MachineOptions): Profile {
   if (ringSize !== undefined && !soundRingSize(ringSize, packed)) {
     const what = packed ? "number" : "power of two";
     throw new MachineOptionError(`ringSize: ${ringSize} is no ${what} from 2 to 1024`);
+  }
+  const { strangeQueues = 0 } = options;
+  if (!Number.isInteger(strangeQueues) || strangeQueues < 0 || strangeQueues > STRANGE_MAX) {
+    throw new MachineOptionError(`strangeQueues: ${strangeQueues} is no number from 0 to 8`);
   }
   return {
     ...profile,

@@ -6,8 +6,10 @@
  *   compact-offered                          inflate  deflate  stats   reporting
  *   compact-negotiated, STATS_VQ refused     inflate  deflate  reporting  size 0
  *
+ * Queues of features that nobody has described stand behind all of these.
+ *
  * It must not know what the queues are for. Invariant: inflate and deflate are queues 0 and 1 under
- * every convention, and a queue without a role has size 0 and so is not there.
+ * every convention, and the number of queues depends on the offer alone.
  */
 
 import { FEATURE, QUEUE } from "./numbers.ts";
@@ -30,6 +32,13 @@ export interface QueuePlan {
   readonly notifyOff: number;
 }
 
+export interface PlanOptions {
+  readonly offered: bigint;
+  /** What was accepted, once that is settled. */
+  readonly negotiated?: bigint;
+  readonly strange: number;
+}
+
 const ROLES = Object.keys(QUEUE) as readonly QueueRole[];
 
 /** The feature that a queue belongs to; the first two are always there. */
@@ -50,13 +59,23 @@ export const NAME_OF: Readonly<Record<QueueRole, string>> = {
   reporting: "reporting_vq",
 };
 
-/** All queues of a device, by number. Their count depends on the offer alone. */
+/** All queues of a device, by number; `strange` is how many nobody has described. */
 export function planQueues(
   profile: Profile,
-  offered: bigint,
-  negotiated: bigint = offered,
+  { offered, negotiated, strange }: PlanOptions,
 ): readonly QueuePlan[] {
-  if (profile.queueNumbering === "fixed") return planFixed(profile, offered);
+  const known =
+    profile.queueNumbering === "fixed"
+      ? planFixed(profile, offered)
+      : planCompact(profile, offered, negotiated ?? offered);
+  const size = sizeOf(profile, "inflate");
+  const more = Array.from({ length: strange }, (_, n) => {
+    return { role: undefined, size, notifyOff: known.length + n };
+  });
+  return [...known, ...more];
+}
+
+function planCompact(profile: Profile, offered: bigint, negotiated: bigint): readonly QueuePlan[] {
   const count = rolesOf(offered).length;
   const roles = rolesOf(profile.queueNumbering === "compact-offered" ? offered : negotiated);
   return Array.from({ length: count }, (_, index) => {

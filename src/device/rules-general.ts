@@ -1,8 +1,8 @@
 /**
  * Rules of bring-up and feature negotiation (virtio 1.3, chapters 2 and 3).
  *
- * It must not hold code: a table only. Invariant: ids start with "G-" and are never used again for
- * something else.
+ * It must not hold code: a table only. Invariant: ids start with "G-", those from the field with
+ * "Q-", and are never used again for something else.
  */
 
 import type { Rule } from "./rule.ts";
@@ -133,6 +133,13 @@ export const GENERAL_RULES = [
     section: "2.5.1",
     title: "The driver reads an optional field only if its feature was offered.",
     observed: "A read of free_page_hint_cmd_id or poison_val while its bit is not offered.",
+  },
+  {
+    id: "Q-STRANGE-QUEUE",
+    level: "FIELD",
+    section: "5.5.2, and hosts with queues of proposed features",
+    title: "Queues that nobody has described are left alone.",
+    observed: "A queue behind the balloon's own, or one without a feature, is enabled.",
   },
   {
     id: "G-QUEUE-FEATURE",

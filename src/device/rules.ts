@@ -90,8 +90,8 @@ export const notObservable: readonly Unobservable[] = [
   },
   {
     id: "BARRIERS",
-    section: "2.7.13.3.1 and 2.7.13.4.1",
-    title: "Memory barriers stand before the idx update and before reading the flags.",
+    section: "2.7.13.3.1, 2.7.13.4.1, 2.8.21.1.1 and 2.8.21.3.1",
+    title: "Memory barriers stand before idx or flags are updated and before events are read.",
     reason: "One thread runs driver and device; a missing barrier has no effect here.",
   },
   {

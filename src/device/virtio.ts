@@ -212,7 +212,9 @@ export class VirtioDevice {
   }
 
   enableQueue(queue: DeviceQueue): void {
+    const { role, name } = queue.options;
     this.bringUp.queueEnabled(this.status);
+    if (role === undefined) this.context.judge.breach("Q-STRANGE-QUEUE", `${name} is enabled`);
     queue.enable({
       packed: this.has(FEATURE.ringPacked),
       eventIdx: this.has(FEATURE.ringEventIdx),

@@ -7,6 +7,7 @@
 const reasons = {
   "No scenario of the driver hints, poisons or reports yet.": [
     "G-QUEUE-FEATURE",
+    "Q-STRANGE-QUEUE",
     "D2",
     "D21-SIZE",
     "D21-ID",

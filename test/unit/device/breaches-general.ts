@@ -162,4 +162,8 @@ export const generalBreaches = {
       driver.postStats();
     },
   },
+  "Q-STRANGE-QUEUE": {
+    options: { strangeQueues: 2 },
+    act: (driver) => driver.setUpQueue(3),
+  },
 } satisfies Record<string, Breach>;

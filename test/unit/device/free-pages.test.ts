@@ -67,6 +67,16 @@ describe("the number of queues and which are there", () => {
     expect(index("compact-negotiated")).toBe(2);
   });
 
+  it("strange queues stand behind them and are never another one's", () => {
+    const offer = { statsVq: true, pageReporting: true, extra: [8] };
+    for (const [queueNumbering, expected] of [
+      ["fixed", [128, 128, 128, 0, 128, 128, 128]],
+      ["compact-offered", [128, 128, 128, 128, 128, 128]],
+    ] as const) {
+      expect(sizes(rig({ queueNumbering, offer, strangeQueues: 2 }).bringUp())).toEqual(expected);
+    }
+  });
+
   it("a queue that is left over by what was accepted is not there", () => {
     const offer = { statsVq: true, freePageHint: true, pageReporting: true };
     const driver = rig({ queueNumbering: "compact-negotiated", offer }).accepts([3, 5]);
