@@ -170,7 +170,10 @@ export function putStat(index: u32, tag: u32, value: f64): void {
   store<u64>(ptr, <u64>value, 2);
 }
 
-/** Posts the first `entries` of the statistics buffer; there is one, so it traps while it is out. */
+/**
+ * Posts the first `entries` of the statistics buffer; there is one, so it traps while it is
+ * out.
+ */
 export function postStats(entries: u32): void {
   assert(entries <= STATS_MAX);
   const ring = ringOf(STATSQ);

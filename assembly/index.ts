@@ -2,7 +2,8 @@
  * The ABI: every function that the core exports, one line each into a room below.
  *
  * It must hold no logic. Numbers are u32, i32 or f64, never 64-bit integers, so that every host
- * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning does.
+ * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning
+ * does.
  */
 import * as arena from "./arena";
 import * as balloon from "./balloon";

@@ -110,7 +110,10 @@ function maskOf(pfn: u32, length: u32): u64 {
   return (<u64>-1 >> ((WORD_FRAMES - length) << 2)) << ((pfn & (WORD_FRAMES - 1)) << 2);
 }
 
-/** True when the frames exist and every one is in `state`: what a caller may ask before a transition. */
+/**
+ * True when the frames exist and every one is in `state`: what a caller may ask before a
+ * transition.
+ */
 export function uniform(first: u32, length: u32, state: u32): bool {
   assert(state < STATES);
   if (length == 0 || first >= frames || length > frames - first) return false;
@@ -266,7 +269,10 @@ export function add(first: u32, length: u32): void {
   move(first, length, RESERVED, FREE);
 }
 
-/** free -> used: a run of at most `most` frames, pieces of blocks first; NONE when there is none. */
+/**
+ * free -> used: a run of at most `most` frames, pieces of blocks first; NONE when there is
+ * none.
+ */
 export function allocate(most: u32): u32 {
   let block = lowest(partFreePtr);
   if (block == NONE) block = lowest(wholeFreePtr);

@@ -8,6 +8,6 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export default function setup(): void {
-  const script = fileURLToPath(new URL("../scripts/build-stale.js", import.meta.url));
+  const script = fileURLToPath(new URL("../.ci/build-stale.js", import.meta.url));
   execFileSync(process.execPath, [script], { stdio: ["ignore", "ignore", "inherit"] });
 }

@@ -232,10 +232,9 @@ function entries(): string[] {
     "assembly/index.ts", // the compiler starts here
     "src/embed/example/guest.ts", // as above, for the example's guest program
     "runtime/kernel/main.ts", // bundled into the image
-    "src/image/build-image.ts", // run by `npm run build`
-    "src/cli/main.ts", // the command
     ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),
     "test/build-core.ts", // vitest's global setup
+    "test/build-program.ts", // and that of the boots
   ];
 }
 

@@ -15,7 +15,10 @@
  *   u16 order[IDS_MAX]      with IN_ORDER: the ids in flight, oldest first, as a ring buffer
  */
 
-/** The most buffers one queue may have in flight; bounds the arena, not the ring. A power of two. */
+/**
+ * The most buffers one queue may have in flight; bounds the arena, not the ring. A power of
+ * two.
+ */
 export const IDS_MAX: u32 = 256;
 export const NO_ID: u32 = 0xffff;
 const IN_FLIGHT: u32 = 0xfffe;

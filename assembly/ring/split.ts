@@ -14,7 +14,8 @@
  *   descriptor area   16 n           { u64 address, u32 length, u16 flags, u16 next }
  *   driver area       6 + 2 n        { u16 flags, u16 idx, u16 ring[n], u16 used_event }
  *   (pad to the alignment: 4, or 4096 where the interface is a legacy one; virtio 1.3, 2.7.2)
- *   device area       6 + 8 n        { u16 flags, u16 idx, { u32 id, u32 len }[n], u16 avail_event }
+ *   device area       6 + 8 n        { u16 flags, u16 idx, { u32 id, u32 len }[n], u16 avail_event
+ *   }
  */
 import { fence } from "../hal";
 import { EVENT_INDEX, FAULT_ID, FAULT_INDEX, NOTHING, Ring, takeId } from "./ring";

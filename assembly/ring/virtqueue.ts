@@ -1,8 +1,8 @@
 /**
  * One face for both kinds of ring, and the order in which buffers come back.
  *
- * It must not know layouts or contents. Invariant: a buffer is taken at most once, and only when the
- * device may return it.
+ * It must not know layouts or contents. Invariant: a buffer is taken at most once, and only when
+ * the device may return it.
  */
 import {
   armPacked,

@@ -178,8 +178,8 @@ export class Link {
   }
 
   /**
-   * Free page hinting and reporting, as far as the queues are there. Answers when reporting wants to
-   * go on. @throws BallonetError `device-lied`.
+   * Free page hinting and reporting, as far as the queues are there. Answers when reporting wants
+   * to go on. @throws BallonetError `device-lied`.
    */
   turnRanges(now: number, reservePages: number): number | undefined {
     const { indices } = this.queues;

@@ -125,7 +125,7 @@ export function openQueue(options: OpenQueuesOptions, queue: number, index: numb
     throw new BallonetError({
       code: "queue",
       what: `queue ${index} of ${transport.name}`,
-      seen: `a fixed size of ${size}, more than the setting queueSizeMax of ${settings.queueSizeMax}`,
+      seen: `a fixed size of ${size}, more than queueSizeMax ${settings.queueSizeMax}`,
       todo: "raise queueSizeMax",
     });
   }

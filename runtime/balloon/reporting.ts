@@ -4,8 +4,9 @@
  * Whole 2 MiB blocks are reported once after each time that they become free, at a bounded rate: a
  * host must never be flooded by a guest that frees and allocates. It must not know the target.
  *
- * Until the first report came back, one block is all that is risked: there are devices that offer the
- * feature and answer nothing, and a page may not be used again before its report is acknowledged.
+ * Until the first report came back, one block is all that is risked: there are devices that offer
+ * the feature and answer nothing, and a page may not be used again before its report is
+ * acknowledged.
  *
  * Invariant: over any time, no more is reported than the rate allows, plus one portion.
  */

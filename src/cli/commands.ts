@@ -58,7 +58,7 @@ const BOOT: CommandSpec = {
   notes: [
     "TARGET is how much the balloon shall hold: half, 0, a share (40%), a size (128M) or pages\n" +
       "(4096p). SIZE needs a unit: 256M, 1G, 512K. TIME is 30s, 500ms or 2m.",
-    "A device that offers MUST_TELL_HOST allows no deflate mode but tell-first, unless the guest\n" +
+    "A device that offers MUST_TELL_HOST allows no mode but tell-first, unless the guest\n" +
       "declines the offer: --append ballonet.must-tell-host=decline.",
   ],
   examples: [
@@ -82,7 +82,7 @@ const IMAGE: CommandSpec = {
     HELP,
   ],
   notes: [
-    "The first image takes about half a minute: the engine is compiled. Later ones take a second\n" +
+    "The first image takes half a minute: the engine is compiled. Later ones take a second\n" +
       "or two. i386 boots by Multiboot and PVH, x86_64 by PVH.",
   ],
   examples: [

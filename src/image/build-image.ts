@@ -4,13 +4,13 @@
  * It must not know what the program does. Invariant: every step's result is stored under a digest
  * of all that went in, so the same inputs give the same image, and only what changed is done again.
  */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleGuest } from "./bundle.ts";
+import { Cache } from "./cache.ts";
 import { type Architecture, type Compiler, compile, findCompiler } from "./compiler.ts";
 import { readEngine } from "./engine-package.ts";
 import { ImageError } from "./errors.ts";
@@ -18,9 +18,6 @@ import { coreFunctions, coreGlue, engineNames, MACHINE_FUNCTIONS, snapshotSource
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { withoutData } from "./wasm-binary.ts";
 import { adaptC, wasm2c, wasm2cRecipe } from "./wasm2c.ts";
-
-/** Results kept in the cache; the oldest go first. About 4 MB each at most. */
-const CACHE_ENTRIES_MAX = 64;
 
 /** Files of the engine's C: enough that a machine's cores share the work. */
 const ENGINE_PARTS = 4;
@@ -79,8 +76,8 @@ const MODULE_FLAGS: Record<"engine" | "core", Record<Architecture, readonly stri
 };
 
 /**
- * JavaScript's stack in the engine's memory. The compiled engine uses the kernel's stack of 1 MiB as
- * well, for each byte of this one 2.6 bytes on x86_64 and 6.7 on i386 at worst (seen with
+ * JavaScript's stack in the engine's memory. The compiled engine uses the kernel's stack of 1 MiB
+ * as well, for each byte of this one 2.6 bytes on x86_64 and 6.7 on i386 at worst (seen with
  * constructors that call themselves): with these limits a quarter of it is never reached.
  */
 const SCRIPT_STACK_BYTES: Record<Architecture, number> = {
@@ -128,52 +125,6 @@ export function packageRoot(): string {
     folder = parent;
   }
   return folder;
-}
-
-function digest(parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${part.length}:`).update(part);
-  return hash.digest("hex").slice(0, 32);
-}
-
-class Cache {
-  readonly directory: string;
-
-  constructor(directory: string) {
-    this.directory = directory;
-  }
-
-  /** The path of the result of `make`, which is called only when it is not there yet. */
-  async file(
-    name: string,
-    inputs: readonly (string | Uint8Array)[],
-    make: (path: string) => Promise<void>,
-  ): Promise<string> {
-    const path = join(this.directory, `${digest([name, ...inputs])}-${name}`);
-    if (existsSync(path)) return path;
-    await mkdir(this.directory, { recursive: true });
-    // Another process may be making the same: whoever is done last renames over an equal file.
-    const partial = `${path}.${process.pid}.partial`;
-    try {
-      await make(partial);
-      await rename(partial, path);
-    } finally {
-      await rm(partial, { force: true, recursive: true });
-    }
-    return path;
-  }
-
-  async prune(): Promise<void> {
-    const names = await readdir(this.directory);
-    const ages = await Promise.all(
-      names.map(async (name) => {
-        const path = join(this.directory, name);
-        return { path, at: (await stat(path)).mtimeMs };
-      }),
-    );
-    ages.sort((left, right) => right.at - left.at);
-    for (const { path } of ages.slice(CACHE_ENTRIES_MAX)) await rm(path, { recursive: true });
-  }
 }
 
 /** Steps that a build tells about, in their order. */

@@ -1,7 +1,8 @@
 /**
  * A session: boot a guest, find its balloon, drive it through a script of targets, judge, tell.
  *
- *   build -> boot -> ready -> allocate -> ( target -> reached -> verify -> statistics )* -> free -> end
+ *   build -> boot -> ready -> allocate -> ( target -> reached -> verify -> statistics )* -> free ->
+ *   end
  *
  * It prints nothing and asks nobody. Invariant: however a session ends, the guest is ended before
  * the last event is told.

@@ -1,5 +1,6 @@
 /**
- * The kernel under QEMU: it comes up everywhere, its functions do what they say, its faults are told.
+ * The kernel under QEMU: it comes up everywhere, its functions do what they say, its faults are
+ * told.
  *
  * Each script is a guest of its own; none needs the balloon driver.
  */

@@ -1,5 +1,6 @@
 /**
- * What the tests of transports on real devices share: functions with addresses, rings of one buffer.
+ * What the tests of transports on real devices share: functions with addresses, rings of one
+ * buffer.
  *
  * It must not judge. Invariant: a ring is zeroed before a device is told of it.
  */

@@ -1,4 +1,7 @@
-/** Every transport against QEMU's own devices: bring-up, a buffer there and back, every interrupt. */
+/**
+ * Every transport against QEMU's own devices: bring-up, a buffer there and back, every
+ * interrupt.
+ */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { assignPci } from "../../runtime/pci/assign.ts";
 import { portConfigAccess } from "../../runtime/pci/config.ts";

@@ -79,7 +79,7 @@ void engine_start(void) {
   wasm2c_engine_instantiate(&engine, NULL);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 double call_number(const struct call* call, uint32_t index) {
   if (index >= call->count) return __builtin_nan("");
@@ -124,7 +124,7 @@ js_t js_throw(const char* message) {
   return QTS_Throw(snapshot_context, error);
 }
 
-/* ---- calls --------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Appends text as one line: every run of white space becomes one blank. */
 static size_t append(char* line, size_t at, const char* text) {
@@ -203,7 +203,7 @@ NORETURN void engine_run(void) {
   }
 }
 
-/* ---- what the engine imports ------------------------------------------------------------------------ */
+/* ---- what the engine imports ----------------------------------------------------------------- */
 
 u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 count,
                                 u32 arguments, u32 number) {

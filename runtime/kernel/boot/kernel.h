@@ -79,7 +79,7 @@ NORETURN void panic_text(enum stop_code code, const char* kind, const char* what
 /* Leaves the machine with a code where it can be left, halts for ever where not. */
 NORETURN void stop(uint8_t code);
 
-/* ---- loader.c: what the loader said ----------------------------------------------------------- */
+/* ---- loader.c: what the loader said ---------------------------------------------------------- */
 
 enum { REGIONS_MAX = 64, COMMAND_LINE_MAX = 1024 };
 enum region_kind { REGION_AVAILABLE, REGION_RESERVED, REGION_KERNEL };
@@ -97,7 +97,7 @@ void loader_read(uint32_t loader, uint32_t word);
 /* Marks a range inside available memory as the kernel's own. */
 void region_carve(uint64_t base, uint64_t bytes);
 
-/* ---- memory.c: frames and page tables ----------------------------------------------------------- */
+/* ---- memory.c: frames and page tables -------------------------------------------------------- */
 
 void memory_start(void);
 /* A frame from the kernel's pool, or from the guest's allocator once there is one. 0: none left. */
@@ -118,7 +118,7 @@ uint32_t pool_frames_free(void);
 /* From now on frames come from the guest's ledger. */
 void frames_from_ledger(void);
 
-/* ---- trap.c: exceptions and interrupts ------------------------------------------------------------ */
+/* ---- trap.c: exceptions and interrupts ------------------------------------------------------- */
 
 void trap_start(void);
 /* Interrupt lines that ended the last wait, since they were last taken. */
@@ -126,15 +126,16 @@ extern volatile uint32_t interrupts_pending;
 void interrupt_unmask(uint32_t lines);
 void interrupt_mask_all(void);
 
-/* ---- clock.c: time ---------------------------------------------------------------------------------- */
+/* ---- clock.c: time --------------------------------------------------------------------------- */
 
 void clock_start(void);
 /* Milliseconds since boot; never goes back. */
 double clock_now(void);
-/* Halts until one of `lines` (a bit each) asks or the time has come. Returns the lines that asked. */
+/* Halts until one of `lines` (a bit each) asks or the time has come. Returns the lines that
+ * asked. */
 uint32_t wait_until(double until_ms, uint32_t lines);
 
-/* ---- engine.c: the JavaScript engine ------------------------------------------------------------------ */
+/* ---- engine.c: the JavaScript engine --------------------------------------------------------- */
 
 void engine_start(void);
 NORETURN void engine_run(void);
@@ -147,7 +148,7 @@ uint32_t engine_frames(void);
 /* Pages that the snapshot has, but that are all zero: frames for them are set aside at start. */
 uint32_t engine_frames_promised(void);
 
-/* ---- glue.c (generated): the core ------------------------------------------------------------------------ */
+/* ---- glue.c (generated): the core ------------------------------------------------------------ */
 
 void core_start(void);
 /* A run of at most `most` frames from the guest's ledger: its first frame and length. */

@@ -184,7 +184,7 @@ js_t machine_growFromLedger(const struct call* call) {
 
 js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); }
 
-/* ---- the workload's frames ------------------------------------------------------------------------ */
+/* ---- the workload's frames ------------------------------------------------------------------- */
 
 /*
  * A frame's content: a xorshift sequence that starts from its number and the seed, so a frame that
@@ -235,7 +235,7 @@ js_t machine_verifyFrames(const struct call* call) {
   return js_word(wrong);
 }
 
-/* ---- faults on purpose ------------------------------------------------------------------------------ */
+/* ---- faults on purpose ----------------------------------------------------------------------- */
 
 static __attribute__((noinline)) uint32_t descend(volatile uint8_t* above) {
   volatile uint8_t here[1024];

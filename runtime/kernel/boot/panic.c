@@ -16,7 +16,8 @@ static enum stop_code first_code;
 
 NORETURN void stop(uint8_t code) {
   out8(DEBUG_EXIT_PORT, code);
-  /* Without that device a wanted end is a power-off; after a panic the machine stays, to be seen. */
+  /* Without that device a wanted end is a power-off; after a panic the machine stays, to be
+   * seen. */
   if (!panicking && code == 0) out16(ACPI_CONTROL_PORT, ACPI_SOFT_OFF);
   for (;;) __asm__ volatile("cli; hlt");
 }

@@ -8,8 +8,9 @@
 
 /*
  * A byte at 115200 baud takes 87 us. An emulated port takes it at once, until its host's buffer is
- * full and the reader is late: a host that is busy elsewhere for a second must not cost a byte. After
- * so many looks, seconds of them, nobody reads: the port is stuck, and not waited for until it moves.
+ * full and the reader is late: a host that is busy elsewhere for a second must not cost a byte.
+ * After so many looks, seconds of them, nobody reads: the port is stuck, and not waited for until
+ * it moves.
  */
 #define SPINS_MAX 10000000
 

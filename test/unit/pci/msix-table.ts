@@ -1,7 +1,8 @@
 /**
  * A function's MSI-X capability and its table, stricter than a real one.
  *
- * An entry may be written only while the function is masked, by 32-bit words, its reserved bits kept.
+ * An entry may be written only while the function is masked, by 32-bit words, its reserved bits
+ * kept.
  */
 import type { Width } from "../../../runtime/hal.ts";
 import type { FakeFunction } from "./config-space.ts";

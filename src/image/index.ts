@@ -1,0 +1,8 @@
+/** ballonet/image: making bootable images. Public names only. */
+export {
+  type BuildImageOptions,
+  type BuildProgress,
+  type BuiltImage,
+  buildImage,
+} from "./build-image.ts";
+export { ImageError, type ImageErrorCode } from "./errors.ts";
