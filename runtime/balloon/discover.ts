@@ -1,55 +1,97 @@
 /**
- * Finding the balloon on the PCI bus.
+ * Finding the balloon: on PCI, or in the MMIO slots of a machine that has none.
  *
- * It must not start it. Invariant: a device is matched by vendor and device id alone; class and
- * subsystem differ from host to host (virtio 1.3, 4.1.2).
+ * It must not start it. Invariant: a device is matched by vendor and device id alone, for class and
+ * subsystem differ from host to host (virtio 1.3, 4.1.2); and MMIO slots are looked into only where
+ * somebody says that they are, or where there is no PCI whose device they could belong to.
  */
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
 import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
 import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
-import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
-import { openModernPci } from "../virtio/modern-pci.ts";
+import { openPciConfig } from "../pci/mcfg.ts";
+import {
+  BALLOON_CONFIG_LENGTH,
+  BALLOON_PCI_IDS,
+  DEVICE_ID_BALLOON,
+  VIRTIO_PCI_VENDOR,
+} from "../virtio/constants.ts";
+import {
+  findMmio,
+  MICROVM_FIRST_LINES,
+  microvmSlots,
+  mmioSlotsOf,
+  type WiredMmioSlot,
+} from "../virtio/find-mmio.ts";
+import type { InterruptChoice } from "../virtio/interrupts.ts";
+import { openMmio } from "../virtio/mmio.ts";
+import { openPci, type PciInterface } from "../virtio/open-pci.ts";
 import type { Transport } from "../virtio/transport.ts";
 
 export interface DiscoverOptions {
   readonly hal: Hal;
   /** Memory at or above this cannot be reached by this guest. Default 2^53. */
   readonly memoryEnd?: number;
+  /** Which interface to use of a transitional device. Default modern. */
+  readonly prefer?: PciInterface;
+  readonly interrupts?: InterruptChoice;
+  /** Words like `virtio_mmio.device=512@0xfeb00000:5` name MMIO slots. */
+  readonly commandLine?: string;
+  /** Whether this guest may probe for machines without PCI. Default no: a VM's author knows. */
+  readonly probe?: boolean;
 }
 
 export interface DiscoveredBalloon {
   readonly transport: Transport;
-  /** Where it sits, and among what, for those who route interrupts. */
-  readonly config: PciConfigAccess;
-  readonly address: PciAddress;
-  readonly functions: readonly PciFunction[];
+  /** Where it sits on PCI, and among what, for those who route interrupts. */
+  readonly pci?: {
+    readonly config: PciConfigAccess;
+    readonly address: PciAddress;
+    readonly functions: readonly PciFunction[];
+  };
+  /** The slot that it has otherwise. */
+  readonly mmio?: WiredMmioSlot;
 }
 
 /**
- * The first balloon on the bus, with a way to it. Its status is not touched.
+ * The first balloon there is, with a way to it. Its status is not touched.
  * @throws BallonetError `no-device`, or what keeps its transport from being used.
  */
 export function discoverBalloon(options: DiscoverOptions): DiscoveredBalloon {
-  const { hal, memoryEnd } = options;
-  const config = portConfigAccess(hal);
-  const functions = enumeratePci({ config });
-  const [balloon] = matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
-  if (balloon === undefined) {
-    throw new BallonetError({
-      code: "no-device",
-      what: "a virtio balloon (1af4:1045 or 1af4:1002)",
-      seen: `${functions.length} other PCI functions`,
-      todo: "give the machine a balloon device",
-    });
+  const { hal, commandLine = "", probe = false } = options;
+  const named = discoverMmio(options, mmioSlotsOf(commandLine));
+  if (named !== undefined) return named;
+  let config = portConfigAccess(hal);
+  let functions = enumeratePci({ config });
+  if (functions.length === 0 && probe) {
+    config = openPciConfig(options);
+    functions = enumeratePci({ config });
   }
-  const { address } = balloon;
-  const transport = openModernPci({
-    hal,
-    config,
-    address,
-    configLength: BALLOON_CONFIG_LENGTH,
-    ...(memoryEnd !== undefined && { memoryEnd }),
+  const [balloon] = matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
+  if (balloon !== undefined) {
+    const { address } = balloon;
+    const transport = openPci({ ...options, config, address, configLength: BALLOON_CONFIG_LENGTH });
+    return { transport, pci: { config, address, functions } };
+  }
+  const probed =
+    functions.length === 0 && probe
+      ? discoverMmio(options, microvmSlots(MICROVM_FIRST_LINES.acpi))
+      : undefined;
+  if (probed !== undefined) return probed;
+  throw new BallonetError({
+    code: "no-device",
+    what: "a virtio balloon (1af4:1045 or 1af4:1002)",
+    seen: `${functions.length} other PCI functions`,
+    todo: "give the machine a balloon device",
   });
-  return { transport, config, address, functions };
+}
+
+function discoverMmio(
+  options: DiscoverOptions,
+  slots: readonly WiredMmioSlot[],
+): DiscoveredBalloon | undefined {
+  const [slot] = findMmio(options.hal, slots, DEVICE_ID_BALLOON);
+  if (slot === undefined) return undefined;
+  const transport = openMmio({ ...options, slot, configLength: BALLOON_CONFIG_LENGTH });
+  return { transport, mmio: slot };
 }

@@ -281,7 +281,7 @@ export class BalloonDriver {
     const decision = this.policy.decide(view);
     this.outlook.noteDecision(decision, now);
     if (this.link.pagesInFlight === 0) this.lastProgressMs = now;
-    this.link.awaitInflateqReset();
+    if (!this.link.awaitInflateqReset(now, INFLATEQ_RESET_MS)) return "restart";
     this.act(view, decision);
     const reportAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
     this.link.updateActual();
@@ -295,7 +295,7 @@ export class BalloonDriver {
     const error = new BallonetError({
       code: "device-failed",
       what: this.transport.name,
-      seen: `DEVICE_NEEDS_RESET, for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
+      seen: `DEVICE_NEEDS_RESET, or a queue that will not reset, for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
       todo: "look into the host's log for what the device did not like",
     });
     if (this.restarts > RESTARTS_MAX) throw error;
@@ -321,7 +321,8 @@ export class BalloonDriver {
       // the host below its target until they are acknowledged.
       this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);
       const waitedMs = view.nowMs - this.lastProgressMs;
-      if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS) this.link.resetInflateq();
+      if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)
+        this.link.resetInflateq(view.nowMs);
     } else if (goal > bound && this.link.canInflate && !this.link.hasUntold) {
       const posted = this.core.balloon_inflate(Math.min(goal - bound, atMostPages));
       if (posted > 0) this.outlook.noteInflate(view.nowMs);

@@ -59,7 +59,7 @@ export class Link {
   private readonly core: CoreExports;
   private readonly transport: Transport;
   private queues: OpenQueues = NO_QUEUES;
-  private resettingInflateq = false;
+  private resettingSinceMs: number | undefined;
 
   constructor(options: LinkOptions) {
     this.options = options;
@@ -144,7 +144,7 @@ export class Link {
   close(): void {
     this.queues = NO_QUEUES;
     this.actualWritten = 0;
-    this.resettingInflateq = false;
+    this.resettingSinceMs = undefined;
   }
 
   /**
@@ -197,25 +197,29 @@ export class Link {
 
   /** False while the inflateq is being reset: it takes no buffers. */
   get canInflate(): boolean {
-    return !this.resettingInflateq;
+    return this.resettingSinceMs === undefined;
   }
 
   /** Takes back what hangs on the inflateq, where RING_RESET allows it (virtio 1.3, 2.6.1). */
-  resetInflateq(): void {
-    if (this.resettingInflateq || !this.has(FEATURE.RING_RESET)) return;
+  resetInflateq(now: number): void {
+    if (this.resettingSinceMs !== undefined || !this.has(FEATURE.RING_RESET)) return;
     this.transport.resetQueue(INFLATEQ);
-    this.resettingInflateq = true;
+    this.resettingSinceMs = now;
   }
 
-  /** Goes on with the reset of the inflateq once the device has completed it. */
-  awaitInflateqReset(): void {
+  /**
+   * Goes on with the reset of the inflateq once the device has completed it. False when it has had
+   * `patienceMs` and has not: there are devices that offer the feature and do not have it.
+   */
+  awaitInflateqReset(now: number, patienceMs: number): boolean {
     const { core, transport, settings } = this.options;
-    if (!this.resettingInflateq || this.negotiation === undefined) return;
-    if (!transport.isQueueReset(INFLATEQ)) return;
+    if (this.resettingSinceMs === undefined || this.negotiation === undefined) return true;
+    if (!transport.isQueueReset(INFLATEQ)) return now - this.resettingSinceMs < patienceMs;
     core.balloon_abandon_inflates();
     const { negotiation } = this;
     transport.setUpQueue(openQueue({ core, transport, settings, negotiation }, INFLATEQ, INFLATEQ));
-    this.resettingInflateq = false;
+    this.resettingSinceMs = undefined;
+    return true;
   }
 
   private checked(queue: number, answer: number): number {

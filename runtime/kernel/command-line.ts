@@ -9,10 +9,15 @@ import { type DriverSettings, makeSettings, type PersonaName } from "../balloon/
 import { BallonetError } from "../errors.ts";
 import { namedPolicy } from "../policy/named.ts";
 import type { Policy } from "../policy/policy.ts";
+import { INTERRUPT_CHOICES, type InterruptChoice } from "../virtio/interrupts.ts";
+import { PCI_INTERFACES, type PciInterface } from "../virtio/open-pci.ts";
 
 export interface GuestOptions {
   readonly settings: DriverSettings;
   readonly policy: Policy;
+  /** Which interface to use of a transitional device. */
+  readonly prefer: PciInterface;
+  readonly interrupts: InterruptChoice;
 }
 
 const PREFIX = "ballonet.";
@@ -20,13 +25,17 @@ const PREFIX = "ballonet.";
 /** The keys there are, with what each takes; also what an error message lists. */
 export const COMMAND_LINE_KEYS = {
   persona: "ballonet, linux, windows or freebsd",
-  policy: "follow or gentle",
+  policy: "follow, gentle or report-only",
   deflate: "tell-first, use-first or silent",
   "must-tell-host": "accept or decline",
   reserve: "pages that inflating leaves free",
   buffers: "buffers in flight per queue",
   pfns: "page frame numbers per buffer",
   "queue-size": "entries per ring, at most",
+  interface: "modern or legacy, of a device that has both",
+  interrupts: "best, line or polling",
+  poison: "what free memory is filled with, a number",
+  "newer-statistics": "yes or no",
   poll: "milliseconds between looks at a device that does not interrupt",
 } as const;
 
@@ -60,14 +69,19 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     if (!/^\d{1,10}$/.test(text)) throw bad(`${PREFIX}${key}=${text}`, "give a whole number");
     return Number(text);
   };
-  const mustTellHost = found.get("must-tell-host");
-  if (mustTellHost !== undefined && mustTellHost !== "accept" && mustTellHost !== "decline") {
-    throw bad(`${PREFIX}must-tell-host=${mustTellHost}`, "choose accept or decline");
-  }
+  const choice = <T extends string>(key: Key, choices: readonly T[]): T | undefined => {
+    const text = found.get(key);
+    const chosen = choices.find((it) => it === text);
+    if (text === undefined || chosen !== undefined) return chosen;
+    throw bad(`${PREFIX}${key}=${text}`, `choose ${choices.join(" or ")}`);
+  };
+  const newer = choice("newer-statistics", ["yes", "no"]);
   const input = {
     persona: found.get("persona") as PersonaName | undefined,
     deflateMode: found.get("deflate") as DeflateMode | undefined,
-    mustTellHost,
+    mustTellHost: choice("must-tell-host", ["accept", "decline"]),
+    poison: number("poison"),
+    newerStatistics: newer === undefined ? undefined : newer === "yes",
     reservePages: number("reserve"),
     buffersInFlight: number("buffers"),
     pfnsPerBuffer: number("pfns"),
@@ -77,5 +91,10 @@ export function parseCommandLine(commandLine: string): GuestOptions {
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   );
-  return { settings: makeSettings(given), policy: namedPolicy(found.get("policy") ?? "follow") };
+  return {
+    settings: makeSettings(given),
+    policy: namedPolicy(found.get("policy") ?? "follow"),
+    prefer: choice("interface", PCI_INTERFACES) ?? "modern",
+    interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
+  };
 }

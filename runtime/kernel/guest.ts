@@ -24,6 +24,10 @@ export const EXIT = { noBalloon: 10, tooLittleMemory: 11, badCommandLine: 12, de
 
 /** COM2's interrupt line on every PC. */
 const COM2_LINE = 3;
+/** Lines of the two interrupt controllers that this kernel drives. */
+const LINES = 16;
+/** How often to look at a device that cannot interrupt: soon enough for people, cheap enough. */
+const POLL_MS = 50;
 /** How long a guest that lacks memory waits for the host to give some back. */
 const SHORTAGE_MS = 2000;
 /** How long to wait in one piece. */
@@ -100,10 +104,19 @@ export class Guest {
     const options = readOptions(machine);
     layOutMemory(machine, options);
     const hal = guestHal(machine);
-    const { transport, ...place } = this.discover(hal);
-    this.balloonLine = interruptLineOf({ hal, ...place });
+    const { transport, pci, mmio } = this.discover(hal, options);
+    const line = pci ? interruptLineOf({ hal, ...pci }) : mmio?.interruptLine;
+    this.balloonLine = line !== undefined && line < LINES ? line : undefined;
     const { core } = machine;
-    this.driver = new BalloonDriver({ hal, core, transport, ...options });
+    const { policy, settings } = options;
+    const pollMs = this.isDeaf(options) ? Math.min(settings.pollMs, POLL_MS) : settings.pollMs;
+    this.driver = new BalloonDriver({
+      hal,
+      core,
+      transport,
+      policy,
+      settings: { ...settings, pollMs },
+    });
     const workload = new Workload({
       machine,
       frames: new Frames(core),
@@ -137,9 +150,15 @@ export class Guest {
     return this.driver.step() ?? Number.POSITIVE_INFINITY;
   }
 
-  private discover(hal: Hal) {
+  /** No interrupt of the balloon's can reach this guest, so it has to look. */
+  private isDeaf({ interrupts }: GuestOptions): boolean {
+    return this.balloonLine === undefined || interrupts === "polling";
+  }
+
+  private discover(hal: Hal, { prefer, interrupts }: GuestOptions) {
+    const commandLine = this.machine.commandLine();
     try {
-      return discoverBalloon({ hal });
+      return discoverBalloon({ hal, prefer, interrupts, commandLine, probe: true });
     } catch (error) {
       if (!(error instanceof BallonetError)) throw error;
       const code = error.code === "no-device" ? EXIT.noBalloon : EXIT.deviceFailed;
