@@ -18,6 +18,8 @@ export const RPC_ERROR = {
 
 /** The longest request, in bytes: room for a script of the user's. */
 export const REQUEST_BYTES_MAX = 256 * 1024;
+/** Pieces of a line kept apart: a serial port hands over few bytes at once. */
+const PARTS_MAX = 1024;
 
 /** What a method throws to be answered with an error reply. */
 export class RpcError extends Error {
@@ -46,15 +48,19 @@ export interface ControlServerOptions {
 
 export class ControlServer {
   private readonly options: ControlServerOptions;
-  private line = "";
-  private oversized = false;
+  /** The line so far, in pieces: joining each one at once would copy a long line again and again. */
+  private parts: string[] = [];
+  private length = 0;
 
   constructor(options: ControlServerOptions) {
     this.options = options;
   }
 
-  /** Takes in what arrived: UTF-8, each byte one character below U+0100. */
-  receive(bytes: string): void {
+  /**
+   * Takes in what arrived: UTF-8, each byte one character below U+0100. True when a line came to
+   * its end, so that something may have changed.
+   */
+  receive(bytes: string): boolean {
     let start = 0;
     for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
       this.append(bytes.slice(start, end));
@@ -62,20 +68,21 @@ export class ControlServer {
       start = end + 1;
     }
     this.append(bytes.slice(start));
+    return start > 0;
   }
 
   private append(part: string): void {
-    if (this.line.length + part.length > REQUEST_BYTES_MAX) {
-      this.oversized = true;
-      this.line = "";
-    }
-    if (!this.oversized) this.line += part;
+    this.length += part.length;
+    if (this.length > REQUEST_BYTES_MAX) this.parts = [];
+    else this.parts.push(part);
+    if (this.parts.length > PARTS_MAX) this.parts = [this.parts.join("")];
   }
 
   private endLine(): void {
-    const { line, oversized } = this;
-    this.line = "";
-    this.oversized = false;
+    const line = this.parts.join("");
+    const oversized = this.length > REQUEST_BYTES_MAX;
+    this.parts = [];
+    this.length = 0;
     if (oversized) {
       const seen = `a line of more than ${REQUEST_BYTES_MAX} bytes`;
       this.replyError(null, new RpcError(RPC_ERROR.request, "Invalid Request", seen));

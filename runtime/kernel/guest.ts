@@ -98,6 +98,8 @@ export class Guest {
   private readonly driver: BalloonDriver;
   private readonly control: ControlServer;
   private readonly balloonLine: number | undefined;
+  /** When the driver wants to be woken though nothing happened. */
+  private nextMs = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -134,20 +136,29 @@ export class Guest {
     this.machine.listen(COM2_LINE);
     if (this.balloonLine !== undefined) this.machine.listen(this.balloonLine);
     this.driver.start();
-    return this.wake();
+    return this.wake(0);
   }
 
-  /** Does all that can be done; answers when to be woken next. */
-  wake(): number {
+  /** Does all that can be done; answers when to be woken next. `lines` asked, a bit each. */
+  wake(lines: number): number {
+    const asked = this.serveControl();
+    // A long request comes in many small pieces: none of them is worth a look at the balloon.
+    const pieceOnly = !asked && lines === 1 << COM2_LINE && this.balloonLine !== COM2_LINE;
+    return pieceOnly && this.machine.now() < this.nextMs ? this.nextMs : this.serveBalloon();
+  }
+
+  private serveControl(): boolean {
+    let asked = false;
     for (let bytes = this.machine.serialRead(2); bytes !== ""; bytes = this.machine.serialRead(2)) {
-      this.control.receive(bytes);
+      if (this.control.receive(bytes)) asked = true;
     }
-    return this.serveBalloon();
+    return asked;
   }
 
   private serveBalloon(): number {
     this.driver.interrupt();
-    return this.driver.step() ?? Number.POSITIVE_INFINITY;
+    this.nextMs = this.driver.step() ?? Number.POSITIVE_INFINITY;
+    return this.nextMs;
   }
 
   /** No interrupt of the balloon's can reach this guest, so it has to look. */

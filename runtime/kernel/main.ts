@@ -15,6 +15,6 @@ export function boot(): number {
   return guest.start();
 }
 
-export function wake(_lines: number): number {
-  return guest?.wake() ?? Number.POSITIVE_INFINITY;
+export function wake(lines: number): number {
+  return guest?.wake(lines) ?? Number.POSITIVE_INFINITY;
 }

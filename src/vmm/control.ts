@@ -23,6 +23,7 @@ export const MAX_STRAY_LINES = 64;
 /** Replies without an id, kept until they are asked for. */
 export const MAX_UNATTRIBUTED_REPLIES = 64;
 const REQUEST_MS = 10_000;
+const LINE_END = 0x0a;
 
 export interface ControlOptions {
   /** Sends bytes to the guest. */
@@ -94,11 +95,21 @@ export class ControlClient {
 
   /**
    * Sends `line` as it is, with a line end: to test how a guest takes what is no request at all.
+   * Bytes need not be UTF-8.
    * Throws `option` if it is too long (allowOversize: to test just that) and `exited` at the end.
    */
-  sendLine({ line, allowOversize = false }: { line: string; allowOversize?: boolean }): void {
+  sendLine({
+    line,
+    allowOversize = false,
+  }: {
+    line: string | Uint8Array;
+    allowOversize?: boolean;
+  }): void {
     if (this.#closed !== undefined) throw this.#closed;
-    const bytes = new TextEncoder().encode(`${line}\n`);
+    const text = typeof line === "string" ? new TextEncoder().encode(line) : line;
+    const bytes = new Uint8Array(text.length + 1);
+    bytes.set(text);
+    bytes[text.length] = LINE_END;
     if (bytes.length > MAX_REQUEST_BYTES && !allowOversize) {
       throw new VmmError({
         code: "option",

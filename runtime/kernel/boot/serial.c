@@ -32,7 +32,7 @@ static void port_start(int port) {
   out8(base + DATA, 1);            /* 115200 baud */
   out8(base + INTERRUPT_ENABLE, 0);
   out8(base + LINE_CONTROL, 0x03); /* 8 bits, no parity, 1 stop bit */
-  out8(base + FIFO, 0x07);         /* on, emptied, interrupt at the first byte */
+  out8(base + FIFO, 0xc7);      /* on, emptied, interrupt at 14 bytes or when no more come */
   out8(base + MODEM_CONTROL, 0x0b); /* DTR, RTS, and OUT2, which lets the interrupt through */
 }
 
