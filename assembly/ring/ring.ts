@@ -139,6 +139,11 @@ export function returnId(ring: Ring, id: u32): void {
   ring.inFlight -= 1;
 }
 
+/** IN_ORDER: the id that `older` ids have been in flight for longer than. */
+export function waitingId(ring: Ring, older: u32): u32 {
+  return <u32>load<u16>(orderPtr(ring, ring.oldest + <u16>older));
+}
+
 /** IN_ORDER: removes and answers the id that has been in flight longest. */
 export function takeOldest(ring: Ring): u32 {
   const id = <u32>load<u16>(orderPtr(ring, ring.oldest));

@@ -1,8 +1,9 @@
 /**
  * The driver's side of a split virtqueue (virtio 1.3, 2.7).
  *
- * A buffer is one descriptor, direct or of an indirect table, and its id is its descriptor's index.
- * It must not know what the buffers hold.
+ * A buffer is one descriptor, direct or of an indirect table. Its id is its descriptor's index, but
+ * with IN_ORDER descriptors are used in the table's order (virtio 1.3, 2.7.5), so that where one
+ * lies tells only how long its buffer has been in flight. It must not know what the buffers hold.
  *
  * Invariant: of all that the device can write, only `used.idx`, `used.ring[].id`, `used.flags`
  * and `avail_event` are ever read; the first two are checked against the private record, the last
@@ -18,7 +19,17 @@
  *   }
  */
 import { fence } from "../hal";
-import { EVENT_INDEX, FAULT_ID, FAULT_INDEX, NOTHING, Ring, takeId } from "./ring";
+import {
+  EVENT_INDEX,
+  FAULT_ID,
+  FAULT_INDEX,
+  FAULT_NOT_IN_FLIGHT,
+  IN_ORDER,
+  NOTHING,
+  Ring,
+  takeId,
+  waitingId,
+} from "./ring";
 
 /** The specification's own limit is 32768; nothing here needs more than this. */
 export const QUEUE_SIZE_MAX: u32 = 1024;
@@ -60,11 +71,13 @@ export function openSplit(ring: Ring, ptr: usize, size: u32, alignment: u32): vo
 /** Makes one buffer available; the device learns of it at publish. */
 export function postSplit(ring: Ring, address: u64, bytes: u32, kind: u32): u32 {
   const id = takeId(ring);
-  const descriptor = ring.descriptorPtr + ((<usize>id) << 4);
+  const place = <u32>ring.posted & (ring.size - 1);
+  const head = (ring.features & IN_ORDER) != 0 ? place : id;
+  const descriptor = ring.descriptorPtr + ((<usize>head) << 4);
   store<u64>(descriptor, address);
   store<u32>(descriptor, bytes, 8);
   store<u32>(descriptor, kind, 12);
-  store<u16>(ring.driverPtr + ((<usize>(ring.posted & <u16>(ring.size - 1))) << 1), <u16>id, 4);
+  store<u16>(ring.driverPtr + ((<usize>place) << 1), <u16>head, 4);
   ring.posted += 1;
   return id;
 }
@@ -103,7 +116,15 @@ export function returnedSplit(ring: Ring): i32 {
   }
   const entry = ring.devicePtr + ((<usize>(ring.taken & <u16>(ring.size - 1))) << 3);
   const id = load<u32>(entry, 4);
+  if ((ring.features & IN_ORDER) != 0) return idInOrder(ring, id);
   return id < ring.ids ? <i32>id : FAULT_ID;
+}
+
+/** IN_ORDER: the id of the buffer whose descriptor is `head`, or a fault. */
+function idInOrder(ring: Ring, head: u32): i32 {
+  if (head >= ring.size) return FAULT_ID;
+  const older = (head - <u32>ring.taken) & (ring.size - 1);
+  return older < ring.inFlight ? <i32>waitingId(ring, older) : FAULT_NOT_IN_FLIGHT;
 }
 
 /** One buffer was taken. */

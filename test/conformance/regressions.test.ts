@@ -72,4 +72,17 @@ describe("bugs of the past", () => {
     expect(vm.balloon.status().restarts).toBe(1);
     expect(vm.machine.heldPages).toBe(64);
   });
+
+  it("with IN_ORDER a split queue's descriptors were used in any order", async () => {
+    const vm = await createTestVm({
+      machine: { offer: { inOrder: true }, completion: { kind: "late", ms: 5 }, ringSize: 4 },
+    });
+    for (const target of [1, 600, 20, 900, 0]) {
+      vm.machine.setTarget(target);
+      vm.settle();
+      expect(vm.machine.heldPages).toBe(target);
+    }
+    expect(vm.machine.broken("R-IN-ORDER-HEAD")).toBe(0);
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
 });
