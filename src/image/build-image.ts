@@ -37,7 +37,6 @@ const SOURCES = [
 ] as const;
 
 const COMMON_FLAGS = [
-  "-O2",
   "-ffreestanding",
   "-fno-pic",
   "-fno-pie",
@@ -62,6 +61,9 @@ const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
   // Interrupts come in on the same stack.
   x86_64: ["-mno-red-zone", "-mcmodel=small"],
 };
+
+/** The engine is most of the image and mostly idle; the core and the kernel move the pages. */
+const SPEED_FLAGS = { engine: "-Os", core: "-O2", kernel: "-O2" } as const;
 
 /** Where each module's memory lies (layout.h), and how its accesses are kept inside. */
 const MODULE_FLAGS: Record<"engine" | "core", Record<Architecture, readonly string[]>> = {
@@ -181,7 +183,7 @@ async function convert(
 /** Compiles the C files of a converted module to objects. */
 function compileModule(build: Build, module: "engine" | "core", folder: string): Promise<string> {
   const { arch, signal } = build.options;
-  const flags = [...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
+  const flags = [SPEED_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
   const inputs = [folder, ...build.base, ...flags];
   return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });
@@ -207,7 +209,7 @@ function compileKernel(
 ): Promise<string> {
   const { arch, signal } = build.options;
   const texts = [...sources].flat();
-  const inputs = [...build.base, ...build.flags, ...texts, ...headers];
+  const inputs = [...build.base, SPEED_FLAGS.kernel, ...build.flags, ...texts, ...headers];
   const files = Object.entries(generated).flat();
   return build.cache.file(`kernel-${arch}`, [...inputs, ...files], async (objects) => {
     await mkdir(objects, { recursive: true });
@@ -215,7 +217,9 @@ function compileKernel(
       await writeFile(join(objects, name), text);
     }
     const includes = [objects, build.boot, join(build.boot, "include"), ...headers];
-    const flags = [...build.flags, "-Wall", "-Wextra", ...includes.map((path) => `-I${path}`)];
+    const warnings = ["-Wall", "-Wextra"];
+    const paths = includes.map((path) => `-I${path}`);
+    const flags = [SPEED_FLAGS.kernel, ...build.flags, ...warnings, ...paths];
     const pending = [
       ...[...SOURCES, `entry-${arch}.S`].map((name) => join(build.boot, name)),
       ...Object.keys(generated).filter((name) => name.endsWith(".c")),

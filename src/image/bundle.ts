@@ -22,10 +22,11 @@ export async function bundleGuest(entry: string): Promise<string> {
       platform: "neutral",
       charset: "utf8",
       legalComments: "none",
-      // The engine keeps every function's text: blanks would cost memory in the guest. Names stay,
-      // for stack traces, and short lines, so that a line number says something.
-      minifyWhitespace: true,
-      minifySyntax: true,
+      // The engine keeps the text of every function, and of every one around it: what is longer than
+      // it must be costs memory in the guest several times over. Functions keep their names, for
+      // stack traces, and lines are short, so that a line number says something.
+      minify: true,
+      keepNames: true,
       lineLimit: LINE_CHARS,
       logLevel: "silent",
     });
