@@ -21,7 +21,8 @@ export interface Figures {
   readonly most: number;
 }
 
-function figures(name: string, values: readonly number[]): Figures {
+/** Median, least and most of values of one kind. */
+export function figures(name: string, values: readonly number[]): Figures {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number) => sorted[index] ?? Number.NaN;
   return {

@@ -1,0 +1,132 @@
+/**
+ * The benchmark of a boot: `npm run bench:boot`, or with `-- --json`, `-- --help`.
+ *
+ * It must not judge: the goals were set for a quiet machine, and are printed beside what was seen.
+ * Invariant: time runs from before the emulator is started until the guest's line has arrived here.
+ */
+import { parseArgs } from "node:util";
+import { buildImage } from "../../src/image/build-image.ts";
+import { launchQemu } from "../../src/vmm/qemu.ts";
+import { launchV86 } from "../../src/vmm/v86.ts";
+import type { Vmm } from "../../src/vmm/vmm.ts";
+import { type Figures, figures, RUNS } from "./measure.ts";
+
+const HELP = `Usage: npm run bench:boot -- [--json] [--help]
+
+Measures ${RUNS} boots of each kind, taking turns after one to warm up: milliseconds from starting
+the emulator to the line "ballonet: ready", and the images' sizes.
+
+  --json   prints one JSON object instead of a table
+  --help   prints this
+
+QEMU must be installed. Exit code 0, whether or not a goal is reached.`;
+
+const MEMORY_BYTES = 128 * 1024 * 1024;
+const READY_MS = 60_000;
+
+interface Kind {
+  readonly name: string;
+  /** The median to stay below; undefined where none was set. */
+  readonly goalMs: number | undefined;
+  launch(image: Images): Promise<Vmm>;
+}
+
+type Images = Readonly<
+  Record<"i386" | "x86_64", { readonly path: string; readonly bytes: number }>
+>;
+
+function onQemu(arch: "i386" | "x86_64", machine: "pc" | "q35", goalMs?: number): Kind {
+  const memoryBytes = MEMORY_BYTES;
+  return {
+    name: `QEMU ${arch} ${machine}`,
+    goalMs,
+    launch: (images) => launchQemu({ arch, machine, memoryBytes, image: images[arch].path }),
+  };
+}
+
+const KINDS: readonly Kind[] = [
+  onQemu("x86_64", "q35", 400),
+  onQemu("x86_64", "pc"),
+  onQemu("i386", "q35"),
+  onQemu("i386", "pc"),
+  {
+    name: "v86 in Node",
+    goalMs: 2000,
+    launch: ({ i386 }) => launchV86({ memoryBytes: MEMORY_BYTES, image: i386.path }),
+  },
+];
+
+interface Results {
+  readonly node: string;
+  readonly runs: number;
+  readonly boots: readonly (Figures & { readonly goalMs?: number })[];
+  readonly imageBytes: { readonly i386: number; readonly x86_64: number };
+}
+
+async function bootMs(kind: Kind, images: Images): Promise<number> {
+  const startMs = performance.now();
+  const vm = await kind.launch(images);
+  try {
+    await vm.log.waitForLine({ pattern: /^ballonet: ready/, timeoutMs: READY_MS });
+    return performance.now() - startMs;
+  } finally {
+    await vm.kill();
+  }
+}
+
+async function measure(progress: (line: string) => void): Promise<Results> {
+  progress("building the images");
+  const images = {
+    i386: await buildImage({ arch: "i386" }),
+    x86_64: await buildImage({ arch: "x86_64" }),
+  };
+  const times = KINDS.map((): number[] => []);
+  for (let run = -1; run < RUNS; run++) {
+    progress(run < 0 ? "warming up" : `run ${run + 1} of ${RUNS}`);
+    for (const [index, kind] of KINDS.entries()) {
+      const ms = await bootMs(kind, images);
+      if (run >= 0) times[index]?.push(ms);
+    }
+  }
+  const boots = KINDS.map(({ name, goalMs }, index) => ({
+    ...figures(name, times[index] ?? []),
+    ...(goalMs !== undefined && { goalMs }),
+  }));
+  const { i386, x86_64 } = images;
+  const imageBytes = { i386: i386.bytes, x86_64: x86_64.bytes };
+  return { node: process.version, runs: RUNS, boots, imageBytes };
+}
+
+function row(first: string, ...cells: readonly string[]): string {
+  return `  ${first.padEnd(28)}${cells.map((cell) => cell.padStart(10)).join("")}`;
+}
+
+function table({ node, runs, boots, imageBytes }: Results): string {
+  return [
+    `Node ${node}, ${runs} boots of each kind, taking turns`,
+    "",
+    row("ms from start to ready", "median", "min", "max", "goal"),
+    ...boots.map(({ name, median, least, most, goalMs }) => {
+      const ms = [median, least, most].map((value) => value.toFixed(0));
+      return row(name, ...ms, goalMs === undefined ? "" : `< ${goalMs}`);
+    }),
+    "",
+    row("image bytes", "size", "goal"),
+    row("i386", String(imageBytes.i386), "< 2000000"),
+    row("x86_64", String(imageBytes.x86_64), "< 1500000"),
+  ].join("\n");
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help === true) {
+    console.log(HELP);
+    return;
+  }
+  const results = await measure((line) => console.error(`... ${line}`));
+  console.log(values.json === true ? JSON.stringify(results, null, 2) : table(results));
+}
+
+await main();

@@ -1,0 +1,80 @@
+/** The guest's command line: what each word does, and that a wrong one is never ignored. */
+import { expect, it } from "vitest";
+import { PERSONA_NAMES } from "../../../runtime/balloon/settings.ts";
+import { BallonetError } from "../../../runtime/errors.ts";
+import { COMMAND_LINE_KEYS, parseCommandLine } from "../../../runtime/kernel/command-line.ts";
+
+const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
+  persona: "freebsd",
+  policy: "gentle",
+  deflate: "use-first",
+  "must-tell-host": "decline",
+  reserve: "77",
+  buffers: "3",
+  pfns: "100",
+  "queue-size": "64",
+  interface: "legacy",
+  interrupts: "polling",
+  poison: "170",
+  "newer-statistics": "yes",
+  poll: "2000",
+};
+
+it("takes its own words and leaves others alone", () => {
+  const line = "image.elf quiet ballonet.reserve=77 ballonet.poll=2000 root=/dev/ballonet.x=1";
+  const { settings, policy } = parseCommandLine(line);
+  expect(settings).toMatchObject({ reservePages: 77, pollMs: 2000, persona: "ballonet" });
+  expect(policy.name).toBe("follow");
+  expect(summary(" ")).toEqual(summary(""));
+});
+
+it("the last of two equal words counts", () => {
+  expect(parseCommandLine("ballonet.poll=1 ballonet.poll=2").settings.pollMs).toBe(2);
+});
+
+it("every key has a meaning", () => {
+  const plain = JSON.stringify(summary(""));
+  for (const [key, value] of Object.entries(SAMPLES)) {
+    expect(JSON.stringify(summary(`ballonet.${key}=${value}`)), key).not.toBe(plain);
+  }
+  expect(Object.keys(SAMPLES).sort()).toEqual(Object.keys(COMMAND_LINE_KEYS).sort());
+});
+
+function summary(line: string) {
+  const { settings, policy, ...rest } = parseCommandLine(line);
+  return { settings, policy: policy.name, ...rest };
+}
+
+it.each(PERSONA_NAMES)("persona %s", (persona) => {
+  expect(parseCommandLine(`ballonet.persona=${persona}`).settings.persona).toBe(persona);
+});
+
+it.each([
+  ["ballonet.nonsense=1", "ballonet.nonsense=1"],
+  ["ballonet.=1", "ballonet.=1"],
+  ["ballonet.poll", "ballonet.poll"],
+  ["ballonet.poll=", "ballonet.poll="],
+  ["ballonet.poll=1e3", "ballonet.poll=1e3"],
+  ["ballonet.poll=-1", "ballonet.poll=-1"],
+  ["ballonet.poll=0", "0"],
+  ["ballonet.poll=99999999999", "99999999999"],
+  ["ballonet.toString=1", "ballonet.toString=1"],
+  ["ballonet.persona=amiga", "amiga"],
+  ["ballonet.policy=none", "none"],
+  ["ballonet.deflate=later", "later"],
+  ["ballonet.must-tell-host=perhaps", "perhaps"],
+  ["ballonet.buffers=0", "0"],
+  ["ballonet.pfns=100000", "100000"],
+])("%s is refused, quoting it", (line, quoted) => {
+  const refusal = (() => {
+    try {
+      parseCommandLine(`first ${line} last`);
+    } catch (error) {
+      return error;
+    }
+    return undefined;
+  })();
+  expect(refusal).toBeInstanceOf(BallonetError);
+  expect((refusal as BallonetError).code).toBe("config");
+  expect((refusal as BallonetError).message).toContain(quoted);
+});

@@ -1,0 +1,224 @@
+/**
+ * A kernel's machine in this process: the real core over a wasm memory, the reference device, two
+ * serial ports and a virtual clock.
+ *
+ * It must be stricter than the boot code: frames are filled only while the ledger says that they are
+ * in use, the channel carries whole lines of ASCII, and no wait is for nothing. Invariant: what the
+ * boot code forbids throws here.
+ */
+import type { CoreExports } from "../../../runtime/core.ts";
+import type { Width } from "../../../runtime/hal.ts";
+import type { Footprint, Machine, MemoryRegion } from "../../../runtime/kernel/machine.ts";
+import {
+  createMachine,
+  type Machine as Device,
+  type MachineOptions,
+} from "../../../src/device/index.ts";
+import { instantiateCore } from "../../core-instance.ts";
+
+const FRAME = 4096;
+const WASM_PAGE = 65536;
+const USED = 1;
+const CALL_FRAMES_MAX = 0x10000;
+/** The line that the reference device's interrupt is wired to. */
+const NO_LINES = 0;
+const COM2_LINE = 3;
+/** Waits that bring nothing about: past this, the guest hangs. */
+const WAITS_MAX = 10_000;
+
+/** Thrown by `exit`, which never returns. */
+export class Exited extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface FakeMachineOptions {
+  readonly commandLine?: string;
+  /** RAM from 1 MiB up. */
+  readonly ramBytes?: number;
+  /** False: a machine without a balloon. */
+  readonly device?: Omit<MachineOptions, "memory"> | false;
+}
+
+export class FakeMachine implements Machine {
+  readonly core: CoreExports;
+  readonly device: Device | undefined;
+  /** What was written, by port. */
+  readonly written = { 1: "", 2: "" };
+  readonly faults: number[] = [];
+  readonly memory: WebAssembly.Memory;
+  private readonly options: FakeMachineOptions;
+  private readonly ramBytes: number;
+  private readonly lines = new Set<number>();
+  private inbox = "";
+  private clockMs = 0;
+  private waits = 0;
+  private growing = false;
+
+  constructor(options: FakeMachineOptions = {}) {
+    this.options = options;
+    this.ramBytes = options.ramBytes ?? 16 * 1024 * 1024;
+    const pages = Math.ceil((0x100000 + this.ramBytes) / WASM_PAGE);
+    this.memory = new WebAssembly.Memory({ initial: pages });
+    this.core = instantiateCore(this.memory);
+    if (options.device === false) return;
+    this.device = createMachine({ ...options.device, memory: this.memory });
+  }
+
+  /** The replies so far, parsed. */
+  get replies(): Record<string, unknown>[] {
+    return this.written[2]
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+  }
+
+  get log(): string[] {
+    return this.written[1].split("\n").slice(0, -1);
+  }
+
+  /** Bytes for the guest's port 2, as text of characters below U+0100. */
+  send(bytes: string): void {
+    this.inbox += bytes;
+  }
+
+  portRead(port: number, width: Width): number {
+    return this.device?.hal.portRead(port, width) ?? 2 ** (8 * width) - 1;
+  }
+
+  portWrite(port: number, width: Width, value: number): void {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
+      throw new Error(`portWrite: ${value} in ${width} bytes`);
+    }
+    this.device?.hal.portWrite(port, width, value);
+  }
+
+  memoryRead(address: number, width: Width): number {
+    const view = new DataView(this.memory.buffer);
+    if (address + width > view.byteLength) {
+      return this.device?.hal.mmioRead(address, width) ?? 2 ** (8 * width) - 1;
+    }
+    if (width === 1) return view.getUint8(address);
+    return width === 2 ? view.getUint16(address, true) : view.getUint32(address, true);
+  }
+
+  memoryWrite(address: number, width: Width, value: number): void {
+    if (address < this.memory.buffer.byteLength) throw new Error("memoryWrite: into RAM");
+    this.device?.hal.mmioWrite(address, width, value);
+  }
+
+  now(): number {
+    return this.device?.nowMs ?? this.clockMs;
+  }
+
+  listen(line: number): void {
+    if (!Number.isInteger(line) || line < 1 || line > 15) throw new Error(`listen: ${line}`);
+    this.lines.add(line);
+  }
+
+  waitForInterrupt(untilMs: number): number {
+    if (Number.isNaN(untilMs)) throw new Error("waitForInterrupt: until when?");
+    if (++this.waits > WAITS_MAX) throw new Error("waitForInterrupt: the guest waits for ever");
+    return this.work(untilMs);
+  }
+
+  /** Lets the device work and time pass until then; answers the lines that ask. */
+  work(untilMs: number): number {
+    this.device?.run();
+    const asking = this.inbox === "" ? NO_LINES : 1 << COM2_LINE;
+    if (asking !== 0 || this.device?.interruptPending) return asking;
+    const leftMs = Math.min(untilMs, this.now() + 1000) - this.now();
+    if (leftMs > 0) {
+      this.device?.advance(leftMs);
+      this.clockMs += leftMs;
+    }
+    return NO_LINES;
+  }
+
+  serialWrite(port: 1 | 2, text: string): void {
+    if (!/^[\x20-\x7e]*\n$/.test(text) && port === 2)
+      throw new Error("port 2: not a line of ASCII");
+    if (!/^[^\r\n]*\n$/.test(text)) throw new Error("serialWrite: not one line");
+    this.written[port] += text;
+  }
+
+  serialRead(port: 1 | 2): string {
+    if (port !== 2 || !this.lines.has(COM2_LINE)) throw new Error("serialRead: not listened to");
+    // As a serial port does: a few bytes at once.
+    const bytes = this.inbox.slice(0, 14);
+    this.inbox = this.inbox.slice(14);
+    return bytes;
+  }
+
+  commandLine(): string {
+    return this.options.commandLine ?? "";
+  }
+
+  memoryMap(): MemoryRegion[] {
+    return [
+      { base: FRAME, size: 0x9f000 - FRAME, kind: "reserved" },
+      { base: 0x100000, size: this.ramBytes, kind: "available" },
+    ];
+  }
+
+  footprint(): Footprint {
+    return {
+      kernelBytes: 0,
+      stackFreeBytes: 0,
+      engineBytes: 0,
+      engineFrames: 0,
+      poolFrames: 0,
+      poolFreeFrames: 0,
+    };
+  }
+
+  growFromLedger(): void {
+    if (this.growing || this.core.ledger_frames() === 0) throw new Error("growFromLedger: not now");
+    this.growing = true;
+  }
+
+  exit(code: number): never {
+    if (!Number.isInteger(code) || code < 0 || code > 127) throw new Error(`exit: ${code}`);
+    throw new Exited(code);
+  }
+
+  fillFrames(first: number, count: number, seed: number): void {
+    this.words(first, count, (words, at, word) => {
+      words[at] = word ^ seed;
+    });
+  }
+
+  verifyFrames(first: number, count: number, seed: number): number {
+    let wrong = 0;
+    this.words(first, count, (words, at, word) => {
+      const difference = ((words[at] ?? 0) ^ word ^ seed) >>> 0;
+      for (let byte = 0; byte < 4; byte++) {
+        if ((difference >>> (8 * byte)) & 0xff) wrong += 1;
+      }
+    });
+    return wrong;
+  }
+
+  provoke(fault: number): void {
+    this.faults.push(fault);
+  }
+
+  private words(
+    first: number,
+    count: number,
+    visit: (words: Uint32Array, at: number, word: number) => void,
+  ): void {
+    if (count < 1 || count > CALL_FRAMES_MAX) throw new Error(`frames: ${count} in one call`);
+    if (this.core.ledger_uniform(first, count, USED) === 0) {
+      throw new Error(`frames ${first} to ${first + count - 1} are not all in use`);
+    }
+    const words = new Uint32Array(this.memory.buffer, first * FRAME, (count * FRAME) / 4);
+    for (let at = 0; at < words.length; at++) {
+      visit(words, at, Math.imul(first * FRAME + 4 * at, 0x9e3779b1) >>> 0);
+    }
+  }
+}

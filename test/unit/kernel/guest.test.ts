@@ -1,0 +1,196 @@
+/** The guest on a strict machine: bring-up, the methods, the workload, shortages, and its ends. */
+import { describe, expect, it } from "vitest";
+import type { DriverStatus } from "../../../runtime/balloon/status.ts";
+import { RPC_ERROR } from "../../../runtime/kernel/control.ts";
+import { EXIT, Guest } from "../../../runtime/kernel/guest.ts";
+import { FAULT } from "../../../runtime/kernel/machine.ts";
+import { Exited, FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";
+
+const PAGE = 4096;
+/** Rounds after which a guest that still has something to do is stuck. */
+const ROUNDS_MAX = 2000;
+
+/** Boots; `settle` lets guest and device work until both wait for somebody else. */
+function booted(options: FakeMachineOptions = {}) {
+  const machine = new FakeMachine(options);
+  const guest = new Guest(machine);
+  let next = guest.start();
+  const settle = (): void => {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const worked = machine.device?.run() ?? 0;
+      if (worked === 0 && !machine.device?.interruptPending && next > machine.now()) return;
+      next = guest.wake(0);
+    }
+    throw new Error("the guest never comes to rest");
+  };
+  let id = 0;
+  const call = (method: string, params: object = {}) => {
+    machine.send(`${JSON.stringify({ jsonrpc: "2.0", id: ++id, method, params })}\n`);
+    next = guest.wake(1 << 3);
+    settle();
+    const reply = machine.replies.at(-1) ?? {};
+    expect(reply.id).toBe(id);
+    return reply as { result: never; error?: { code: number; message: string; data?: unknown } };
+  };
+  const status = () => call("status").result as DriverStatus & { workloadFrames: number };
+  settle();
+  return { machine, guest, call, settle, status };
+}
+
+function exitOf(options: FakeMachineOptions): { code: number; log: string[] } {
+  const machine = new FakeMachine(options);
+  try {
+    new Guest(machine).start();
+  } catch (error) {
+    if (error instanceof Exited) return { code: error.exitCode, log: machine.log };
+    throw error;
+  }
+  throw new Error("the guest went on");
+}
+
+describe("ends", () => {
+  it("without a balloon", () => {
+    const { code, log } = exitOf({ device: false });
+    expect(code).toBe(EXIT.noBalloon);
+    expect(log).toHaveLength(1);
+    expect(log[0]).toMatch(/^ballonet: error: .*balloon/);
+  });
+
+  it.each([1, 2, 3])("with %i MiB of memory", (mebibytes) => {
+    const { code, log } = exitOf({ ramBytes: mebibytes * 1024 * 1024 });
+    expect(code).toBe(EXIT.tooLittleMemory);
+    expect(log).toEqual([
+      expect.stringContaining(`${mebibytes * 1024 * 1024} bytes are available`),
+    ]);
+  });
+
+  it("with a command line that makes no sense", () => {
+    const { code, log } = exitOf({ commandLine: "ballonet.pace=3" });
+    expect(code).toBe(EXIT.badCommandLine);
+    expect(log).toEqual([expect.stringContaining('"ballonet.pace=3"')]);
+  });
+});
+
+describe("the balloon", () => {
+  it("is brought up, follows targets, and breaks no rule", () => {
+    const { machine, settle, status } = booted();
+    expect(machine.log[0]).toMatch(/^ballonet: ready: .*VERSION_1/);
+    for (const pages of [1000, 2500, 100, 0]) {
+      machine.device?.setTarget(pages);
+      settle();
+      expect(machine.device?.actual).toBe(pages);
+      expect(status()).toMatchObject({ targetPages: pages, actualPages: pages });
+    }
+    expect(machine.device?.verdicts).toEqual([]);
+  });
+
+  it("gives pages back when the workload lacks them, where that was negotiated", () => {
+    const { machine, call, settle, status } = booted();
+    const { free } = status().frames;
+    machine.device?.setTarget(free - 300);
+    settle();
+    const offered = status().negotiated.includes("DEFLATE_ON_OOM");
+    const answer = call("workload.allocate", { frames: 1000, seed: 1 });
+    expect(answer.error === undefined).toBe(offered);
+    expect(machine.device?.verdicts).toEqual([]);
+    expect(call("workload.verify").result).toMatchObject({ mismatches: 0 });
+  });
+});
+
+describe("the workload", () => {
+  it("finds every byte that was changed behind its back", () => {
+    const { machine, call, status } = booted();
+    const first = call("workload.allocate", { frames: 3000, seed: 1 }).result as { handle: number };
+    const second = call("workload.allocate", { frames: 5, seed: 2 }).result as { handle: number };
+    expect(second.handle).not.toBe(first.handle);
+    expect(status()).toMatchObject({ workloadFrames: 3005, frames: { used: 3005 } });
+    expect(call("workload.verify").result).toEqual({ bytes: 3005 * PAGE, mismatches: 0 });
+    const frame = usedFrame(machine);
+    const bytes = new Uint8Array(machine.memory.buffer);
+    for (const at of [0, 1, PAGE - 1]) bytes[frame * PAGE + at] = ~(bytes[frame * PAGE + at] ?? 0);
+    expect(call("workload.verify").result).toEqual({ bytes: 3005 * PAGE, mismatches: 3 });
+    expect(call("workload.free", first).result).toEqual({ frames: 3000 });
+    expect(call("workload.free", first).error?.code).toBe(RPC_ERROR.params);
+    expect(call("workload.verify", first).error?.code).toBe(RPC_ERROR.params);
+    expect(call("workload.verify", second).result).toMatchObject({ bytes: 5 * PAGE });
+    expect(status()).toMatchObject({ workloadFrames: 5, frames: { used: 5 } });
+  });
+
+  it("takes all or nothing", () => {
+    const { call, status } = booted();
+    const { free } = status().frames;
+    const refused = call("workload.allocate", { frames: free + 1, seed: 1 });
+    expect(refused.error).toMatchObject({ code: RPC_ERROR.refused, data: { available: free } });
+    expect(status().frames).toMatchObject({ free, used: 0 });
+    expect(call("workload.allocate", { frames: free, seed: 1 }).error).toBeUndefined();
+    expect(status().frames).toMatchObject({ free: 0, used: free });
+  });
+});
+
+function usedFrame(machine: FakeMachine): number {
+  for (let frame = 256; frame < machine.core.ledger_frames(); frame++) {
+    if (machine.core.ledger_state(frame) === 1) return frame;
+  }
+  throw new Error("no frame is in use");
+}
+
+describe("methods", () => {
+  const WRONG: readonly [string, object][] = [
+    ["status", { x: 1 }],
+    ["workload.allocate", { frames: 0, seed: 0 }],
+    ["workload.allocate", { frames: 1 }],
+    ["workload.allocate", { frames: 1, seed: -1 }],
+    ["workload.allocate", { frames: 2 ** 32, seed: 1 }],
+    ["workload.verify", { handle: 0 }],
+    ["workload.verify", { handle: 5 }],
+    ["workload.free", {}],
+    ["policy.set", {}],
+    ["policy.set", { name: "follow", options: null }],
+    ["deflate.set", { mode: "never" }],
+    ["reserve.set", { pages: 1.5 }],
+    ["panic", {}],
+    ["panic", { kind: "toString" }],
+    ["evaluate", {}],
+  ];
+
+  it.each(WRONG)("%s refuses %j", (method, params) => {
+    const { call, status } = booted();
+    const before = status();
+    expect(call(method, params).error).toMatchObject({ code: RPC_ERROR.params });
+    const { totals, ...after } = status();
+    expect({ ...after, totals, uptimeMs: 0 }).toEqual({ ...before, totals, uptimeMs: 0 });
+  });
+
+  it("settings are changed, and a configuration that is not allowed is refused", () => {
+    const { call, status } = booted();
+    expect(call("policy.set", { name: "gentle", options: { pagesPerSecond: 5 } }).result).toEqual({
+      policy: "gentle",
+    });
+    expect(call("policy.set", { name: "nobody" }).error?.code).toBe(RPC_ERROR.refused);
+    expect(call("reserve.set", { pages: 9 }).result).toEqual({ pages: 9 });
+    expect(status()).toMatchObject({ policy: "gentle", reservePages: 9 });
+    const telling = status().negotiated.includes("MUST_TELL_HOST");
+    const answer = call("deflate.set", { mode: "silent" });
+    expect(answer.error?.code).toBe(telling ? RPC_ERROR.refused : undefined);
+    expect(status().deflateMode).toBe(telling ? "tell-first" : "silent");
+  });
+
+  it("panic does what must not be done, or throws what nobody catches", () => {
+    const { machine, call } = booted();
+    for (const kind of Object.keys(FAULT)) call("panic", { kind });
+    expect(machine.faults).toEqual(Object.values(FAULT));
+    expect(() => call("panic", { kind: "error" })).toThrow("a deliberate error");
+  });
+
+  it("evaluate answers what JSON can carry", () => {
+    const { call } = booted();
+    expect(call("evaluate", { script: "({ a: [1, undefined], b: undefined })" }).result).toEqual({
+      a: [1, null],
+    });
+    expect(call("evaluate", { script: "undefined" }).result).toBe(null);
+    expect(call("evaluate", { script: "(() => 1)" }).result).toBe(null);
+    const { error } = call("evaluate", { script: "throw new RangeError('far')" });
+    expect(error).toMatchObject({ code: RPC_ERROR.refused, message: "the script failed" });
+    expect(error?.data).toContain("RangeError: far");
+  });
+});
