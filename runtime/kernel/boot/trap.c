@@ -52,6 +52,24 @@ static void pic_start(void) {
   pic_apply();
 }
 
+enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9, MSR_APIC_BASE = 0x1b, APIC_ON = 1 << 11 };
+enum { APIC_SPURIOUS = 0xf0, APIC_LINE_0 = 0x350, APIC_ENABLED = 0x1ff, APIC_FROM_PIC = 0x700 };
+
+/*
+ * Between the controllers and the processor stands its local APIC. Firmware opens the way through
+ * it; a machine without firmware of that kind leaves it shut (Intel SDM 3, 11.5.1 and 11.6.1).
+ */
+static void apic_open(void) {
+  uint32_t eax = 1, ebx, ecx, edx, base, high;
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+  if (!(edx & CPUID_MSR) || !(edx & CPUID_APIC)) return;
+  __asm__ volatile("rdmsr" : "=a"(base), "=d"(high) : "c"(MSR_APIC_BASE));
+  if (!(base & APIC_ON)) return;
+  uint64_t registers = ((uint64_t)high << 32 | base) & ~0xfffull;
+  *(volatile uint32_t*)physical(registers + APIC_SPURIOUS) = APIC_ENABLED;
+  *(volatile uint32_t*)physical(registers + APIC_LINE_0) = APIC_FROM_PIC;
+}
+
 void interrupt_unmask(uint32_t lines) {
   uint16_t wanted = (uint16_t)lines;
   if (wanted & 0xff00) wanted |= 1 << 2;
@@ -221,4 +239,5 @@ void trap_start(void) {
   struct pointer pointer = {sizeof(table) - 1, (uintptr_t)table};
   __asm__ volatile("lidt %0" : : "m"(pointer));
   pic_start();
+  apic_open();
 }
