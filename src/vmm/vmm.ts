@@ -102,6 +102,8 @@ export interface Balloon {
   negotiated(options?: Patience): Promise<Negotiated>;
   /**
    * Runs free page hinting once and resolves when the guest has told all, with what it hinted.
+   * The next run may follow when the guest has seen the end of this one (its status names no
+   * `hintRun`): v86 gives all runs the same id, and a guest cannot tell such a one from the last.
    * Rejects with `not-supported` where the emulator hints only as a part of something else.
    */
   hint(options?: Patience): Promise<{ hintedBytes: number }>;
