@@ -85,7 +85,23 @@ const BALLONET: DriverSettings = {
 const PERSONAS = {
   ballonet: BALLONET,
   /** drivers/virtio/virtio_balloon.c: always tells and waits; one buffer at a time. */
-  linux: { ...BALLONET, persona: "linux", buffersInFlight: 1, actualAtStart: false },
+  linux: {
+    ...BALLONET,
+    persona: "linux",
+    accept: [
+      BALLOON_FEATURE.MUST_TELL_HOST,
+      BALLOON_FEATURE.STATS_VQ,
+      BALLOON_FEATURE.DEFLATE_ON_OOM,
+      BALLOON_FEATURE.FREE_PAGE_HINT,
+      BALLOON_FEATURE.PAGE_POISON,
+      BALLOON_FEATURE.PAGE_REPORTING,
+      FEATURE.EVENT_IDX,
+      FEATURE.RING_PACKED,
+      FEATURE.RING_RESET,
+    ],
+    buffersInFlight: 1,
+    actualAtStart: false,
+  },
   /** Balloon/sys/balloon.c: accepts STATS_VQ alone, frees first and tells last, 512 PFNs. */
   windows: {
     ...BALLONET,
