@@ -63,6 +63,8 @@ const STOP_POLLS_MAX = 1000;
 const NEVER_MS = Number.POSITIVE_INFINITY;
 /** An inflate that the host no longer wants, and has not answered for so long, is taken back. */
 const INFLATEQ_RESET_MS = 2000;
+/** How often to look whether the reset of that queue is over. */
+const QUEUE_RESET_WAIT_MS = 10;
 /** An OOM deflate gives back at least this much: one buffer, 1 MiB. */
 const OOM_PAGES_MIN = 256;
 
@@ -287,7 +289,8 @@ export class BalloonDriver {
     this.link.updateActual();
     this.link.publish(DEFLATEQ);
     this.link.publish(INFLATEQ);
-    return Math.min(decision.lookAgainMs ?? NEVER_MS, reportAgainMs ?? NEVER_MS);
+    const resetAgainMs = this.link.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS;
+    return Math.min(decision.lookAgainMs ?? NEVER_MS, reportAgainMs ?? NEVER_MS, resetAgainMs);
   }
 
   private restart(): number | undefined {

@@ -110,6 +110,42 @@ export const behaviours = [
     section: "2.1.2",
     title: "A device that asks for a reset over and over is given up.",
   },
+  {
+    id: "B-HINT-KEEP",
+    level: "OURS",
+    section: "5.5.6.5",
+    title: "Hinted pages are kept from guest and balloon until the host is done with them.",
+  },
+  {
+    id: "B-HINT-BACK",
+    level: "OURS",
+    section: "5.5.6.5.1",
+    title: "When the host is done, or its device was reset, every hinted page is free again.",
+  },
+  {
+    id: "B-HINT-AGAIN",
+    level: "OURS",
+    section: "5.5.6.5, and hosts with one id",
+    title: "An id that comes again after DONE is a new run: one start, all pages, one STOP.",
+  },
+  {
+    id: "B-REPORT-ONCE",
+    level: "OURS",
+    section: "5.5.6.7",
+    title: "A free block is reported once for each time that it became free.",
+  },
+  {
+    id: "B-REPORT-PACE",
+    level: "OURS",
+    section: "5.5.6.7",
+    title: "Reports are no more than the setting allows.",
+  },
+  {
+    id: "B-QUEUE-RESET",
+    level: "OURS",
+    section: "2.6.1",
+    title: "With RING_RESET a queue that hangs gives its pages back and is used again.",
+  },
 ] as const satisfies readonly Behaviour[];
 
 export type BehaviourId = (typeof behaviours)[number]["id"];

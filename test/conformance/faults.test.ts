@@ -323,6 +323,105 @@ describe("a queue that stops answering", () => {
   });
 });
 
+describe("a queue that is reset by itself", () => {
+  const ringReset = { offer: { ringReset: true } } as const;
+  /** The inflate queue hangs with 400 pages, and the host no longer wants them. */
+  const hangs = async (fault?: FaultName): Promise<TestVm> => {
+    const vm = await runningVm(ringReset);
+    if (fault !== undefined) vm.machine.inject({ name: fault, times: 5 });
+    vm.machine.inject({ name: "queue-hangs", queue: 0 });
+    vm.machine.setTarget(1000);
+    watch(vm, 100);
+    expect(vm.balloon.counts().inflating).toBe(400);
+    vm.machine.setTarget(500);
+    return vm;
+  };
+
+  it.each([undefined, "queue-reset-slow"] as const)("%s: its pages come back", async (fault) => {
+    const vm = await hangs(fault);
+    watch(vm, 6000);
+    expect(vm.balloon.counts()).toMatchObject({ inflating: 0, held: 500 });
+    expect(vm.balloon.status().restarts).toBe(0);
+    vm.machine.setTarget(1100);
+    watch(vm, 100);
+    expect(vm.machine.heldPages).toBe(1100);
+    isQuiet(vm);
+    guestGoesOn(vm);
+  });
+
+  it("queue-reset-never: the whole device is reset after a bounded wait", async () => {
+    const vm = await hangs("queue-reset-never");
+    watch(vm, 10_000);
+    const { state, restarts, lastError } = vm.balloon.status();
+    expect({ state, restarts, code: lastError?.code }).toEqual({
+      state: "running",
+      restarts: 1,
+      code: "device-failed",
+    });
+    expect(vm.machine.heldPages).toBe(500);
+    isQuiet(vm);
+    guestGoesOn(vm);
+  });
+});
+
+describe("a host that hints badly", () => {
+  const freePageHint = { offer: { freePageHint: true } } as const;
+  const hinted = (vm: TestVm) => vm.balloon.counts().hinted;
+
+  it("hint-id-stale: an id that comes again after DONE is a run of its own", async () => {
+    const vm = await runningVm(freePageHint);
+    const first = vm.machine.startHinting();
+    vm.settle();
+    const pages = hinted(vm);
+    expect(pages).toBeGreaterThan(0);
+    vm.machine.finishHinting();
+    vm.settle();
+    expect(hinted(vm)).toBe(0);
+    vm.machine.inject({ name: "hint-id-stale" });
+    expect(vm.machine.startHinting()).toBe(first);
+    vm.settle();
+    expect(vm.machine.hinting).toMatchObject({ starts: 2, stops: 2 });
+    expect(hinted(vm)).toBe(pages);
+    vm.machine.finishHinting();
+    vm.settle();
+    isQuiet(vm);
+    guestGoesOn(vm);
+  });
+
+  it("hint-id-stale: an id that comes again amid its run is no new one", async () => {
+    const vm = await runningVm(freePageHint);
+    const first = vm.machine.startHinting();
+    vm.settle();
+    vm.machine.inject({ name: "hint-id-stale" });
+    expect(vm.machine.startHinting()).toBe(first);
+    vm.settle();
+    expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+    vm.machine.finishHinting();
+    vm.settle();
+    expect(hinted(vm)).toBe(0);
+    guestGoesOn(vm);
+  });
+
+  it.each(["immediate", "late"] as const)("hint-done-early, %s: pages come back", async (kind) => {
+    const completion = kind === "late" ? { freePage: late } : {};
+    const vm = await runningVm({ ...freePageHint, ringSize: 2, completion });
+    vm.machine.inject({ name: "hint-done-early" });
+    vm.machine.startHinting();
+    vm.settle();
+    expect(hinted(vm)).toBe(0);
+    expect(vm.machine.hinting.starts).toBe(1);
+    vm.machine.startHinting();
+    vm.settle();
+    expect(vm.machine.hintedPages).toBe(hinted(vm));
+    expect(hinted(vm)).toBeGreaterThan(0);
+    vm.machine.finishHinting();
+    vm.settle();
+    expect(hinted(vm)).toBe(0);
+    isQuiet(vm);
+    guestGoesOn(vm);
+  });
+});
+
 describe("the table of faults", () => {
   it("has no fault that no test here names", async () => {
     const { readFile } = await import("node:fs/promises");

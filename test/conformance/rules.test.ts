@@ -15,7 +15,9 @@ import { judge } from "./bench.ts";
 import { balloonMutants } from "./mutants/balloon.ts";
 import { bringUpMutants } from "./mutants/bring-up.ts";
 import { buildMutant } from "./mutants/build.ts";
+import { freePageMutants } from "./mutants/free-pages.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { packedMutants } from "./mutants/packed.ts";
 import { pciMutants } from "./mutants/pci.ts";
 import { ringMutants } from "./mutants/ring.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
@@ -28,6 +30,8 @@ const mutants: readonly Mutant[] = [
   ...pciMutants,
   ...ringMutants,
   ...balloonMutants,
+  ...packedMutants,
+  ...freePageMutants,
 ];
 const owed = [...rules, ...behaviours];
 

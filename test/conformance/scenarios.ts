@@ -5,76 +5,16 @@
  * It must not know mutants. Invariant: the driver passes every scenario without a verdict and
  * without a broken behaviour; each ends at rest.
  */
-import {
-  type Completion,
-  type FaultName,
-  hasFailed,
-  type MachineOptions,
-} from "../../src/device/index.ts";
-import { type TestVmOptions, watch } from "../support/vm.ts";
+import { type Completion, type FaultName, hasFailed } from "../../src/device/index.ts";
+import { watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
+import { freePageScenarios } from "./free-page-scenarios.ts";
+import { GUEST_FRAMES, late, MOST, RESERVE, restart, reversals, targets } from "./play.ts";
+import { ringScenarios } from "./ring-scenarios.ts";
 
-type Machine = Omit<MachineOptions, "memory">;
-
-const late = { kind: "late", ms: 20 } as const;
-
-const GUEST_FRAMES = 300;
-/** The driver's default. */
-const RESERVE = 256;
-/** All that the balloon can get while the guest program holds `GUEST_FRAMES`. */
-const MOST = FRAMES - GUEST_FRAMES - RESERVE;
 const STAT_FREE = 4;
 const STAT_TOTAL = 5;
 const PAGE_BYTES = 4096;
-
-/** Up, down, up to all there is, and back to nothing, the guest program at work in between. */
-async function targets(bench: Bench, machine: Machine = {}, more: TestVmOptions = {}) {
-  const vm = await bench.vm({ ...more, machine });
-  vm.guest.grow(GUEST_FRAMES, 3);
-  for (const target of [1, 257, 40, 700, 100]) {
-    vm.machine.setTarget(target);
-    bench.rest(vm, { held: target });
-    vm.guest.shrink(50);
-    vm.guest.grow(50, target);
-  }
-  vm.machine.setTarget(0xffff_ffff);
-  bench.rest(vm, { held: MOST, memoryShort: true });
-  vm.machine.setTarget(0);
-  bench.rest(vm, { held: 0 });
-  return vm;
-}
-
-/**
- * A target that is turned around while its buffers are in flight; the guest takes all it can get.
- */
-async function reversals(bench: Bench, machine: Machine, more: TestVmOptions = {}) {
-  const vm = await bench.vm({ ...more, machine });
-  const turn = (target: number, ms: number) => {
-    vm.machine.setTarget(target);
-    if (vm.machine.interruptPending) vm.balloon.interrupt();
-    vm.balloon.step();
-    vm.machine.advance(ms);
-    if (vm.machine.interruptPending) vm.balloon.interrupt();
-    vm.balloon.step();
-  };
-  vm.guest.grow(GUEST_FRAMES, 5);
-  turn(900, 3);
-  turn(100, 3);
-  turn(1100, 30);
-  vm.guest.grow(FRAMES, 6);
-  turn(50, 3);
-  turn(600, 3);
-  turn(200, 3);
-  vm.guest.grow(FRAMES, 7);
-  turn(0, 3);
-  vm.guest.grow(FRAMES, 8);
-  vm.settle();
-  vm.guest.grow(FRAMES, 9);
-  bench.rest(vm, { held: 0 });
-  vm.guest.shrink(FRAMES);
-  vm.machine.setTarget(500);
-  bench.rest(vm, { held: 500 });
-}
 
 async function statistics(bench: Bench) {
   const vm = await bench.vm({ settings: { reservePages: 0 } });
@@ -112,21 +52,6 @@ async function statisticsMeanwhile(bench: Bench, inflate: Completion) {
     vm.machine.advance(10);
   }
   bench.rest(vm, { held: inflate.kind === "never" ? 0 : 400, memoryShort: true });
-}
-
-async function restart(bench: Bench, machine: Machine = {}) {
-  const vm = await bench.vm({ machine });
-  watch(vm, 100);
-  vm.guest.grow(GUEST_FRAMES, 4);
-  vm.machine.setTarget(900);
-  bench.rest(vm, { held: 900 });
-  vm.machine.inject({ name: "needs-reset" });
-  vm.machine.setTarget(400);
-  watch(vm, 2000);
-  bench.rest(vm, { held: 400 });
-  vm.machine.requestStats();
-  vm.machine.setTarget(100);
-  bench.rest(vm, { held: 100 });
 }
 
 async function restartsWithoutEnd(bench: Bench) {
@@ -354,6 +279,8 @@ const table = {
   "a burst": burst,
   "somebody listens to the interrupt": listener,
   stop: stop,
+  ...ringScenarios,
+  ...freePageScenarios,
 } as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;
 
 export type ScenarioName = keyof typeof table;

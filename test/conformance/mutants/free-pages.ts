@@ -1,0 +1,263 @@
+/** Mistakes in hinting, reporting and poison. */
+import type { Mutant } from "./mutant.ts";
+
+const EMBED = "src/embed/balloon.ts";
+const HINTING = "runtime/balloon/hinting.ts";
+const LEDGER = "assembly/ledger.ts";
+const LINK = "runtime/balloon/link.ts";
+const RANGES = "assembly/ranges.ts";
+const REPORTING = "runtime/balloon/reporting.ts";
+
+const POST_HINT = "post(ring, address(first), length << FRAME_SHIFT, IN);";
+const POST_COMMAND = "post(ring, <u64>ptr, COMMAND_BYTES, OUT);";
+const START = 'if (this.state.name === "starting" && core.hint_command(this.state.run) !== 0) {';
+const FILL = "new Uint32Array(memory.buffer, (first >>> 0) * FRAME_BYTES, words).fill(value);";
+
+export const freePageMutants: readonly Mutant[] = [
+  {
+    id: "sends commands of eight bytes",
+    file: RANGES,
+    find: POST_COMMAND,
+    replace: "post(ring, <u64>ptr, 8, OUT);",
+    breaks: "D21-SIZE",
+    scenario: "hinting",
+  },
+  {
+    id: "begins a block with the next run's id",
+    file: HINTING,
+    find: START,
+    replace: START.replace("this.state.run)", "this.state.run + 1)"),
+    breaks: "D21-ID",
+    scenario: "hinting",
+  },
+  {
+    id: "hints without saying for which run",
+    file: HINTING,
+    find: START,
+    replace: 'if (this.state.name === "starting") {',
+    breaks: "D21-START",
+    scenario: "hinting",
+  },
+  {
+    id: "begins every run twice",
+    file: HINTING,
+    find: START,
+    replace:
+      'if (this.state.name === "starting" && core.hint_command(this.state.run) *' +
+      " core.hint_command(this.state.run) !== 0) {",
+    breaks: "D21-ONCE",
+    scenario: "hinting",
+  },
+  {
+    id: "never says that it has no more",
+    file: HINTING,
+    find: 'if (this.state.name === "ending" && core.hint_command(COMMAND_STOP) !== 0) {',
+    replace: 'if (this.state.name === "ending") {',
+    breaks: "D21-STOP",
+    scenario: "hinting",
+  },
+  {
+    id: "never hints",
+    file: HINTING,
+    find: '} else if (state.name === "idle" || state.run !== command) {',
+    replace: "} else if (command < 0) {",
+    breaks: "D22",
+    scenario: "hinting",
+  },
+  {
+    id: "hints on though the host has said STOP",
+    file: HINTING,
+    find: "} else if (command === COMMAND_STOP) {",
+    replace: '} else if (command === COMMAND_STOP) {\n      if (state.name !== "idle") return;',
+    breaks: "D22-STOP",
+    scenario: "hinting, paused",
+  },
+  {
+    id: "marks hinted pages that came back",
+    file: RANGES,
+    find: "for (; id >= 0; id = take(ring)) taken += 1;",
+    replace: `for (; id >= 0; id = take(ring)) {
+    taken += 1;
+    store<u32>(<usize>load<u64>(ring.descriptorPtr + ((<usize>id) << 4)), 0);
+  }`,
+    breaks: "D24",
+    scenario: "hinting",
+  },
+  {
+    id: "gives hinted pages to the guest as soon as the host has seen them",
+    file: HINTING,
+    find: 'this.state = { name: "ended", run: this.state.run };',
+    replace:
+      'this.state = { name: "ended", run: this.state.run };\n' + "      core.hint_release();",
+    breaks: "B-HINT-KEEP",
+    scenario: "hinting",
+  },
+  {
+    id: "keeps hinted pages for ever",
+    file: HINTING,
+    find: "core.hint_release();",
+    replace: "",
+    breaks: "B-HINT-BACK",
+    scenario: "hinting",
+  },
+  {
+    id: "remembers the id of a run that is done",
+    file: HINTING,
+    find: '    } else if (state.name === "idle" || state.run !== command) {',
+    replace:
+      "    } else if ((this as { last?: number }).last !== command) {\n" +
+      "      (this as { last?: number }).last = command;",
+    breaks: "B-HINT-AGAIN",
+    scenario: "hinting, the same id for every run",
+  },
+  {
+    id: "accepts PAGE_POISON and fills nothing",
+    file: RANGES,
+    find: "if (poisoned) fill(first, length, poison);",
+    replace: "if (poisoned && length == 0) fill(first, length, poison);",
+    breaks: "D2",
+    scenario: "poison",
+  },
+  {
+    id: "fills half of what comes back",
+    file: EMBED,
+    find: FILL,
+    replace: FILL.replace(
+      ".fill(value);",
+      ".forEach((_, word, all) => { if (word % 2 === 0) all[word] = value; });",
+    ),
+    breaks: "D25",
+    scenario: "poison",
+  },
+  {
+    id: "tells nobody what it fills pages with",
+    file: LINK,
+    find: "this.transport.writeConfig(BALLOON_CONFIG.poisonVal, poison);",
+    replace: "",
+    breaks: "D25-SET",
+    scenario: "poison",
+  },
+  {
+    id: "changes its mind on what it fills pages with",
+    file: LINK,
+    find: "if (settings.actualAtStart) this.writeActual(0);",
+    replace: `if (settings.actualAtStart) this.writeActual(0);
+        if (this.has(BALLOON_FEATURE.PAGE_POISON)) this.settlePoison();`,
+    breaks: "D25-KEEP",
+    scenario: "poison",
+  },
+  {
+    id: "reports pages that it did not fill",
+    file: RANGES,
+    find: "    initialise(first, runLength);\n    reportFrames(first, runLength);",
+    replace: "    reportFrames(first, runLength);",
+    breaks: "D26",
+    scenario: "reporting, poison",
+  },
+  {
+    id: "lets the guest use pages whose report is on its way",
+    file: LEDGER,
+    find: "  move(first, length, FREE, REPORTING);",
+    replace: "",
+    and: [{ file: LEDGER, find: "  move(first, length, REPORTING, FREE);", replace: "" }],
+    breaks: "D27",
+    scenario: "reporting, slow",
+  },
+  {
+    id: "forgets what it has reported",
+    file: LEDGER,
+    find: "  move(first, length, FREE, REPORTING);",
+    replace: "",
+    and: [{ file: LEDGER, find: "  move(first, length, REPORTING, FREE);", replace: "" }],
+    breaks: "Q-RANGE-TWICE",
+    scenario: "reporting",
+  },
+  {
+    id: "reports a block in halves",
+    file: RANGES,
+    find: `    writeEntry(ring, table, ranges, first);
+    store<u32>(runs + ((<usize>ranges) << 3), first);
+    store<u32>(runs + ((<usize>ranges) << 3), runLength, 4);
+    frames += runLength;
+    ranges += 1;`,
+    replace: `    const whole = runLength;
+    for (let part: u32 = 0; part < 2; part++) {
+      const half = first + part * (whole >> 1);
+      writeEntry(ring, table, ranges, half);
+      store<u32>(table + ((<usize>ranges) << DESCRIPTOR_SHIFT), whole << 11, 8);
+      store<u32>(runs + ((<usize>ranges) << 3), half);
+      store<u32>(runs + ((<usize>ranges) << 3), whole >> 1, 4);
+      ranges += 1;
+    }
+    frames += whole;`,
+    and: [
+      {
+        file: RANGES,
+        find: "const RANGE_BLOCKS: u32 = 2;",
+        replace: "const RANGE_BLOCKS: u32 = 1;",
+      },
+    ],
+    breaks: "D28",
+    scenario: "reporting",
+  },
+  {
+    id: "reports what is free over and over",
+    file: LEDGER,
+    find: "for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(freshPtr, block);",
+    replace: "assert(end != NONE);",
+    breaks: "B-REPORT-ONCE",
+    scenario: "reporting, a bounded pace",
+  },
+  {
+    id: "reports all that is free at once",
+    file: REPORTING,
+    find: "this.isAnswered ? this.left : BLOCK_FRAMES",
+    replace: "this.isAnswered ? 0x7fff_ffff : BLOCK_FRAMES",
+    breaks: "B-REPORT-PACE",
+    scenario: "reporting, a bounded pace",
+  },
+  {
+    id: "makes reports device-readable",
+    file: RANGES,
+    find: "post(ring, address(load<u32>(runs)), frames << FRAME_SHIFT, IN);",
+    replace: "post(ring, address(load<u32>(runs)), frames << FRAME_SHIFT, OUT);",
+    breaks: "Q-REPORT-WRITABLE",
+    scenario: "reporting",
+  },
+  {
+    id: "gives a hint's length less one",
+    file: RANGES,
+    find: POST_HINT,
+    replace: "post(ring, address(first), (length << FRAME_SHIFT) - 1, IN);",
+    breaks: "Q-RANGE-ALIGN",
+    scenario: "hinting",
+  },
+  {
+    id: "hints four frames too high",
+    file: RANGES,
+    find: POST_HINT,
+    replace: "post(ring, address(first + 4), length << FRAME_SHIFT, IN);",
+    breaks: "Q-RANGE-MEMORY",
+    scenario: "hinting, all there is",
+  },
+  {
+    id: "hints what is in the balloon",
+    file: LEDGER,
+    find: "moveInBlock(first, length, FREE, HINTED);",
+    replace: "moveInBlock(first, length, HELD, HINTED);",
+    and: [
+      {
+        file: RANGES,
+        find: "  findToInflate,\n  findToReport,",
+        replace: "  findToDeflate,\n  findToReport,",
+      },
+      {
+        file: RANGES,
+        find: "const first = findToInflate(",
+        replace: "const first = findToDeflate(",
+      },
+    ],
+    breaks: "Q-RANGE-HELD",
+    scenario: "hinting, a guest and a host in need",
+  },
+];
