@@ -82,7 +82,7 @@ describe.each(QEMU_PLACES)("qemu $arch $machine", ({ arch, machine }) => {
   });
 });
 
-it("an idle guest needs no processor, with and without a balloon full of pages", async (context) => {
+it("an idle guest needs no processor, with an empty balloon or a full one", async (context) => {
   const memoryBytes = 64 * MIB;
   const guests = await Promise.all(
     QEMU_PLACES.map((place) => qemuGuest(context, { ...place, memoryBytes })),

@@ -1,8 +1,9 @@
 /**
- * The real guest on QEMU's own balloon: both architectures, both kinds of PC, small and large memory.
+ * The real guest on QEMU's own balloon: both architectures, both kinds of PC, small and large
+ * memory.
  *
- * It must not ask the guest where the host can be asked. Invariant: after every step the workload has
- * verified every byte it owns, so a page that was given away while in use does not go unseen.
+ * It must not ask the guest where the host can be asked. Invariant: after every step the workload
+ * has verified every byte it owns, so a page that was given away while in use does not go unseen.
  */
 import { describe, expect, it } from "vitest";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
@@ -29,7 +30,10 @@ const AT_WORK = 1 | 2 | 4 | 8;
 const PAGE = 4096;
 /** The first frame that 32 bits of address do not reach. */
 const FRAME_4GIB = 0x10_0000;
-/** NOTIFY_ON_EMPTY, ANY_LAYOUT and UNUSED (virtio 1.3, 6.3): a modern interface does not show them. */
+/**
+ * NOTIFY_ON_EMPTY, ANY_LAYOUT and UNUSED (virtio 1.3, 6.3): a modern interface does not show
+ * them.
+ */
 const LEGACY_ONLY = (1n << 24n) | (1n << 27n) | (1n << 30n);
 /** The engine's heap may grow by so much during a test. */
 const SLACK = MIB;

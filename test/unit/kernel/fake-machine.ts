@@ -2,9 +2,9 @@
  * A kernel's machine in this process: the real core over a wasm memory, the reference device, two
  * serial ports and a virtual clock.
  *
- * It must be stricter than the boot code: frames are filled only while the ledger says that they are
- * in use, the channel carries whole lines of ASCII, and no wait is for nothing. Invariant: what the
- * boot code forbids throws here.
+ * It must be stricter than the boot code: frames are filled only while the ledger says that they
+ * are in use, the channel carries whole lines of ASCII, and no wait is for nothing. Invariant: what
+ * the boot code forbids throws here.
  */
 import type { CoreExports } from "../../../runtime/core.ts";
 import type { Width } from "../../../runtime/hal.ts";
@@ -20,7 +20,7 @@ const FRAME = 4096;
 const WASM_PAGE = 65536;
 const USED = 1;
 const CALL_FRAMES_MAX = 0x10000;
-/** The line that the reference device's interrupt is wired to. */
+/** The reference device's interrupt is seen by its pending state, not by a line. */
 const NO_LINES = 0;
 const COM2_LINE = 3;
 /** Waits that bring nothing about: past this, the guest hangs. */
