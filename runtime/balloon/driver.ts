@@ -298,7 +298,9 @@ export class BalloonDriver {
     const error = new BallonetError({
       code: "device-failed",
       what: this.transport.name,
-      seen: `DEVICE_NEEDS_RESET, or a queue that will not reset, for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
+      seen:
+        `DEVICE_NEEDS_RESET, or a queue that will not reset, ` +
+        `for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
       todo: "look into the host's log for what the device did not like",
     });
     if (this.restarts > RESTARTS_MAX) throw error;

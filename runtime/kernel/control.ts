@@ -48,7 +48,7 @@ export interface ControlServerOptions {
 
 export class ControlServer {
   private readonly options: ControlServerOptions;
-  /** The line so far, in pieces: joining each one at once would copy a long line again and again. */
+  /** The line so far, in pieces: joining each at once would copy a long line again and again. */
   private parts: string[] = [];
   private length = 0;
 

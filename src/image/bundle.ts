@@ -22,9 +22,9 @@ export async function bundleGuest(entry: string): Promise<string> {
       platform: "neutral",
       charset: "utf8",
       legalComments: "none",
-      // The engine keeps the text of every function, and of every one around it: what is longer than
-      // it must be costs memory in the guest several times over. Functions keep their names, for
-      // stack traces, and lines are short, so that a line number says something.
+      // The engine keeps the text of every function, and of every one around it: what is longer
+      // than it must be costs memory in the guest several times over. Functions keep their names,
+      // for stack traces, and lines are short, so that a line number says something.
       minify: true,
       keepNames: true,
       lineLimit: LINE_CHARS,

@@ -55,8 +55,8 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "makes heads available that the table does not have",
     file: SPLIT,
-    find: "(ring.size - 1))) << 1), <u16>id, 4);",
-    replace: "(ring.size - 1))) << 1), <u16>(id + ring.size), 4);",
+    find: "<u16>head, 4);",
+    replace: "<u16>(head + ring.size), 4);",
     breaks: "R-HEAD-RANGE",
     scenario: "several targets",
   },
