@@ -79,7 +79,8 @@ function reportBuffer(ring: Ring, want: u32): u32 {
   const id = ring.firstFree;
   const table = tableOf(id);
   const runs = rangeRunsOf(id);
-  const most: u32 = (ring.features & INDIRECT) != 0 ? RANGES_MAX : 1;
+  // A table is no longer than its queue (virtio 1.3, 2.7.5.3.1).
+  const most: u32 = (ring.features & INDIRECT) != 0 ? min(RANGES_MAX, ring.size) : 1;
   let frames: u32 = 0;
   let ranges: u32 = 0;
   while (ranges < most && want - frames >= BLOCK_FRAMES) {

@@ -243,6 +243,7 @@ export const freePageScenarios = {
   "hinting, a guest and a host in need": hintingAndNeed,
   "hinting, a device that asks for a reset": hintingAndReset,
   reporting: (bench: Bench) => reporting(bench),
+  "reporting, rings of two": (bench: Bench) => reporting(bench, { ringSize: 2 }),
   "reporting, no indirect tables": (bench: Bench) => reporting(bench, direct),
   "reporting, packed rings": (bench: Bench) => reporting(bench, packed),
   "reporting, all that rings can be": (bench: Bench) => reporting(bench, everyRing),

@@ -201,6 +201,14 @@ export const freePageMutants: readonly Mutant[] = [
     scenario: "reporting",
   },
   {
+    id: "makes indirect tables longer than their queue",
+    file: RANGES,
+    find: "min(RANGES_MAX, ring.size)",
+    replace: "RANGES_MAX",
+    breaks: "R-CHAIN-LENGTH",
+    scenario: "reporting, rings of two",
+  },
+  {
     id: "reports what is free over and over",
     file: LEDGER,
     find: "for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(freshPtr, block);",
