@@ -73,7 +73,10 @@ export interface Balloon extends AsyncDisposable {
    * never.
    */
   step(): number | undefined;
-  /** The device raised its interrupt: acknowledges it and steps. False: it was another device's. */
+  /**
+   * The device raised its interrupt: acknowledges it and steps. False: it was another device's. May
+   * be called from within the Hal, amid an access of the driver's: it is then taken up after it.
+   */
   interrupt(): boolean;
   /**
    * Steps by itself until the signal aborts or the balloon stops; interrupts still come by
@@ -163,6 +166,8 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
 
 /** Rounds of asking the balloon for memory before a guest's allocation fails. */
 const SHORTAGE_ROUNDS = 4;
+/** Interrupts taken up in one step before the caller gets its thread back. */
+const INTERRUPTS_MAX = 64;
 /** Waiting longer than this in one piece would hide a clock that stands still. */
 const SLEEP_MOST_MS = 1000;
 
@@ -173,6 +178,9 @@ class EmbeddedBalloon implements Balloon {
   private readonly driver: BalloonDriver;
   private readonly frames: Frames;
   private nextMs: number | undefined;
+  /** A device may interrupt amid one of the driver's own accesses: that is taken up afterwards. */
+  private isStepping = false;
+  private isInterrupted = false;
   private wake: () => void = () => {};
 
   constructor(hal: Hal, core: CoreExports, driver: BalloonDriver) {
@@ -193,11 +201,28 @@ class EmbeddedBalloon implements Balloon {
   }
 
   step(): number | undefined {
-    this.nextMs = this.driver.step();
-    return this.nextMs;
+    if (this.isStepping) return this.nextMs;
+    this.isStepping = true;
+    try {
+      for (let round = 0; round < INTERRUPTS_MAX; round++) {
+        this.nextMs = this.driver.step();
+        if (!this.isInterrupted) return this.nextMs;
+        this.isInterrupted = false;
+        this.driver.interrupt();
+      }
+      // A device that interrupts without end must not keep the VM from everything else.
+      this.nextMs = this.hal.now();
+      return this.nextMs;
+    } finally {
+      this.isStepping = false;
+    }
   }
 
   interrupt(): boolean {
+    if (this.isStepping) {
+      this.isInterrupted = true;
+      return true;
+    }
     const ours = this.driver.interrupt();
     if (ours) this.step();
     this.wake();

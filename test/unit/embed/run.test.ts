@@ -110,6 +110,24 @@ describe("run", () => {
   });
 });
 
+describe("an interrupt amid the driver's own access", () => {
+  it("is taken up after it: a target is reached by interrupts alone", async () => {
+    const { machine, balloon } = await running();
+    const answers: boolean[] = [];
+    machine.onInterrupt = () => {
+      answers.push(balloon.interrupt());
+    };
+    for (const pages of [700, 3, 0]) {
+      machine.setTarget(pages);
+      expect(machine.heldPages).toBe(pages);
+      expect(machine.actual).toBe(pages);
+    }
+    expect(answers.length).toBeGreaterThan(3);
+    expect(answers).not.toContain(false);
+    expect(machine.check()).toEqual([]);
+  });
+});
+
 describe("stop", () => {
   it("may be asked for twice, and takes no more steps afterwards", async () => {
     const { machine, balloon } = await running();
