@@ -329,7 +329,9 @@ export class BalloonDriver {
       if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)
         this.link.resetInflateq(view.nowMs);
     } else if (goal > bound && this.link.canInflate && !this.link.hasUntold) {
-      const posted = this.core.balloon_inflate(Math.min(goal - bound, atMostPages));
+      const want = Math.min(goal - bound, atMostPages);
+      if (this.options.settings.reportFirst && this.link.reportsAhead(want, view.nowMs)) return;
+      const posted = this.core.balloon_inflate(want);
       if (posted > 0) this.outlook.noteInflate(view.nowMs);
     }
   }

@@ -195,6 +195,14 @@ export class Link {
     return againMs;
   }
 
+  /** Whether an inflate of so many pages should wait for reports that were sent ahead of it. */
+  reportsAhead(pages: number, now: number): boolean {
+    if (this.queues.indices[REPORTQ] === undefined) return false;
+    const waits = this.reporting.ahead(pages, now);
+    this.publish(REPORTQ);
+    return waits;
+  }
+
   /** False while the inflateq is being reset: it takes no buffers. */
   get canInflate(): boolean {
     return this.resettingSinceMs === undefined;

@@ -8,13 +8,16 @@
  * the feature and answer nothing, and a page may not be used again before its report is
  * acknowledged.
  *
- * Invariant: over any time, no more is reported than the rate allows, plus one portion.
+ * Invariant: over any time, no more is reported than the rate allows, plus one portion, and plus
+ * what the host itself has asked for.
  */
 import { type CoreExports, REPORTQ } from "../core.ts";
 
 /** How often a portion may be sent: seldom enough to batch, often enough to seem at once. */
 const PORTION_MS = 250;
 const BLOCK_FRAMES = 512;
+/** How long an inflate waits for the reports that were sent ahead of it. */
+const AHEAD_MS = 500;
 
 export class Reporting {
   reportedFrames = 0;
@@ -23,6 +26,7 @@ export class Reporting {
   private left = 0;
   private refillAtMs = 0;
   private isAnswered = false;
+  private aheadAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(core: CoreExports, pagesPerSecond: number) {
     this.core = core;
@@ -37,6 +41,19 @@ export class Reporting {
   /** So many frames came back. */
   settled(frames: number): void {
     if (frames > 0) this.isAnswered = true;
+  }
+
+  /**
+   * Reports up to `want` frames at once, because they are about to be inflated: the host has its
+   * memory back by a call for each block, long before it has been told of each page.
+   * @returns whether the inflate should wait for them to come back.
+   */
+  ahead(want: number, now: number): boolean {
+    if (!this.isAnswered) return false;
+    const posted = this.core.report_post(want);
+    this.reportedFrames += posted;
+    if (posted > 0) this.aheadAtMs = now;
+    return this.core.queue_buffers_in_flight(REPORTQ) > 0 && now < this.aheadAtMs + AHEAD_MS;
   }
 
   /** Posts what the rate allows; answers when it will allow more, if more was wanted. */

@@ -36,6 +36,8 @@ export interface DriverSettings {
   readonly poison: number | undefined;
   /** Free pages that are reported to the host in one second, at most. */
   readonly reportPagesPerSecond: number;
+  /** Whether free blocks that are about to be inflated are reported first, where that is negotiated. */
+  readonly reportFirst: boolean;
   /** Seed of the back-off's jitter. */
   readonly seed: number;
 }
@@ -79,6 +81,7 @@ const BALLONET: DriverSettings = {
   newerStatistics: false,
   poison: undefined,
   reportPagesPerSecond: REPORT_PAGES_PER_SECOND,
+  reportFirst: true,
   seed: 1,
 };
 
@@ -100,6 +103,7 @@ const PERSONAS = {
       FEATURE.RING_RESET,
     ],
     buffersInFlight: 1,
+    reportFirst: false,
     actualAtStart: false,
   },
   /** Balloon/sys/balloon.c: accepts STATS_VQ alone, frees first and tells last, 512 PFNs. */
@@ -109,6 +113,7 @@ const PERSONAS = {
     accept: [BALLOON_FEATURE.STATS_VQ],
     deflateMode: "use-first",
     buffersInFlight: 1,
+    reportFirst: false,
     pfnsPerBuffer: 512,
     actualAtStart: false,
   },
@@ -118,6 +123,7 @@ const PERSONAS = {
     persona: "freebsd",
     accept: [FEATURE.EVENT_IDX],
     buffersInFlight: 1,
+    reportFirst: false,
     actualAtStart: false,
   },
 } as const satisfies Record<string, DriverSettings>;

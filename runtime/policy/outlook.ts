@@ -73,7 +73,8 @@ export class Outlook {
       heldPages: counts.held,
       inflatingPages: counts.inflating,
       deflatingPages: this.core.queue_pages_in_flight(DEFLATEQ),
-      freePages: counts.free,
+      // What is being reported is free again in a moment.
+      freePages: counts.free + counts.reporting,
       totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
       reservePages: this.reservePages,
       lastInflateMs: this.lastInflateMs,

@@ -43,6 +43,52 @@ describe("free page reporting", () => {
   });
 });
 
+describe("reporting ahead of an inflate", () => {
+  it("gives blocks back first, then tells of each page", async () => {
+    const vm = await createTestVm({
+      frames: FRAMES,
+      machine: {
+        offer: { pageReporting: true },
+        completion: { reporting: { kind: "late", ms: 1 }, inflate: { kind: "late", ms: 1 } },
+      },
+    });
+    expect(vm.guest.grow(GUEST_FRAMES, 1)).toBe(GUEST_FRAMES);
+    vm.settle();
+    vm.machine.advance(LONG_MS);
+    vm.settle();
+    expect(vm.guest.grow(4000, 2)).toBe(4000);
+    expect(vm.guest.shrink(4000)).toBe(0);
+    const before = vm.machine.reportedPages.pages;
+    vm.machine.setTarget(5000);
+    vm.balloon.interrupt();
+    expect(vm.balloon.counts().inflating).toBe(0);
+    expect(
+      vm.machine.reportedPages.pages + vm.machine.reportedPages.inFlight - before,
+    ).toBeGreaterThan(2000);
+    vm.settle();
+    expect(vm.machine.actual).toBe(5000);
+    expect(vm.guest.verify()).toBe(0);
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
+  it("does not wait for ever", async () => {
+    const vm = await createTestVm({ frames: FRAMES, machine: { offer: { pageReporting: true } } });
+    vm.settle();
+    vm.machine.advance(LONG_MS);
+    vm.settle();
+    expect(vm.guest.grow(4000, 2)).toBe(4000);
+    expect(vm.guest.shrink(4000)).toBe(0);
+    vm.machine.inject({ name: "queue-hangs", queue: 4 });
+    vm.machine.setTarget(2000);
+    vm.balloon.interrupt();
+    expect(vm.balloon.counts().inflating).toBe(0);
+    vm.machine.advance(2000);
+    vm.settle();
+    expect(vm.machine.actual).toBe(2000);
+  });
+});
+
 describe("free page hinting", () => {
   it("hands free pages over until the host is done, run after run", async () => {
     const vm = await createTestVm({ frames: FRAMES, machine: { offer: { freePageHint: true } } });
