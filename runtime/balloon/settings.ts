@@ -36,7 +36,7 @@ export interface DriverSettings {
   readonly poison: number | undefined;
   /** Free pages that are reported to the host in one second, at most. */
   readonly reportPagesPerSecond: number;
-  /** Whether free blocks that are about to be inflated are reported first, where it is negotiated. */
+  /** Whether free blocks about to be inflated are reported first, where that is negotiated. */
   readonly reportFirst: boolean;
   /** Seed of the back-off's jitter. */
   readonly seed: number;
