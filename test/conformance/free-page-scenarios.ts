@@ -122,6 +122,21 @@ async function hintingAndNeed(bench: Bench) {
   bench.rest(vm, { held: 1200 });
 }
 
+/** A host that loses patience and names a new run before the old one is done. */
+async function hintingAnew(bench: Bench) {
+  const vm = await bench.vm({ machine: { offer: { freePageHint: true } } });
+  vm.guest.grow(GUEST_FRAMES, 1);
+  for (let run = 1; run < 4; run++) {
+    vm.machine.startHinting();
+    bench.rest(vm, { held: 0 });
+    handedOver(bench, vm, FRAMES - GUEST_FRAMES - RESERVE);
+    const { starts, stops } = vm.machine.hinting;
+    const good = starts === run && stops === run;
+    bench.owes("B-HINT-AGAIN", good, `${starts} starts, ${stops} stops after run ${run}`);
+  }
+  doneHinting(bench, vm);
+}
+
 /** A device that wants a reset amid a run gets its run's pages taken away. */
 async function hintingAndReset(bench: Bench) {
   const vm = await bench.vm({ machine: { offer: { freePageHint: true } } });
@@ -238,6 +253,7 @@ export const freePageScenarios = {
   "hinting, buffers in order": (bench: Bench) =>
     hinting(bench, { offer: { inOrder: true }, completion: { freePage: late } }),
   "hinting, the same id for every run": hintingAgain,
+  "hinting, a new id without DONE": hintingAnew,
   "hinting, paused": hintingPaused,
   "hinting, all there is": hintingAll,
   "hinting, a guest and a host in need": hintingAndNeed,
