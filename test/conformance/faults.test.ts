@@ -108,6 +108,23 @@ describe("a used ring that lies", () => {
     guestGoesOn(vm);
   });
 
+  const otherRings = [{ packed: true }, { inOrder: true }, { packed: true, inOrder: true }];
+  const ids = ["used-id-out-of-range", "used-id-not-in-flight"] as const;
+  it.each(otherRings.flatMap((offer) => ids.map((name) => ({ name, offer }))))(
+    "$name, $offer: the same",
+    async ({ name, offer }) => {
+      const vm = await runningVm({ completion: late, offer });
+      vm.machine.inject({ name });
+      vm.machine.setTarget(1200);
+      watch(vm, 200);
+      const { state, lastError } = vm.balloon.status();
+      expect({ state, code: lastError?.code }).toEqual({ state: "failed", code: "device-lied" });
+      expect(lastError?.message).toMatch(lies[name]?.words ?? /^$/);
+      expect(hasFailed(vm.machine)).toBe(true);
+      guestGoesOn(vm);
+    },
+  );
+
   it("on the deflate queue: the same", async () => {
     const vm = await runningVm({ completion: late });
     vm.machine.inject({ name: "used-id-out-of-range", queue: 1 });
