@@ -64,6 +64,7 @@ function ring(queue: u32): Ring {
 export function queue_open(queue: u32, size: u32, features: u32, alignment: u32): void {
   assert(size <= arena.queueSizeMax());
   open(ring(queue), arena.ringMemory(queue), size, arena.idsOf(queue), features, alignment);
+  ranges.opened(queue);
 }
 export function queue_descriptor_area(queue: u32): usize {
   return ring(queue).descriptorPtr;

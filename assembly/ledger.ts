@@ -49,6 +49,8 @@ let partFreePtr: usize = 0;
 let wholeHeldPtr: usize = 0;
 let partHeldPtr: usize = 0;
 let freshPtr: usize = 0;
+/** Only who reports pays for knowing what is fresh. */
+let isFreshKnown: bool = false;
 let countsPtr: usize = 0;
 /** The block that is being taken whole, so that an interrupted one is finished first. */
 let openFree: u32 = NONE;
@@ -82,6 +84,7 @@ export function openLedger(ptr: usize, frameCount: u32): void {
   partHeldPtr = wholeHeldPtr + summary;
   freshPtr = partHeldPtr + summary;
   countsPtr = freshPtr + summary;
+  isFreshKnown = false;
   openFree = NONE;
   openHeld = NONE;
   runLength = 0;
@@ -148,9 +151,9 @@ function tally(state: u32, block: u32, delta: i32): void {
   const ptr = tallyPtr + ((<usize>block) << 2);
   if (state == HELD) addTally(ptr + 2, wholeHeldPtr, partHeldPtr, block, delta);
   if (state != FREE) return;
-  if (<u32>load<u16>(ptr) == BLOCK_FRAMES) remove(freshPtr, block);
+  if (isFreshKnown && <u32>load<u16>(ptr) == BLOCK_FRAMES) remove(freshPtr, block);
   addTally(ptr, wholeFreePtr, partFreePtr, block, delta);
-  if (<u32>load<u16>(ptr) == BLOCK_FRAMES) insert(freshPtr, block);
+  if (isFreshKnown && <u32>load<u16>(ptr) == BLOCK_FRAMES) insert(freshPtr, block);
 }
 
 /** The one place that changes states: checks and writes sixteen frames at a time, in one block. */
@@ -249,6 +252,17 @@ export function findToInflate(want: u32, most: u32): u32 {
 /** A run of held frames to deflate. */
 export function findToDeflate(want: u32, most: u32): u32 {
   return findForBalloon(HELD, want, most);
+}
+
+/** From now on it is known which blocks are fresh; all that are whole and free are, to begin. */
+export function knowFresh(): void {
+  const blocks = blocksOf(frames);
+  isFreshKnown = true;
+  memory.fill(freshPtr, 0, summaryBytes(blocks));
+  for (let block: u32 = 0; block < blocks; block++) {
+    const free = <u32>load<u16>(tallyPtr + ((<usize>block) << 2));
+    if (free == BLOCK_FRAMES) insert(freshPtr, block);
+  }
 }
 
 /** Up to `most` whole free blocks, in one run, that the host was not told of; sets runLength. */
@@ -353,6 +367,7 @@ function reclaimState(state: u32): void {
  * from then on the device uses no memory of the driver (virtio 1.3, 2.1.2 and 2.4).
  */
 export function reclaim(): void {
+  isFreshKnown = false;
   for (let state = INFLATING; state < STATES; state++) reclaimState(state);
 }
 

@@ -22,6 +22,7 @@ import {
   findToInflate,
   findToReport,
   hint as hintFrames,
+  knowFresh,
   reported,
   report as reportFrames,
   runLength,
@@ -53,6 +54,11 @@ export function clearPoison(): void {
 /** What has to be done to frames that the host may have changed (virtio 1.3, 5.5.6.6.1). */
 export function initialise(first: u32, length: u32): void {
   if (poisoned) fill(first, length, poison);
+}
+
+/** A queue was opened: from the reporting queue on, what was not reported yet has to be known. */
+export function opened(queue: u32): void {
+  if (queue == REPORTQ) knowFresh();
 }
 
 function address(pfn: u32): u64 {
