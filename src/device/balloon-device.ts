@@ -77,6 +77,7 @@ export class BalloonDevice {
       lending,
       hinting: this.hinting,
       poison,
+      deflatesWait: () => (this.queueOf("deflate")?.ring?.waiting ?? 0) > 0,
       onNegotiated: (features) => this.assign(features),
       onReset: () => this.reset(),
     });

@@ -44,6 +44,8 @@ export interface BalloonParts {
   readonly lending: Lending;
   readonly hinting: Hinting;
   readonly poison: PoisonWatch;
+  /** Whether deflates were made available that the device has not taken. */
+  deflatesWait(): boolean;
   /** Features are settled. */
   onNegotiated(features: bigint): void;
   onReset(): void;
@@ -63,7 +65,8 @@ export class Balloon implements DeviceType {
   private readonly requests = new Map<Taken, Request>();
   private readonly offered: bigint;
   private features = 0n;
-  private lastReadTarget = 0;
+  /** The lowest num_pages that a deflate which was not taken yet can have been posted under. */
+  private lowestTarget = 0;
 
   constructor(context: Context, parts: BalloonParts) {
     this.context = context;
@@ -104,7 +107,7 @@ export class Balloon implements DeviceType {
     lending.reset();
     this.actualWatch.reset();
     this.features = 0n;
-    this.lastReadTarget = 0;
+    this.lowestTarget = 0;
     if (this.habits.actualAfterReset === "zero") this.actual = 0;
     this.parts.onReset();
   }
@@ -112,7 +115,7 @@ export class Balloon implements DeviceType {
   readConfig(offset: number): number {
     switch (offset) {
       case CONFIG.numPages:
-        this.lastReadTarget = this.numPages;
+        this.noteTargetRead();
         return this.numPages;
       case CONFIG.actual:
         return this.actual >>> 0;
@@ -344,10 +347,17 @@ export class Balloon implements DeviceType {
     this.context.judge.breach(rule, seen, entry === undefined ? [] : [entry]);
   }
 
+  /** What still waits was posted before the driver read this, and it cannot take it back. */
+  private noteTargetRead(): void {
+    const { numPages } = this;
+    const waits = this.parts.deflatesWait();
+    this.lowestTarget = waits ? Math.min(this.lowestTarget, numPages) : numPages;
+  }
+
   private judgeTarget(taken: Taken, pages: number): void {
     if (this.deflateOnOom) return;
     const left = this.pages.count("held");
-    const target = Math.min(this.numPages, this.lastReadTarget);
+    const target = Math.min(this.numPages, this.lowestTarget);
     if (left >= target) return;
     const seen = `${pages} pages are taken back, ${left} are left, num_pages is ${target}`;
     this.context.judge.breach("D7", seen, [taken.entry]);
