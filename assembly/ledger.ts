@@ -37,7 +37,7 @@ export const STATES: u32 = 8;
 
 /** A block is what one huge page of the host covers: 512 frames, 2 MiB. */
 export const BLOCK_FRAMES: u32 = 512;
-const BLOCK_SHIFT: u32 = 9;
+export const BLOCK_SHIFT: u32 = 9;
 const WORD_FRAMES: u32 = 16;
 const NIBBLES: u64 = 0x1111_1111_1111_1111;
 

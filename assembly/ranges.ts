@@ -19,6 +19,7 @@ import {
 import { fill } from "./hal";
 import {
   BLOCK_FRAMES,
+  BLOCK_SHIFT,
   findToInflate,
   findToReport,
   hint as hintFrames,
@@ -32,7 +33,6 @@ import { post, take } from "./ring/virtqueue";
 import { NONE } from "./summary";
 
 const FRAME_SHIFT: u32 = 12;
-const BLOCK_SHIFT: u32 = 9;
 const DESCRIPTOR_SHIFT: u32 = 4;
 const NEXT: u32 = 1;
 /** One range covers at most 4 MiB, the largest block that other drivers send. */

@@ -117,8 +117,8 @@ export class Link {
         if (this.queues.indices[STATSQ] !== undefined) this.postStatistics();
         this.settlePoison();
       },
-      afterDriverOk: (negotiation: Negotiation) => {
-        if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.STATS_VQ)) this.publish(STATSQ);
+      afterDriverOk: () => {
+        this.publish(STATSQ);
         if (settings.actualAtStart) this.writeActual(0);
       },
       ...(onStep && { onStep }),

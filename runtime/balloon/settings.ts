@@ -7,7 +7,7 @@
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import { BALLOON_FEATURE, FEATURE } from "../virtio/constants.ts";
-import { DEFLATE_MODES, type DeflateMode } from "./deflate.ts";
+import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
 
 export interface DriverSettings {
   /** Whose manners these are; for people. */
@@ -166,9 +166,8 @@ export function makeSettings(input: SettingsInput = {}): DriverSettings {
     ...Object.fromEntries(given),
     accept: acceptance(base.accept, mustTellHost),
   };
-  if (!DEFLATE_MODES.includes(settings.deflateMode)) {
-    throw bad("deflate mode", settings.deflateMode, `choose one of ${DEFLATE_MODES.join(", ")}`);
-  }
+  // Whether MUST_TELL_HOST forbids the mode is known only once features are negotiated.
+  checkDeflateMode(settings.deflateMode, false);
   checkInteger("queueSizeMax", settings.queueSizeMax, 2, QUEUE_SIZE_LIMIT);
   checkInteger("buffersInFlight", settings.buffersInFlight, 1, BUFFERS_LIMIT);
   checkInteger("pfnsPerBuffer", settings.pfnsPerBuffer, 1, PFNS_LIMIT);

@@ -5,6 +5,7 @@
  * 5.5.6.3.1), and without a request only the ten of the specification, which every device knows.
  */
 import { type CoreExports, framesIn } from "../core.ts";
+import { FRAME_BYTES } from "../memory.ts";
 import { STAT } from "../virtio/constants.ts";
 
 /** Bytes (or counts, for the page faults) by tag. Exact up to 2^53. */
@@ -52,8 +53,6 @@ const NEWER_TAGS: Record<keyof NewerStatistics, number> = {
   asyncReclaims: STAT.ASYNC_RECLAIM,
   directReclaims: STAT.DIRECT_RECLAIM,
 };
-
-const FRAME_BYTES = 4096;
 
 /**
  * What the ledger knows: a guest without swap, caches or huge pages of its own. Pages in the

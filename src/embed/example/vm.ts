@@ -5,10 +5,10 @@
  * It must not know which machine the balloon's device lives in: the caller brings a Hal. Invariant:
  * guest program, balloon and device see the same `WebAssembly.Memory`, at the same addresses.
  */
+import { FRAME_BYTES } from "../../../runtime/index.ts";
 import { type Balloon, type BalloonOptions, balloonArenaBytes, createBalloon } from "../balloon.ts";
 import { loadCore } from "../core.ts";
 
-const FRAME_BYTES = 4096;
 const WASM_PAGE_BYTES = 65536;
 
 /** The exports of the guest program (guest.ts). */

@@ -109,8 +109,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "never tells of its first statistics buffer",
     file: LINK,
-    find: "if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.STATS_VQ)) this.publish(STATSQ);",
-    replace: "",
+    find: "this.publish(STATSQ);\n        if (settings.actualAtStart)",
+    replace: "if (settings.actualAtStart)",
     breaks: "D19",
     scenario: "several targets",
   },

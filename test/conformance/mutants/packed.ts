@@ -193,11 +193,6 @@ export const packedMutants: readonly Mutant[] = [
         find: "if (!hasFeature(input.negotiated, bit)) return;",
         replace: "if (!hasFeature(input.offered, bit)) return;",
       },
-      {
-        file: LINK,
-        find: "if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.STATS_VQ)) this.publish(STATSQ);",
-        replace: "this.publish(STATSQ);",
-      },
     ],
     breaks: "G-QUEUE-FEATURE",
     scenario: "features refused twice",
