@@ -124,7 +124,28 @@ function looks({ signal }: { signal?: AbortSignal }): Look[] {
         },
       }),
     ),
+    {
+      name: "QEMU 10",
+      purpose: "the tests of devices with MSI-X, beside an older qemu-system-x86_64",
+      ifMissing: "optional",
+      todo: "run `npm run setup` in a checkout",
+      find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), patience }),
+    },
   ];
+}
+
+/** What the setup has left there: programs to start it with, or the reason why there are none. */
+async function findNewerQemu(options: {
+  folder: string;
+  patience: { signal?: AbortSignal };
+}): Promise<string | undefined> {
+  const { folder, patience } = options;
+  const reason = await readFile(join(folder, "unavailable"), "utf8").catch(() => undefined);
+  if (reason !== undefined) throw new Error(`not to be had: ${reason.trim()}`);
+  const binary = join(folder, "qemu-system-x86_64");
+  if (!(await stat(binary).catch(() => undefined))) return undefined;
+  const { path, version } = await qemuVersion({ arch: "x86_64", binary, ...patience });
+  return `${version}, ${path}`;
 }
 
 function imageLook(root: string, arch: Architecture): Look {

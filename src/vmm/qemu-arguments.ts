@@ -12,7 +12,8 @@
 import { VmmError } from "./errors.ts";
 
 export type QemuArch = "i386" | "x86_64";
-export type QemuMachine = "pc" | "q35" | "microvm";
+/** The newest of a kind, or one version of it: `pc-i440fx-7.2`, `pc-q35-10.0`. */
+export type QemuMachine = "pc" | "q35" | "microvm" | `pc-i440fx-${string}` | `pc-q35-${string}`;
 
 /** What the balloon device offers. An option that is not given is left to QEMU's default. */
 export interface QemuBalloonOptions {

@@ -2,9 +2,15 @@
  * Tools that a test needs of the machine it runs on.
  *
  * Invariant: a tool that is missing skips the test with that reason, and fails it where CI is set:
- * there, everything must have been installed.
+ * there, everything must have been installed. Only QEMU 10 may be lacking even there, when the setup
+ * has left a note that it cannot be had.
  */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
+
+const QEMU_10 = fileURLToPath(new URL("../../build/qemu-10/", import.meta.url));
 
 /** The tool's path. Skips the test, or fails it in CI, when there is none. */
 export function toolOrSkip(context: TestContext, path: string | undefined, tool: string): string {
@@ -13,4 +19,16 @@ export function toolOrSkip(context: TestContext, path: string | undefined, tool:
   if (process.env.CI) throw new Error(reason);
   console.log(`skipped: ${reason}`);
   return context.skip(reason);
+}
+
+/** The program of a QEMU whose balloon has MSI-X; skips the test as `toolOrSkip` where there is none. */
+export function qemu10OrSkip(context: TestContext, arch: "i386" | "x86_64"): string {
+  const program = join(QEMU_10, `qemu-system-${arch}`);
+  const note = join(QEMU_10, "unavailable");
+  if (existsSync(note)) {
+    const reason = `no QEMU 10 on this machine: ${readFileSync(note, "utf8").trim()}`;
+    console.log(`skipped: ${reason}`);
+    return context.skip(reason);
+  }
+  return toolOrSkip(context, existsSync(program) ? program : undefined, "QEMU 10");
 }
