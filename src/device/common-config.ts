@@ -8,20 +8,17 @@
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { Field } from "./fields.ts";
-import { COMMON, FEATURE, NO_VECTOR, PACKED } from "./numbers.ts";
-import { partsOf } from "./ring.ts";
+import { COMMON, FEATURE, NO_VECTOR } from "./numbers.ts";
+import { type AreaKey, judgeAreas, QUEUE_AREAS } from "./queue-areas.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 const ALL_ADDRESSES = 7;
 
-/** The three address fields. */
-const PARTS = [
-  { key: "descAddress", field: "queue_desc", offset: COMMON.queueDesc },
-  { key: "driverAddress", field: "queue_driver", offset: COMMON.queueDriver },
-  { key: "deviceAddress", field: "queue_device", offset: COMMON.queueDevice },
-] as const;
-
-type PartKey = (typeof PARTS)[number]["key"];
+const PLACES: Readonly<Record<AreaKey, number>> = {
+  descAddress: COMMON.queueDesc,
+  driverAddress: COMMON.queueDriver,
+  deviceAddress: COMMON.queueDevice,
+};
 
 export class CommonConfig {
   readonly fields: readonly Field[];
@@ -103,12 +100,12 @@ export class CommonConfig {
   }
 
   private addressFields(): Field[] {
-    return PARTS.flatMap(({ key, field: name, offset }, part) => [
-      field(`${name} (low)`, offset, 4, {
+    return QUEUE_AREAS.flatMap(({ key, name }, part) => [
+      field(`${name} (low)`, PLACES[key], 4, {
         read: () => (this.queue?.[key] ?? 0) % 0x1_0000_0000,
         write: (value) => this.writeAddress(part, key, value, "low"),
       }),
-      field(`${name} (high)`, offset + 4, 4, {
+      field(`${name} (high)`, PLACES[key] + 4, 4, {
         read: () => Math.floor((this.queue?.[key] ?? 0) / 0x1_0000_0000),
         write: (value) => this.writeAddress(part, key, value, "high"),
       }),
@@ -158,8 +155,8 @@ export class CommonConfig {
     queue.size = Math.min(value, offeredSize);
   }
 
-  private writeAddress(part: number, key: PartKey, value: number, half: "low" | "high"): void {
-    const queue = this.settable(PARTS[part]?.field ?? key);
+  private writeAddress(part: number, key: AreaKey, value: number, half: "low" | "high"): void {
+    const queue = this.settable(QUEUE_AREAS[part]?.name ?? key);
     if (queue === undefined) return;
     const was = queue[key];
     if (half === "low") {
@@ -201,45 +198,10 @@ export class CommonConfig {
   }
 
   private judgeParts(queue: DeviceQueue): boolean {
-    const { judge, memory } = this.context;
-    const { name } = queue.options;
-    if (queue.written !== ALL_ADDRESSES) {
-      judge.breach("P-ENABLE-ORDER", `${name} is enabled before its addresses are set`);
-      return false;
-    }
-    let sound = true;
-    const sizes = partsOf(queue.packed, queue.size);
-    for (const [part, { key, field: what }] of PARTS.entries()) {
-      const address = queue[key];
-      const { align, bytes } = sizes[part] as (typeof sizes)[number];
-      if (address % align !== 0) {
-        judge.breach("R-ALIGN", `${name}: ${what} 0x${address.toString(16)}`);
-        sound = false;
-      } else if (!memory.contains(address, bytes)) {
-        judge.breach("R-MEMORY", `${name}: ${what} 0x${address.toString(16)} is beyond memory`);
-        sound = false;
-      }
-    }
-    if (sound) this.judgeZero(queue);
-    return sound;
-  }
-
-  /** What the driver has to clear before: the used ring's head, or a packed queue's descriptors. */
-  private judgeZero(queue: DeviceQueue): void {
-    const { judge, memory } = this.context;
-    const { name } = queue.options;
-    if (!queue.packed) {
-      const used = memory.read32(queue.deviceAddress);
-      if (used === 0) return;
-      judge.breach("R-USED-ZERO", `${name}: flags and idx are 0x${used.toString(16)}`);
-      return;
-    }
-    for (let slot = 0; slot < queue.size; slot += 1) {
-      const flags = memory.read16(queue.descAddress + slot * PACKED.descBytes + 14);
-      if ((flags & (PACKED.avail | PACKED.used)) === 0) continue;
-      judge.breach("R-PACKED-ZERO", `${name}: slot ${slot} has flags 0x${flags.toString(16)}`);
-      return;
-    }
+    if (queue.written === ALL_ADDRESSES) return judgeAreas(this.context, queue);
+    const seen = `${queue.options.name} is enabled before its addresses are set`;
+    this.context.judge.breach("P-ENABLE-ORDER", seen);
+    return false;
   }
 
   private readOnly(name: string, offset: number, width: 1 | 2 | 4, read: () => number): Field {

@@ -6,11 +6,14 @@
  */
 
 import type { AccessHabit } from "./profile.ts";
+import type { RuleId } from "./rules.ts";
 
 export interface Field {
   readonly name: string;
   readonly offset: number;
   readonly width: 1 | 2 | 4;
+  /** The rule that a write in parts breaks, where the field has one of its own. */
+  readonly wholeRule?: RuleId;
   /** Whether the field is there now; without this it always is. */
   exists?(): boolean;
   read(): number;

@@ -13,6 +13,7 @@ import type { PciLook, Profile, UsedLength } from "./profile.ts";
 import { type ProfileName, profiles } from "./profiles.ts";
 import type { QueueNumbering, QueueRole } from "./queue-plan.ts";
 import type { RuleId } from "./rules.ts";
+import type { TransportKind } from "./transport.ts";
 
 /** Width of one access, in bytes. */
 export type AccessWidth = 1 | 2 | 4;
@@ -35,6 +36,8 @@ export type CompletionOption =
 export interface MachineOptions {
   /** The device to be: a name, or values of one's own. Default `strict`. */
   readonly profile?: ProfileName | Profile;
+  /** The way to the device. Default `modern`. */
+  readonly transport?: TransportKind;
   /**
    * The guest's memory: byte 0 of the buffer is physical address 0. It is fetched anew at every
    * access, because a wasm memory that grows gets a new buffer.

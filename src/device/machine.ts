@@ -18,15 +18,13 @@ import {
   type MachineOptions,
   withOptions,
 } from "./machine-options.ts";
-import { neighbours } from "./neighbours.ts";
 import { FEATURE, STATUS } from "./numbers.ts";
-import { PciBus } from "./pci-bus.ts";
 import type { Profile } from "./profile.ts";
 import { Random } from "./random.ts";
 import type { RuleId } from "./rules.ts";
 import { Trace } from "./trace.ts";
+import { type Bus, makeBus } from "./transport.ts";
 import type { VirtioDevice } from "./virtio.ts";
-import { VirtioPci } from "./virtio-pci.ts";
 
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
 export function createMachine(options: MachineOptions): Machine {
@@ -43,7 +41,7 @@ export class Machine {
   private readonly clock = new Clock();
   private readonly faultBox = new FaultBox();
   private readonly device: BalloonDevice;
-  private readonly bus: PciBus;
+  private readonly bus: Bus;
   private readonly accessMs: number;
   private accesses = 0;
   private logLines = 0;
@@ -64,9 +62,7 @@ export class Machine {
     };
     this.device = new BalloonDevice(context, profile, options, this.faultBox);
     this.device.balloon.actual = options.staleActual ?? 0;
-    this.bus = new PciBus(context);
-    this.bus.functions.push(...neighbours(profile.pci));
-    this.bus.functions.push(new VirtioPci(context, profile, this.virtio).pciFunction);
+    this.bus = makeBus(options.transport ?? "modern", { context, profile, virtio: this.virtio });
     this.hal = this.makeHal();
     for (const fault of options.faults ?? []) this.inject(fault);
   }

@@ -9,11 +9,8 @@ import type { Context } from "./context.ts";
 import { PCI } from "./numbers.ts";
 import type { PciFunction, Region } from "./pci-function.ts";
 import type { BarSpec } from "./profile.ts";
-
-/** All ones in 1, 2 or 4 bytes. */
-export function ones(width: number): number {
-  return 2 ** (8 * width) - 1;
-}
+import { ones } from "./structure.ts";
+import type { Bus } from "./transport.ts";
 
 interface Hit {
   readonly owner: PciFunction;
@@ -21,7 +18,7 @@ interface Hit {
   readonly offset: number;
 }
 
-export class PciBus {
+export class PciBus implements Bus {
   readonly functions: PciFunction[] = [];
   private readonly context: Context;
   private address = 0;

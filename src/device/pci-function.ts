@@ -7,16 +7,15 @@
 
 import { PCI, PCI_COMMAND } from "./numbers.ts";
 import type { BarSpec } from "./profile.ts";
+import type { Face } from "./structure.ts";
 
 export const CONFIG_BYTES = 256;
 
 /** A place in a BAR that answers. */
-export interface Region {
+export interface Region extends Face {
   readonly bar: number;
   readonly offset: number;
   readonly bytes: number;
-  read(offset: number, width: number): number;
-  write(offset: number, width: number, value: number): void;
 }
 
 export interface FunctionIdentity {

@@ -8,14 +8,12 @@
 
 import { CommonConfig } from "./common-config.ts";
 import type { Context } from "./context.ts";
-import { type Field, hitField, oddRead, oddWrite } from "./fields.ts";
-import { CAP, CAP_BYTES, CONFIG, FEATURE, ID, PCI, PCI_STATUS } from "./numbers.ts";
-import { ones } from "./pci-bus.ts";
+import type { Field } from "./fields.ts";
+import { CAP, CAP_BYTES, FEATURE, ID, PCI, PCI_STATUS } from "./numbers.ts";
 import { type ConfigWatch, PciFunction, type Region } from "./pci-function.ts";
-import { PollWatch } from "./poll-watch.ts";
 import type { CapSpec, Profile } from "./profile.ts";
 import { capLength } from "./profiles.ts";
-import type { TraceKind } from "./trace.ts";
+import { configFields, type Face, ones, Structures } from "./structure.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 /** Where the first capability stands. */
@@ -32,14 +30,15 @@ export class VirtioPci {
   private readonly context: Context;
   private readonly profile: Profile;
   private readonly virtio: VirtioDevice;
-  private readonly polls: PollWatch;
+  private readonly structures: Structures;
   private readonly placed: PlacedCap[] = [];
 
   constructor(context: Context, profile: Profile, virtio: VirtioDevice) {
     this.context = context;
     this.profile = profile;
     this.virtio = virtio;
-    this.polls = new PollWatch(context);
+    const rules = { width: "P-WIDTH", hole: "P-HOLE" } as const;
+    this.structures = new Structures(context, profile.access, rules);
     const { pci } = profile;
     const identity = {
       vendorId: ID.vendor,
@@ -104,12 +103,12 @@ export class VirtioPci {
       case CAP.commonCfg: {
         const { lowAddressesOnly } = this.profile;
         const common = new CommonConfig(this.context, this.virtio, lowAddressesOnly);
-        return { ...place, ...this.structure("common", common.fields) };
+        return { ...place, ...this.structures.face("common", common.fields) };
       }
       case CAP.isrCfg:
-        return { ...place, ...this.structure("isr", [this.isrField()]) };
+        return { ...place, ...this.structures.face("isr", [this.isrField()]) };
       case CAP.deviceCfg:
-        return { ...place, ...this.structure("device", this.configFields()) };
+        return { ...place, ...this.structures.face("device", configFields(this.virtio)) };
       case CAP.notifyCfg:
         return { ...place, ...this.notifications() };
       default:
@@ -127,89 +126,14 @@ export class VirtioPci {
     };
   }
 
-  private configFields(): Field[] {
-    const names = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
-    const fields: Field[] = [];
-    for (let offset = 0; offset < (this.virtio.type?.configBytes ?? 0); offset += 4) {
-      fields.push({
-        name: names[offset / 4] ?? `config ${offset}`,
-        offset,
-        width: 4,
-        read: () => this.virtio.readConfig(offset),
-        write: (value) => this.virtio.writeConfig(offset, value),
-      });
-    }
-    return fields;
-  }
-
-  private structure(kind: TraceKind, fields: readonly Field[]): Pick<Region, "read" | "write"> {
-    return {
-      read: (offset, width) => this.readField(kind, fields, offset, width),
-      write: (offset, width, value) => this.writeField(kind, fields, offset, width, value),
-    };
-  }
-
-  private readField(
-    kind: TraceKind,
-    fields: readonly Field[],
-    offset: number,
-    width: number,
-  ): number {
-    const { trace, judge } = this.context;
-    const hit = hitField(fields, offset, width);
-    if (hit === undefined) return this.outside(kind, offset, width);
-    const value = hit.native
-      ? hit.field.read()
-      : (oddRead(this.profile.access, hit, width) ?? ones(width));
-    trace.add(kind, `read ${hit.field.name}`, { width, value });
-    if (!hit.native) judge.breach("P-WIDTH", `${hit.field.name} is read with ${width} bytes`);
-    this.polls.read(`${kind} ${hit.field.name}`, value);
-    return value;
-  }
-
-  private writeField(
-    kind: TraceKind,
-    fields: readonly Field[],
-    offset: number,
-    width: number,
-    value: number,
-  ): void {
-    const { trace, judge } = this.context;
-    this.polls.other();
-    const hit = hitField(fields, offset, width);
-    if (hit === undefined) {
-      this.outside(kind, offset, width);
-      return;
-    }
-    const { field } = hit;
-    trace.add(kind, `write ${field.name}`, { width, value });
-    if (hit.native) {
-      field.write(value);
-      return;
-    }
-    const isActual = kind === "device" && field.offset === CONFIG.actual;
-    const seen = `${field.name} is written with ${width} bytes at ${hit.within}`;
-    judge.breach(isActual ? "D17" : "P-WIDTH", seen);
-    const odd = oddWrite(this.profile.access, hit, width, value);
-    if (odd !== undefined) field.write(odd);
-  }
-
-  private outside(kind: TraceKind, offset: number, width: number): number {
-    const { trace, judge } = this.context;
-    trace.add(kind, "access outside", { offset, width });
-    const seen = `${kind} structure at ${offset}, ${width} bytes`;
-    judge.breach(kind === "device" ? "P-CONFIG-LENGTH" : "P-HOLE", seen);
-    return ones(width);
-  }
-
-  private notifications(): Pick<Region, "read" | "write"> {
+  private notifications(): Face {
     return {
       read: (offset, width) => {
         this.context.trace.add("notify", "read", { offset, width });
         return ones(width);
       },
       write: (offset, width, value) => {
-        this.polls.other();
+        this.structures.other();
         this.context.trace.add("notify", "write", { offset, width, value });
         this.notified(offset, width, value);
       },
@@ -233,7 +157,7 @@ export class VirtioPci {
     this.virtio.notify(queue, withData ? Math.floor(value / 0x1_0000) : undefined);
   }
 
-  private forbidden(): Pick<Region, "read" | "write"> {
+  private forbidden(): Face {
     const breach = (what: string) => {
       this.context.judge.breach("P-RESERVED-CAP", `a ${what} where a reserved capability points`);
     };
