@@ -19,7 +19,7 @@ const shape: fc.Arbitrary<Shape> = fc.record({
   queueSize: fc.constantFrom(2, 8),
   buffers: fc.integer({ min: 1, max: 8 }),
   pfns: fc.constantFrom(1, 7, 256, 512),
-  eventIndex: fc.constant(false),
+  features: fc.constant(0),
 });
 
 /** A device that has given everything back before the next step. */
@@ -64,7 +64,7 @@ describe("ledger and model", () => {
       queueSize: fc.constant(8),
       buffers: fc.constant(8),
       pfns: fc.constantFrom(256, 512),
-      eventIndex: fc.constant(false),
+      features: fc.constant(0),
     });
     const island = fc.record({ at: fc.nat(0x3f_ffff), length: fc.integer({ min: 1, max: 2000 }) });
     const islands = fc.array(island, { minLength: 1, maxLength: 5 });
@@ -149,7 +149,7 @@ function openSides(some: Partial<Shape>): Sides {
     queueSize: 8,
     buffers: 4,
     pfns: 256,
-    eventIndex: false,
+    features: 0,
     ...some,
   });
 }

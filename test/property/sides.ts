@@ -8,7 +8,8 @@ import type { PageExports } from "../../runtime/core.ts";
 import { instantiateCore } from "../core-instance.ts";
 import { ModelCore } from "./model/core.ts";
 import { INFLATING, STATE_COUNT } from "./model/ledger.ts";
-import { TinyDevice } from "./tiny-device.ts";
+import { EVENT_INDEX, IN_ORDER, PACKED } from "./model/ring.ts";
+import { type TinyDevice, TinyPackedDevice, TinySplitDevice } from "./tiny-device.ts";
 
 export const INFLATEQ = 0;
 export const DEFLATEQ = 1;
@@ -19,7 +20,8 @@ export interface Shape {
   readonly queueSize: number;
   readonly buffers: number;
   readonly pfns: number;
-  readonly eventIndex: boolean;
+  /** EVENT_INDEX and so on, a bit each. */
+  readonly features: number;
   /** Of the device area: 4, or 4096 for a legacy interface. Default 4. */
   readonly alignment?: number;
 }
@@ -50,15 +52,15 @@ export class Sides {
   readonly modelCore: ModelCore;
   private readonly arenaEnd: number;
 
-  constructor(shape: Shape, fences: { core?: () => void; model?: () => void } = {}) {
+  constructor(shape: Shape, fence?: () => void) {
     const { frames, queueSize, buffers, pfns } = shape;
-    const core = instantiateCore(memory, fences.core);
+    const core = instantiateCore(memory, fence);
     this.shape = shape;
     this.arenaEnd = ARENA_PTR + (core.arena_bytes(frames, queueSize, buffers, pfns) >>> 0);
     const missing = this.arenaEnd + CANARY_BYTES - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / PAGE_OF_WASM));
     this.canaries().fill(CANARY);
-    this.modelCore = new ModelCore(roomForModel(shape), fences.model);
+    this.modelCore = new ModelCore(roomForModel(shape));
     this.core = this.start(core, new DataView(memory.buffer));
     this.model = this.start(this.modelCore, new DataView(modelBuffer));
   }
@@ -83,10 +85,13 @@ export class Sides {
   }
 
   private openQueues(core: PageExports, view: DataView): readonly [TinyDevice, TinyDevice] {
-    const { queueSize: size, pfns, eventIndex, alignment = 4 } = this.shape;
+    const { queueSize: size, pfns, features, alignment = 4 } = this.shape;
+    const eventIndex = (features & EVENT_INDEX) !== 0;
+    const inOrder = (features & IN_ORDER) !== 0;
+    const Device = (features & PACKED) !== 0 ? TinyPackedDevice : TinySplitDevice;
     const open = (queue: PageQueue) => {
-      core.queue_open(queue, size, eventIndex ? 1 : 0, alignment);
-      return new TinyDevice({ view, core, queue, size, pfns });
+      core.queue_open(queue, size, features, alignment);
+      return new Device({ view, core, queue, size, pfns, eventIndex, inOrder });
     };
     return [open(INFLATEQ), open(DEFLATEQ)];
   }

@@ -6,6 +6,7 @@
  */
 import fc from "fast-check";
 import { FREE, RESERVED, USED } from "./model/ledger.ts";
+import { EVENT_INDEX, PACKED } from "./model/ring.ts";
 import {
   DEFLATEQ,
   INFLATEQ,
@@ -148,22 +149,9 @@ function deflate({ core }: Side, want: number, how: DeflateHow): number {
   return how === "untold" ? core.balloon_deflate_untold(want) : core.balloon_deflate_silently(want);
 }
 
-/**
- * virtio 1.3, 2.7.10: whether the entry that the device waits for is among those just published.
- */
-export function needsEvent(event: number, now: number, before: number): boolean {
-  return ((now - event - 1) & 0xffff) < ((now - before) & 0xffff);
-}
-
-interface Wish {
-  readonly flags: number;
-  readonly event: number;
-}
-
 /** Carries steps out on both sides. */
 export class Play {
   readonly sides: Sides;
-  private wishes: [Wish, Wish] = noWishes();
   /** A page that was reused untold may go out again before the host saw the first buffer. */
   private untold = false;
 
@@ -216,7 +204,6 @@ export class Play {
       }
       case "reset":
         sides.reset();
-        this.wishes = noWishes();
         this.untold = false;
     }
   }
@@ -224,16 +211,13 @@ export class Play {
   private publish(queueIndex: PageQueue): void {
     const { sides } = this;
     const device = sides.core.devices[queueIndex];
-    const before = device.availIndex;
+    const before = device.seen;
     const kick = sides.both("kick", ({ core }) => core.queue_publish(queueIndex));
-    const now = device.availIndex;
-    const { flags, event } = this.wishes[queueIndex];
-    const { eventIndex } = sides.shape;
-    const wanted = eventIndex ? needsEvent(event, now, before) : (flags & 1) === 0;
-    same(`kick for ${before}..${now}`, kick !== 0, now !== before && wanted);
-    same("avail.flags", device.availFlags, 0);
+    const now = device.shown;
+    const wanted = now !== before && device.wants(before, now);
+    same(`kick for ${before}..${now}`, kick !== 0, wanted);
     sides.both("kick for nothing", ({ core }) => core.queue_publish(queueIndex));
-    same("avail.idx after publishing nothing", device.availIndex, now);
+    same("shown after publishing nothing", device.shown, now);
     this.collect(queueIndex);
   }
 
@@ -260,25 +244,23 @@ export class Play {
   private arm(queueIndex: PageQueue, after: number): void {
     this.publish(queueIndex);
     const device = this.sides.core.devices[queueIndex];
-    const back = this.sides.both("arm", ({ core }) => core.queue_arm(queueIndex, after));
+    const { features, queueSize } = this.sides.shape;
+    // A place in a packed ring is named within one lap.
+    const within = (features & PACKED) !== 0 ? after % queueSize : after;
+    const back = this.sides.both("arm", ({ core }) => core.queue_arm(queueIndex, within));
     const inFlight = this.sides.core.core.queue_buffers_in_flight(queueIndex);
     const unsettled = inFlight - device.held.length;
     same("something is back", back !== 0, unsettled > 0);
-    if (!this.sides.shape.eventIndex) return;
-    same("used_event", device.usedEvent, (device.used - unsettled + after) & 0xffff);
-    same("used_event of both", device.usedEvent, this.sides.model.devices[queueIndex].usedEvent);
+    if ((features & EVENT_INDEX) === 0) return;
+    const asked = device.eventOf(device.used - unsettled + within);
+    same("interrupt asked for", device.armedAt, asked);
+    same("interrupt asked for by both", this.sides.model.devices[queueIndex].armedAt, asked);
   }
 
   private wish(queueIndex: PageQueue, flags: number, near: number): void {
-    const event = (this.sides.core.devices[queueIndex].seen + near) & 0xffff;
-    this.wishes[queueIndex] = { flags, event };
+    const event = this.sides.core.devices[queueIndex].seen + near;
     for (const { devices } of [this.sides.core, this.sides.model]) {
       devices[queueIndex].wish({ flags, event });
     }
   }
-}
-
-function noWishes(): [Wish, Wish] {
-  const none = { flags: 0, event: 0 };
-  return [none, none];
 }

@@ -19,7 +19,9 @@ import {
   STATE_COUNT,
   USED,
 } from "./ledger.ts";
-import { layOut, RingModel } from "./ring.ts";
+import { PackedRingModel } from "./packed-ring.ts";
+import { EVENT_INDEX, IN_ORDER, NOTHING, PACKED, type RingModel } from "./ring.ts";
+import { layOut, SplitRingModel } from "./split-ring.ts";
 
 const INFLATEQ = 0;
 const DEFLATEQ = 1;
@@ -53,16 +55,14 @@ function trapUnless(condition: boolean, what: string): void {
 export class ModelCore implements PageExports {
   ledger = new LedgerModel(0);
   private readonly view: DataView;
-  private readonly fence: () => void;
   private plan: Plan = { ptr: 0, queueSize: 0, buffers: 0, pfns: 0 };
   private run = 0;
   private readonly rings = new Map<number, RingModel>();
   private readonly slots = [new Map<number, Slot>(), new Map<number, Slot>()] as const;
   private readonly pagesInFlight = [0, 0];
 
-  constructor(buffer: ArrayBufferLike, fence: () => void = () => {}) {
+  constructor(buffer: ArrayBufferLike) {
     this.view = new DataView(buffer);
-    this.fence = fence;
   }
 
   abi_version(): number {
@@ -134,26 +134,26 @@ export class ModelCore implements PageExports {
     return ring;
   }
 
-  idsInFlight(queue: number): ReadonlySet<number> {
+  idsInFlight(queue: number): readonly number[] {
     return this.ring(queue).inFlight;
   }
 
-  queue_open(queue: number, size: number, eventIndex: number, alignment: number): void {
+  queue_open(queue: number, size: number, features: number, alignment: number): void {
     const { ptr, queueSize, buffers } = this.plan;
+    const isPacked = (features & PACKED) !== 0;
     trapUnless(queue < QUEUES, "queue");
-    trapUnless(size > 0 && size <= queueSize && Number.isInteger(Math.log2(size)), "queue size");
-    this.rings.set(
-      queue,
-      new RingModel({
-        view: this.view,
-        ptr: ptr + queue * this.ringStride(queueSize),
-        size,
-        ids: queue === STATSQ ? 1 : buffers,
-        eventIndex: eventIndex !== 0,
-        alignment,
-        fence: this.fence,
-      }),
-    );
+    trapUnless((features & ~(EVENT_INDEX | PACKED | IN_ORDER)) === 0, "features");
+    trapUnless(size > 0 && size <= queueSize, "queue size");
+    trapUnless(isPacked || Number.isInteger(Math.log2(size)), "queue size");
+    const options = {
+      view: this.view,
+      ptr: ptr + queue * this.ringStride(queueSize),
+      size,
+      ids: queue === STATSQ ? 1 : buffers,
+      features,
+      alignment,
+    };
+    this.rings.set(queue, isPacked ? new PackedRingModel(options) : new SplitRingModel(options));
     if (queue < QUEUES_OF_PAGES) this.slots[queue as 0 | 1].clear();
   }
   queue_descriptor_area(queue: number): number {
@@ -166,10 +166,10 @@ export class ModelCore implements PageExports {
     return this.ring(queue).devicePtr;
   }
   queue_next_place(queue: number): number {
-    return this.ring(queue).posted & 0xffff;
+    return this.ring(queue).nextPlace();
   }
   queue_buffers_in_flight(queue: number): number {
-    return this.ring(queue).inFlight.size;
+    return this.ring(queue).inFlight.length;
   }
   queue_pages_in_flight(queue: number): number {
     trapUnless(queue < QUEUES_OF_PAGES, "queue");
@@ -246,17 +246,11 @@ export class ModelCore implements PageExports {
   balloon_settle(queue: number): number {
     trapUnless(queue === INFLATEQ || queue === DEFLATEQ, "queue");
     const ring = this.ring(queue);
-    const ahead = ring.returned();
-    if (ahead < 0) return ahead;
     let pages = 0;
-    let fault = 0;
-    for (let i = 0; i < ahead && fault === 0; i++) {
-      const id = ring.take();
-      if (id < 0) fault = id;
-      else pages += this.settleBuffer(queue as 0 | 1, id);
-    }
+    let id = ring.take();
+    for (; id >= 0; id = ring.take()) pages += this.settleBuffer(queue as 0 | 1, id);
     this.pagesInFlight[queue] = (this.pagesInFlight[queue] ?? 0) - pages;
-    return fault < 0 ? fault : pages;
+    return id === NOTHING ? pages : id;
   }
 
   private settleBuffer(queue: 0 | 1, id: number): number {
@@ -279,13 +273,15 @@ export class ModelCore implements PageExports {
     this.view.setBigUint64(ptr + 2, BigInt.asUintN(64, BigInt(Math.trunc(value))), true);
   }
   stats_post(entries: number): void {
-    trapUnless(entries <= STATS_MAX && this.ring(STATSQ).inFlight.size === 0, "statistics are out");
+    trapUnless(
+      entries <= STATS_MAX && this.ring(STATSQ).inFlight.length === 0,
+      "statistics are out",
+    );
     this.ring(STATSQ).post(this.statsPtr, STAT_BYTES * entries);
   }
   stats_take(): number {
-    const ahead = this.ring(STATSQ).returned();
-    if (ahead === 0) return 0;
-    const id = ahead < 0 ? ahead : this.ring(STATSQ).take();
+    const id = this.ring(STATSQ).take();
+    if (id === NOTHING) return 0;
     return id < 0 ? id : 1;
   }
 }

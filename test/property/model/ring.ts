@@ -1,8 +1,8 @@
 /**
- * The driver's side of a split virtqueue once more, in plain TypeScript (virtio 1.3, 2.7).
+ * The driver's side of a virtqueue once more, in plain TypeScript: what both kinds of ring share.
  *
- * It must share no code with the core. Invariant: indices are counted without a limit and cut to 16
- * bits only where they meet memory, so that no wrap-around can be wrong twice in the same way.
+ * It must share no code with the core. Invariant: indices are counted without a limit and cut only
+ * where they meet memory, so that no wrap-around can be wrong twice in the same way.
  */
 import { ModelTrap } from "./ledger.ts";
 
@@ -11,56 +11,46 @@ export const FAULT_INDEX = -2;
 export const FAULT_ID = -3;
 export const FAULT_NOT_IN_FLIGHT = -4;
 
-const DESCRIPTOR_BYTES = 16;
-const USED_BYTES = 8;
-const NO_NOTIFY = 1;
-
-export function cut16(index: number): number {
-  return index & 0xffff;
-}
-
-function up(value: number, to: number): number {
-  return Math.ceil(value / to) * to;
-}
-
-/** Where the three parts of a ring of `size` entries at 0 lie, and where the last one ends. */
-export function layOut(size: number, alignment: number) {
-  const driver = DESCRIPTOR_BYTES * size;
-  const device = up(driver + 6 + 2 * size, alignment);
-  return { driver, device, end: device + 6 + USED_BYTES * size };
-}
+/** The argument of queue_open, a bit each. */
+export const EVENT_INDEX = 1;
+export const PACKED = 2;
+export const IN_ORDER = 4;
 
 export interface RingOptions {
   readonly view: DataView;
   readonly ptr: number;
   readonly size: number;
   readonly ids: number;
-  readonly eventIndex: boolean;
+  readonly features: number;
   readonly alignment: number;
-  fence(): void;
 }
 
-export class RingModel {
-  readonly descriptorPtr: number;
-  readonly driverPtr: number;
-  readonly devicePtr: number;
-  readonly inFlight = new Set<number>();
+export abstract class RingModel {
+  abstract readonly descriptorPtr: number;
+  abstract readonly driverPtr: number;
+  abstract readonly devicePtr: number;
+  /** Oldest first. */
+  readonly inFlight: number[] = [];
+  posted = 0;
+  protected published = 0;
+  protected taken = 0;
+  protected readonly view: DataView;
+  protected readonly size: number;
+  protected readonly ids: number;
+  protected readonly hasEventIndex: boolean;
+  protected readonly inOrder: boolean;
   /** The one returned last is used next, as on a stack. */
   private readonly free: number[];
-  private readonly options: RingOptions;
-  posted = 0;
-  private published = 0;
-  private taken = 0;
+  /** With IN_ORDER: the last id of the batch that is being taken. */
+  private batchEnd: number | undefined;
 
-  constructor(options: RingOptions) {
-    const { view, ptr, size, ids, alignment } = options;
-    const { driver, device, end } = layOut(size, alignment);
-    this.options = options;
-    this.descriptorPtr = ptr;
-    this.driverPtr = ptr + driver;
-    this.devicePtr = ptr + device;
-    this.free = Array.from({ length: Math.min(ids, size) }, (_, id) => id).reverse();
-    for (let at = ptr; at < ptr + end; at++) view.setUint8(at, 0);
+  constructor({ view, size, ids, features }: RingOptions) {
+    this.view = view;
+    this.size = size;
+    this.ids = Math.min(ids, size);
+    this.hasEventIndex = (features & EVENT_INDEX) !== 0;
+    this.inOrder = (features & IN_ORDER) !== 0;
+    this.free = Array.from({ length: this.ids }, (_, id) => id).reverse();
   }
 
   get nextId(): number | undefined {
@@ -68,65 +58,59 @@ export class RingModel {
   }
 
   post(address: number, bytes: number): void {
-    const { view, size } = this.options;
     const id = this.free.pop();
     if (id === undefined) throw new ModelTrap("no id is free");
-    this.inFlight.add(id);
-    const descriptor = this.descriptorPtr + DESCRIPTOR_BYTES * id;
-    view.setBigUint64(descriptor, BigInt(address), true);
-    view.setUint32(descriptor + 8, bytes, true);
-    view.setUint16(descriptor + 12, 0, true);
-    view.setUint16(descriptor + 14, 0, true);
-    view.setUint16(this.driverPtr + 4 + 2 * (this.posted % size), id, true);
+    this.inFlight.push(id);
+    this.write(id, address, bytes);
     this.posted += 1;
   }
 
-  /** Notifies when the entry that the device named is among the new ones (virtio 1.3, 2.7.10). */
+  /** Shows the device what was posted. Whether it must be notified. */
   publish(): boolean {
-    const { view, size, eventIndex, fence } = this.options;
     if (this.posted === this.published) return false;
     const before = this.published;
-    fence();
-    view.setUint16(this.driverPtr + 2, cut16(this.posted), true);
+    this.show(before);
     this.published = this.posted;
-    fence();
-    if (!eventIndex) return (view.getUint16(this.devicePtr, true) & NO_NOTIFY) === 0;
-    const event = view.getUint16(this.devicePtr + 4 + USED_BYTES * size, true);
-    for (let index = before; index < this.posted; index++) {
-      if (cut16(index) === event) return true;
-    }
-    return false;
+    return this.isAwaited(before);
   }
 
-  arm(after: number): boolean {
-    const { view, size, eventIndex, fence } = this.options;
-    if (eventIndex) {
-      view.setUint16(this.driverPtr + 4 + 2 * size, cut16(this.taken + after), true);
-    }
-    fence();
-    return this.usedIndex() !== cut16(this.taken);
-  }
-
-  private usedIndex(): number {
-    return this.options.view.getUint16(this.devicePtr + 2, true);
-  }
-
-  /** How many came back, or a fault. */
-  returned(): number {
-    const ahead = cut16(this.usedIndex() - this.taken);
-    this.options.fence();
-    return ahead > this.inFlight.size ? FAULT_INDEX : ahead;
-  }
-
-  /** The id of the next one, or a fault. */
+  /** The next one that came back: its id, NOTHING, or a fault. */
   take(): number {
-    const { view, size, ids } = this.options;
-    const entry = this.devicePtr + 4 + USED_BYTES * (this.taken % size);
-    const id = view.getUint32(entry, true);
-    if (id >= Math.min(ids, size)) return FAULT_ID;
-    if (!this.inFlight.delete(id)) return FAULT_NOT_IN_FLIGHT;
+    if (this.batchEnd === undefined) {
+      const id = this.returned();
+      if (id < 0) return id;
+      if (!this.inFlight.includes(id)) return FAULT_NOT_IN_FLIGHT;
+      if (!this.inOrder) return this.pass(id);
+      this.batchEnd = id;
+    }
+    if (!this.coversNext()) return FAULT_INDEX;
+    const id = this.pass(this.inFlight[0] ?? Number.NaN);
+    if (id === this.batchEnd) this.batchEnd = undefined;
+    return id;
+  }
+
+  private pass(id: number): number {
+    this.inFlight.splice(this.inFlight.indexOf(id), 1);
     this.free.push(id);
     this.taken += 1;
     return id;
   }
+
+  protected clear(bytes: number): void {
+    for (let at = 0; at < bytes; at++) this.view.setUint8(this.descriptorPtr + at, 0);
+  }
+
+  /** Where the next buffer will go, as NOTIFICATION_DATA has it. */
+  abstract nextPlace(): number;
+  abstract arm(after: number): boolean;
+  /** Describes a buffer; it is shown later. */
+  protected abstract write(id: number, address: number, bytes: number): void;
+  /** Makes all buffers from the one numbered `before` on available. */
+  protected abstract show(before: number): void;
+  /** Whether the device waits for one of those. */
+  protected abstract isAwaited(before: number): boolean;
+  /** The id in the next used entry, NOTHING, or a fault. */
+  protected abstract returned(): number;
+  /** Whether what the device shows reaches to the next buffer of a batch. */
+  protected abstract coversNext(): boolean;
 }
