@@ -35,7 +35,7 @@ export const QUEUES: u32 = 5;
 const PFN_QUEUES: u32 = 2;
 /** Sixteen statistics are known; a few more may come. */
 export const STATS_MAX: u32 = 24;
-const STAT_BYTES: u32 = 10;
+export const STAT_BYTES: u32 = 10;
 /** Buffers in flight on the queues that carry ranges: QEMU's reporting queue has 32 entries. */
 export const RANGE_IDS: u32 = 32;
 /** Ranges in one indirect table: what Linux sends at most, so what devices are used to. */

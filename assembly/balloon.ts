@@ -12,6 +12,7 @@ import {
   pfns,
   ringOf,
   runsOf,
+  STAT_BYTES,
   STATS_MAX,
   STATSQ,
   slotOf,
@@ -165,20 +166,17 @@ export function abandonInflates(): void {
 /** Writes entry `index` of the statistics buffer (virtio 1.3, 5.5.6.3). */
 export function putStat(index: u32, tag: u32, value: f64): void {
   assert(index < STATS_MAX);
-  const ptr = statsPtr + <usize>index * 10;
+  const ptr = statsPtr + <usize>(index * STAT_BYTES);
   store<u16>(ptr, <u16>tag);
   store<u64>(ptr, <u64>value, 2);
 }
 
-/**
- * Posts the first `entries` of the statistics buffer; there is one, so it traps while it is
- * out.
- */
-export function postStats(entries: u32): void {
-  assert(entries <= STATS_MAX);
+/** Posts the first `bytes` of the statistics buffer; there is one, so it traps while it is out. */
+export function postStats(bytes: u32): void {
+  assert(bytes <= STATS_MAX * STAT_BYTES);
   const ring = ringOf(STATSQ);
   assert(ring.inFlight == 0);
-  post(ring, <u64>statsPtr, entries * 10, OUT);
+  post(ring, <u64>statsPtr, bytes, OUT);
 }
 
 /** 1 when the statistics buffer came back, 0 when not, or a fault. */

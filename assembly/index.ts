@@ -12,7 +12,7 @@ import * as ranges from "./ranges";
 import { Ring } from "./ring/ring";
 import { arm, nextPlace, open, publish } from "./ring/virtqueue";
 
-const ABI_VERSION: u32 = 3;
+const ABI_VERSION: u32 = 4;
 
 export function abi_version(): u32 {
   return ABI_VERSION;
@@ -52,6 +52,9 @@ export function ledger_claim(first: u32, length: u32): void {
 }
 export function ledger_release(first: u32, length: u32): void {
   ledger.release(first, length);
+}
+export function ledger_unit(frames: u32): void {
+  ledger.setUnit(frames);
 }
 export function ledger_reclaim(): void {
   ledger.reclaim();
@@ -138,8 +141,8 @@ export function hint_release(): void {
 export function stats_put(index: u32, tag: u32, value: f64): void {
   balloon.putStat(index, tag, value);
 }
-export function stats_post(entries: u32): void {
-  balloon.postStats(entries);
+export function stats_post(bytes: u32): void {
+  balloon.postStats(bytes);
 }
 export function stats_take(): i32 {
   return balloon.takeStats();

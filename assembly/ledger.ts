@@ -55,7 +55,8 @@ let countsPtr: usize = 0;
 /** The block that is being taken whole, so that an interrupted one is finished first. */
 let openFree: u32 = NONE;
 let openHeld: u32 = NONE;
-
+/** Frames that the balloon takes at once: whole blocks first, one by one, or units and no less. */
+let unit: u32 = BLOCK_FRAMES;
 /** Length of the run that the last find or allocate answered, in frames. */
 export let runLength: u32 = 0;
 
@@ -87,6 +88,7 @@ export function openLedger(ptr: usize, frameCount: u32): void {
   isFreshKnown = false;
   openFree = NONE;
   openHeld = NONE;
+  unit = BLOCK_FRAMES;
   runLength = 0;
   shapeSummaries(blocks);
   store<u32>(countsPtr + ((<usize>RESERVED) << 2), frameCount);
@@ -224,7 +226,7 @@ function runInBlock(block: u32, state: u32, most: u32): u32 {
  * Where to take up to `most` of `want` frames from: the block that was begun, then whole blocks
  * while a whole one is wanted, then the pieces, and only then a whole block to break.
  */
-function findForBalloon(state: u32, want: u32, most: u32): u32 {
+function findWholeFirst(state: u32, want: u32, most: u32): u32 {
   const ofFree = state == FREE;
   const wholePtr = ofFree ? wholeFreePtr : wholeHeldPtr;
   const partPtr = ofFree ? partFreePtr : partHeldPtr;
@@ -244,20 +246,37 @@ function findForBalloon(state: u32, want: u32, most: u32): u32 {
   return block == NONE ? NONE : runInBlock(block, state, most);
 }
 
+export function setUnit(length: u32): void {
+  assert(length != 0 && BLOCK_FRAMES % length == 0);
+  unit = length;
+}
+
+/** As the balloon takes frames at once; units are looked for from the lowest block on. */
+function findByUnit(state: u32, want: u32, most: u32): u32 {
+  if (unit == BLOCK_FRAMES) return findWholeFirst(state, want, most);
+  const wholePtr = state == FREE ? wholeFreePtr : wholeHeldPtr;
+  const block = min(lowest(wholePtr), lowest(state == FREE ? partFreePtr : partHeldPtr));
+  runLength = block == NONE || most < unit ? 0 : unit;
+  if (runLength <= 1) return runLength == 0 ? NONE : runInBlock(block, state, most);
+  let first = block << BLOCK_SHIFT;
+  while (first < frames && !uniform(first, unit, state)) first += unit;
+  return first < frames ? first : NONE;
+}
+
 /** A run of free frames to inflate; `want` is the whole need, `most` what fits now. */
 export function findToInflate(want: u32, most: u32): u32 {
-  return findForBalloon(FREE, want, most);
+  return findByUnit(FREE, want, most);
 }
 
 /** A run of held frames to deflate. */
 export function findToDeflate(want: u32, most: u32): u32 {
-  return findForBalloon(HELD, want, most);
+  return findByUnit(HELD, want, most);
 }
 
 /** From now on it is known which blocks are fresh; all that are whole and free are, to begin. */
 export function knowFresh(): void {
-  const blocks = blocksOf(frames);
   isFreshKnown = true;
+  const blocks = blocksOf(frames);
   memory.fill(freshPtr, 0, summaryBytes(blocks));
   for (let block: u32 = 0; block < blocks; block++) {
     const free = <u32>load<u16>(tallyPtr + ((<usize>block) << 2));
@@ -353,10 +372,9 @@ export function hint(first: u32, length: u32): void {
 function reclaimState(state: u32): void {
   const blocks = blocksOf(frames);
   for (let block: u32 = 0; block < blocks && count(state) != 0; block++) {
-    let first = runInBlock(block, state, BLOCK_FRAMES);
-    while (first != NONE) {
-      moveInBlock(first, runLength, state, FREE);
+    for (let first: u32 = 0; first != NONE; ) {
       first = runInBlock(block, state, BLOCK_FRAMES);
+      if (first != NONE) moveInBlock(first, runLength, state, FREE);
     }
   }
   assert(count(state) == 0);

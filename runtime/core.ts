@@ -7,7 +7,7 @@
 import { BallonetError } from "./errors.ts";
 
 /** The version in assembly/index.ts that this face was written for. */
-export const CORE_ABI_VERSION = 3;
+export const CORE_ABI_VERSION = 4;
 
 /** What a search of the ledger answers when it finds nothing; compare after `>>> 0`. */
 export const NO_FRAME = 0xffff_ffff;
@@ -71,6 +71,11 @@ export interface PageExports {
   ledger_claim(first: number, length: number): void;
   /** used -> free. */
   ledger_release(first: number, length: number): void;
+  /**
+   * How many frames the balloon takes at once, a divisor of 512, until the arena is opened again:
+   * 512 are whole blocks first, 1 the lowest frames, and anything between aligned units alone.
+   */
+  ledger_unit(frames: number): void;
   /** Everything the device had -> free; only after a completed device reset. */
   ledger_reclaim(): void;
   /** The device area, and the ring as a whole, begin at multiples of `alignment`: 4 to 4096. */
@@ -93,7 +98,7 @@ export interface PageExports {
   /** Pages that came back, or a fault below 0. */
   balloon_settle(queue: number): number;
   stats_put(index: number, tag: number, value: number): void;
-  stats_post(entries: number): void;
+  stats_post(bytes: number): void;
   /** 1 when the buffer came back, 0 when not, or a fault below 0. */
   stats_take(): number;
 }

@@ -75,6 +75,9 @@ export function ledgerStatistics(core: CoreExports): Statistics {
   };
 }
 
+/** One entry: a u16 tag and a u64 value, packed (virtio 1.3, 5.5.6.3). */
+const STAT_BYTES = 10;
+
 /** Fills the statistics buffer and posts it; the newer tags, absent ones as 0, only on request. */
 export function postStatistics(
   core: CoreExports,
@@ -92,5 +95,5 @@ export function postStatistics(
       put(tag, statistics[name as keyof NewerStatistics] ?? 0);
     }
   }
-  core.stats_post(entries);
+  core.stats_post(entries * STAT_BYTES);
 }

@@ -47,6 +47,7 @@ export type Step =
       readonly length: number;
       readonly state: number;
     }
+  | { readonly kind: "unit"; readonly frames: number }
   | { readonly kind: "reset" };
 
 /** Mostly a few, sometimes many: small numbers find edges, large ones cross blocks. */
@@ -74,6 +75,10 @@ const frameSteps: fc.WeightedArbitrary<Step>[] = [
 const balloonSteps: fc.WeightedArbitrary<Step>[] = [
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("inflate"), want: amount }) },
   {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("unit"), frames: fc.constantFrom(1, 128, 256, 512) }),
+  },
+  {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant("deflate"),
@@ -94,7 +99,7 @@ const deviceSteps: fc.WeightedArbitrary<Step>[] = [
     }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("settle"), queue }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("arm"), queue, after: fc.nat(70) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("arm"), queue, after: fc.nat(70) }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -202,6 +207,12 @@ export class Play {
         sides.both("uniform", ({ core }) => core.ledger_uniform(first, length, state));
         break;
       }
+      case "unit":
+        sides.both("unit", ({ core }) => {
+          core.ledger_unit(step.frames);
+          return 0;
+        });
+        break;
       case "reset":
         sides.reset();
         this.untold = false;

@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 
 const BALLOON = "assembly/balloon.ts";
 const CONSTANTS = "runtime/virtio/constants.ts";
-const DRIVER = "runtime/balloon/driver.ts";
+const STEADY = "runtime/balloon/steady.ts";
 const FOLLOW = "runtime/policy/follow.ts";
 const LEDGER = "assembly/ledger.ts";
 const LINK = "runtime/balloon/link.ts";
@@ -43,15 +43,15 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "takes one page too many back",
-    file: DRIVER,
-    find: "this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);",
+    file: STEADY,
+    find: "this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode, negotiated);",
     replace: "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages), deflateMode);",
     breaks: "D7",
     scenario: "targets, without DEFLATE_ON_OOM",
   },
   {
     id: "takes pages back without a word",
-    file: DRIVER,
+    file: STEADY,
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_silently(pages);",
     breaks: "D9",
@@ -59,7 +59,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "uses pages before the deflate was acknowledged",
-    file: DRIVER,
+    file: STEADY,
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_untold(pages);",
     breaks: "D10",
@@ -83,7 +83,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "never updates actual",
-    file: DRIVER,
+    file: STEADY,
     find: "this.link.updateActual();",
     replace: "",
     breaks: "D14",
@@ -125,8 +125,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "pads the statistics buffer",
     file: BALLOON,
-    find: "post(ring, <u64>statsPtr, entries * 10, OUT);",
-    replace: "post(ring, <u64>statsPtr, (entries * 10 + 15) & ~15, OUT);",
+    find: "post(ring, <u64>statsPtr, bytes, OUT);",
+    replace: "post(ring, <u64>statsPtr, (bytes + 15) & ~15, OUT);",
     breaks: "D20",
     scenario: "several targets",
   },
@@ -220,7 +220,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "offers pages again whose deflate is on its way",
-    file: DRIVER,
+    file: STEADY,
     find: "this.link.canInflate && !this.link.hasUntold",
     replace: "this.link.canInflate",
     breaks: "Q-PFN-HELD",
@@ -349,7 +349,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "promises memory to a guest in need and posts nothing",
-    file: DRIVER,
+    file: STEADY,
     find: "this.owedPages = Math.max(this.owedPages, pages, OOM_PAGES_MIN);",
     replace: "",
     breaks: "B-OOM",

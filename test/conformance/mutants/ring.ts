@@ -275,9 +275,9 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "has two statistics buffers out",
     file: BALLOON,
-    find: "assert(ring.inFlight == 0);\n  post(ring, <u64>statsPtr, entries * 10, OUT);",
-    replace: `post(ring, <u64>statsPtr, entries * 10, OUT);
-  post(ring, <u64>statsPtr, entries * 10, OUT);`,
+    find: "assert(ring.inFlight == 0);\n  post(ring, <u64>statsPtr, bytes, OUT);",
+    replace: `post(ring, <u64>statsPtr, bytes, OUT);
+  post(ring, <u64>statsPtr, bytes, OUT);`,
     and: [
       {
         file: "assembly/arena.ts",

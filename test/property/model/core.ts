@@ -123,6 +123,9 @@ export class ModelCore implements PageExports {
   ledger_release(first: number, length: number): void {
     this.ledger.move({ first, length }, USED, FREE);
   }
+  ledger_unit(frames: number): void {
+    this.ledger.setUnit(frames);
+  }
   ledger_reclaim(): void {
     this.ledger.reclaim();
     this.pagesInFlight.fill(0);
@@ -272,12 +275,12 @@ export class ModelCore implements PageExports {
     this.view.setUint16(ptr, tag, true);
     this.view.setBigUint64(ptr + 2, BigInt.asUintN(64, BigInt(Math.trunc(value))), true);
   }
-  stats_post(entries: number): void {
+  stats_post(bytes: number): void {
     trapUnless(
-      entries <= STATS_MAX && this.ring(STATSQ).inFlight.length === 0,
+      bytes <= STATS_MAX * STAT_BYTES && this.ring(STATSQ).inFlight.length === 0,
       "statistics are out",
     );
-    this.ring(STATSQ).post(this.statsPtr, STAT_BYTES * entries);
+    this.ring(STATSQ).post(this.statsPtr, bytes);
   }
   stats_take(): number {
     const id = this.ring(STATSQ).take();

@@ -37,6 +37,8 @@ export class LedgerModel {
   private readonly tallies: ReadonlyMap<number, Uint16Array>;
   /** The block that is being taken whole, by the state that it is taken from. */
   private readonly begun = new Map<number, number>();
+  /** Frames that a balloon takes at once. */
+  private unit = BLOCK_FRAMES;
 
   constructor(frames: number) {
     this.states = new Uint8Array(frames);
@@ -121,11 +123,33 @@ export class LedgerModel {
     return run;
   }
 
-  /**
-   * Where a balloon takes up to `most` of `want` frames from: the block that was begun, then whole
-   * blocks while at least one is wanted, then pieces, and only then a whole block to break.
-   */
+  setUnit(frames: number): void {
+    trapUnless(frames > 0 && BLOCK_FRAMES % frames === 0, "no part of a block");
+    this.unit = frames;
+  }
+
+  /** Where a balloon takes up to `most` of `want` frames from. */
   find(state: number, want: number, most: number): Run | undefined {
+    if (this.unit === BLOCK_FRAMES) return this.findWholeFirst(state, want, most);
+    if (this.unit === 1) return this.findLowest(state, most);
+    if (most < this.unit) return undefined;
+    for (let first = 0; first < this.frames; first += this.unit) {
+      const run = { first, length: this.unit };
+      if (this.exists(run) && this.uniform(run, state)) return run;
+    }
+    return undefined;
+  }
+
+  private findLowest(state: number, most: number): Run | undefined {
+    const first = this.states.indexOf(state);
+    return first < 0 ? undefined : this.runIn(Math.floor(first / BLOCK_FRAMES), state, most);
+  }
+
+  /**
+   * The block that was begun, then whole blocks while at least one is wanted, then pieces, and only
+   * then a whole block to break.
+   */
+  private findWholeFirst(state: number, want: number, most: number): Run | undefined {
     let block = this.begunBlock(state);
     if (block === undefined) {
       const whole = this.wholeBlock(state);

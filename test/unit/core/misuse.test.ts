@@ -23,7 +23,7 @@ describe("a queue that was never opened", () => {
   });
 
   it("traps when statistics are posted to it", () => {
-    expect(() => core.stats_post(1)).toThrow(WebAssembly.RuntimeError);
+    expect(() => core.stats_post(10)).toThrow(WebAssembly.RuntimeError);
   });
 });
 
@@ -60,6 +60,9 @@ it.each([
   ["a frame past the last", () => core.ledger_state(100)],
   ["settling statistics as pages", () => core.balloon_settle(2)],
   ["a statistic past the last", () => core.stats_put(24, 0, 0)],
+  ["a unit of no frames", () => core.ledger_unit(0)],
+  ["a unit that does not divide a block", () => core.ledger_unit(3)],
+  ["a unit larger than a block", () => core.ledger_unit(1024)],
 ])("traps on %s", (_, misuse) => {
   expect(misuse).toThrow(WebAssembly.RuntimeError);
 });
@@ -69,7 +72,7 @@ describe("statistics", () => {
     core.queue_open(2, 8, 0, 4);
     core.stats_put(0, 4, 2 ** 53);
     core.stats_put(1, 9, 7);
-    core.stats_post(2);
+    core.stats_post(20);
     expect(core.queue_publish(2)).toBe(1);
     const view = new DataView(memory.buffer);
     const descriptor = core.queue_descriptor_area(2) >>> 0;
@@ -77,11 +80,11 @@ describe("statistics", () => {
     expect(view.getUint32(descriptor + 8, true)).toBe(20);
     expect([view.getUint16(at, true), view.getBigUint64(at + 2, true)]).toEqual([4, 2n ** 53n]);
     expect([view.getUint16(at + 10, true), view.getBigUint64(at + 12, true)]).toEqual([9, 7n]);
-    expect(() => core.stats_post(2)).toThrow(WebAssembly.RuntimeError);
+    expect(() => core.stats_post(20)).toThrow(WebAssembly.RuntimeError);
     expect(core.stats_take()).toBe(0);
     view.setUint16((core.queue_device_area(2) >>> 0) + 2, 1, true);
     expect(core.stats_take()).toBe(1);
-    core.stats_post(1);
+    core.stats_post(10);
     expect(core.queue_buffers_in_flight(2)).toBe(1);
   });
 });
