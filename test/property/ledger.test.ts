@@ -47,7 +47,7 @@ const addAll = (sides: Sides) =>
 
 describe("ledger and model", () => {
   it("agree after every step", () => {
-    const steps = fc.array(ledgerStep, { minLength: 1, maxLength: 40 });
+    const steps = fc.array(ledgerStep, { minLength: 1, maxLength: 60, size: "max" });
     fc.assert(
       fc.property(shape, fc.boolean(), steps, (drawn, allIsRam, sequence) => {
         const sides = new Sides(drawn);
