@@ -1,40 +1,47 @@
 /**
- * The balloon driver's state machine.
+ * The balloon driver's state machine: how its device comes up and goes away.
  *
- *                 +-------------- DEVICE_NEEDS_RESET (bounded) ------------+
- *                 v                                                        |
- *   idle -start-> starting -- bring-up done --> running -- the device lies -> failed
- *                 |                             |                            ^
- *                 +------ bring-up failed ------|----------------------------+
- *                                               +- stop -> stopping -- reset done --> stopped
+ *   idle --------- start ---+      +------ the device wants a reset (bounded) -----+
+ *   stopped ------ start ---+      v                                               |
+ *   suspended ---- resume --+-> starting -- bring-up done --> running -------------+
+ *   gone --------- attach --+      |                             |
+ *                                  +--- stop, suspend -----------+--> stopping -- reset done
+ *                                  |                             |       --> stopped, suspended
+ *                                  +--- does not come up; lies --+--> failed
+ *
+ *   any state -- the device is no more --> gone
  *
  * It is driven by `step` and `interrupt`; it never blocks, and every wait has a bound. It must not
- * know a bus, a ring's layout or who runs it. A turn of the running driver answers statistics
- * first: an inflate that hangs must not keep anything else from working.
+ * know a bus, a ring's layout or who runs it. What a running driver does is in steady.ts.
  *
- * Invariant: what is done follows the features negotiated at bring-up, and `actual` is written only
- * from pages that the host has acknowledged.
+ * Leaving is always a reset and never a drain. After it the host has no claim on any page (virtio
+ * 1.3, 2.4), and telling it of each one first, as Linux does before it sleeps, takes minutes for a
+ * large balloon and hangs for ever when the host does not answer.
+ *
+ * Invariant: in `gone` nothing reaches the device that was there, and every page is the guest's.
  */
-import { type CoreExports, DEFLATEQ, frameCounts, framesIn, INFLATEQ } from "../core.ts";
+import { type CoreExports, frameCounts, framesIn } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
-import { Outlook } from "../policy/outlook.ts";
-import { type Policy, type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
+import { ABSENT } from "../virtio/absent.ts";
 import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
-import { BALLOON_FEATURE } from "../virtio/constants.ts";
+import { BALLOON_FEATURE, STATUS_GONE } from "../virtio/constants.ts";
 import { formatFeatures, hasFeature } from "../virtio/features.ts";
-import type { Transport } from "../virtio/transport.ts";
+import { giveUp, goneError, type Transport } from "../virtio/transport.ts";
 import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
 import { Link } from "./link.ts";
 import type { DriverSettings } from "./settings.ts";
 import type { Statistics } from "./statistics.ts";
 import type { DriverStatus } from "./status.ts";
+import { Steady } from "./steady.ts";
 
 export interface DriverOptions {
   readonly hal: Hal;
   /** Its arena is open and RAM has been added to its ledger. */
   readonly core: CoreExports;
-  readonly transport: Transport;
+  /** The way to the device. Absent: there is none yet, and the driver is `gone` until `attach`. */
+  readonly transport?: Transport;
   readonly settings: DriverSettings;
   readonly policy: Policy;
   /** What to report; the ledger's own figures by default. */
@@ -47,55 +54,36 @@ type DriverState =
   | { readonly name: "idle" }
   | { readonly name: "starting"; readonly bringUp: BringUp }
   | { readonly name: "running"; readonly negotiation: Negotiation }
-  | { readonly name: "stopping"; readonly polls: number }
+  | { readonly name: "stopping"; readonly end: "stopped" | "suspended"; readonly polls: number }
   | { readonly name: "stopped" }
-  | { readonly name: "failed"; readonly error: BallonetError };
+  | { readonly name: "suspended" }
+  | { readonly name: "failed"; readonly error: BallonetError }
+  | { readonly name: "gone" };
 
 export type DriverStateName = DriverState["name"];
 
-/** Turns in one step before the caller gets its thread back, however busy the device is. */
-const TURNS_MAX = 64;
 /** How often a device may ask for a reset before the driver gives it up. */
 const RESTARTS_MAX = 8;
 /** How long to let a device reset before looking again, and how often. */
 const RESET_WAIT_MS = 1;
 const STOP_POLLS_MAX = 1000;
-const NEVER_MS = Number.POSITIVE_INFINITY;
-/** An inflate that the host no longer wants, and has not answered for so long, is taken back. */
-const INFLATEQ_RESET_MS = 2000;
-/** How often to look whether the reset of that queue is over. */
-const QUEUE_RESET_WAIT_MS = 10;
-/** An OOM deflate gives back at least this much: one buffer, 1 MiB. */
-const OOM_PAGES_MIN = 256;
 
 export class BalloonDriver {
   private readonly options: DriverOptions;
   private readonly core: CoreExports;
-  private readonly transport: Transport;
   private readonly link: Link;
-  private readonly outlook: Outlook;
-  private state: DriverState = { name: "idle" };
-  private policy: Policy;
-  private deflateMode: DeflateMode;
-
-  private configDue = true;
-  private pollAtMs = 0;
-  private lastProgressMs = 0;
-  /** Pages that the guest wants back at once, still to be posted. */
-  private owedPages = 0;
+  private readonly steady: Steady;
+  private state: DriverState;
   private restarts = 0;
   private lastError: BallonetError | undefined;
 
   constructor(options: DriverOptions) {
-    const { core, settings } = options;
+    const { core, transport = ABSENT } = options;
     this.options = options;
     this.core = core;
-    this.transport = options.transport;
-    this.link = new Link(options);
-    const { reservePages, seed } = settings;
-    this.outlook = new Outlook({ core, reservePages, seed });
-    this.policy = options.policy;
-    this.deflateMode = settings.deflateMode;
+    this.link = new Link({ ...options, transport });
+    this.steady = new Steady({ ...options, link: this.link });
+    this.state = { name: transport === ABSENT ? "gone" : "idle" };
   }
 
   get stateName(): DriverStateName {
@@ -107,26 +95,63 @@ export class BalloonDriver {
     return this.lastError;
   }
 
+  private get transport(): Transport {
+    return this.link.transport;
+  }
+
   /** Starts bring-up; `step` carries it on. */
   start(): void {
     if (this.state.name === "idle" || this.state.name === "stopped") this.beginBringUp();
   }
 
-  /**
-   * Resets the device and takes every page back at once, untold: after a reset the host has no
-   * claim on them, and draining a large balloon page by page would take minutes. `step` carries it
-   * on.
-   */
+  /** Resets the device and takes every page back at once, untold. `step` carries it on. */
   stop(): void {
-    if (this.state.name === "stopping" || this.state.name === "stopped") return;
-    if (this.state.name !== "idle") this.transport.tearDown();
-    this.state = this.state.name === "idle" ? { name: "stopped" } : { name: "stopping", polls: 0 };
+    if (this.state.name === "suspended") this.state = { name: "stopped" };
+    else this.halt("stopped");
   }
 
-  /** Answers whether the device interrupted, and notes why. Call `step` afterwards. */
-  interrupt(): boolean {
-    const cause = this.transport.acknowledgeInterrupt();
-    if (cause.config) this.configDue = true;
+  /** The same for a while: settings and policy stay, and `resume` goes back to the target. */
+  suspend(): void {
+    this.halt("suspended");
+  }
+
+  /** Brings a suspended device up again, by a negotiation of its own. `step` carries it on. */
+  resume(): void {
+    const { state } = this;
+    const halting = state.name === "stopping" && state.end === "suspended";
+    if (state.name === "suspended" || halting) this.beginBringUp();
+  }
+
+  /**
+   * The device was taken out, or is about to be and was suspended: nothing is written to it any
+   * more, and every page is the guest's. Nobody is left who could acknowledge a deflate or finish a
+   * reset, and no host has a claim on memory for a device that does not exist.
+   */
+  detach(): void {
+    if (this.state.name === "gone") return;
+    const { held, inflating } = frameCounts(this.core);
+    const line = `${this.transport.name} is gone; the guest has ${held + inflating} pages back`;
+    this.options.hal.log("warn", line);
+    this.core.ledger_reclaim();
+    this.link.detach();
+    this.state = { name: "gone" };
+  }
+
+  /** Another device was put in: brings it up. Does nothing while there is one. */
+  attach(transport: Transport): void {
+    if (this.state.name !== "gone") return;
+    this.link.transport = transport;
+    this.restarts = 0;
+    this.beginBringUp();
+  }
+
+  /**
+   * Answers whether the device interrupted, and notes why. Call `step` afterwards.
+   * @param messages which of the messages of mode `msix` came, a bit each, if that is known.
+   */
+  interrupt(messages?: number): boolean {
+    const cause = this.transport.acknowledgeInterrupt(messages);
+    if (cause.config) this.steady.configDue = true;
     return cause.config || cause.queue;
   }
 
@@ -142,10 +167,12 @@ export class BalloonDriver {
       case "running":
         return this.stepRunning(this.state.negotiation);
       case "stopping":
-        return this.stepStopping(this.state.polls);
+        return this.stepStopping(this.state.end, this.state.polls);
       case "idle":
       case "stopped":
+      case "suspended":
       case "failed":
+      case "gone":
         return undefined;
     }
   }
@@ -158,8 +185,7 @@ export class BalloonDriver {
   shortage(pages: number): boolean {
     if (!this.negotiated(BALLOON_FEATURE.DEFLATE_ON_OOM) || this.link.actualPages === 0)
       return false;
-    this.outlook.noteOom(this.options.hal.now());
-    this.owedPages = Math.max(this.owedPages, pages, OOM_PAGES_MIN);
+    this.steady.owe(pages);
     return true;
   }
 
@@ -167,24 +193,24 @@ export class BalloonDriver {
    * The guest freed memory: a target that was out of reach may be tried again. Then call `step`.
    */
   memoryFreed(): void {
-    this.outlook.forgetShortages();
+    this.steady.outlook.forgetShortages();
   }
 
   setPolicy(policy: Policy): void {
-    this.policy = policy;
-    this.outlook.forgetShortages();
+    this.steady.policy = policy;
+    this.steady.outlook.forgetShortages();
   }
 
   /** @throws BallonetError `config` when the negotiated features forbid the mode. */
   setDeflateMode(mode: DeflateMode): void {
     checkDeflateMode(mode, this.negotiated(BALLOON_FEATURE.MUST_TELL_HOST));
-    this.deflateMode = mode;
+    this.steady.deflateMode = mode;
   }
 
   /** Free pages that inflating leaves to the guest. */
   setReserve(pages: number): void {
-    this.outlook.reservePages = pages;
-    this.outlook.forgetShortages();
+    this.steady.outlook.reservePages = pages;
+    this.steady.outlook.forgetShortages();
   }
 
   private negotiated(feature: number): boolean {
@@ -194,16 +220,37 @@ export class BalloonDriver {
 
   private fail(error: BallonetError): undefined {
     this.lastError = error;
-    this.state = { name: "failed", error };
-    this.options.hal.log("error", error.message);
+    if (error.code === "device-gone") {
+      this.detach();
+    } else {
+      this.state = { name: "failed", error };
+      this.options.hal.log("error", error.message);
+    }
   }
 
   private beginBringUp(): void {
-    this.configDue = true;
-    this.owedPages = 0;
-    // The reset gives every page back, so what was short before is not now.
-    this.outlook.forgetShortages();
-    this.state = { name: "starting", bringUp: this.link.bringUp(this.deflateMode) };
+    this.steady.reset();
+    this.state = { name: "starting", bringUp: this.link.bringUp(this.steady.deflateMode) };
+  }
+
+  private halt(end: "stopped" | "suspended"): void {
+    switch (this.state.name) {
+      case "idle":
+        this.state = { name: end };
+        return;
+      case "stopping":
+        if (end === "stopped") this.state = { ...this.state, end };
+        return;
+      case "starting":
+      case "running":
+      case "failed":
+        this.transport.tearDown();
+        this.state = { name: "stopping", end, polls: 0 };
+        return;
+      case "stopped":
+      case "suspended":
+      case "gone":
+    }
   }
 
   private stepBringUp(bringUp: BringUp): number | undefined {
@@ -218,20 +265,22 @@ export class BalloonDriver {
       hal.log("warn", `feature sets that the device refused: ${negotiation.refusals}`);
     }
     hal.log("info", `ready: ${formatFeatures(negotiation.negotiated)}, ${this.transport.name}`);
-    this.lastProgressMs = hal.now();
+    this.steady.begin();
     this.state = { name: "running", negotiation };
     return this.step();
   }
 
-  private stepStopping(polls: number): number | undefined {
-    if (this.transport.status() === 0) {
+  private stepStopping(end: "stopped" | "suspended", polls: number): number | undefined {
+    const status = this.transport.status();
+    if (status === STATUS_GONE) return this.fail(goneError(this.transport));
+    if (status === 0) {
       this.core.ledger_reclaim();
       this.link.close();
-      this.state = { name: "stopped" };
+      this.state = { name: end };
       return undefined;
     }
     if (polls + 1 < STOP_POLLS_MAX) {
-      this.state = { name: "stopping", polls: polls + 1 };
+      this.state = { name: "stopping", end, polls: polls + 1 };
       return this.options.hal.now() + RESET_WAIT_MS;
     }
     return this.fail(
@@ -244,53 +293,16 @@ export class BalloonDriver {
     );
   }
 
-  private stepRunning(negotiation: Negotiation): number | undefined {
-    const now = this.options.hal.now();
-    if (now >= this.pollAtMs) {
-      this.configDue = true;
-      this.pollAtMs = now + this.options.settings.pollMs;
-    }
+  private stepRunning({ negotiated }: Negotiation): number | undefined {
     try {
-      for (let turn = 0; turn < TURNS_MAX; turn++) {
-        const lookAgainMs = this.turn(now, negotiation);
-        if (lookAgainMs === "restart") return this.restart();
-        if (!this.link.arm()) return Math.min(lookAgainMs, this.pollAtMs);
-      }
-      return now;
+      const next = this.steady.work(negotiated);
+      return next === "reset" ? this.restart() : next;
     } catch (error) {
       // Quarantine: a device that breaks the rules gets nothing more, and what it holds stays
       // there.
       if (!(error instanceof BallonetError)) throw error;
-      this.link.markFailed();
-      return this.fail(error);
+      return this.fail(giveUp(this.transport) ?? error);
     }
-  }
-
-  /**
-   * One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again.
-   */
-  private turn(now: number, negotiation: Negotiation): number | "restart" {
-    this.link.answerStatistics();
-    if (this.link.settle() > 0) this.lastProgressMs = now;
-    if (this.configDue) {
-      this.configDue = false;
-      const target = this.link.readTarget();
-      if (target === "reset") return "restart";
-      this.outlook.noteTarget(target, now);
-    }
-    const deflateOnOom = hasFeature(negotiation.negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM);
-    const view = this.outlook.view(now, this.deflateMode, deflateOnOom);
-    const decision = this.policy.decide(view);
-    this.outlook.noteDecision(decision, now);
-    if (this.link.pagesInFlight === 0) this.lastProgressMs = now;
-    if (!this.link.awaitInflateqReset(now, INFLATEQ_RESET_MS)) return "restart";
-    this.act(view, decision);
-    const reportAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
-    this.link.updateActual();
-    this.link.publish(DEFLATEQ);
-    this.link.publish(INFLATEQ);
-    const resetAgainMs = this.link.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS;
-    return Math.min(decision.lookAgainMs ?? NEVER_MS, reportAgainMs ?? NEVER_MS, resetAgainMs);
   }
 
   private restart(): number | undefined {
@@ -299,7 +311,7 @@ export class BalloonDriver {
       code: "device-failed",
       what: this.transport.name,
       seen:
-        `DEVICE_NEEDS_RESET, or a queue that will not reset, ` +
+        `DEVICE_NEEDS_RESET, a reset by others, or a queue that will not reset, ` +
         `for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
       todo: "look into the host's log for what the device did not like",
     });
@@ -310,48 +322,10 @@ export class BalloonDriver {
     return this.step();
   }
 
-  private act(view: PolicyView, decision: PolicyDecision): void {
-    const { deflateMode, atMostPages } = decision;
-    if (this.owedPages > 0) {
-      // Priority over any inflate: the guest is waiting for these.
-      const posted = this.deflate(Math.min(this.owedPages, view.heldPages), deflateMode);
-      this.owedPages = view.heldPages === posted ? 0 : this.owedPages - posted;
-      return;
-    }
-    const bound = pagesBound(view);
-    // Up to the target, pages are the host's, whatever a policy says (virtio 1.3, 5.5.6.1).
-    const goal = Math.max(decision.goalPages, Math.min(view.targetPages, bound));
-    if (goal < bound) {
-      // Pages on their way in are not in the balloon yet: to give others back for them would leave
-      // the host below its target until they are acknowledged.
-      this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode);
-      const waitedMs = view.nowMs - this.lastProgressMs;
-      if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)
-        this.link.resetInflateq(view.nowMs);
-    } else if (goal > bound && this.link.canInflate && !this.link.hasUntold) {
-      const want = Math.min(goal - bound, atMostPages);
-      if (this.options.settings.reportFirst && this.link.reportsAhead(want, view.nowMs)) return;
-      const posted = this.core.balloon_inflate(want);
-      if (posted > 0) this.outlook.noteInflate(view.nowMs);
-    }
-  }
-
-  private deflate(pages: number, mode: DeflateMode): number {
-    if (pages <= 0) return 0;
-    checkDeflateMode(mode, this.negotiated(BALLOON_FEATURE.MUST_TELL_HOST));
-    switch (mode) {
-      case "tell-first":
-        return this.core.balloon_deflate(pages);
-      case "use-first":
-        return this.core.balloon_deflate_untold(pages);
-      case "silent":
-        return this.core.balloon_deflate_silently(pages);
-    }
-  }
-
   /** What there is to know, for people and programs. A snapshot; plain values. */
   status(): DriverStatus {
-    const { core, link, outlook, lastError } = this;
+    const { core, link, steady, lastError } = this;
+    const { outlook } = steady;
     const { pagesInFlight, negotiation } = link;
     return {
       state: this.state.name,
@@ -369,9 +343,9 @@ export class BalloonDriver {
         inflatePages: framesIn(core, "inflating"),
         deflatePages: pagesInFlight - framesIn(core, "inflating"),
       },
-      waitingMs: pagesInFlight > 0 ? this.options.hal.now() - this.lastProgressMs : 0,
-      policy: this.policy.name,
-      deflateMode: this.deflateMode,
+      waitingMs: steady.waitingMs,
+      policy: steady.policy.name,
+      deflateMode: steady.deflateMode,
       reservePages: outlook.reservePages,
       outOfReach: outlook.outOfReach,
       restarts: this.restarts,

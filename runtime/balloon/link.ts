@@ -15,6 +15,7 @@ import {
   STATSQ,
 } from "../core.ts";
 import { BallonetError } from "../errors.ts";
+import { ABSENT } from "../virtio/absent.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
 import {
   BALLOON_CONFIG,
@@ -24,7 +25,7 @@ import {
   STATUS_GONE,
 } from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
-import type { Transport } from "../virtio/transport.ts";
+import { goneError, type Transport } from "../virtio/transport.ts";
 import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
 import { Hinting } from "./hinting.ts";
 import { type OpenQueues, openQueue, openQueues, wantedFeatures } from "./queues.ts";
@@ -57,7 +58,8 @@ export class Link {
   readonly reporting: Reporting;
   private readonly options: LinkOptions;
   private readonly core: CoreExports;
-  private readonly transport: Transport;
+  /** The way to the device that there is now; whoever changes it brings it up next. */
+  transport: Transport;
   private queues: OpenQueues = NO_QUEUES;
   private resettingSinceMs: number | undefined;
 
@@ -97,7 +99,8 @@ export class Link {
 
   /** A bring-up of the device, in the order of virtio 1.3, 5.5.5. */
   bringUp(deflateMode: DeflateMode): BringUp {
-    const { core, transport, settings, onStep } = this.options;
+    const { core, settings, onStep } = this.options;
+    const { transport } = this;
     this.close();
     return new BringUp({
       transport,
@@ -145,6 +148,14 @@ export class Link {
     this.queues = NO_QUEUES;
     this.actualWritten = 0;
     this.resettingSinceMs = undefined;
+  }
+
+  /** After the device was taken away: there is no other yet, and nothing is agreed on. */
+  detach(): void {
+    this.close();
+    this.hinting.reset();
+    this.negotiation = undefined;
+    this.transport = ABSENT;
   }
 
   /**
@@ -220,7 +231,8 @@ export class Link {
    * `patienceMs` and has not: there are devices that offer the feature and do not have it.
    */
   awaitInflateqReset(now: number, patienceMs: number): boolean {
-    const { core, transport, settings } = this.options;
+    const { core, settings } = this.options;
+    const { transport } = this;
     if (this.resettingSinceMs === undefined || this.negotiation === undefined) return true;
     if (!transport.isQueueReset(INFLATEQ)) return now - this.resettingSinceMs < patienceMs;
     core.balloon_abandon_inflates();
@@ -241,24 +253,21 @@ export class Link {
   }
 
   /**
-   * num_pages, or "reset" when the device asks for one. With FREE_PAGE_HINT its command, too.
+   * num_pages, or "reset" when the device needs one: it says so, or somebody else did it already.
+   * With FREE_PAGE_HINT its command, too.
    * @throws BallonetError `device-gone`.
    */
   readTarget(): number | "reset" {
-    const status = this.transport.status();
-    if (status === STATUS_GONE) {
-      throw new BallonetError({
-        code: "device-gone",
-        what: this.transport.name,
-        seen: "a status of all ones",
-        todo: "nothing if it was unplugged; the pages that it held stay away",
-      });
-    }
-    if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";
-    if (this.queues.indices[HINTQ] !== undefined) {
-      this.hinting.command(this.transport.readConfig(BALLOON_CONFIG.freePageHintCmdId));
-    }
-    return this.transport.readConfig(BALLOON_CONFIG.numPages);
+    const { transport } = this;
+    const hints = this.queues.indices[HINTQ] !== undefined;
+    const command = hints ? transport.readConfig(BALLOON_CONFIG.freePageHintCmdId) : undefined;
+    const target = transport.readConfig(BALLOON_CONFIG.numPages);
+    // Last: while the device was there until now, what was read before came from it.
+    const status = transport.status();
+    if (status === STATUS_GONE) throw goneError(transport);
+    if (status === 0 || (status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";
+    if (command !== undefined) this.hinting.command(command);
+    return target;
   }
 
   /** One 32-bit store, and only when there is something new to say (virtio 1.3, 5.5.6.1 and .2). */
@@ -293,10 +302,5 @@ export class Link {
       if (this.core.queue_arm(queue, after) !== 0) pending = true;
     }
     return pending;
-  }
-
-  /** Tells the device that the driver has given it up, if there is one left to tell. */
-  markFailed(): void {
-    if (this.transport.status() !== STATUS_GONE) this.transport.addStatus(STATUS.FAILED);
   }
 }

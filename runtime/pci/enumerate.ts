@@ -79,6 +79,16 @@ export function matchPci(
   return functions.filter((it) => it.vendorId === vendorId && deviceIds.includes(it.deviceId));
 }
 
+/** Whether a function answers at this address. */
+export function isPresent(config: PciConfigAccess, address: PciAddress): boolean {
+  return isVendor(config.read(address, VENDOR_ID, 2));
+}
+
+/** No vendor has either number: all ones is silence, and zero is what some hosts say for it. */
+function isVendor(id: number): boolean {
+  return id !== 0xffff && id !== 0;
+}
+
 function* scanBus(config: PciConfigAccess, bus: number): Generator<PciFunction> {
   for (let device = 0; device < DEVICES_PER_BUS; device++) {
     const first = probe(config, { bus, device, function: 0 });
@@ -95,8 +105,7 @@ function* scanBus(config: PciConfigAccess, bus: number): Generator<PciFunction> 
 
 function probe(config: PciConfigAccess, address: PciAddress): PciFunction | undefined {
   const vendorId = config.read(address, VENDOR_ID, 2);
-  // No vendor has either number: all ones is silence, and zero is what some hosts say for it.
-  if (vendorId === 0xffff || vendorId === 0) return undefined;
+  if (!isVendor(vendorId)) return undefined;
   const headerLayout = config.read(address, HEADER_TYPE, 1) & HEADER_LAYOUT_MASK;
   const seen = {
     address,

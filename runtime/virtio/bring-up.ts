@@ -36,7 +36,7 @@ import {
   hasFeature,
   isSubset,
 } from "./features.ts";
-import type { QueueSetup, Transport } from "./transport.ts";
+import { giveUp, type QueueSetup, type Transport } from "./transport.ts";
 
 /** What the device and the driver agreed on. */
 export interface Negotiation {
@@ -286,9 +286,7 @@ export class BringUp {
   /** FAILED tells the host; but a device amid a reset, or gone, is not to be written to. */
   private fail(during: BringUpStep, error: BallonetError): BringUpState {
     const resetting = during === "reset" || during === "await-reset";
-    if (!resetting && this.transport.status() !== STATUS_GONE) {
-      this.transport.addStatus(STATUS.FAILED);
-    }
-    return { name: "failed", during, error };
+    const gone = resetting ? undefined : giveUp(this.transport);
+    return { name: "failed", during, error: gone ?? error };
   }
 }

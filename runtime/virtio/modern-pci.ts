@@ -11,7 +11,15 @@ import { hex } from "../errors.ts";
 import type { Hal } from "../hal.ts";
 import { type Bar, disableFunction, MEMORY_SPACE_END, readBars } from "../pci/bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../pci/config.ts";
-import { CFG_TYPE, COMMON, COMMON_RESET_LENGTH, FEATURE, type Field } from "./constants.ts";
+import { isPresent } from "../pci/enumerate.ts";
+import {
+  CFG_TYPE,
+  COMMON,
+  COMMON_RESET_LENGTH,
+  FEATURE,
+  type Field,
+  STATUS_GONE,
+} from "./constants.ts";
 import { AcceptedFeatures, type FeatureSet, featureSet } from "./features.ts";
 import type { InterruptChoice, InterruptMode, VectorRegisters } from "./interrupts.ts";
 import { PciInterrupts } from "./pci-interrupts.ts";
@@ -147,8 +155,10 @@ class ModernPci implements Transport {
     this.accepted.write(word, value);
   }
 
+  /** Of a device that is not there, memory reads as ones or as zeros, by the host's taste. */
   status(): number {
-    return this.at.common.read(COMMON.deviceStatus);
+    const status = this.at.common.read(COMMON.deviceStatus);
+    return status === 0 && !isPresent(this.config, this.address) ? STATUS_GONE : status;
   }
 
   addStatus(bits: number): void {
@@ -249,8 +259,8 @@ class ModernPci implements Transport {
     return common.read(COMMON.queueReset) === 0 && common.read(COMMON.queueEnable) === 0;
   }
 
-  acknowledgeInterrupt(message?: number): InterruptCause {
-    return this.interrupts.acknowledge(message);
+  acknowledgeInterrupt(messages?: number): InterruptCause {
+    return this.interrupts.acknowledge(messages);
   }
 
   tearDown(): void {

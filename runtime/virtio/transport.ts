@@ -8,7 +8,7 @@
  * Invariant: status bits are only ever added; the way back to 0 is `reset` and nothing else.
  */
 import { BallonetError, hex } from "../errors.ts";
-import { type Field, STATUS_GONE } from "./constants.ts";
+import { type Field, STATUS, STATUS_GONE } from "./constants.ts";
 import type { FeatureSet } from "./features.ts";
 import type { InterruptMode } from "./interrupts.ts";
 
@@ -130,9 +130,9 @@ export interface Transport {
 
   /**
    * Asks why the device interrupted, and takes the interrupt back.
-   * @param message which of the messages of mode `msix` came, if that is known.
+   * @param messages which of the messages of mode `msix` came, a bit each, if that is known.
    */
-  acknowledgeInterrupt(message?: number): InterruptCause;
+  acknowledgeInterrupt(messages?: number): InterruptCause;
 
   /**
    * Gives the device up: starts a reset and takes from it the right to touch memory. What was
@@ -187,12 +187,28 @@ function unstable(transport: Transport, seen: string): BallonetError {
 export function statusWith(transport: Transport, bits: number): number {
   const before = transport.status();
   if (before !== STATUS_GONE) return before | bits;
-  throw new BallonetError({
+  throw goneError(transport);
+}
+
+/** The error of a device that answers no more. */
+export function goneError(transport: Transport): BallonetError {
+  return new BallonetError({
     code: "device-gone",
     what: `device status of ${transport.name}`,
-    seen: hex(before),
-    todo: "check that the device is still plugged in",
+    seen: hex(STATUS_GONE),
+    todo: "nothing if it was unplugged; else check that it is still there",
   });
+}
+
+/** Sets FAILED, by which the host knows. Where no device is left to tell, answers that error. */
+export function giveUp(transport: Transport): BallonetError | undefined {
+  try {
+    transport.addStatus(STATUS.FAILED);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BallonetError) return error;
+    throw error;
+  }
 }
 
 /** An error about one queue of this transport. */

@@ -45,7 +45,8 @@ export const balloonMutants: readonly Mutant[] = [
     id: "takes one page too many back",
     file: STEADY,
     find: "this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode, negotiated);",
-    replace: "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages), deflateMode);",
+    replace:
+      "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages), deflateMode, negotiated);",
     breaks: "D7",
     scenario: "targets, without DEFLATE_ON_OOM",
   },

@@ -139,14 +139,14 @@ export const bringUpMutants: readonly Mutant[] = [
     id: "sets FAILED for a lying device and goes on with it",
     file: LINK,
     find: "if (answer >= 0) return answer;",
-    replace: "if (answer >= 0) return answer; this.markFailed(); return 0;",
+    replace: "if (answer >= 0) return answer; this.transport.addStatus(128); return 0;",
     breaks: "G-AFTER-FAILED",
     scenario: "a used id out of range",
   },
   {
     id: "overlooks DEVICE_NEEDS_RESET",
     file: LINK,
-    find: 'if ((status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";',
+    find: 'if (status === 0 || (status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";',
     replace: "",
     breaks: "G-NEEDS-RESET",
     scenario: "a device that asks for a reset",
@@ -154,9 +154,9 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "reads poison_val without looking at its feature",
     file: LINK,
-    find: "return this.transport.readConfig(BALLOON_CONFIG.numPages);",
-    replace: `this.transport.readConfig({ offset: 8, width: 4 });
-    return this.transport.readConfig(BALLOON_CONFIG.numPages);`,
+    find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",
+    replace: `transport.readConfig({ offset: 8, width: 4 });
+    const target = transport.readConfig(BALLOON_CONFIG.numPages);`,
     breaks: "G-CONFIG-FEATURE",
     scenario: "targets, registers in memory",
   },
@@ -188,8 +188,8 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "gives a lying device up without FAILED",
     file: DRIVER,
-    find: "this.link.markFailed();",
-    replace: "",
+    find: "giveUp(this.transport) ?? error",
+    replace: "error",
     breaks: "B-FAILED-BIT",
     scenario: "a used id out of range",
   },
@@ -204,8 +204,9 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "stops without taking its pages back",
     file: DRIVER,
-    find: "this.core.ledger_reclaim();",
-    replace: "",
+    find: `this.core.ledger_reclaim();
+      this.link.close();`,
+    replace: "this.link.close();",
     breaks: "B-STOP",
     scenario: "stop",
   },

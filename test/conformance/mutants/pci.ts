@@ -166,9 +166,9 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "reads poison_val though the configuration is shorter",
     file: LINK,
-    find: "return this.transport.readConfig(BALLOON_CONFIG.numPages);",
-    replace: `this.transport.readConfig(BALLOON_CONFIG.poisonVal);
-    return this.transport.readConfig(BALLOON_CONFIG.numPages);`,
+    find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",
+    replace: `transport.readConfig(BALLOON_CONFIG.poisonVal);
+    const target = transport.readConfig(BALLOON_CONFIG.numPages);`,
     breaks: "P-CONFIG-LENGTH",
     scenario: "several targets",
   },
