@@ -15,6 +15,8 @@ import type { Context } from "./context.ts";
 export class ActualWatch {
   /** The last value written since the reset, if any. */
   written: number | undefined;
+  /** Whether pages may be used again without a deflate, so that the value may fall by itself. */
+  silence = false;
   private readonly context: Context;
   private base = 0;
   private inflated = 0;
@@ -33,6 +35,7 @@ export class ActualWatch {
     this.deflated = 0;
     this.changedSinceWrite = false;
     this.silent = false;
+    this.silence = false;
   }
 
   /** Pages of a request were acknowledged. */
@@ -54,7 +57,8 @@ export class ActualWatch {
       const seen = `actual is ${value}, acknowledged are ${high}, in flight ${inflating}`;
       judge.breach("Q-ACTUAL-EARLY", seen);
     } else if (value < low - deflating) {
-      judge.breach("D9", `actual falls to ${value} while the host holds ${inBalloon}`);
+      const seen = `actual falls to ${value} while the host holds ${inBalloon}`;
+      if (!this.silence) judge.breach("D9", seen);
       this.silent = true;
     } else if (value < low) {
       const seen = `actual is ${value}; ${deflating} pages are asked back, not acknowledged`;

@@ -12,6 +12,8 @@ import { DeviceQueue, type QueueOptions, type QueueServant } from "./device-queu
 import type { FaultBox } from "./faults.ts";
 import { Garbage } from "./garbage.ts";
 import { Hinting } from "./hinting.ts";
+import { hostDesigns } from "./host-design.ts";
+import { HostMemory } from "./host-memory.ts";
 import { HostPages } from "./host-pages.ts";
 import { Lending } from "./lending.ts";
 import { type CheckOptions, type MachineOptions, scheduleOf } from "./machine-options.ts";
@@ -32,6 +34,7 @@ export class BalloonDevice {
   readonly reporting: Reporting;
   readonly poison: PoisonWatch;
   readonly lending: Lending;
+  readonly memory: HostMemory;
   private readonly context: Context;
   private readonly profile: Profile;
   private readonly options: MachineOptions;
@@ -44,13 +47,17 @@ export class BalloonDevice {
     this.profile = profile;
     this.options = options;
     const { offered, described } = offeredBits(profile, options.offer);
+    const design = hostDesigns[options.hostDesign ?? "plain"];
     const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
     const garbage = new Garbage(context.memory, options.garbage ?? true, options.seed ?? 1);
     const pages = new HostPages(garbage);
     const { balloon: habits } = profile;
     this.offered = offered;
     this.reachBytes = frames * PAGE_BYTES;
-    this.virtio = new VirtioDevice(context, { offered, described, ...profile }, faults);
+    const known = design.offers.reduce((bits, bit) => bits | (1n << BigInt(bit)), described);
+    this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
+    this.memory = new HostMemory(context, design, pages, frames);
+    if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });
     const own = new DeviceMemory(context, this.virtio.queues);
     const poison = new PoisonWatch(context, garbage);
     const lending = new Lending(context, { pages, own, poison, frames });
@@ -71,6 +78,7 @@ export class BalloonDevice {
       habits,
       configBytes: configBytes(profile, offered),
       pages,
+      memory: this.memory,
       frames,
       offered,
       own,

@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import type { Fate, QueueServant } from "./device-queue.ts";
 import type { Hinting } from "./hinting.ts";
+import type { HostMemory } from "./host-memory.ts";
 import type { HostPages } from "./host-pages.ts";
 import type { Lending } from "./lending.ts";
 import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "./numbers.ts";
@@ -38,6 +39,7 @@ export interface BalloonParts {
   readonly habits: BalloonHabits;
   readonly configBytes: number;
   readonly pages: HostPages;
+  readonly memory: HostMemory;
   readonly frames: number;
   readonly offered: bigint;
   readonly own: DeviceMemory;
@@ -91,6 +93,8 @@ export class Balloon implements DeviceType {
   negotiated(features: bigint): void {
     this.features = features;
     this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
+    this.parts.memory.negotiated(features);
+    this.actualWatch.silence = this.parts.memory.maySilence;
     this.parts.onNegotiated(features);
   }
 
@@ -99,9 +103,10 @@ export class Balloon implements DeviceType {
   }
 
   reset(): void {
-    const { poison, hinting, lending } = this.parts;
+    const { poison, hinting, lending, memory } = this.parts;
     this.requests.clear();
     this.pages.clear();
+    memory.reset();
     poison.reset();
     hinting.reset();
     lending.reset();
@@ -160,7 +165,8 @@ export class Balloon implements DeviceType {
   check(options: { readonly memoryShort: boolean }): void {
     this.audit();
     for (const pfn of this.pages.pages("held")) {
-      if (this.mustTellHost || !this.pages.isTouched(pfn)) continue;
+      if (this.mustTellHost || this.parts.memory.maySilence) break;
+      if (!this.pages.isTouched(pfn)) continue;
       this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
     }
     const held = this.pages.inBalloon;
@@ -196,6 +202,8 @@ export class Balloon implements DeviceType {
     const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
     const moved = counts ? this.move(kind, taken, pfns) : [];
     this.requests.set(taken, { pfns, moved, length, turn: context.clock.turn });
+    if (kind === "inflate") this.parts.memory.handedOver(moved);
+    else this.parts.memory.note();
     if (kind === "deflate" && moved.length > 0) this.judgeTarget(taken, moved.length);
     return habits.returns === "never" ? "lose" : "return";
   }
@@ -211,6 +219,7 @@ export class Balloon implements DeviceType {
       if (kind === "deflate") this.parts.poison.cameBack(pfn, this.pages.isSpared(pfn));
       this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
     }
+    this.parts.memory.cameBack(kind === "deflate" ? request.moved : []);
     this.actualWatch.acknowledged(kind, request.moved.length);
     this.countActual(kind, request.pfns.length);
     return this.usedLength(request);
@@ -223,6 +232,7 @@ export class Balloon implements DeviceType {
     for (const pfn of request?.moved ?? []) {
       this.pages.set(pfn, kind === "inflate" ? "guest" : "held");
     }
+    this.parts.memory.cameBack(kind === "inflate" ? (request?.moved ?? []) : []);
   }
 
   private countActual(kind: Kind, pfns: number): void {
@@ -273,7 +283,8 @@ export class Balloon implements DeviceType {
       judge.breach("Q-PFN-TWICE", `inflate: page ${pfn} is being inflated already`, entries);
       return false;
     }
-    if (state !== "guest") {
+    const silently = state === "held" && this.parts.memory.maySilence;
+    if (state !== "guest" && !silently) {
       judge.breach("Q-PFN-HELD", `inflate: page ${pfn} is ${state} already`, entries);
       return false;
     }
@@ -340,6 +351,7 @@ export class Balloon implements DeviceType {
   private judgeTouched(pfn: number, rule: "D10" | "D12", entry?: number): void {
     const at = this.pages.newlyTouched(pfn);
     if (at < 0) return;
+    this.parts.memory.found(pfn, at);
     if (rule === "D10" && !this.mustTellHost) return;
     const state = this.pages.state(pfn);
     const address = pfn * 2 ** PAGE_SHIFT + at;

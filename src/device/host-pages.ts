@@ -86,6 +86,14 @@ export class HostPages {
     return at;
   }
 
+  /** The host takes away what is in a page of its own: it is garbage again, and nobody's. */
+  discard(pfn: number): void {
+    const code = this.code(pfn);
+    if ((code & SPARED) !== 0) return;
+    this.garbage.fill(pfn);
+    this.write(pfn, code & ~TOUCHED);
+  }
+
   /** Whether the page was left as it was, because a queue or a buffer lies on it. */
   isSpared(pfn: number): boolean {
     return (this.code(pfn) & SPARED) !== 0;

@@ -7,6 +7,8 @@
 export type { Completion } from "./completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./faults.ts";
 export type { GuestMemorySource } from "./guest-memory.ts";
+export { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
+export type { MemoryPoint, Touch } from "./host-memory.ts";
 export { formatVerdict, type Verdict } from "./judge.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export {

@@ -7,6 +7,7 @@
 import type { Completion } from "./completion.ts";
 import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
+import { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
 import { FEATURE } from "./numbers.ts";
 import type { Offer } from "./offer.ts";
 import type { PciLook, Profile, UsedLength } from "./profile.ts";
@@ -72,6 +73,8 @@ export interface MachineOptions {
    * Whether held pages are overwritten, so that a guest that touches them is found. Default yes.
    */
   readonly garbage?: boolean;
+  /** What the host does with the memory behind the balloon. Default `plain`. */
+  readonly hostDesign?: HostDesignName;
   readonly seed?: number;
   readonly faults?: readonly FaultSpec[];
   /** Rules not to judge: a driver's known and intended departures. */
@@ -115,6 +118,11 @@ export function withOptions(options: MachineOptions): Profile {
   const { profile: wanted = "strict", ringSize, usedLength, queueNumbering, pci } = options;
   const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
   if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
+  const design = hostDesigns[options.hostDesign ?? "plain"];
+  if (design === undefined) {
+    throw new MachineOptionError(`hostDesign: ${String(options.hostDesign)} is unknown`);
+  }
+  const { offers, withholds }: HostDesign = design;
   const packed = options.offer?.packed ?? profile.features.includes(FEATURE.ringPacked);
   if (ringSize !== undefined && !soundRingSize(ringSize, packed)) {
     const what = packed ? "number" : "power of two";
@@ -126,6 +134,7 @@ export function withOptions(options: MachineOptions): Profile {
   }
   return {
     ...profile,
+    features: [...profile.features.filter((bit) => !withholds.includes(bit)), ...offers],
     queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
     queueNumbering: queueNumbering ?? profile.queueNumbering,
     pci: { ...profile.pci, ...pci },

@@ -9,6 +9,7 @@ import { Clock } from "./clock.ts";
 import type { Context } from "./context.ts";
 import { FaultBox, type FaultSpec } from "./faults.ts";
 import { GuestMemory } from "./guest-memory.ts";
+import type { HostMemory } from "./host-memory.ts";
 import { Judge, type Verdict } from "./judge.ts";
 import {
   type CheckOptions,
@@ -115,6 +116,11 @@ export class Machine {
   /** Pages whose deflate the device has taken and not returned. */
   get deflatingPages(): number {
     return this.device.balloon.pages.count("deflating");
+  }
+
+  /** The memory behind the balloon, as the host's design has it: locks, touches, what was lost. */
+  get memory(): Omit<HostMemory, "negotiated" | "reset" | "handedOver" | "cameBack" | "found"> {
+    return this.device.memory;
   }
 
   /** Whose a page is. */

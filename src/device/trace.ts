@@ -17,6 +17,7 @@ export type TraceKind =
   | "host"
   | "log"
   | "fault"
+  | "touch"
   | "verdict"
   | "hole";
 

@@ -1,0 +1,179 @@
+/**
+ * The host's memory behind the balloon: which pages are locked, which the guest touched while they
+ * were the host's, and what was lost by that.
+ *
+ *   a page is unlocked     from the taking of its inflate, if the design unlocks it at all
+ *   and locked again       when its deflate is returned, or at a reset
+ *   touched meanwhile      a touch, with page, place and trace; it is found when the device looks
+ *   reclaimed meanwhile    what the guest wrote there is gone: the touch is one that lost data
+ *
+ * It must not know queues. Invariant: `locked` and `unlocked` add up to the guest's pages where the
+ * design locks memory, and a touch is counted once for each time that the page was found changed.
+ */
+
+import type { Context } from "./context.ts";
+import { type HostDesign, hasBit } from "./host-design.ts";
+import type { HostPages, PageState } from "./host-pages.ts";
+import { PageSet } from "./page-set.ts";
+
+/** The guest was found to have written to a page of the host's. */
+export interface Touch {
+  readonly pfn: number;
+  /** The first byte that was changed, from the start of the page. */
+  readonly at: number;
+  /** How far the page was: `held` pages were not told about, `deflating` ones not answered. */
+  readonly state: PageState;
+  /** Whether the page was unlocked: then this is a fault that the guest waits for, or worse. */
+  readonly unlocked: boolean;
+  /** Whether the host then took the page away, and with it what the guest wrote. */
+  readonly lost: boolean;
+  /** Virtual milliseconds, and the number of the trace entry that says so. */
+  readonly ms: number;
+  readonly entry: number;
+}
+
+/** How many pages were in which state at one time. */
+export interface MemoryPoint {
+  readonly ms: number;
+  readonly inflating: number;
+  readonly held: number;
+  readonly deflating: number;
+  readonly locked: number;
+  /** Since the machine was made. */
+  readonly touched: number;
+  readonly lost: number;
+}
+
+/** Touches and points kept: the first ones tell the story, and a run makes no more points. */
+export const TOUCHES_KEPT = 256;
+export const POINTS_KEPT = 4096;
+
+export class HostMemory {
+  readonly design: HostDesign;
+  /** Whether the driver's accepted features let the host unlock what it is given. */
+  mayUnlock: boolean;
+  /** Whether the driver may use pages again and never say so. */
+  maySilence = false;
+  /** How often the guest was found to have written to a page of the host's, and lost that. */
+  touched = 0;
+  lost = 0;
+  private readonly context: Context;
+  private readonly pages: HostPages;
+  private readonly frames: number;
+  private readonly open = new PageSet();
+  private readonly kept: Touch[] = [];
+  private readonly points: MemoryPoint[] = [];
+
+  constructor(context: Context, design: HostDesign, pages: HostPages, frames: number) {
+    this.context = context;
+    this.design = design;
+    this.pages = pages;
+    this.frames = frames;
+    this.mayUnlock = design.unlocks === "always";
+  }
+
+  /** Pages that cannot be taken from the guest; 0 where the design locks none. */
+  get locked(): number {
+    return this.design.locks ? this.frames - this.open.size : 0;
+  }
+
+  /** Pages that were unlocked and not locked again. */
+  get unlocked(): number {
+    return this.open.size;
+  }
+
+  /** The first touches, in order. */
+  get touches(): readonly Touch[] {
+    return this.kept;
+  }
+
+  /** How the pages' states changed, in order of time. */
+  get timeline(): readonly MemoryPoint[] {
+    return this.points;
+  }
+
+  /** Features are settled. */
+  negotiated(features: bigint): void {
+    const { unlocks, toldBy, silentBy } = this.design;
+    this.mayUnlock = unlocks === "always" || (unlocks === "if-told" && hasBit(features, toldBy));
+    this.maySilence = hasBit(features, silentBy);
+  }
+
+  reset(): void {
+    this.mayUnlock = this.design.unlocks === "always";
+    this.maySilence = false;
+    this.open.clear();
+    this.note();
+  }
+
+  /** Inflates were taken: unlocks their pages, where it may. */
+  handedOver(pfns: readonly number[]): void {
+    if (this.mayUnlock && pfns.length > 0) {
+      for (const pfn of pfns) this.open.add(pfn);
+      this.context.trace.add("host", "unlocks", { pages: pfns.length });
+    }
+    this.note();
+  }
+
+  /** Pages are the guest's again: locks them, where they were unlocked. */
+  cameBack(pfns: readonly number[]): void {
+    const locked = pfns.filter((pfn) => this.open.delete(pfn)).length;
+    if (locked > 0) this.context.trace.add("host", "locks", { pages: locked });
+    this.note();
+  }
+
+  /** A page of the host's was found changed, for the first time since the host had it. */
+  found(pfn: number, at: number): void {
+    this.add(pfn, at, false);
+    this.note();
+  }
+
+  /** The host is short of memory: takes every unlocked page away. Answers how many. */
+  reclaim(): number {
+    this.context.trace.add("host", "reclaims", { pages: this.open.size });
+    for (const pfn of this.open) {
+      const at = this.pages.newlyTouched(pfn);
+      if (at >= 0) this.add(pfn, at, true);
+      else if (this.pages.isTouched(pfn)) this.lose(pfn);
+      this.pages.discard(pfn);
+    }
+    this.note();
+    return this.open.size;
+  }
+
+  /** Writes down how many pages are in which state now. */
+  note(): void {
+    const { pages, points } = this;
+    const point = {
+      ms: this.context.clock.nowMs,
+      inflating: pages.count("inflating"),
+      held: pages.count("held"),
+      deflating: pages.count("deflating"),
+      locked: this.locked,
+      touched: this.touched,
+      lost: this.lost,
+    };
+    if (points.at(-1)?.ms === point.ms) points.pop();
+    if (points.length < POINTS_KEPT) points.push(point);
+  }
+
+  private add(pfn: number, at: number, lost: boolean): void {
+    const { clock, trace } = this.context;
+    const state = this.pages.state(pfn);
+    const unlocked = this.open.has(pfn);
+    const what = unlocked ? "of an unlocked page" : "of a page of the host's";
+    const entry = trace.add("touch", what, { pfn, at, state });
+    this.touched += 1;
+    if (lost) this.lost += 1;
+    if (this.kept.length >= TOUCHES_KEPT) return;
+    this.kept.push({ pfn, at, state, unlocked, lost, ms: clock.nowMs, entry });
+  }
+
+  /** What was found in this page earlier is gone now. */
+  private lose(pfn: number): void {
+    this.lost += 1;
+    const index = this.kept.findLastIndex((touch) => touch.pfn === pfn);
+    const touch = this.kept[index];
+    if (touch !== undefined) this.kept[index] = { ...touch, lost: true };
+  }
+}
