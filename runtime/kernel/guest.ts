@@ -8,12 +8,13 @@ import { discoverBalloon } from "../balloon/discover.ts";
 import { BalloonDriver } from "../balloon/driver.ts";
 import { frameCounts } from "../core.ts";
 import { BallonetError } from "../errors.ts";
-import type { Hal, LogLevel } from "../hal.ts";
+import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
 import { interruptLineOf } from "../pci/interrupt-line.ts";
+import type { Transport } from "../virtio/transport.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { ControlServer } from "./control.ts";
-import type { Machine } from "./machine.ts";
+import { type Machine, MESSAGE } from "./machine.ts";
 import { controlMethods } from "./methods.ts";
 import { Workload } from "./workload.ts";
 
@@ -37,6 +38,7 @@ const LOG_LINE_MAX = 1000;
 const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
 
 export function guestHal(machine: Machine): Hal {
+  const interrupts = messages(machine);
   return {
     portRead: (port, width) => machine.portRead(port, width),
     portWrite: (port, width, value) => machine.portWrite(port, width, value),
@@ -44,6 +46,23 @@ export function guestHal(machine: Machine): Hal {
     mmioWrite: (address, width, value) => machine.memoryWrite(address, width, value),
     now: () => machine.now(),
     log: (level, line) => log(machine, level, line),
+    ...(interrupts && { interrupts }),
+  };
+}
+
+/** Hands out the lines that are messages, in their order: the first is the driver's message 0. */
+function messages(machine: Machine): InterruptAllocator | undefined {
+  const address = machine.messageAddress();
+  if (address === 0) return undefined;
+  let end: number = MESSAGE.firstLine;
+  return {
+    allocate: (count) => {
+      if (end + count > MESSAGE.endLine) return undefined;
+      return Array.from({ length: count }, () => {
+        machine.listen(end);
+        return { address, data: MESSAGE.vector + end++ };
+      });
+    },
   };
 }
 
@@ -96,6 +115,7 @@ function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
 export class Guest {
   private readonly machine: Machine;
   private readonly driver: BalloonDriver;
+  private readonly transport: Transport;
   private readonly control: ControlServer;
   private readonly balloonLine: number | undefined;
   /** When the driver wants to be woken though nothing happened. */
@@ -109,16 +129,10 @@ export class Guest {
     const { transport, pci, mmio } = this.discover(hal, options);
     const line = pci ? interruptLineOf({ hal, ...pci }) : mmio?.interruptLine;
     this.balloonLine = line !== undefined && line < LINES ? line : undefined;
+    this.transport = transport;
     const { core } = machine;
     const { policy, settings } = options;
-    const pollMs = this.isDeaf(options) ? Math.min(settings.pollMs, POLL_MS) : settings.pollMs;
-    this.driver = new BalloonDriver({
-      hal,
-      core,
-      transport,
-      policy,
-      settings: { ...settings, pollMs },
-    });
+    this.driver = new BalloonDriver({ hal, core, transport, policy, settings });
     const workload = new Workload({
       machine,
       frames: new Frames(core),
@@ -144,7 +158,8 @@ export class Guest {
     const asked = this.serveControl();
     // A long request comes in many small pieces: none of them is worth a look at the balloon.
     const pieceOnly = !asked && lines === 1 << COM2_LINE && this.balloonLine !== COM2_LINE;
-    return pieceOnly && this.machine.now() < this.nextMs ? this.nextMs : this.serveBalloon();
+    if (pieceOnly && this.machine.now() < this.nextMs) return this.nextMs;
+    return this.serveBalloon(lines >>> MESSAGE.firstLine);
   }
 
   private serveControl(): boolean {
@@ -155,15 +170,21 @@ export class Guest {
     return asked;
   }
 
-  private serveBalloon(): number {
-    this.driver.interrupt();
-    this.nextMs = this.driver.step() ?? Number.POSITIVE_INFINITY;
+  /** `messages` came, a bit each; undefined where nobody has waited for them. */
+  private serveBalloon(messages?: number): number {
+    this.driver.interrupt(messages);
+    const againMs = this.driver.step();
+    this.nextMs = againMs ?? Number.POSITIVE_INFINITY;
+    if (againMs !== undefined && this.isDeaf) {
+      this.nextMs = Math.min(againMs, this.machine.now() + POLL_MS);
+    }
     return this.nextMs;
   }
 
   /** No interrupt of the balloon's can reach this guest, so it has to look. */
-  private isDeaf({ interrupts }: GuestOptions): boolean {
-    return this.balloonLine === undefined || interrupts === "polling";
+  private get isDeaf(): boolean {
+    const { kind } = this.transport.interruptMode;
+    return kind === "polling" || (kind === "line" && this.balloonLine === undefined);
   }
 
   private discover(hal: Hal, { prefer, interrupts }: GuestOptions) {
@@ -185,7 +206,8 @@ export class Guest {
     while (driver.shortage(frames) && machine.now() < until) {
       const next = this.serveBalloon();
       if (frameCounts(machine.core).free > freeBefore) return true;
-      machine.waitForInterrupt(Math.min(next, machine.now() + NAP_MS));
+      const lines = machine.waitForInterrupt(Math.min(next, machine.now() + NAP_MS));
+      driver.interrupt(lines >>> MESSAGE.firstLine);
     }
     return frameCounts(machine.core).free > freeBefore;
   }

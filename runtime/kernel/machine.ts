@@ -29,6 +29,9 @@ export interface Footprint {
   readonly poolFreeFrames: number;
 }
 
+/** The lines that are messages, and what is added to one for the value that asks on it. */
+export const MESSAGE = { firstLine: 16, endLine: 31, vector: 0x20 } as const;
+
 /** A fault on purpose, to see that it is told: for `provoke`. */
 export const FAULT = {
   invalidOpcode: 0,
@@ -49,9 +52,15 @@ export interface Machine {
   /** Milliseconds since boot, fractional; never goes back. */
   now(): number;
   /**
-   * From now on interrupt line `line` (0 to 15, as in PCI's interrupt line register) ends waits.
+   * From now on interrupt line `line` ends waits: 0 to 15, as in PCI's interrupt line register, or
+   * 16 to 30, which are messages.
    */
   listen(line: number): void;
+  /**
+   * Where a device writes MESSAGE.vector + line to ask on a line from 16 up; 0 where this machine
+   * takes no messages.
+   */
+  messageAddress(): number;
   /**
    * Halts until a line that is listened to asks, or `now()` is `untilMs`. Returns the lines that
    * asked, a bit each. The result of `boot` and `wake` does the same without a deep stack.

@@ -202,8 +202,8 @@ class LegacyPci implements Transport {
     return false;
   }
 
-  acknowledgeInterrupt(message?: number): InterruptCause {
-    return this.interrupts.acknowledge(message);
+  acknowledgeInterrupt(messages?: number): InterruptCause {
+    return this.interrupts.acknowledge(messages);
   }
 
   tearDown(): void {

@@ -94,13 +94,13 @@ export class PciInterrupts {
     return vector === undefined || this.options.registers.queue(index, vector) === vector;
   }
 
-  acknowledge(message?: number): InterruptCause {
+  acknowledge(messages?: number): InterruptCause {
     if (this.mode.kind !== "msix") {
       return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
     }
-    if (message === undefined) return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;
-    let bits = message === this.mode.config ? ISR.CONFIG : 0;
-    for (const vector of this.mode.queues.values()) if (vector === message) bits |= ISR.QUEUE;
+    if (messages === undefined) return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;
+    let bits = messages & (1 << this.mode.config) ? ISR.CONFIG : 0;
+    for (const vector of this.mode.queues.values()) if (messages & (1 << vector)) bits |= ISR.QUEUE;
     return CAUSES[bits] as InterruptCause;
   }
 }

@@ -17,6 +17,7 @@ export const MACHINE_FUNCTIONS = [
   "memoryWrite",
   "now",
   "listen",
+  "messageAddress",
   "waitForInterrupt",
   "serialWrite",
   "serialRead",

@@ -283,6 +283,64 @@ describe.each(ARCHES)("on %s", (arch) => {
     expect(vm.log.lines).toEqual(["boot 1", "boot 1"]);
   });
 
+  // On this processor a message that it sends itself arrives like a device's, but only under QEMU.
+  test("messages end waits, one at a time, and only those that are listened to", async () => {
+    const { lines } = await runScript(
+      arch,
+      `boot() {
+        const at = machine.messageAddress();
+        say(at.toString(16));
+        const send = (line) => machine.memoryWrite(at, 4, 0x20 + line);
+        const wait = (ms) => machine.waitForInterrupt(machine.now() + ms);
+        machine.listen(16);
+        machine.listen(30);
+        send(16);
+        say(wait(60_000) === 2 ** 16);
+        send(16);
+        send(30);
+        send(16);
+        const both = [wait(60_000), wait(60_000)].sort((a, b) => a - b);
+        say(both.join() === [2 ** 16, 2 ** 30].join());
+        // Nobody listens to line 20, and no line has the last door.
+        for (const line of [20, 31, 20, 31]) send(line);
+        say(wait(100));
+        send(30);
+        say(wait(60_000) === 2 ** 30);
+        try { machine.listen(31) } catch (error) { say(error.message) }
+        machine.exit(0);
+      }`,
+    );
+    expect(lines.slice(0, 5)).toEqual(["fee00000", "true", "true", "0", "true"]);
+    expect(lines[5]).toMatch(/^listen: /);
+  });
+
+  // The processor's own timer, set as fast as it goes, stands for a device that sends without end.
+  test("a storm of messages delays nothing else for long", async () => {
+    const { lines } = await runScript(
+      arch,
+      `boot() {
+        const write = (register, value) => machine.memoryWrite(0xfee00000 + register, 4, value);
+        const wait = (ms) => machine.waitForInterrupt(machine.now() + ms);
+        machine.listen(16);
+        const PERIODIC = 0x20000, UNDIVIDED = 0xb;
+        write(0x320, PERIODIC | 0x20 + 17);
+        write(0x3e0, UNDIVIDED);
+        write(0x380, 1000);
+        const start = machine.now();
+        say(wait(100) + " " + (machine.now() - start >= 100));
+        machine.memoryWrite(machine.messageAddress(), 4, 0x20 + 16);
+        say(wait(60_000) === 2 ** 16);
+        machine.listen(17);
+        for (let count = 0; count < 1000; count++) {
+          if (wait(60_000) !== 2 ** 17) say("something else");
+        }
+        say("through");
+        machine.exit(0);
+      }`,
+    );
+    expect(lines).toEqual(["0 true", "true", "through"]);
+  });
+
   test("the second serial port carries bytes both ways, and an idle guest sleeps", async () => {
     const image = await scriptImage(
       arch,

@@ -120,7 +120,12 @@ void frames_from_ledger(void);
 
 /* ---- trap.c: exceptions and interrupts ------------------------------------------------------- */
 
+/* Lines 0 to 15 are the interrupt controllers'; from 16 to 30 they are messages. */
+enum { FIRST_MESSAGE = 16, LINES = 31 };
+
 void trap_start(void);
+/* Where devices write FIRST_LINE + line to ask on a line that is a message; 0: nowhere. */
+uint32_t message_address(void);
 /* Interrupt lines that ended the last wait, since they were last taken. */
 extern volatile uint32_t interrupts_pending;
 void interrupt_unmask(uint32_t lines);

@@ -93,9 +93,14 @@ js_t machine_now(const struct call* call) {
 
 js_t machine_listen(const struct call* call) {
   uint32_t line = call_word(call, 0);
-  if (line > 15) return js_throw("listen: an interrupt line is 0 to 15");
+  if (line >= LINES) return js_throw("listen: an interrupt line is 0 to 30");
   machine_lines |= 1u << line;
   return 0;
+}
+
+js_t machine_messageAddress(const struct call* call) {
+  (void)call;
+  return js_word(message_address());
 }
 
 js_t machine_waitForInterrupt(const struct call* call) {

@@ -1,8 +1,10 @@
 /*
- * trap.c: exceptions, and interrupts by way of the two 8259 interrupt controllers.
+ * trap.c: exceptions, interrupts by way of the two 8259 interrupt controllers, and messages to the
+ * processor's local APIC, which count as the lines from 16 up.
  *
  * It must not know what a device's interrupt means. Invariant: a line that asked is masked until
- * somebody waits for it again, so a level that stays high cannot storm.
+ * somebody waits for it again, and one message ends a wait, so neither a level that stays high nor
+ * a device that goes on sending can storm.
  */
 #include "kernel.h"
 
@@ -15,6 +17,7 @@
 enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1 };
 enum { PIC_END = 0x20, PIC_READ_IN_SERVICE = 0x0b };
 enum { EXCEPTION_DOUBLE_FAULT = 8, EXCEPTION_PAGE_FAULT = 14 };
+#define INTERRUPTS_ON 0x200
 
 struct trap_frame {
 #ifdef __x86_64__
@@ -22,7 +25,7 @@ struct trap_frame {
 #else
   uintptr_t registers[8];
 #endif
-  uintptr_t number, error, where;
+  uintptr_t number, error, where, selector, flags;
 };
 
 struct pointer {
@@ -52,8 +55,18 @@ static void pic_start(void) {
   pic_apply();
 }
 
-enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9, MSR_APIC_BASE = 0x1b, APIC_ON = 1 << 11 };
-enum { APIC_SPURIOUS = 0xf0, APIC_LINE_0 = 0x350, APIC_ENABLED = 0x1ff, APIC_FROM_PIC = 0x700 };
+enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9, MSR_APIC_BASE = 0x1b };
+enum { APIC_ON = 1 << 11, APIC_BY_MSR = 1 << 10 };
+enum { APIC_ID = 0x20, APIC_END = 0xb0, APIC_SPURIOUS = 0xf0, APIC_LINE_0 = 0x350 };
+enum { APIC_IN_SERVICE = 0x110 }; /* of the vectors from FIRST_LINE up, a bit each */
+/* What it raises for nothing goes to the last door. */
+enum { APIC_ENABLED = 0x100 | (DOORS - 1), APIC_FROM_PIC = 0x700 };
+#define MESSAGE_BASE 0xfee00000
+
+/* Where its registers are; 0 where there is none to be used. */
+static uint64_t apic;
+
+static volatile uint32_t* apic_register(uint32_t which) { return physical(apic + which); }
 
 /*
  * Between the controllers and the processor stands its local APIC. Firmware opens the way through
@@ -64,10 +77,15 @@ static void apic_open(void) {
   __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
   if (!(edx & CPUID_MSR) || !(edx & CPUID_APIC)) return;
   __asm__ volatile("rdmsr" : "=a"(base), "=d"(high) : "c"(MSR_APIC_BASE));
-  if (!(base & APIC_ON)) return;
-  uint64_t registers = ((uint64_t)high << 32 | base) & ~0xfffull;
-  *(volatile uint32_t*)physical(registers + APIC_SPURIOUS) = APIC_ENABLED;
-  *(volatile uint32_t*)physical(registers + APIC_LINE_0) = APIC_FROM_PIC;
+  if (!(base & APIC_ON) || base & APIC_BY_MSR) return;
+  apic = ((uint64_t)high << 32 | base) & ~0xfffull;
+  *apic_register(APIC_SPURIOUS) = APIC_ENABLED;
+  *apic_register(APIC_LINE_0) = APIC_FROM_PIC;
+}
+
+uint32_t message_address(void) {
+  /* To this processor by its number (Intel SDM 3, 11.11.1). */
+  return apic ? MESSAGE_BASE | *apic_register(APIC_ID) >> 24 << 12 : 0;
 }
 
 void interrupt_unmask(uint32_t lines) {
@@ -101,6 +119,13 @@ static void interrupt(uint32_t line) {
   interrupts_pending |= 1u << line;
 }
 
+static void message(uint32_t line) {
+  /* What the APIC raised for nothing is not in service, and has no end (Intel SDM 3, 11.9). */
+  if (!(*apic_register(APIC_IN_SERVICE) >> line & 1)) return;
+  *apic_register(APIC_END) = 0;
+  interrupts_pending |= 1u << line;
+}
+
 static const char* const names[] = {
     "divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range",
     "invalid opcode", "no coprocessor", "double fault", "coprocessor overrun", "invalid task",
@@ -126,7 +151,13 @@ static NORETURN void exception(const struct trap_frame* frame, uintptr_t address
 
 void trap_enter(struct trap_frame* frame) {
   if (frame->number >= FIRST_LINE) {
-    if (frame->number < FIRST_LINE + 16) interrupt((uint32_t)frame->number - FIRST_LINE);
+    uint32_t line = (uint32_t)frame->number - FIRST_LINE;
+    if (line < FIRST_MESSAGE) {
+      interrupt(line);
+    } else {
+      message(line);
+      frame->flags &= ~(uintptr_t)INTERRUPTS_ON;
+    }
     return;
   }
   uintptr_t address = 0;

@@ -120,6 +120,10 @@ export class FakeMachine implements Machine {
     this.lines.add(line);
   }
 
+  messageAddress(): number {
+    return 0;
+  }
+
   waitForInterrupt(untilMs: number): number {
     if (Number.isNaN(untilMs)) throw new Error("waitForInterrupt: until when?");
     if (++this.waits > WAITS_MAX) throw new Error("waitForInterrupt: the guest waits for ever");

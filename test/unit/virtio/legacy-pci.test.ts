@@ -310,9 +310,11 @@ describe("interrupts", () => {
     const { device, transport } = ready({ vectors: 4, messages: 4 });
     transport.setUpInterrupts(QUEUES);
     device.isr = 3;
-    expect(transport.acknowledgeInterrupt(0)).toEqual({ queue: false, config: true });
-    expect(transport.acknowledgeInterrupt(3)).toEqual({ queue: true, config: false });
-    expect(transport.acknowledgeInterrupt(4)).toEqual({ queue: false, config: false });
+    expect(transport.acknowledgeInterrupt(1 << 0)).toEqual({ queue: false, config: true });
+    expect(transport.acknowledgeInterrupt(1 << 3)).toEqual({ queue: true, config: false });
+    expect(transport.acknowledgeInterrupt(1 << 4)).toEqual({ queue: false, config: false });
+    expect(transport.acknowledgeInterrupt(0)).toEqual({ queue: false, config: false });
+    expect(transport.acknowledgeInterrupt(0b1001)).toEqual({ queue: true, config: true });
     expect(transport.acknowledgeInterrupt()).toEqual({ queue: true, config: true });
     expect(device.isr).toBe(3);
   });
