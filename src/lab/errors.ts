@@ -62,6 +62,7 @@ const VMM_KINDS: Readonly<Record<VmmError["code"], FailureKind>> = {
   timeout: "guest",
   closed: "emulator",
   protocol: "emulator",
+  migration: "emulator",
   "qmp-command": "emulator",
   "control-reply": "guest",
   "no-balloon": "usage",

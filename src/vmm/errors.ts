@@ -20,6 +20,7 @@
  * - `protocol`: the other end of a channel broke its protocol.
  * - `qmp-command`: QEMU refused a command (see `QmpCommandError`).
  * - `control-reply`: the guest answered a request with an error (see `ControlReplyError`).
+ * - `migration`: a guest did not get from one machine into another (see `MigrationError`).
  * - `no-balloon`: this machine was launched without a balloon device.
  * - `not-supported`: this kind of machine cannot do that.
  * - `v86-internals`: the installed v86 lacks an internal that this version relies on.
@@ -35,6 +36,7 @@ export type VmmErrorCode =
   | "protocol"
   | "qmp-command"
   | "control-reply"
+  | "migration"
   | "no-balloon"
   | "not-supported"
   | "v86-internals";
@@ -50,7 +52,7 @@ export interface VmmErrorParts {
   readonly cause?: unknown;
 }
 
-/** The error class that src/vmm throws on purpose; its two subclasses add fields, nothing else. */
+/** The error class that src/vmm throws on purpose; its subclasses add fields, nothing else. */
 export class VmmError extends Error {
   readonly code: VmmErrorCode;
   readonly seen: string;
@@ -111,6 +113,44 @@ export class ControlReplyError extends VmmError {
     this.rpcCode = parts.rpcCode;
     this.rpcMessage = parts.rpcMessage;
     this.detail = parts.detail;
+  }
+}
+
+/** A guest did not arrive, and QEMU said why. */
+export class MigrationError extends VmmError {
+  readonly sourceSaid: string;
+  readonly destinationSaid: string;
+  /** Features that the guest has accepted and the destination lacks; 0n if it was something else. */
+  readonly missing: bigint;
+  /** The source's run state, as QEMU calls it, when the failure was seen: "postmigrate", ... */
+  readonly sourceState: string;
+
+  constructor(parts: {
+    sourceSaid: string;
+    destinationSaid?: string;
+    missing?: bigint;
+    missingNames?: string;
+    sourceState: string;
+    cause?: unknown;
+  }) {
+    const { sourceSaid, destinationSaid = "", missing = 0n, missingNames = "" } = parts;
+    const { sourceState, cause } = parts;
+    const words = JSON.stringify({ sourceSaid, destinationSaid });
+    super({
+      code: "migration",
+      what: "migration",
+      seen:
+        missing === 0n
+          ? `a guest that did not arrive: ${words}`
+          : `a guest that uses ${missingNames}, which the destination lacks: ${words}`,
+      todo: "give both machines the same version, memory, devices and features",
+      cause,
+    });
+    this.name = "MigrationError";
+    this.sourceSaid = sourceSaid;
+    this.destinationSaid = destinationSaid;
+    this.missing = missing;
+    this.sourceState = sourceState;
   }
 }
 

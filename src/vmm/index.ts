@@ -12,6 +12,7 @@ export {
 } from "./control.ts";
 export {
   ControlReplyError,
+  MigrationError,
   QmpCommandError,
   VmmError,
   type VmmErrorCode,
@@ -19,6 +20,8 @@ export {
 export { describeExit } from "./exit.ts";
 export type { JsonObject, JsonValue } from "./json.ts";
 export { GuestLog, type LogLine } from "./log.ts";
+export { loadState, type MigrateOptions, migrate, saveState } from "./migration.ts";
+export type { MigrationProgress } from "./migration-progress.ts";
 export type { Patience } from "./patience.ts";
 export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu.ts";
 export {

@@ -54,6 +54,8 @@ export interface QemuMachineOptions {
   readonly balloon?: QemuBalloonOptions | boolean;
   /** Touch all of the guest's memory at the start, so that giving it back can be measured. */
   readonly preallocate?: boolean;
+  /** A machine that waits for a guest to arrive: by `migrate` or `loadState` (migration.ts). */
+  readonly incoming?: boolean;
   /** A guest that reboots ends the machine (reason `shutdown`). Default: it reboots. */
   readonly exitOnReboot?: boolean;
   /** Further arguments, at the end, as they are. */
@@ -108,6 +110,7 @@ export function qemuArguments(options: QemuMachineOptions): string[] {
     ...["-chardev", `socket,id=com2,fd=${COM2_FD}`, ...secondSerial(machine)],
     ...["-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=${EXIT_PORT_BYTES}`],
     ...balloonArguments({ machine, balloon }),
+    ...(options.incoming ? ["-incoming", "defer"] : []),
     ...(options.exitOnReboot ? ["-no-reboot"] : []),
     ...(options.extraArgs ?? []),
   ];

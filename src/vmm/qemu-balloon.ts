@@ -85,6 +85,11 @@ export class QemuBalloon implements Balloon {
     return { pages, guestBytes };
   }
 
+  /** For migrations: the guest brought its target along, which QEMU does not tell. */
+  takeOver(source: QemuBalloon): void {
+    this.#targetPages = source.#targetPages;
+  }
+
   async query(options: Patience = {}): Promise<BalloonState> {
     const { memoryBytes, execute } = this.#parts;
     const reply = await execute({ ...options, command: "query-balloon" });

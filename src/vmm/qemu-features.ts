@@ -1,5 +1,6 @@
 /**
- * Feature bits and status bits out of the words that QEMU's x-query-virtio-status prints.
+ * Feature bits and status bits out of the words that QEMU's x-query-virtio-status prints, and out
+ * of its complaint about a guest that cannot arrive.
  *
  * It knows the names that QEMU gives to the bits of a balloon and of the transport, and nothing
  * else of QMP. Names are followed by a colon and an explanation in English, which is ignored.
@@ -82,4 +83,13 @@ function bitsOf(parts: {
     }
     return bits | (1n << bit);
   }, 0n);
+}
+
+/** What a destination says of a guest that has accepted features which it does not offer. */
+const UNSUPPORTED = /Features (0x[0-9a-f]+) unsupported\. Allowed features: (0x[0-9a-f]+)/;
+
+/** The bits that it lacks, out of what QEMU said; 0n when it was something else. */
+export function unsupportedFeatures(said: string): bigint {
+  const [, accepted = "0", allowed = "0"] = UNSUPPORTED.exec(said) ?? [];
+  return BigInt(accepted) & ~BigInt(allowed);
 }
