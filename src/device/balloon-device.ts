@@ -130,6 +130,7 @@ export class BalloonDevice {
     }
     if (this.uses(FEATURE.freePageHint)) this.hinting.check();
     this.poison.check();
+    this.virtio.wiring.check();
     if (this.virtio.interruptPending && this.virtio.onInterrupt !== undefined) {
       this.context.judge.breach("Q-ISR-UNREAD", "the interrupt is still asserted");
     }
@@ -154,9 +155,9 @@ export class BalloonDevice {
   private makeQueues(faults: FaultBox): void {
     const { virtio } = this;
     const exits = {
-      interrupt: () => virtio.usedBuffers(),
+      interrupt: (queue: DeviceQueue) => virtio.usedBuffers(queue),
       broken: () => virtio.needReset(),
-      halted: () => virtio.halted || !virtio.reachesMemory(),
+      halted: () => virtio.halted || !virtio.wiring.reachesMemory(),
     };
     for (const [index, plan] of this.plan(this.offered).entries()) {
       const queue = new DeviceQueue(this.context, this.queueOptions(index, plan), exits, faults);

@@ -4,6 +4,8 @@
  *   reset -> (reads 0) -> ACKNOWLEDGE -> DRIVER -> features -> FEATURES_OK -> read back
  *         -> queues -> DRIVER_OK
  *
+ * Over a legacy interface FEATURES_OK and its reading back are not there (virtio 1.3, 3.1.2).
+ *
  * It must not change what the device does. Invariant: it sees every access to device_status and to
  * the feature words, in order.
  */
@@ -21,6 +23,8 @@ const STEP_NAME: Readonly<Record<number, string>> = {
 };
 
 export class BringUp {
+  /** Whether the driver uses the interface from before virtio 1.0. */
+  legacy = false;
   private readonly context: Context;
   private wasReset = false;
   private readZero = true;
@@ -81,16 +85,16 @@ export class BringUp {
     this.wordsRead.add(word);
   }
 
-  featuresWrite(word: number, status: number, value: number): void {
+  featuresWrite(word: number, settled: boolean, value: number): void {
     const { judge } = this.context;
-    if ((status & STATUS.featuresOk) !== 0) {
-      judge.breach("G-FEATURES-LATE", `word ${word} is written after FEATURES_OK`);
+    if (settled) {
+      judge.breach("G-FEATURES-LATE", `word ${word} is written after features were settled`);
     } else if (!this.wordsRead.has(word) && value !== 0) {
       judge.breach("G-FEATURE-READ", `word ${word} is accepted without reading the offer`);
     }
   }
 
-  /** What was accepted, at FEATURES_OK. */
+  /** What was accepted, when it is settled. */
   accepted(offered: bigint, accepted: bigint, described: bigint): void {
     const { judge } = this.context;
     const extra = accepted & ~offered;
@@ -108,9 +112,17 @@ export class BringUp {
     if (missing(FEATURE.mustTellHost, offered, accepted)) {
       judge.breach("D1", "MUST_TELL_HOST is offered and not accepted");
     }
+    if (this.legacy && missing(FEATURE.anyLayout, offered, accepted)) {
+      judge.breach("L-ANY-LAYOUT", "ANY_LAYOUT is offered and not accepted");
+    }
   }
 
   queueEnabled(status: number): void {
+    if (this.legacy) {
+      if ((status & STATUS.driver) !== 0) return;
+      this.context.judge.breach("G-QUEUE-EARLY", "a queue is enabled before DRIVER is set");
+      return;
+    }
     if (this.refused) {
       this.goesOn("enables a queue");
       return;
@@ -122,8 +134,9 @@ export class BringUp {
     this.judgeReadBack("a queue is enabled");
   }
 
+  /** A legacy device has to take it at any time (virtio 1.3, 3.1.2). */
   configWritten(status: number): void {
-    if ((status & STATUS.featuresOk) !== 0) return;
+    if (this.legacy || (status & STATUS.featuresOk) !== 0) return;
     this.context.judge.breach("G-CONFIG-EARLY", "device configuration written before FEATURES_OK");
   }
 
@@ -136,7 +149,8 @@ export class BringUp {
     }
     if ((status & STATUS.driverOk) === 0) {
       judge.breach("G-NOTIFY-EARLY", `${queue} is notified before DRIVER_OK`);
-      return false;
+      // A legacy device has to serve it all the same (virtio 1.3, 3.1.2).
+      return this.legacy;
     }
     if ((status & STATUS.needsReset) !== 0) {
       if (this.sawNeedsReset) judge.breach("G-NEEDS-RESET", `${queue} is notified all the same`);
@@ -154,6 +168,7 @@ export class BringUp {
     let present = true;
     let steps = 0;
     for (const step of STEPS) {
+      if (this.legacy && step === STATUS.featuresOk) continue;
       if ((added & step) !== 0) {
         steps += 1;
         if (!present) judge.breach("G-ORDER", `${STEP_NAME[step]} is set too early (${old})`);
@@ -165,7 +180,7 @@ export class BringUp {
   }
 
   private judgeReadBack(what: string): void {
-    if (this.readBack) return;
+    if (this.readBack || this.legacy) return;
     this.readBack = true;
     this.context.judge.breach("G-FEATURES-REREAD", `${what} and FEATURES_OK was not read back`);
   }

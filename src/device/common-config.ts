@@ -8,8 +8,10 @@
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { Field } from "./fields.ts";
-import { COMMON, FEATURE, NO_VECTOR } from "./numbers.ts";
+import { COMMON, FEATURE } from "./numbers.ts";
 import { type AreaKey, judgeAreas, QUEUE_AREAS } from "./queue-areas.ts";
+import { readOnly } from "./structure.ts";
+import type { Vectors } from "./vectors.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 const ALL_ADDRESSES = 7;
@@ -24,14 +26,16 @@ export class CommonConfig {
   readonly fields: readonly Field[];
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
+  private readonly vectors: Vectors;
   private readonly lowAddressesOnly: boolean;
   private offerSelect = 0;
   private featureSelect = 0;
   private queueSelect = 0;
 
-  constructor(context: Context, virtio: VirtioDevice, lowAddressesOnly: boolean) {
+  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, lowAddressesOnly: boolean) {
     this.context = context;
     this.virtio = virtio;
+    this.vectors = vectors;
     this.lowAddressesOnly = lowAddressesOnly;
     this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
   }
@@ -45,7 +49,7 @@ export class CommonConfig {
           this.offerSelect = value;
         },
       }),
-      this.readOnly("device_feature", COMMON.deviceFeature, 4, () =>
+      readOnly(this.context, "device_feature", COMMON.deviceFeature, 4, () =>
         virtio.readOffer(this.offerSelect),
       ),
       field("driver_feature_select", COMMON.driverFeatureSelect, 4, {
@@ -58,13 +62,15 @@ export class CommonConfig {
         read: () => virtio.readFeatures(this.featureSelect),
         write: (value) => virtio.writeFeatures(this.featureSelect, value),
       }),
-      this.vector("config_msix_vector", COMMON.configMsixVector),
-      this.readOnly("num_queues", COMMON.numQueues, 2, () => virtio.queues.length),
+      this.vectors.configField(COMMON.configMsixVector),
+      readOnly(this.context, "num_queues", COMMON.numQueues, 2, () => virtio.queues.length),
       field("device_status", COMMON.deviceStatus, 1, {
         read: () => virtio.readStatus(),
-        write: (value) => this.writeStatus(value),
+        write: (value) => virtio.writeStatus(value),
       }),
-      this.readOnly("config_generation", COMMON.configGeneration, 1, () => virtio.readGeneration()),
+      readOnly(this.context, "config_generation", COMMON.configGeneration, 1, () =>
+        virtio.readGeneration(),
+      ),
     ];
   }
 
@@ -80,12 +86,15 @@ export class CommonConfig {
         read: () => this.queue?.size ?? 0,
         write: (value) => this.writeSize(value),
       }),
-      this.vector("queue_msix_vector", COMMON.queueMsixVector),
+      this.vectors.queueField(COMMON.queueMsixVector, {
+        queue: () => this.queue,
+        settable: () => this.settable("queue_msix_vector"),
+      }),
       field("queue_enable", COMMON.queueEnable, 2, {
         read: () => (this.queue?.showsEnabled ? 1 : 0),
         write: (value) => this.writeEnable(value),
       }),
-      this.readOnly("queue_notify_off", COMMON.queueNotifyOff, 2, () => {
+      readOnly(this.context, "queue_notify_off", COMMON.queueNotifyOff, 2, () => {
         return this.queue?.options.notifyOff ?? 0;
       }),
       {
@@ -117,13 +126,11 @@ export class CommonConfig {
     return queue?.exists ? queue : undefined;
   }
 
-  private writeStatus(value: number): void {
-    if (value === 0) {
-      this.offerSelect = 0;
-      this.featureSelect = 0;
-      this.queueSelect = 0;
-    }
-    this.virtio.writeStatus(value);
+  /** The device was reset: nothing is selected. */
+  reset(): void {
+    this.offerSelect = 0;
+    this.featureSelect = 0;
+    this.queueSelect = 0;
   }
 
   /** The queue to set up, unless there is none or it is too late. */
@@ -179,6 +186,7 @@ export class CommonConfig {
     }
     const queue = this.settable("queue_enable");
     if (queue === undefined || !this.judgeParts(queue)) return;
+    this.vectors.judgeRead(queue);
     this.virtio.enableQueue(queue);
   }
 
@@ -194,6 +202,7 @@ export class CommonConfig {
       judge.breach("P-RESET-VALUE", `${queue.options.name}: queue_reset ${value}`);
     } else {
       queue.resetAlone();
+      this.vectors.forget(queue);
     }
   }
 
@@ -202,26 +211,6 @@ export class CommonConfig {
     const seen = `${queue.options.name} is enabled before its addresses are set`;
     this.context.judge.breach("P-ENABLE-ORDER", seen);
     return false;
-  }
-
-  private readOnly(name: string, offset: number, width: 1 | 2 | 4, read: () => number): Field {
-    return field(name, offset, width, {
-      read,
-      write: (value) => {
-        this.context.judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
-      },
-    });
-  }
-
-  /** Without an MSI-X capability every vector field reads "no vector". */
-  private vector(name: string, offset: number): Field {
-    return field(name, offset, 2, {
-      read: () => NO_VECTOR,
-      write: (value) => {
-        if (value === NO_VECTOR) return;
-        this.context.judge.breach("P-MSIX-VECTOR", `${name} is ${value}, there is no MSI-X`);
-      },
-    });
   }
 }
 

@@ -53,8 +53,8 @@ export interface RingFeatures {
 
 /** The device's ways out of a queue. */
 export interface QueueExits {
-  /** The driver wants to know that buffers came back. */
-  interrupt(): void;
+  /** The driver wants to know that buffers came back in this queue. */
+  interrupt(queue: DeviceQueue): void;
   /** The ring cannot be read any more. */
   broken(): void;
   /** Whether the device has stopped until it is reset, or cannot reach memory. */
@@ -213,7 +213,7 @@ export class DeviceQueue {
     this.giveBack(ring, servant, ready);
     const wanted = ring.publish();
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
-    if (wanted) this.exits.interrupt();
+    if (wanted) this.exits.interrupt(this);
     if (!this.options.quietWhileBusy) return;
     // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();

@@ -16,6 +16,9 @@ export interface Fault {
 const QUARANTINE =
   "The driver sets FAILED, says why, reuses none of its buffers in flight, and the guest lives on.";
 
+const GONE =
+  "The driver takes every page back, says so once, and touches the device no more; it is no lie.";
+
 export const faults = [
   {
     name: "used-id-out-of-range",
@@ -89,6 +92,16 @@ export const faults = [
     expected: "The driver gives the queue up after a bounded wait.",
   },
   {
+    name: "vector-refused",
+    does: "An event that is mapped to an MSI-X vector reads NO_VECTOR, `times` times.",
+    expected: "The driver tries with fewer vectors, or turns MSI-X off and uses the line.",
+  },
+  {
+    name: "message-lost",
+    does: "The next message of MSI-X is not sent, `times` times.",
+    expected: "The driver looks by itself before long, and finds what it was not told of.",
+  },
+  {
     name: "generation-never-settles",
     does: "config_generation reads differently every time.",
     expected: "The driver retries a bounded number of times and goes on; it does not hang.",
@@ -104,6 +117,18 @@ export const faults = [
     expected: "The driver stops hinting and takes its pages back.",
   },
   {
+    name: "gone",
+    does:
+      "After `after` accesses the device is taken out: all reads of it give ones, writes are lost, " +
+      "and it touches no memory any more.",
+    expected: GONE,
+  },
+  {
+    name: "gone-zeros",
+    does: "The same on a host where memory that nobody answers for reads as zeros.",
+    expected: GONE,
+  },
+  {
     name: "needs-reset",
     does: "The device sets DEVICE_NEEDS_RESET and serves nothing until it is reset.",
     expected: "The driver stops using its queues; it may reset and start again.",
@@ -112,7 +137,10 @@ export const faults = [
 
 export type FaultName = (typeof faults)[number]["name"];
 
-/** A fault to inject. `queue` narrows it to one queue; `after` lets so many buffers pass first. */
+/**
+ * A fault to inject. `queue` narrows it to one queue; `after` lets so many buffers, or accesses for
+ * those that say so, pass first.
+ */
 export interface FaultSpec {
   readonly name: FaultName;
   readonly queue?: number;

@@ -8,8 +8,10 @@ import type { Completion } from "./completion.ts";
 import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
+import type { InterruptMessage } from "./messages.ts";
 import { FEATURE } from "./numbers.ts";
 import type { Offer } from "./offer.ts";
+import { lookWith, VECTORS_MAX } from "./pci-look.ts";
 import type { PciLook, Profile, UsedLength } from "./profile.ts";
 import { type ProfileName, profiles } from "./profiles.ts";
 import type { QueueNumbering, QueueRole } from "./queue-plan.ts";
@@ -27,6 +29,11 @@ export interface MachineHal {
   mmioWrite(address: number, width: AccessWidth, value: number): void;
   now(): number;
   log(level: "debug" | "info" | "warn" | "error", line: string): void;
+  /** Absent where the machine takes no message-signalled interrupts. */
+  readonly interrupts?: {
+    /** So many new messages, all different; `undefined` when there are not so many left. */
+    allocate(count: number): readonly InterruptMessage[] | undefined;
+  };
 }
 
 /** One schedule for all queues, or one for each; a queue without one returns buffers at once. */
@@ -39,6 +46,10 @@ export interface MachineOptions {
   readonly profile?: ProfileName | Profile;
   /** The way to the device. Default `modern`. */
   readonly transport?: TransportKind;
+  /** Entries of the device's MSI-X table, at most 128. Default 0: it has no MSI-X. */
+  readonly vectors?: number;
+  /** Interrupt messages that the machine has to hand out. Default 32; with 0 it takes none. */
+  readonly messages?: number;
   /**
    * The guest's memory: byte 0 of the buffer is physical address 0. It is fetched anew at every
    * access, because a wasm memory that grows gets a new buffer.
@@ -101,6 +112,9 @@ const STRANGE_MAX = 8;
 
 export const DEFAULT_ACCESS_MS = 0.001;
 
+/** More than one balloon asks for, few enough that running out can be tried. */
+export const DEFAULT_MESSAGES = 32;
+
 /** A wrong option. */
 export class MachineOptionError extends Error {
   readonly code = "machine-option";
@@ -115,7 +129,7 @@ export function scheduleOf(role: QueueRole | undefined, option: CompletionOption
 
 /** The profile, with what the options change of it. Throws `MachineOptionError`. */
 export function withOptions(options: MachineOptions): Profile {
-  const { profile: wanted = "strict", ringSize, usedLength, queueNumbering, pci } = options;
+  const { profile: wanted = "strict", ringSize, usedLength, queueNumbering } = options;
   const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
   if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
   const design = hostDesigns[options.hostDesign ?? "plain"];
@@ -137,9 +151,19 @@ export function withOptions(options: MachineOptions): Profile {
     features: [...profile.features.filter((bit) => !withholds.includes(bit)), ...offers],
     queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
     queueNumbering: queueNumbering ?? profile.queueNumbering,
-    pci: { ...profile.pci, ...pci },
+    pci: soundLook(profile, options),
     balloon: { ...profile.balloon, ...(usedLength === undefined ? {} : { usedLength }) },
   };
+}
+
+function soundLook(profile: Profile, options: MachineOptions): PciLook {
+  const { transport = "modern", vectors = 0, pci } = options;
+  if (!Number.isInteger(vectors) || vectors < 0 || vectors > VECTORS_MAX) {
+    throw new MachineOptionError(`vectors: ${vectors} is no number from 0 to ${VECTORS_MAX}`);
+  }
+  const look = lookWith({ ...profile.pci, ...pci }, transport, vectors);
+  if (look !== undefined) return look;
+  throw new MachineOptionError(`transport: the BARs of ${profile.name} have no room for it`);
 }
 
 function soundRingSize(size: number, packed: boolean): boolean {

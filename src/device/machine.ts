@@ -14,17 +14,20 @@ import { Judge, type Verdict } from "./judge.ts";
 import {
   type CheckOptions,
   DEFAULT_ACCESS_MS,
+  DEFAULT_MESSAGES,
   type MachineHal,
   MachineOptionError,
   type MachineOptions,
   withOptions,
 } from "./machine-options.ts";
+import { Messages } from "./messages.ts";
 import { FEATURE, STATUS } from "./numbers.ts";
+import type { AbsentMemory } from "./pci-bus.ts";
 import type { Profile } from "./profile.ts";
 import { Random } from "./random.ts";
 import type { RuleId } from "./rules.ts";
 import { Trace } from "./trace.ts";
-import { type Bus, makeBus } from "./transport.ts";
+import { type Bus, type BusParts, emptyBus, makeBus, type TransportKind } from "./transport.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
@@ -42,7 +45,10 @@ export class Machine {
   private readonly clock = new Clock();
   private readonly faultBox = new FaultBox();
   private readonly device: BalloonDevice;
-  private readonly bus: Bus;
+  private readonly messages: Messages;
+  private readonly parts: BusParts;
+  private readonly transport: TransportKind;
+  private bus: Bus;
   private readonly accessMs: number;
   private accesses = 0;
   private logLines = 0;
@@ -63,19 +69,36 @@ export class Machine {
     };
     this.device = new BalloonDevice(context, profile, options, this.faultBox);
     this.device.balloon.actual = options.staleActual ?? 0;
-    this.bus = makeBus(options.transport ?? "modern", { context, profile, virtio: this.virtio });
-    this.hal = this.makeHal();
+    this.messages = new Messages(context, options.messages ?? DEFAULT_MESSAGES);
+    this.parts = { context, profile, virtio: this.virtio, messages: this.messages };
+    this.transport = options.transport ?? "modern";
+    this.bus = makeBus(this.transport, this.parts);
+    this.hal = this.makeHal(options.messages !== 0);
     for (const fault of options.faults ?? []) this.inject(fault);
   }
 
-  /** Called when the interrupt line goes up, from inside the access or `run` that raised it. */
+  /**
+   * Called when the interrupt line goes up or a message comes, from inside the access or `run` that
+   * brought it about.
+   */
   set onInterrupt(listener: (() => void) | undefined) {
     this.virtio.onInterrupt = listener;
   }
 
-  /** Whether the interrupt line is up; reading the ISR status lowers it. */
+  /**
+   * Whether the interrupt line is up, which reading the ISR status lowers, or a message has come,
+   * which `takeMessages` takes.
+   */
   get interruptPending(): boolean {
-    return this.virtio.interruptPending;
+    return this.virtio.interruptPending || this.messages.waiting > 0;
+  }
+
+  /**
+   * Takes the messages that came since the last call: each one's number in the order in which
+   * `hal.interrupts` handed them out, from 0.
+   */
+  takeMessages(): readonly number[] {
+    return this.messages.take();
   }
 
   /** device_status as it is now. */
@@ -257,6 +280,20 @@ export class Machine {
     else this.faultBox.arm(fault);
   }
 
+  /** Takes the device out: nobody answers in its place, and all that it had is the guest's. */
+  unplug(absentMemory: AbsentMemory = "ones"): void {
+    this.trace.add("host", "unplugged");
+    this.virtio.reset();
+    this.bus = emptyBus(this.parts, absentMemory);
+  }
+
+  /** Puts a new device in where the last one was; the host's target is as it was. */
+  plug(): void {
+    this.trace.add("host", "plugged in");
+    this.device.balloon.actual = 0;
+    this.bus = makeBus(this.transport, this.parts);
+  }
+
   /** Raises the interrupt without a cause, as devices that share a line do. */
   spuriousInterrupt(): void {
     this.virtio.raiseSpurious();
@@ -282,29 +319,20 @@ export class Machine {
     return this.device.virtio;
   }
 
-  private makeHal(): MachineHal {
-    const { bus, clock, trace, accessMs } = this;
-    const spend = () => {
+  private makeHal(takesMessages: boolean): MachineHal {
+    const { clock, trace, accessMs, messages } = this;
+    const access = () => {
       this.accesses += 1;
       clock.tick(accessMs);
+      if (this.faultBox.strikes("gone")) this.unplug();
+      if (this.faultBox.strikes("gone-zeros")) this.unplug("zeros");
+      return this.bus;
     };
     return {
-      portRead: (port, width) => {
-        spend();
-        return bus.portRead(port, width);
-      },
-      portWrite: (port, width, value) => {
-        spend();
-        bus.portWrite(port, width, value);
-      },
-      mmioRead: (address, width) => {
-        spend();
-        return bus.mmioRead(address, width);
-      },
-      mmioWrite: (address, width, value) => {
-        spend();
-        bus.mmioWrite(address, width, value);
-      },
+      portRead: (port, width) => access().portRead(port, width),
+      portWrite: (port, width, value) => access().portWrite(port, width, value),
+      mmioRead: (address, width) => access().mmioRead(address, width),
+      mmioWrite: (address, width, value) => access().mmioWrite(address, width, value),
       now: () => {
         clock.tick(accessMs);
         return clock.nowMs;
@@ -313,6 +341,9 @@ export class Machine {
         this.logLines += 1;
         trace.add("log", `${level}: ${line}`);
       },
+      ...(takesMessages && {
+        interrupts: { allocate: (count: number) => messages.allocate(count) },
+      }),
     };
   }
 }

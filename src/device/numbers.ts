@@ -25,6 +25,7 @@ export const FEATURE = {
   freePageHint: 3,
   pagePoison: 4,
   pageReporting: 5,
+  anyLayout: 27,
   ringIndirectDesc: 28,
   ringEventIdx: 29,
   version1: 32,
@@ -118,6 +119,26 @@ export const COMMON = {
 /** Bytes of the common configuration that exist without optional features. */
 export const COMMON_BYTES = 0x38;
 
+/** Offsets in the header of the legacy interface (virtio 1.3, 4.1.4.10). */
+export const LEGACY = {
+  deviceFeatures: 0x00,
+  driverFeatures: 0x04,
+  queueAddress: 0x08,
+  queueSize: 0x0c,
+  queueSelect: 0x0e,
+  queueNotify: 0x10,
+  deviceStatus: 0x12,
+  isrStatus: 0x13,
+  configMsixVector: 0x14,
+  queueMsixVector: 0x16,
+} as const;
+
+/** Where the device configuration follows, without and with MSI-X enabled (4.1.4.10). */
+export const LEGACY_CONFIG = { plain: 0x14, msix: 0x18 } as const;
+
+/** Unit of a queue's address, and alignment of its device area (4.1.5.1.3.1). */
+export const LEGACY_PAGE_BYTES = 4096;
+
 /** ISR status bits (virtio 1.3, 4.1.4.5). */
 export const ISR = { queue: 1, config: 2 } as const;
 
@@ -178,6 +199,19 @@ export const PCI = {
   interruptLine: 0x3c,
   interruptPin: 0x3d,
   vendorCapability: 0x09,
+} as const;
+
+/** The MSI-X capability and its table (PCI 3.0, 6.8.2). */
+export const MSIX = {
+  capability: 0x11,
+  capBytes: 12,
+  control: 2,
+  table: 4,
+  pending: 8,
+  functionMask: 0x4000,
+  enable: 0x8000,
+  entryBytes: 16,
+  masked: 1,
 } as const;
 
 /** Bits of the PCI command and status registers. */

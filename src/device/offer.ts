@@ -43,8 +43,10 @@ const BIT_OF = {
   version1: FEATURE.version1,
 } as const;
 
-/** Bits that mean something for a balloon or for its rings. */
-const DESCRIBED = Object.values(FEATURE).reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
+/** Bits that mean something for a balloon or for its rings; one of them only in older times. */
+const DESCRIBED = Object.values(FEATURE)
+  .filter((bit) => bit !== FEATURE.anyLayout)
+  .reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
 
 /** The features offered, and those of them that are described at all. */
 export function offeredBits(

@@ -1,8 +1,8 @@
 /**
  * The PCI host bridge: configuration mechanism #1 and the decoding of I/O and memory addresses.
  *
- * It must not know virtio. Invariant: an address that nobody answers reads as all ones and writes
- * to it change nothing; both are in the trace.
+ * It must not know virtio. Invariant: an address that nobody answers reads as all ones, or memory
+ * as zeros where that is asked for, and writes to it change nothing; both are in the trace.
  */
 
 import type { Context } from "./context.ts";
@@ -18,13 +18,18 @@ interface Hit {
   readonly offset: number;
 }
 
+/** What memory that nobody answers for reads as: hosts differ, also from what their ports do. */
+export type AbsentMemory = "ones" | "zeros";
+
 export class PciBus implements Bus {
   readonly functions: PciFunction[] = [];
   private readonly context: Context;
+  private readonly absentMemory: AbsentMemory;
   private address = 0;
 
-  constructor(context: Context) {
+  constructor(context: Context, absentMemory: AbsentMemory) {
     this.context = context;
+    this.absentMemory = absentMemory;
   }
 
   portRead(port: number, width: number): number {
@@ -129,8 +134,9 @@ export class PciBus implements Bus {
 
   private nobody(kind: string, address: number, width: number, value: number | undefined): number {
     const what = value === undefined ? `${kind} read` : `${kind} write`;
-    this.context.trace.add("hole", what, { address, width, value: value ?? ones(width) });
-    return ones(width);
+    const nothing = kind === "memory" && this.absentMemory === "zeros" ? 0 : ones(width);
+    this.context.trace.add("hole", what, { address, width, value: value ?? nothing });
+    return nothing;
   }
 
   private stranger(target: PciFunction, what: string): void {

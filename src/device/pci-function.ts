@@ -29,10 +29,12 @@ export interface FunctionIdentity {
   readonly interruptPin: number;
 }
 
-/** Sees configuration accesses before they happen; may answer in the function's place. */
+/** Sees configuration accesses; may answer in the function's place before they happen. */
 export interface ConfigWatch {
   read(offset: number, width: number): number | undefined;
   write(offset: number, width: number, value: number): boolean;
+  /** Something at this offset was written. */
+  wrote(offset: number): void;
 }
 
 export class PciFunction {
@@ -111,6 +113,7 @@ export class PciFunction {
       const byte = Math.floor(value / 256 ** i) & 0xff;
       this.space[at] = ((this.space[at] as number) & ~mask) | (byte & mask);
     }
+    this.watch?.wrote(offset);
   }
 
   /** Bytes as the hardware has them. */

@@ -30,6 +30,15 @@ export interface CapSpec {
   readonly reserved?: boolean;
 }
 
+/** Where the MSI-X table and its pending bits lie (PCI 3.0, 6.8.2). */
+export interface MsixSpec {
+  readonly bar: number;
+  readonly vectors: number;
+  /** Offsets in the BAR. */
+  readonly table: number;
+  readonly pending: number;
+}
+
 export interface PciLook {
   readonly deviceId: number;
   readonly revision: number;
@@ -49,6 +58,9 @@ export interface PciLook {
   readonly window: boolean;
   /** Other functions on the bus, to be left alone. */
   readonly decoys: boolean;
+  /** Whether BAR 0 starts with the header of the interface from before virtio 1.0. */
+  readonly legacy?: boolean;
+  readonly msix?: MsixSpec;
 }
 
 /**

@@ -76,7 +76,7 @@ export const GENERAL_RULES = [
     level: "MUST NOT",
     section: "3.1.1 step 5",
     title: "The driver accepts no features once FEATURES_OK is set.",
-    observed: "driver_feature is written while FEATURES_OK is set.",
+    observed: "Features are written while FEATURES_OK is set, or after a legacy device used them.",
   },
   {
     id: "G-FEATURES-REREAD",
@@ -97,7 +97,7 @@ export const GENERAL_RULES = [
     level: "MUST",
     section: "3.1.1 step 7",
     title: "Queues are set up after the features are settled.",
-    observed: "queue_enable is written before FEATURES_OK was set.",
+    observed: "A queue is enabled before FEATURES_OK was set; on a legacy device, before DRIVER.",
   },
   {
     id: "G-CONFIG-EARLY",

@@ -19,8 +19,9 @@ export const PCI_RULES = [
     id: "P-READ-ONLY",
     level: "MUST NOT",
     section: "4.1.4.3.2",
-    title: "Read-only fields of the common configuration are not written.",
-    observed: "A write to device_feature, num_queues, config_generation or queue_notify_off.",
+    title: "Read-only registers are not written.",
+    observed:
+      "A write to device_feature, num_queues, config_generation or queue_notify_off, to the ISR status, to queue_size of a legacy device, or to pending bits of MSI-X.",
   },
   {
     id: "P-QUEUE-SIZE",
@@ -135,13 +136,6 @@ export const PCI_RULES = [
     observed: "A notification names a queue that is not enabled.",
   },
   {
-    id: "P-MSIX-VECTOR",
-    level: "MUST NOT",
-    section: "4.1.5.1.2.3",
-    title: "No event is mapped to a vector outside the MSI-X table.",
-    observed: "A vector is written although the device has no MSI-X capability.",
-  },
-  {
     id: "P-CONFIG-LENGTH",
     level: "MUST NOT",
     section: "2.5.1",
@@ -168,6 +162,13 @@ export const PCI_RULES = [
     section: "4.1.4",
     title: "Only structures that a capability describes are accessed.",
     observed: "An access inside a BAR of the balloon but outside its structures.",
+  },
+  {
+    id: "P-MIXED",
+    level: "MUST",
+    section: "2.2.3 and 4.1.4.10",
+    title: "Of a transitional device one interface is used from one reset to the next.",
+    observed: "An access by the interface that the first write since the reset did not choose.",
   },
   {
     id: "P-WRONG-DEVICE",

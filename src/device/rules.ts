@@ -2,12 +2,14 @@
  * The table of all rules, and of those that no device can see.
  *
  * It must not hold code. Invariant: an id is unique; whatever the specification demands of a
- * balloon driver over modern PCI stands in one of the two tables.
+ * balloon driver stands in one of the two tables.
  */
 
 import { BALLOON_RULES } from "./rules-balloon.ts";
 import { FREE_PAGE_RULES } from "./rules-free-pages.ts";
 import { GENERAL_RULES } from "./rules-general.ts";
+import { LEGACY_RULES } from "./rules-legacy.ts";
+import { MSIX_RULES } from "./rules-msix.ts";
 import { PACKED_RULES } from "./rules-packed.ts";
 import { PCI_RULES } from "./rules-pci.ts";
 import { RING_RULES } from "./rules-ring.ts";
@@ -16,6 +18,8 @@ import { RING_RULES } from "./rules-ring.ts";
 export const rules = [
   ...GENERAL_RULES,
   ...PCI_RULES,
+  ...MSIX_RULES,
+  ...LEGACY_RULES,
   ...RING_RULES,
   ...PACKED_RULES,
   ...BALLOON_RULES,

@@ -107,6 +107,18 @@ export class Structures {
   }
 }
 
+/** A field that a driver must leave as it is. */
+export function readOnly(
+  { judge }: Context,
+  name: string,
+  offset: number,
+  width: 1 | 2 | 4,
+  read: () => number,
+): Field {
+  const write = (value: number) => judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
+  return { name, offset, width, read, write };
+}
+
 const CONFIG_NAMES = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
 
 /** The device configuration: 32-bit fields, whatever they are. */

@@ -9,6 +9,8 @@
 export type TraceKind =
   | "pci"
   | "common"
+  | "legacy"
+  | "msix"
   | "device"
   | "isr"
   | "notify"

@@ -6,14 +6,20 @@
  */
 
 import type { Context } from "./context.ts";
+import type { Messages } from "./messages.ts";
 import { neighbours } from "./neighbours.ts";
-import { PciBus } from "./pci-bus.ts";
+import { type AbsentMemory, PciBus } from "./pci-bus.ts";
+import type { PciInterfaces } from "./pci-look.ts";
 import type { Profile } from "./profile.ts";
 import type { VirtioDevice } from "./virtio.ts";
-import { VirtioPci } from "./virtio-pci.ts";
+import { makeFunction } from "./virtio-pci.ts";
 
-/** - `modern`: virtio over PCI as it is since virtio 1.0. */
-export type TransportKind = "modern";
+/**
+ * - `modern`: virtio over PCI as it is since virtio 1.0.
+ * - `legacy`: as it was before (virtio 1.3, 4.1.4.10).
+ * - `transitional`: both in one function, of which a driver uses one.
+ */
+export type TransportKind = PciInterfaces;
 
 /** Ports and memory, as a processor sees them. Nobody answers: all ones. */
 export interface Bus {
@@ -27,19 +33,29 @@ export interface BusParts {
   readonly context: Context;
   readonly profile: Profile;
   readonly virtio: VirtioDevice;
+  /** Where messages of MSI-X go. */
+  readonly messages: Messages;
 }
 
 /** All that a driver can reach, with the device on it. */
 export function makeBus(kind: TransportKind, parts: BusParts): Bus {
   switch (kind) {
     case "modern":
+    case "legacy":
+    case "transitional":
       return pci(parts);
   }
 }
 
-function pci({ context, profile, virtio }: BusParts): Bus {
-  const bus = new PciBus(context);
+/** The same without the device. */
+export function emptyBus({ context, profile }: BusParts, absentMemory: AbsentMemory): Bus {
+  const bus = new PciBus(context, absentMemory);
   bus.functions.push(...neighbours(profile.pci));
-  bus.functions.push(new VirtioPci(context, profile, virtio).pciFunction);
+  return bus;
+}
+
+function pci(parts: BusParts): Bus {
+  const bus = new PciBus(parts.context, "ones");
+  bus.functions.push(...neighbours(parts.profile.pci), makeFunction(parts));
   return bus;
 }

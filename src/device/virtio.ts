@@ -12,6 +12,7 @@ import type { DeviceQueue } from "./device-queue.ts";
 import type { FaultBox } from "./faults.ts";
 import { FEATURE, ISR, STATUS } from "./numbers.ts";
 import type { Ring } from "./ring.ts";
+import { PLAIN_WIRING, type Wiring } from "./wiring.ts";
 
 /** What the device type brings: its configuration space and what a reset means to it. */
 export interface DeviceType {
@@ -39,16 +40,17 @@ export interface VirtioOptions {
 /** Notifications in a row that may find nothing new before it is called a storm. */
 export const NOTIFY_STORM = 64;
 
+/** Every device that has a legacy interface offers this bit over it (virtio 1.3, 6.3). */
+const ANY_LAYOUT = 1n << BigInt(FEATURE.anyLayout);
+
 export class VirtioDevice {
   readonly options: VirtioOptions;
   readonly queues: DeviceQueue[] = [];
   readonly bringUp: BringUp;
   readonly faults: FaultBox;
-  /** Whether the device can reach guest memory; the transport decides. */
-  reachesMemory: () => boolean = () => true;
-  /** Whether the transport lets the interrupt line go up. */
-  interruptsAllowed: () => boolean = () => true;
-  /** The interrupt line goes up. */
+  /** What lies around the device; the transport says it. */
+  wiring: Wiring = PLAIN_WIRING;
+  /** The interrupt line goes up, or a message is sent. */
   onInterrupt: (() => void) | undefined;
   type: DeviceType | undefined;
   /** Notifications counted since the machine was made. */
@@ -62,6 +64,8 @@ export class VirtioDevice {
   private resetShows = 0;
   private accepted: bigint;
   private refused = false;
+  /** Over a legacy interface: the features were used, which is what settles them. */
+  private firstUsed = false;
   private isr = 0;
   private generation = 0;
   private configRead = false;
@@ -88,8 +92,25 @@ export class VirtioDevice {
     return this.accepted;
   }
 
+  /** Whether the driver uses the interface from before virtio 1.0; the transport decides. */
+  get legacy(): boolean {
+    return this.bringUp.legacy;
+  }
+
+  set legacy(legacy: boolean) {
+    if (legacy === this.bringUp.legacy) return;
+    this.bringUp.legacy = legacy;
+    this.accepted = this.startFeatures();
+  }
+
+  /** What is offered over the interface in use: the older one has 32 bits (4.1.4.10, 6.3). */
+  get offered(): bigint {
+    const { offered } = this.options;
+    return this.legacy ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
+  }
+
   get interruptPending(): boolean {
-    return this.isr !== 0 && this.interruptsAllowed();
+    return this.isr !== 0 && this.wiring.raisesLine();
   }
 
   /** Set up, not failed, not asking to be reset. */
@@ -104,7 +125,7 @@ export class VirtioDevice {
 
   readOffer(word: number): number {
     this.bringUp.offerRead(word);
-    return word > 1 ? 0 : Number((this.options.offered >> BigInt(word * 32)) & 0xffff_ffffn);
+    return word > 1 ? 0 : Number((this.offered >> BigInt(word * 32)) & 0xffff_ffffn);
   }
 
   readFeatures(word: number): number {
@@ -112,10 +133,13 @@ export class VirtioDevice {
   }
 
   writeFeatures(word: number, value: number): void {
-    this.bringUp.featuresWrite(word, this.status, value);
-    if (word > 1 || (this.status & STATUS.featuresOk) !== 0) return;
+    const settled = this.firstUsed || (this.status & STATUS.featuresOk) !== 0;
+    this.bringUp.featuresWrite(word, settled, value);
+    if (word > 1 || settled) return;
     const shift = BigInt(word * 32);
     this.accepted = (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
+    // Queues are looked at before anything settles the features.
+    if (this.legacy) this.type?.negotiated(this.accepted & this.offered);
   }
 
   readStatus(): number {
@@ -130,9 +154,10 @@ export class VirtioDevice {
       return;
     }
     const old = this.status;
-    this.bringUp.statusWrite(old, value);
-    let next = value | (old & STATUS.needsReset);
-    if ((value & ~old & STATUS.featuresOk) !== 0 && !this.refused) {
+    const wanted = this.legacy ? this.withoutFeaturesOk(value) : value;
+    this.bringUp.statusWrite(old, wanted);
+    let next = wanted | (old & STATUS.needsReset);
+    if ((next & ~old & STATUS.featuresOk) !== 0 && !this.refused) {
       this.refused = !this.settleFeatures();
     }
     // Refused features leave the device unusable until it is reset (virtio 1.3, 3.1.1 step 6).
@@ -140,7 +165,9 @@ export class VirtioDevice {
     this.status = next;
     const starts = (next & ~old & STATUS.driverOk) !== 0;
     if (starts) {
+      this.useLegacy();
       this.judgeReach("DRIVER_OK");
+      this.wiring.started();
       this.type?.started();
     }
     if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
@@ -150,6 +177,7 @@ export class VirtioDevice {
   reset(): void {
     // A device that was never used has nothing to show but what a firmware's driver left.
     this.refused = false;
+    this.firstUsed = false;
     this.resetShows = this.status || STATUS.acknowledge;
     this.status = 0;
     this.accepted = this.startFeatures();
@@ -157,6 +185,7 @@ export class VirtioDevice {
     this.idleRun = 0;
     for (const queue of this.queues) queue.reset();
     this.type?.reset();
+    this.wiring.reset();
     this.bringUp.reset();
     this.context.trace.add("host", "reset");
   }
@@ -199,21 +228,29 @@ export class VirtioDevice {
     if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
   }
 
-  /** Buffers were returned on some queue and the driver wants to know. */
-  usedBuffers(): void {
-    if (this.live) this.raise(ISR.queue);
+  /** Buffers were returned on a queue and the driver wants to know. */
+  usedBuffers(queue: DeviceQueue): void {
+    if (this.live) this.raise(ISR.queue, queue);
   }
 
-  /** Asserts the interrupt without any cause. */
+  /** Asserts the interrupt without any cause; sends every message that there is for an event. */
   raiseSpurious(): void {
     this.interrupts += 1;
     this.context.trace.add("interrupt", "spurious");
-    this.tellDriver();
+    if (!this.wiring.signal(undefined)) this.tellDriver();
+    else for (const queue of this.queues) this.wiring.signal(queue);
+  }
+
+  /** The driver hears of it now, by line or by message. */
+  tellDriver(): void {
+    this.onInterrupt?.();
+    this.context.clock.turn += 1;
   }
 
   enableQueue(queue: DeviceQueue): void {
     const { role, name } = queue.options;
     this.bringUp.queueEnabled(this.status);
+    this.useLegacy();
     if (role === undefined) this.context.judge.breach("Q-STRANGE-QUEUE", `${name} is enabled`);
     queue.enable({
       packed: this.has(FEATURE.ringPacked),
@@ -238,6 +275,13 @@ export class VirtioDevice {
     if (data !== undefined) this.judgeData(queue.ring, data, name);
     this.judgeKick(queue);
     queue.process();
+  }
+
+  /** The same, where one register serves all queues. */
+  notifyByIndex(index: number, data?: number): void {
+    const queue = this.queues[index];
+    if (queue !== undefined) this.notify(queue, data);
+    else this.context.judge.breach("P-NOTIFY-VALUE", `value ${index}, and no such queue`);
   }
 
   private judgeKick(queue: DeviceQueue): void {
@@ -271,9 +315,26 @@ export class VirtioDevice {
   }
 
   private judgeReach(what: string): boolean {
-    if (this.reachesMemory()) return true;
+    if (this.wiring.reachesMemory()) return true;
     this.context.judge.breach("P-BUS-MASTER", `${what} while bus mastering is off`);
     return false;
+  }
+
+  /** Over a legacy interface the first use of features settles them (virtio 1.3, 3.1.2). */
+  private useLegacy(): void {
+    if (!this.legacy || this.firstUsed) return;
+    this.firstUsed = true;
+    const { offered } = this;
+    this.bringUp.accepted(offered, this.accepted, this.options.described | ANY_LAYOUT);
+    this.accepted &= offered;
+    this.type?.negotiated(this.accepted);
+  }
+
+  private withoutFeaturesOk(status: number): number {
+    if ((status & STATUS.featuresOk) !== 0) {
+      this.context.judge.breach("L-FEATURES-OK", `status ${status} is written`);
+    }
+    return status & ~STATUS.featuresOk;
   }
 
   private settleFeatures(): boolean {
@@ -306,20 +367,20 @@ export class VirtioDevice {
   }
 
   private startFeatures(): bigint {
-    return this.options.driverFeaturesStart === "offered" ? this.options.offered : 0n;
+    return this.options.driverFeaturesStart === "offered" ? this.offered : 0n;
   }
 
-  private tellDriver(): void {
-    this.onInterrupt?.();
-    this.context.clock.turn += 1;
-  }
-
-  private raise(bit: number): void {
+  private raise(bit: number, queue?: DeviceQueue): void {
     const was = this.isr;
-    this.isr |= bit;
     this.interrupts += 1;
-    this.context.trace.add("interrupt", bit === ISR.queue ? "queue" : "config", { isr: this.isr });
-    if (was === 0 && this.interruptsAllowed()) this.tellDriver();
+    this.context.trace.add("interrupt", queue?.options.name ?? "config", { isr: was | bit });
+    if (this.wiring.signal(queue)) {
+      // Of the two bits messages leave one in use (virtio 1.3, 4.1.4.5.1).
+      this.isr |= bit & ISR.config;
+      return;
+    }
+    this.isr |= bit;
+    if (was === 0 && this.wiring.raisesLine()) this.tellDriver();
   }
 }
 

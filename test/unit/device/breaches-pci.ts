@@ -87,7 +87,10 @@ export const pciBreaches = {
       driver.kick(1);
     },
   },
-  "P-MSIX-VECTOR": { act: (driver) => driver.set("configVector", 0) },
+  "P-MIXED": {
+    options: { transport: "transitional" },
+    act: (driver) => driver.machine.hal.portRead(0xc000 + 18, 1),
+  },
   "P-CONFIG-LENGTH": { act: (driver) => driver.read(4, 8, 4) },
   "P-DECODE-OFF": {
     act: (driver) => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type FaultName, type FaultSpec, faults } from "../../../src/device/index.ts";
 import { broken, frames, type RawDriver, rig } from "./raw-driver.ts";
+import { RawMsix } from "./raw-msix.ts";
 
 /** One inflate under a fault of the used ring: the ids that came back and how far idx went. */
 const inflateUnder = (name: FaultName): { ids: number[]; idx: number; driver: RawDriver } => {
@@ -24,6 +25,30 @@ const resetQueueUnder = (fault: FaultSpec): RawDriver => {
     .bringUp();
   driver.set("queueSelect", 0);
   driver.set("queueReset", 1);
+  return driver;
+};
+
+/** A driver that is up and has one vector, for changes of the configuration. */
+const withVector = (): { driver: RawDriver; msix: RawMsix } => {
+  const driver = rig({ vectors: 1 }).bringUp();
+  const msix = new RawMsix(driver);
+  msix.setUp(1);
+  return { driver, msix };
+};
+
+/** A driver whose device is taken out two accesses later, with one page held and one on its way. */
+const goneUnder = (name: FaultName): RawDriver => {
+  const driver = rig({ completion: { kind: "late", ms: 1 } }).bringUp();
+  driver.move("inflate", frames(1));
+  driver.machine.run();
+  driver.post(0, frames(1, 300), 1);
+  driver.kick(0);
+  driver.machine.inject({ name, after: 1 });
+  expect(driver.get("status")).toBe(15);
+  driver.get("status");
+  driver.machine.run();
+  expect(driver.collect(0)).toEqual([]);
+  expect([driver.machine.heldPages, driver.machine.inflatingPages]).toEqual([0, 0]);
   return driver;
 };
 
@@ -150,6 +175,36 @@ const cases: Readonly<Record<FaultName, () => void>> = {
     expect(driver.get("queueEnable")).toBe(1);
     driver.setUpQueue(0);
     expect(broken(driver.machine)).toEqual(["R-RESET-WAIT"]);
+  },
+  "vector-refused": () => {
+    const { driver, msix } = withVector();
+    driver.machine.inject({ name: "vector-refused", times: 2 });
+    expect([0, 0, 0].map((vector) => msix.map("config", vector))).toEqual([0xffff, 0xffff, 0]);
+    driver.machine.setTarget(1);
+    expect(driver.machine.takeMessages()).toEqual([0]);
+  },
+  "message-lost": () => {
+    const { driver, msix } = withVector();
+    msix.map("config", 0);
+    driver.machine.inject({ name: "message-lost" });
+    driver.machine.setTarget(1);
+    expect(driver.machine.interruptPending).toBe(false);
+    driver.machine.setTarget(2);
+    expect(driver.machine.takeMessages()).toEqual([0]);
+  },
+  gone: () => {
+    const driver = goneUnder("gone");
+    expect([driver.get("status"), driver.configRead(0)]).toEqual([0xff, 0xffff_ffff]);
+    driver.machine.plug();
+    expect(driver.configRead(0, 2)).toBe(0x1af4);
+    driver.bringUp();
+    driver.move("inflate", frames(1));
+    expect(driver.machine.heldPages).toBe(1);
+    expect(driver.machine.check({ memoryShort: true })).toEqual([]);
+  },
+  "gone-zeros": () => {
+    const driver = goneUnder("gone-zeros");
+    expect([driver.get("status"), driver.configRead(0)]).toEqual([0, 0xffff_ffff]);
   },
   "generation-never-settles": () => {
     const driver = rig({ faults: [{ name: "generation-never-settles" }] }).bringUp();

@@ -92,14 +92,23 @@ export class RawDriver {
     this.machine.hal.portWrite(0xcfc + (offset & 3), width, value);
   }
 
-  /** Finds the balloon on bus 0 and 1 by its ids, and its structures by its capabilities. */
-  discover(): void {
+  /** Where the balloon is on bus 0 and 1, by its ids. */
+  find(): number {
     for (let bdf = 0; bdf < 512; bdf += 1) {
       const id = this.configRead(0, 4, bdf);
-      if (id === 0x10451af4) this.bdf = bdf;
+      if (id === 0x10451af4 || id === 0x10021af4) return bdf;
     }
+    return 0;
+  }
+
+  /** MSI-X was switched on or off, which moves the configuration of some devices. */
+  movesConfig(_isOn: boolean): void {}
+
+  /** Finds the balloon by its ids, and its structures by its capabilities. */
+  discover(): void {
+    this.bdf = this.find();
     for (let at = this.configRead(0x34, 1); at !== 0; at = this.configRead(at + 1, 1)) {
-      const type = this.configRead(at + 3, 1);
+      const type = this.configRead(at, 1) === 9 ? this.configRead(at + 3, 1) : 0xff;
       const bar = this.configRead(at + 4, 1);
       if (type > 4 || bar > 5 || this.structures.has(type)) continue;
       const low = this.configRead(0x10 + bar * 4);
@@ -156,12 +165,17 @@ export class RawDriver {
   negotiate(leaveOut: readonly number[] = [], add: readonly number[] = []): number {
     this.set("status", 1);
     this.set("status", 3);
-    let accepted = this.readOffer() & this.knows;
-    for (const bit of leaveOut) accepted &= ~(1n << BigInt(bit));
-    for (const bit of add) accepted |= 1n << BigInt(bit);
-    this.accept(accepted);
+    this.accept(this.wanted(leaveOut, add));
     this.set("status", 11);
     return this.get("status");
+  }
+
+  /** What it knows of the offer, less and more. */
+  wanted(leaveOut: readonly number[], add: readonly number[]): bigint {
+    let wanted = this.readOffer() & this.knows;
+    for (const bit of leaveOut) wanted &= ~(1n << BigInt(bit));
+    for (const bit of add) wanted |= 1n << BigInt(bit);
+    return wanted;
   }
 
   readOffer(): bigint {

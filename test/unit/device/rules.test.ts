@@ -9,6 +9,8 @@ import { type Breach, ready } from "./breach.ts";
 import { balloonBreaches } from "./breaches-balloon.ts";
 import { freePageBreaches } from "./breaches-free-pages.ts";
 import { generalBreaches } from "./breaches-general.ts";
+import { legacyBreaches } from "./breaches-legacy.ts";
+import { msixBreaches } from "./breaches-msix.ts";
 import { packedBreaches } from "./breaches-packed.ts";
 import { pciBreaches } from "./breaches-pci.ts";
 import { ringBreaches } from "./breaches-ring.ts";
@@ -17,6 +19,8 @@ import { broken, rig } from "./raw-driver.ts";
 const breaches: Readonly<Record<string, Breach>> = {
   ...generalBreaches,
   ...pciBreaches,
+  ...msixBreaches,
+  ...legacyBreaches,
   ...ringBreaches,
   ...packedBreaches,
   ...balloonBreaches,

@@ -31,7 +31,6 @@ function offsets(fields: Readonly<Record<string, driver.Field>>): Record<string,
 /** Bits that the third table does not have: the driver only names them, to count or to print. */
 const NAMED_ONLY = [
   "NOTIFY_ON_EMPTY",
-  "ANY_LAYOUT",
   "ORDER_PLATFORM",
   "SR_IOV",
   "NOTIF_CONFIG_DATA",

@@ -1,0 +1,36 @@
+/**
+ * What lies between a device and its driver besides registers: memory, line, messages.
+ *
+ * It must not know any bus. Invariant: a device that nothing else is said of reaches all memory, may
+ * raise its line, and has no messages.
+ */
+
+import type { DeviceQueue } from "./device-queue.ts";
+
+/** What the transport decides for the device, and what it wants to hear of it. */
+export interface Wiring {
+  /** Whether the device can reach guest memory. */
+  reachesMemory(): boolean;
+  /** Whether the interrupt line may go up. */
+  raisesLine(): boolean;
+  /**
+   * Tells of used buffers in a queue, or with `undefined` of a new configuration, by a message.
+   * Returns false when the device has no messages now and its line has to go up.
+   */
+  signal(queue: DeviceQueue | undefined): boolean;
+  /** The device was reset. */
+  reset(): void;
+  /** The driver has set DRIVER_OK. */
+  started(): void;
+  /** The driver is at rest: judges what only shows then. */
+  check(): void;
+}
+
+export const PLAIN_WIRING: Wiring = {
+  reachesMemory: () => true,
+  raisesLine: () => true,
+  signal: () => false,
+  reset: () => {},
+  started: () => {},
+  check: () => {},
+};
