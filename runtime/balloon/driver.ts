@@ -150,6 +150,8 @@ export class BalloonDriver {
    * @param messages which of the messages of mode `msix` came, a bit each, if that is known.
    */
   interrupt(messages?: number): boolean {
+    // At rest it cannot have been this device, which may even have been powered off.
+    if (this.state.name === "stopped" || this.state.name === "suspended") return false;
     const cause = this.transport.acknowledgeInterrupt(messages);
     if (cause.config) this.steady.configDue = true;
     return cause.config || cause.queue;

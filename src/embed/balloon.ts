@@ -12,6 +12,7 @@ import {
   type CoreExports,
   checkCore,
   type DeflateMode,
+  type DiscoverOptions,
   type DriverStatus,
   discoverBalloon,
   FRAME_BYTES,
@@ -50,8 +51,10 @@ export interface BalloonOptions {
   readonly statistics?: () => Statistics;
   /** core.wasm. Default: this package's own, where there is a file system. */
   readonly core?: CoreSource;
-  /** The way to the device. Default: the first balloon on the PCI bus that the Hal reaches. */
+  /** The way to the device. Default: the first balloon that the Hal reaches. */
   readonly transport?: Transport;
+  /** How to look for it: which interface and which interrupts to prefer, where MMIO slots are. */
+  readonly discover?: Omit<DiscoverOptions, "hal">;
   readonly signal?: AbortSignal;
 }
 
@@ -76,11 +79,13 @@ export interface Balloon extends AsyncDisposable {
   /**
    * The device raised its interrupt: acknowledges it and steps. False: it was another device's. May
    * be called from within the Hal, amid an access of the driver's: it is then taken up after it.
+   * @param messages which of the Hal's messages came, a bit each, if it has messages and that is
+   * known; bit 0 is the first that it handed out.
    */
-  interrupt(): boolean;
+  interrupt(messages?: number): boolean;
   /**
-   * Steps by itself until the signal aborts or the balloon stops; interrupts still come by
-   * `interrupt`.
+   * Steps by itself until the signal aborts, the balloon stops or fails, or its device is gone;
+   * sleeps while it is suspended. Interrupts still come by `interrupt`.
    */
   run(options: { signal: AbortSignal }): Promise<void>;
   status(): DriverStatus;
@@ -103,6 +108,23 @@ export interface Balloon extends AsyncDisposable {
    * Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete.
    */
   stop(): Promise<void>;
+  /**
+   * Resets the device and takes all pages back, for a while. Settings and policy stay, and `run`
+   * goes on. Resolves when the reset is complete.
+   */
+  suspend(): Promise<void>;
+  /**
+   * Brings a suspended device up again, whatever it offers now, and goes back to its target.
+   * Rejects as `createBalloon` does.
+   */
+  resume(): Promise<void>;
+  /** The device was taken out, or will be: all pages are the guest's, and it is left alone. */
+  detach(): void;
+  /**
+   * Another device was put in, in place of one that is gone; the transport's default is that of
+   * `createBalloon`. Then call `run` again. Rejects as `createBalloon` does.
+   */
+  attach(transport?: Transport): Promise<void>;
 }
 
 /** Bytes that `arena` must have for this RAM and these settings. */
@@ -150,18 +172,24 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
   signal?.throwIfAborted();
   checkInsideMemory(memory, [arena, ...ram]);
   openMemory({ core, settings, arena, ram });
+  const find = () => discoverBalloon({ ...options.discover, hal }).transport;
   const driver = new BalloonDriver({
     hal,
     core,
     settings,
-    transport: options.transport ?? discoverBalloon({ hal }).transport,
+    transport: options.transport ?? find(),
     policy: options.policy ?? follow(),
     ...(statistics && { statistics }),
   });
   driver.start();
   driver.step();
-  if (driver.stateName === "failed" && driver.error) throw driver.error;
-  return new EmbeddedBalloon(hal, core, driver);
+  throwIfDown(driver);
+  return new EmbeddedBalloon(hal, core, driver, find);
+}
+
+/** @throws BallonetError why the driver failed, or that its device is gone. */
+function throwIfDown({ stateName, error }: BalloonDriver): void {
+  if ((stateName === "failed" || stateName === "gone") && error) throw error;
 }
 
 /** Rounds of asking the balloon for memory before a guest's allocation fails. */
@@ -176,6 +204,7 @@ class EmbeddedBalloon implements Balloon {
   private readonly hal: Hal;
   private readonly core: CoreExports;
   private readonly driver: BalloonDriver;
+  private readonly find: () => Transport;
   private readonly frames: Frames;
   private nextMs: number | undefined;
   /** A device may interrupt amid one of the driver's own accesses: that is taken up afterwards. */
@@ -183,10 +212,11 @@ class EmbeddedBalloon implements Balloon {
   private isInterrupted = false;
   private wake: () => void = () => {};
 
-  constructor(hal: Hal, core: CoreExports, driver: BalloonDriver) {
+  constructor(hal: Hal, core: CoreExports, driver: BalloonDriver, find: () => Transport) {
     this.hal = hal;
     this.core = core;
     this.driver = driver;
+    this.find = find;
     this.frames = new Frames(core);
     let length = 0;
     this.guestImports = {
@@ -218,12 +248,12 @@ class EmbeddedBalloon implements Balloon {
     }
   }
 
-  interrupt(): boolean {
+  interrupt(messages?: number): boolean {
     if (this.isStepping) {
       this.isInterrupted = true;
       return true;
     }
-    const ours = this.driver.interrupt();
+    const ours = this.driver.interrupt(messages);
     if (ours) this.step();
     this.wake();
     return ours;
@@ -232,10 +262,9 @@ class EmbeddedBalloon implements Balloon {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     while (!signal.aborted) {
       const next = this.step();
-      if (next === undefined) return;
-      const waitMs = Math.min(Math.max(0, next - this.hal.now()), SLEEP_MOST_MS);
+      if (next === undefined && this.driver.stateName !== "suspended") return;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, waitMs);
+        const timer = next === undefined ? undefined : setTimeout(resolve, this.waitMs(next));
         this.wake = () => {
           clearTimeout(timer);
           resolve();
@@ -284,14 +313,52 @@ class EmbeddedBalloon implements Balloon {
     this.wake();
   }
 
+  private waitMs(next: number): number {
+    return Math.min(Math.max(0, next - this.hal.now()), SLEEP_MOST_MS);
+  }
+
   async stop(): Promise<void> {
     this.driver.stop();
-    for (let next = this.step(); next !== undefined; next = this.step()) {
-      const waitMs = Math.max(0, next - this.hal.now());
+    await this.rest();
+  }
+
+  async suspend(): Promise<void> {
+    this.driver.suspend();
+    await this.rest();
+  }
+
+  async resume(): Promise<void> {
+    this.driver.resume();
+    await this.arrive();
+    throwIfDown(this.driver);
+  }
+
+  detach(): void {
+    this.driver.detach();
+    this.wake();
+  }
+
+  async attach(transport?: Transport): Promise<void> {
+    this.driver.attach(transport ?? this.find());
+    await this.arrive();
+    throwIfDown(this.driver);
+  }
+
+  /** As good as at rest is a device that is gone. */
+  private async rest(): Promise<void> {
+    await this.arrive();
+    if (this.driver.stateName === "failed") throwIfDown(this.driver);
+  }
+
+  /** Waits out a reset, which has an end by itself. */
+  private async arrive(): Promise<void> {
+    let next = this.step();
+    while (this.driver.stateName === "starting" || this.driver.stateName === "stopping") {
+      const waitMs = this.waitMs(next ?? this.hal.now());
       await new Promise((resolve) => setTimeout(resolve, waitMs));
+      next = this.step();
     }
     this.wake();
-    if (this.driver.stateName === "failed" && this.driver.error) throw this.driver.error;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
