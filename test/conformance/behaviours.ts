@@ -111,6 +111,30 @@ export const behaviours = [
     title: "A device that asks for a reset over and over is given up.",
   },
   {
+    id: "B-GONE",
+    level: "OURS",
+    section: "2.1",
+    title: "A device that is gone is left alone, and its pages are the guest's: no lie, one line.",
+  },
+  {
+    id: "B-ATTACH",
+    level: "OURS",
+    section: "3.1.1",
+    title: "A device that is put in in place of one that is gone gets its target by itself.",
+  },
+  {
+    id: "B-EXCHANGED",
+    level: "OURS",
+    section: "2.4",
+    title: "A device that somebody else has reset or exchanged is brought up again.",
+  },
+  {
+    id: "B-SUSPEND",
+    level: "OURS",
+    section: "2.4",
+    title: "Suspending resets and takes all pages back untold; resuming returns to the target.",
+  },
+  {
     id: "B-HINT-KEEP",
     level: "OURS",
     section: "5.5.6.5",

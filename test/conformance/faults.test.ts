@@ -381,6 +381,57 @@ describe("a queue that is reset by itself", () => {
   });
 });
 
+describe("a device that is taken out", () => {
+  const names = ["gone", "gone-zeros"] as const satisfies readonly FaultName[];
+
+  it.each(names)("%s: the guest has every page, and goes on without it", async (name) => {
+    const vm = await runningVm({ completion: late, profile: "firecracker" });
+    vm.machine.setTarget(900);
+    vm.balloon.interrupt();
+    expect(vm.balloon.counts()).toMatchObject({ held: 600, inflating: 300 });
+    vm.machine.inject({ name });
+    const { logLines } = vm.machine.counters;
+    watch(vm, 2000);
+    expect(vm.balloon.counts()).toMatchObject({ held: 0, inflating: 0, deflating: 0 });
+    expect(vm.machine.counters.logLines - logLines).toBe(1);
+    expect(vm.balloon.status()).toMatchObject({
+      state: "gone",
+      transport: "none",
+      negotiated: "none",
+      actualPages: 0,
+      lastError: { code: "device-gone" },
+    });
+    const { accesses } = vm.machine.counters;
+    isQuiet(vm);
+    await vm.balloon.resume().catch(() => {});
+    expect(vm.machine.counters.accesses).toBe(accesses);
+    guestGoesOn(vm);
+  });
+
+  /** Every access of discovery and bring-up, one after the other, is the last that is answered. */
+  it.each(names)("%s, amid the first bring-up: an error that says so", async (name) => {
+    const started = await createTestVm({ frames: FRAMES });
+    const most = started.machine.counters.accesses;
+    const codes = new Set<ErrorCode>();
+    for (let after = 0; after < most; after++) {
+      const machine = { faults: [{ name, after }] };
+      const made = await createTestVm({ frames: FRAMES, machine }).catch(
+        (error: BallonetError) => error,
+      );
+      if ("code" in made) {
+        codes.add(made.code);
+      } else {
+        // Within its reset, or when all was done: nobody has noticed yet.
+        watch(made, 3000);
+        expect(made.balloon.status().state).toBe("gone");
+        guestGoesOn(made);
+      }
+    }
+    const early: ErrorCode[] = ["no-device", "pci-bar", "pci-capability"];
+    expect([...codes].filter((code) => !early.includes(code))).toEqual(["device-gone"]);
+  });
+});
+
 describe("a host that hints badly", () => {
   const freePageHint = { offer: { freePageHint: true } } as const;
   const hinted = (vm: TestVm) => vm.balloon.counts().hinted;

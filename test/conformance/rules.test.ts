@@ -16,6 +16,7 @@ import { balloonMutants } from "./mutants/balloon.ts";
 import { bringUpMutants } from "./mutants/bring-up.ts";
 import { buildMutant } from "./mutants/build.ts";
 import { freePageMutants } from "./mutants/free-pages.ts";
+import { lifecycleMutants } from "./mutants/lifecycle.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { packedMutants } from "./mutants/packed.ts";
 import { pciMutants } from "./mutants/pci.ts";
@@ -32,6 +33,7 @@ const mutants: readonly Mutant[] = [
   ...balloonMutants,
   ...packedMutants,
   ...freePageMutants,
+  ...lifecycleMutants,
 ];
 const owed = [...rules, ...behaviours];
 

@@ -9,6 +9,7 @@ import { type Completion, type FaultName, hasFailed } from "../../src/device/ind
 import { watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
 import { freePageScenarios } from "./free-page-scenarios.ts";
+import { lifecycleScenarios } from "./lifecycle-scenarios.ts";
 import { GUEST_FRAMES, late, MOST, RESERVE, restart, reversals, targets } from "./play.ts";
 import { ringScenarios } from "./ring-scenarios.ts";
 
@@ -281,6 +282,7 @@ const table = {
   stop: stop,
   ...ringScenarios,
   ...freePageScenarios,
+  ...lifecycleScenarios,
 } as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;
 
 export type ScenarioName = keyof typeof table;

@@ -110,6 +110,102 @@ describe("run", () => {
   });
 });
 
+describe("suspend", () => {
+  it("lets run sleep without a timer, and resume goes back to the target", async () => {
+    const { machine, balloon } = await running();
+    const abort = new AbortController();
+    const run = balloon.run({ signal: abort.signal });
+    machine.setTarget(300);
+    await pass(machine, balloon, 50);
+    const policy = balloon.status().policy;
+    balloon.setReserve(7);
+    await balloon.suspend();
+    await pass(machine, balloon, 5000);
+    expect(balloon.status()).toMatchObject({ state: "suspended", policy, reservePages: 7 });
+    expect(balloon.counts()).toMatchObject({ held: 0, free: FRAMES });
+    expect([machine.status, vi.getTimerCount()]).toEqual([0, 0]);
+    expect(await settled(run)).toBe(false);
+    machine.setTarget(40);
+    await balloon.resume();
+    await pass(machine, balloon, 50);
+    expect(machine.heldPages).toBe(40);
+    abort.abort();
+    expect(await settled(run)).toBe(true);
+    expect(machine.check()).toEqual([]);
+  });
+
+  it("is over at once when resumed amid its reset", async () => {
+    const { machine, balloon } = await running();
+    machine.setTarget(300);
+    balloon.interrupt();
+    machine.inject({ name: "reset-slow", times: 5 });
+    const suspended = balloon.suspend();
+    const resumed = balloon.resume();
+    await pass(machine, balloon, 100);
+    await Promise.all([suspended, resumed]);
+    expect(balloon.status().state).toBe("running");
+    expect(machine.heldPages).toBe(300);
+  });
+
+  it("ends in a stop, and a stop does not end in a resume", async () => {
+    const { balloon } = await running();
+    await balloon.suspend();
+    await balloon.stop();
+    await balloon.suspend();
+    await balloon.resume();
+    expect(balloon.status().state).toBe("stopped");
+  });
+
+  it("says so when there is nothing to resume any more", async () => {
+    const { machine, balloon } = await running();
+    await balloon.suspend();
+    machine.unplug();
+    const error = balloon.resume().catch((thrown: BallonetError) => thrown);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await error).toMatchObject({ code: "device-gone" });
+    expect(balloon.status().state).toBe("gone");
+  });
+});
+
+describe("a device that is taken out", () => {
+  it("ends run; another one is attached and reaches the target", async () => {
+    const { machine, balloon } = await running();
+    const { signal } = new AbortController();
+    const run = balloon.run({ signal });
+    machine.setTarget(300);
+    await pass(machine, balloon, 50);
+    machine.unplug();
+    await pass(machine, balloon, 1500);
+    expect(await settled(run)).toBe(true);
+    expect(balloon.status()).toMatchObject({ state: "gone", lastError: { code: "device-gone" } });
+    expect(balloon.counts().free).toBe(FRAMES);
+    await expect(balloon.attach()).rejects.toMatchObject({ code: "no-device" });
+    machine.plug();
+    await balloon.attach();
+    void balloon.run({ signal });
+    await pass(machine, balloon, 50);
+    expect([machine.heldPages, machine.actual]).toEqual([300, 300]);
+    await balloon.attach();
+    expect(machine.heldPages).toBe(300);
+    expect(machine.check()).toEqual([]);
+    await balloon.stop();
+  });
+
+  it("in order: suspended, taken out, no error", async () => {
+    const { machine, balloon } = await running();
+    machine.setTarget(300);
+    balloon.interrupt();
+    await balloon.suspend();
+    balloon.detach();
+    machine.unplug();
+    expect(balloon.status()).toMatchObject({ state: "gone", transport: "none" });
+    expect(balloon.status().lastError).toBeUndefined();
+    machine.plug();
+    await balloon.attach();
+    expect(machine.heldPages).toBe(300);
+  });
+});
+
 describe("an interrupt amid the driver's own access", () => {
   it("is taken up after it: a target is reached by interrupts alone", async () => {
     const { machine, balloon } = await running();
