@@ -37,6 +37,8 @@ const DEMANDED = featureSet(BALLOON_FEATURE.MUST_TELL_HOST, FEATURE.ACCESS_PLATF
 /** All that the settings accept of an offer, as far as it goes together (virtio 1.3, 5.5.3.1). */
 function accepted(settings: DriverSettings, offered: FeatureSet): FeatureSet {
   let accept = featureSet(...settings.accept) & offered;
+  // A bit of the older interface alone, which is the one without VERSION_1 (virtio 1.3, 2.2.3).
+  if (hasFeature(offered, FEATURE.VERSION_1)) accept &= ~featureSet(FEATURE.ANY_LAYOUT);
   const poison = featureSet(BALLOON_FEATURE.PAGE_POISON);
   if (settings.poison === undefined) accept &= ~poison;
   else if ((accept & poison) === 0n) accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);

@@ -4,7 +4,7 @@
  * It must not know which machine. Invariant: each script ends at rest.
  */
 import type { MachineOptions } from "../../src/device/index.ts";
-import { type TestVmOptions, watch } from "../support/vm.ts";
+import { deliver, type TestVmOptions, watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
 
 export type Machine = Omit<MachineOptions, "memory">;
@@ -41,10 +41,10 @@ export async function reversals(bench: Bench, machine: Machine, more: TestVmOpti
   const vm = await bench.vm({ ...more, machine });
   const turn = (target: number, ms: number) => {
     vm.machine.setTarget(target);
-    if (vm.machine.interruptPending) vm.balloon.interrupt();
+    deliver(vm);
     vm.balloon.step();
     vm.machine.advance(ms);
-    if (vm.machine.interruptPending) vm.balloon.interrupt();
+    deliver(vm);
     vm.balloon.step();
   };
   vm.guest.grow(GUEST_FRAMES, 5);

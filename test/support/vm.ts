@@ -35,6 +35,12 @@ export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "
 /** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
 const ROUNDS_MAX = 20_000;
 
+/** How often a driver looks by itself, unless it was told otherwise. */
+const POLL_MS = 1000;
+
+/** Rounds in which nothing happened that are no waiting any more: a driver gone wrong never waits. */
+const QUIET_MAX = 20;
+
 /** A driver that needs more steps than this in one watch is spinning. */
 const STEPS_MAX = 100_000;
 /** How soon `watch` sees an interrupt that comes while the guest sleeps. */
@@ -66,18 +72,29 @@ export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm>
   return { ...vm, machine, settle: settler(machine, vm, roundsMax) };
 }
 
+/** Hands the driver the interrupt that is pending, by line or message. False: there is none. */
+export function deliver({ machine, balloon }: Pick<TestVm, "machine" | "balloon">): boolean {
+  if (!machine.interruptPending) return false;
+  const messages = machine.takeMessages();
+  if (messages.length === 0) balloon.interrupt();
+  else balloon.interrupt(messages.reduce((bits, message) => bits | (1 << message), 0));
+  return true;
+}
+
 function settler(machine: Machine, vm: WasmVm, roundsMax: number): () => void {
   return () => {
     let quiet = 0;
+    let quietSinceMs = machine.nowMs;
     for (let round = 0; round < roundsMax; round++) {
-      const interrupted = machine.interruptPending;
-      if (interrupted) vm.balloon.interrupt();
+      const interrupted = deliver({ ...vm, machine });
       const next = vm.balloon.step();
       if (next === undefined) return;
       const worked = machine.run();
       quiet = interrupted || worked > 0 || machine.interruptPending ? 0 : quiet + 1;
-      // A poll or two more, for what only time brings about: paced policies and lost interrupts.
-      if (quiet > 2) return;
+      if (quiet === 0) quietSinceMs = machine.nowMs;
+      // A poll or two more, for what only time brings about: paced policies, lost interrupts, none.
+      const isPolled = quiet > 2 && machine.nowMs - quietSinceMs > POLL_MS;
+      if (isPolled || quiet > QUIET_MAX) return;
       machine.advance(Math.max(0, next - machine.nowMs));
     }
     throw new Error(`not settled after ${roundsMax} rounds`);
@@ -96,7 +113,7 @@ export function watch(
   const end = machine.nowMs + ms;
   let steps = 0;
   while (machine.nowMs < end) {
-    if (machine.interruptPending) balloon.interrupt();
+    deliver({ machine, balloon });
     const next = balloon.step() ?? end;
     steps += 1;
     if (steps > STEPS_MAX) throw new Error(`more than ${STEPS_MAX} steps in ${ms} ms`);

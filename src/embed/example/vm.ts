@@ -22,7 +22,8 @@ export interface GuestProgram {
   frames_held(): number;
 }
 
-export interface WasmVmOptions extends Pick<BalloonOptions, "policy" | "settings" | "core"> {
+export interface WasmVmOptions
+  extends Pick<BalloonOptions, "policy" | "settings" | "core" | "discover"> {
   /** Frames that guest and balloon share. */
   readonly frames: number;
   /** guest.ts, compiled. */
