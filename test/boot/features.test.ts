@@ -15,10 +15,12 @@ import {
   PAGES_PER_MIB,
   qemuGuest,
   statusOf,
+  until,
   useGuests,
   v86Guest,
   verifyAll,
 } from "../support/guests.ts";
+import { qemu10OrSkip } from "../support/tools.ts";
 
 useGuests();
 
@@ -114,12 +116,19 @@ const MMIO_ROWS: readonly Row[] = [
   },
 ];
 
-describe.each(ARCHITECTURES)("qemu %s", (arch) => {
+const PLACES = ARCHITECTURES.flatMap((arch) => [
+  { arch, version: "as installed" },
+  { arch, version: "10" },
+]);
+
+describe.each(PLACES)("qemu $arch, version $version", ({ arch, version }) => {
   const rows = arch === "x86_64" ? [...ROWS, ...MMIO_ROWS] : ROWS;
   for (const row of rows)
     it(row.name, async (context) => {
       const { machine, balloon = true, append = "" } = row;
-      const vm = await qemuGuest(context, { arch, machine, memoryBytes, balloon, append });
+      const program = version === "10" ? { binary: qemu10OrSkip(context, arch) } : {};
+      const guest = { arch, machine, memoryBytes, balloon, append, ...program };
+      const vm = await qemuGuest(context, guest);
       await allocate(vm, 8 * PAGES_PER_MIB, 1);
       for (const pages of [PAGES, 513, 0]) await inflateTo(vm, pages);
       expect(await verifyAll(vm)).toEqual({ bytes: 8 * MIB, mismatches: 0 });
@@ -223,8 +232,3 @@ describe("hinting on v86", () => {
     expect((await verifyAll(vm)).mismatches).toBe(0);
   });
 });
-
-/** Looks again and again until it is so; the test's own time limit ends it. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
-}

@@ -89,7 +89,8 @@ export async function qemuGuest(
   options: Omit<LaunchQemuOptions, "image"> & GuestOptions,
 ): Promise<QemuVmm> {
   const { untilReady = true, ...rest } = options;
-  toolOrSkip(context, findOnPath(`qemu-system-${rest.arch}`), `qemu-system-${rest.arch}`);
+  const program = rest.binary ?? findOnPath(`qemu-system-${rest.arch}`);
+  toolOrSkip(context, program, `qemu-system-${rest.arch}`);
   const image = guestImage(context, rest.arch).path;
   const vm = await launchQemu({ timeoutMs: BOOT_MS, ...rest, image });
   context.onTestFinished(async () => {
@@ -161,4 +162,9 @@ export async function allocate(vm: Vmm, frames: number, seed: number): Promise<n
 /** Verifies every byte of all that the workload owns. */
 export async function verifyAll(vm: Vmm): Promise<{ bytes: number; mismatches: number }> {
   return (await ask(vm, "workload.verify")) as { bytes: number; mismatches: number };
+}
+
+/** Looks again and again until it is so; the test's own time limit ends it. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
 }

@@ -42,6 +42,8 @@ export interface FakeMachineOptions {
   readonly ramBytes?: number;
   /** False: a machine without a balloon. */
   readonly device?: Omit<MachineOptions, "memory"> | false;
+  /** Default 0: no messages. */
+  readonly messageAddress?: number;
 }
 
 export class FakeMachine implements Machine {
@@ -53,7 +55,8 @@ export class FakeMachine implements Machine {
   readonly memory: WebAssembly.Memory;
   private readonly options: FakeMachineOptions;
   private readonly ramBytes: number;
-  private readonly lines = new Set<number>();
+  /** What is listened to. */
+  readonly lines = new Set<number>();
   private inbox = "";
   private clockMs = 0;
   private waits = 0;
@@ -116,12 +119,12 @@ export class FakeMachine implements Machine {
   }
 
   listen(line: number): void {
-    if (!Number.isInteger(line) || line < 1 || line > 15) throw new Error(`listen: ${line}`);
+    if (!Number.isInteger(line) || line < 1 || line > 30) throw new Error(`listen: ${line}`);
     this.lines.add(line);
   }
 
   messageAddress(): number {
-    return 0;
+    return this.options.messageAddress ?? 0;
   }
 
   waitForInterrupt(untilMs: number): number {

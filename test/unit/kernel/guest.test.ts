@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { DriverStatus } from "../../../runtime/balloon/status.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/control.ts";
-import { EXIT, Guest } from "../../../runtime/kernel/guest.ts";
+import { EXIT, Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
 import { Exited, FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";
 
@@ -95,6 +95,22 @@ describe("the balloon", () => {
     expect(machine.device?.verdicts).toEqual([]);
     expect(call("workload.verify").result).toMatchObject({ mismatches: 0 });
   });
+});
+
+it("messages are lines from 16 up, and none is handed out twice", () => {
+  const address = 0xfee0_3000;
+  const machine = new FakeMachine({ device: false, messageAddress: address });
+  const { interrupts } = guestHal(machine);
+  expect(interrupts?.allocate(2)).toEqual([
+    { address, data: 0x30 },
+    { address, data: 0x31 },
+  ]);
+  expect(interrupts?.allocate(14)).toBeUndefined();
+  const data = interrupts?.allocate(13)?.map((message) => message.data);
+  expect(data).toEqual(Array.from({ length: 13 }, (_, index) => 0x32 + index));
+  expect(interrupts?.allocate(1)).toBeUndefined();
+  expect([...machine.lines]).toEqual(Array.from({ length: 15 }, (_, index) => 16 + index));
+  expect(guestHal(new FakeMachine({ device: false })).interrupts).toBeUndefined();
 });
 
 describe("the workload", () => {
