@@ -12,6 +12,9 @@ import type { MsixTable } from "./msix-table.ts";
 import { NO_VECTOR } from "./numbers.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
+/** What a fault that is meant for one queue does not mean. */
+const NO_QUEUE = -1;
+
 /** A queue's used buffers, or with `undefined` a change of the configuration. */
 type Event = DeviceQueue | undefined;
 
@@ -127,7 +130,7 @@ export class Vectors {
     }
     if (!this.enabled) judge.breach("P-MSIX-ORDER", `${what}: vector ${vector}, MSI-X is off`);
     this.unread.add(event);
-    if (this.virtio.faults.strikes("vector-refused", event?.options.index)) {
+    if (this.virtio.faults.strikes("vector-refused", event?.options.index ?? NO_QUEUE)) {
       this.context.trace.add("fault", `${what}: vector ${vector} is refused`);
       return;
     }

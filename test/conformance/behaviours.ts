@@ -45,6 +45,12 @@ export const behaviours = [
     title: "With EVENT_IDX a burst of buffers costs one interrupt.",
   },
   {
+    id: "B-INTERRUPTS",
+    level: "OURS",
+    section: "4.1.5.1.2.2",
+    title: "Messages are used where device and machine have any, shared when there are few.",
+  },
+  {
     id: "B-QUARANTINE",
     level: "OURS",
     section: "2.7.8",

@@ -490,6 +490,34 @@ describe("a host that hints badly", () => {
   });
 });
 
+describe("messages that go wrong", () => {
+  const vectors = 8;
+
+  it("vector-refused, once: fewer messages, and all is told by them", async () => {
+    const vm = await runningVm({ vectors, faults: [{ name: "vector-refused", queue: 1 }] });
+    expect(vm.balloon.status().interrupts).toBe("msix");
+    guestGoesOn(vm);
+  });
+
+  it("vector-refused, for ever: the line", async () => {
+    const faults = [{ name: "vector-refused", times: 1000 }] as const;
+    const vm = await runningVm({ vectors, faults });
+    expect(vm.balloon.status().interrupts).toBe("line");
+    isQuiet(vm);
+    guestGoesOn(vm);
+  });
+
+  it.each([1, 100])("message-lost, %i times: found by looking", async (times) => {
+    const vm = await runningVm({ vectors, completion: late });
+    vm.machine.inject({ name: "message-lost", times });
+    vm.machine.setTarget(200);
+    watch(vm, 5000);
+    expect(vm.machine.heldPages).toBe(200);
+    expect(vm.balloon.status().actualPages).toBe(200);
+    guestGoesOn(vm);
+  });
+});
+
 describe("the table of faults", () => {
   it("has no fault that no test here names", async () => {
     const { readFile } = await import("node:fs/promises");

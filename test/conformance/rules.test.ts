@@ -21,6 +21,7 @@ import type { Mutant } from "./mutants/mutant.ts";
 import { packedMutants } from "./mutants/packed.ts";
 import { pciMutants } from "./mutants/pci.ts";
 import { ringMutants } from "./mutants/ring.ts";
+import { transportMutants } from "./mutants/transports.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 
 /** Rules that no patch of this driver can reasonably break, and why. */
@@ -29,6 +30,7 @@ const exempt: Readonly<Record<string, string>> = { ...awaited };
 const mutants: readonly Mutant[] = [
   ...bringUpMutants,
   ...pciMutants,
+  ...transportMutants,
   ...ringMutants,
   ...balloonMutants,
   ...packedMutants,

@@ -6,10 +6,11 @@
  * without a broken behaviour; each ends at rest.
  */
 import { type Completion, type FaultName, hasFailed } from "../../src/device/index.ts";
-import { watch } from "../support/vm.ts";
+import { deliver, watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
 import { freePageScenarios } from "./free-page-scenarios.ts";
 import { lifecycleScenarios } from "./lifecycle-scenarios.ts";
+import { pciScenarios } from "./pci-scenarios.ts";
 import { GUEST_FRAMES, late, MOST, RESERVE, restart, reversals, targets } from "./play.ts";
 import { ringScenarios } from "./ring-scenarios.ts";
 
@@ -164,7 +165,7 @@ async function burst(bench: Bench) {
   const before = vm.machine.counters.interrupts;
   vm.machine.setTarget(1792);
   for (let ms = 0; ms < 40; ms++) {
-    if (vm.machine.interruptPending) vm.balloon.interrupt();
+    deliver(vm);
     vm.machine.advance(1);
   }
   const interrupts = vm.machine.counters.interrupts - before;
@@ -281,6 +282,7 @@ const table = {
   "somebody listens to the interrupt": listener,
   stop: stop,
   ...ringScenarios,
+  ...pciScenarios,
   ...freePageScenarios,
   ...lifecycleScenarios,
 } as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;

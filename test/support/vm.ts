@@ -39,7 +39,7 @@ const ROUNDS_MAX = 20_000;
 const POLL_MS = 1000;
 
 /** Rounds in which nothing happened that are no waiting any more: a driver gone wrong never waits. */
-const QUIET_MAX = 20;
+const QUIET_MAX = 8;
 
 /** A driver that needs more steps than this in one watch is spinning. */
 const STEPS_MAX = 100_000;
