@@ -29,13 +29,7 @@ function offsets(fields: Readonly<Record<string, driver.Field>>): Record<string,
 }
 
 /** Bits that the third table does not have: the driver only names them, to count or to print. */
-const NAMED_ONLY = [
-  "NOTIFY_ON_EMPTY",
-  "ORDER_PLATFORM",
-  "SR_IOV",
-  "NOTIF_CONFIG_DATA",
-  "ADMIN_VQ",
-];
+const NAMED_ONLY = ["NOTIFY_ON_EMPTY", "ORDER_PLATFORM", "SR_IOV", "NOTIF_CONFIG_DATA", "ADMIN_VQ"];
 
 /** 4.1.4.3: what the third table does not have. */
 const SPEC_COMMON_BEYOND: Readonly<Record<string, number>> = {
