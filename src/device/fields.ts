@@ -51,13 +51,17 @@ export function oddRead(habit: AccessHabit, hit: Hit, width: number): number | u
   }
 }
 
-/** What a write of a wrong width puts into the field; `undefined` stands for nothing. */
+/** What a write of a wrong width makes of the field; `undefined` stands for nothing. */
 export function oddWrite(
   habit: AccessHabit,
-  hit: Hit,
+  { field, within }: Hit,
   width: number,
   value: number,
 ): number | undefined {
-  if (habit !== "any" || hit.within !== 0) return undefined;
-  return value % 256 ** Math.min(width, hit.field.width);
+  if (habit !== "any") return undefined;
+  const bytes = Math.min(width, field.width - within);
+  const was = bytes === field.width ? 0 : field.read();
+  const low = was % 256 ** within;
+  const high = was - (was % 256 ** (within + bytes));
+  return high + (value % 256 ** bytes) * 256 ** within + low;
 }

@@ -106,6 +106,36 @@ export const SPEC_COMMON = {
   queueReset: 58,
 } as const;
 
+/** 4.1.4.10, offsets in the legacy header; the last two are there with MSI-X enabled. */
+export const SPEC_LEGACY = {
+  deviceFeatures: 0,
+  driverFeatures: 4,
+  queueAddress: 8,
+  queueSize: 12,
+  queueSelect: 14,
+  queueNotify: 16,
+  deviceStatus: 18,
+  isrStatus: 19,
+  configMsixVector: 20,
+  queueMsixVector: 22,
+} as const;
+
+/** 4.1.4.10: where the device configuration starts. */
+export const SPEC_LEGACY_CONFIG = { plain: 20, msix: 24 } as const;
+
+/** PCI 3.0, 6.8.2: the capability, bits of message control, an entry and its mask bit. */
+export const SPEC_MSIX = {
+  capability: 17,
+  capBytes: 12,
+  control: 2,
+  table: 4,
+  pending: 8,
+  functionMask: 1 << 14,
+  enable: 1 << 15,
+  entryBytes: 16,
+  masked: 1,
+} as const;
+
 /** 4.1.4.5. */
 export const SPEC_ISR = { queue: 1, config: 2 } as const;
 

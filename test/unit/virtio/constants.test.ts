@@ -101,6 +101,12 @@ describe("the driver's constants", () => {
     expect(ends).toContain(driver.COMMON_LENGTH);
   });
 
+  it("legacy header", () => {
+    expect(offsets(driver.LEGACY)).toEqual(spec.SPEC_LEGACY);
+    const { plain, msix } = spec.SPEC_LEGACY_CONFIG;
+    expect(driver.LEGACY_CONFIG).toEqual({ withoutMsix: plain, withMsix: msix });
+  });
+
   it("capability types, ISR bits and statistics", () => {
     const cap = { COMMON: "commonCfg", NOTIFY: "notifyCfg", ISR: "isrCfg", DEVICE: "deviceCfg" };
     const more = { PCI: "pciCfg", SHARED_MEMORY: "sharedMemoryCfg", VENDOR: "vendorCfg" };
