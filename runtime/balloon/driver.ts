@@ -29,7 +29,7 @@ import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
 import { BALLOON_FEATURE, STATUS_GONE } from "../virtio/constants.ts";
 import { formatFeatures, hasFeature } from "../virtio/features.ts";
 import { giveUp, goneError, type Transport } from "../virtio/transport.ts";
-import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
+import { checkDeflateMode, type DeflateMode, deflateOrder } from "./deflate.ts";
 import { Link } from "./link.ts";
 import type { DriverSettings } from "./settings.ts";
 import type { Statistics } from "./statistics.ts";
@@ -153,8 +153,9 @@ export class BalloonDriver {
     // At rest it cannot have been this device, which may even have been powered off.
     if (this.state.name === "stopped" || this.state.name === "suspended") return false;
     const cause = this.transport.acknowledgeInterrupt(messages);
-    if (cause.config) this.steady.configDue = true;
-    return cause.config || cause.queue;
+    const ours = cause.config || cause.queue;
+    if (ours) this.steady.wake(cause.config);
+    return ours;
   }
 
   /**
@@ -185,8 +186,9 @@ export class BalloonDriver {
    * @returns false when the balloon cannot help.
    */
   shortage(pages: number): boolean {
-    if (!this.negotiated(BALLOON_FEATURE.DEFLATE_ON_OOM) || this.link.actualPages === 0)
-      return false;
+    const { oomUnasked } = this.options.settings;
+    const mayAsk = oomUnasked || this.negotiated(BALLOON_FEATURE.DEFLATE_ON_OOM);
+    if (!mayAsk || this.link.actualPages === 0) return false;
     this.steady.owe(pages);
     return true;
   }
@@ -205,7 +207,11 @@ export class BalloonDriver {
 
   /** @throws BallonetError `config` when the negotiated features forbid the mode. */
   setDeflateMode(mode: DeflateMode): void {
-    checkDeflateMode(mode, this.negotiated(BALLOON_FEATURE.MUST_TELL_HOST));
+    const { state } = this;
+    checkDeflateMode(mode);
+    if (state.name === "running") {
+      deflateOrder(mode, state.negotiation.negotiated, this.options.settings.dialect);
+    }
     this.steady.deflateMode = mode;
   }
 

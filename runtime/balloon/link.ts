@@ -15,6 +15,7 @@ import {
   STATSQ,
 } from "../core.ts";
 import { BallonetError } from "../errors.ts";
+import type { Hal } from "../hal.ts";
 import { ABSENT } from "../virtio/absent.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
 import {
@@ -24,17 +25,23 @@ import {
   STATUS,
   STATUS_GONE,
 } from "../virtio/constants.ts";
-import { hasFeature } from "../virtio/features.ts";
+import { formatFeatures, hasFeature } from "../virtio/features.ts";
 import { goneError, type Transport } from "../virtio/transport.ts";
-import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
+import { type DeflateMode, deflateOrder } from "./deflate.ts";
 import { Hinting } from "./hinting.ts";
 import { type OpenQueues, openQueue, openQueues, wantedFeatures } from "./queues.ts";
 import { Reporting } from "./reporting.ts";
-import type { DriverSettings } from "./settings.ts";
-import { ledgerStatistics, postStatistics, type Statistics } from "./statistics.ts";
+import { type DriverSettings, unitFrames } from "./settings.ts";
+import {
+  ledgerStatistics,
+  postNoStatistics,
+  postStatistics,
+  type Statistics,
+} from "./statistics.ts";
 import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
 
 export interface LinkOptions {
+  readonly hal: Hal;
   readonly core: CoreExports;
   readonly transport: Transport;
   readonly settings: DriverSettings;
@@ -99,25 +106,32 @@ export class Link {
 
   /** A bring-up of the device, in the order of virtio 1.3, 5.5.5. */
   bringUp(deflateMode: DeflateMode): BringUp {
-    const { core, settings, onStep } = this.options;
+    const { hal, core, settings, onStep } = this.options;
     const { transport } = this;
     this.close();
     return new BringUp({
       transport,
-      decide: (offered, refusals) => wantedFeatures(settings, offered, refusals),
+      decide: (offered, refusals) =>
+        wantedFeatures({ ...settings, deflateMode }, offered, refusals),
+      pauses: this.pause(),
+      onRefused: ({ offered, negotiated }) => {
+        const sets = `${formatFeatures(negotiated)} of ${formatFeatures(offered)}`;
+        hal.log("warn", `the device refused ${sets}; its features are read again`);
+      },
       queues: (negotiation) => {
-        const tells = hasFeature(negotiation.negotiated, BALLOON_FEATURE.MUST_TELL_HOST);
-        checkDeflateMode(deflateMode, tells);
+        deflateOrder(deflateMode, negotiation.negotiated, settings.dialect);
         this.negotiation = negotiation;
         // The device was reset, so nothing that it had is its own any more.
         core.ledger_reclaim();
+        core.ledger_unit(unitFrames(settings));
         this.hinting.reset();
         this.reporting.reset();
         this.queues = openQueues({ core, transport, settings, negotiation });
         return this.queues.setups;
       },
       beforeDriverOk: () => {
-        if (this.queues.indices[STATSQ] !== undefined) this.postStatistics();
+        if (this.queues.indices[STATSQ] !== undefined) this.postFirstStatistics();
+        if (settings.notifiesEarly) this.publish(STATSQ);
         this.settlePoison();
       },
       afterDriverOk: () => {
@@ -126,6 +140,20 @@ export class Link {
       },
       ...(onStep && { onStep }),
     });
+  }
+
+  /** Whether the time between reading the features and the first decision is not over yet. */
+  private pause(): () => boolean {
+    const { hal, settings } = this.options;
+    let endMs: number | undefined;
+    return () => {
+      if (settings.pauseAfterFeaturesMs === 0) return false;
+      if (endMs === undefined) {
+        endMs = hal.now() + settings.pauseAfterFeaturesMs;
+        hal.log("info", `features are read; accepting in ${settings.pauseAfterFeaturesMs} ms`);
+      }
+      return hal.now() < endMs;
+    };
   }
 
   /** Set before DRIVER_OK, and never changed after (virtio 1.3, 5.5.6.6.1). */
@@ -168,6 +196,12 @@ export class Link {
     this.postStatistics();
     this.publish(STATSQ);
     this.totals.stats += 1;
+  }
+
+  private postFirstStatistics(): void {
+    const { firstStatistics } = this.options.settings;
+    if (firstStatistics === undefined) this.postStatistics();
+    else postNoStatistics(this.core, firstStatistics);
   }
 
   private postStatistics(): void {
@@ -270,16 +304,30 @@ export class Link {
     return target;
   }
 
-  /** One 32-bit store, and only when there is something new to say (virtio 1.3, 5.5.6.1 and .2). */
+  /**
+   * One 32-bit store, and only when there is something new to say (virtio 1.3, 5.5.6.1 and .2);
+   * some drivers say it buffer by buffer.
+   */
   updateActual(): void {
+    const { actualWrites, pfnsPerBuffer } = this.options.settings;
+    const stride = actualWrites === "each-buffer" ? pfnsPerBuffer : Number.POSITIVE_INFINITY;
     const pages = this.actualPages;
-    if (pages !== this.actualWritten) this.writeActual(pages);
+    while (this.actualWritten !== pages) {
+      const change = pages - this.actualWritten;
+      this.writeActual(this.actualWritten + Math.max(-stride, Math.min(stride, change)));
+    }
+  }
+
+  /** Says `actual` once more, changed or not. */
+  repeatActual(): void {
+    this.writeActual(this.actualWritten);
   }
 
   private writeActual(pages: number): void {
     this.transport.writeConfig(BALLOON_CONFIG.actual, pages);
     this.actualWritten = pages;
     this.totals.actualWrites += 1;
+    if (this.options.settings.actualReadBack) this.transport.readConfig(BALLOON_CONFIG.actual);
   }
 
   /** Shows the device what was posted, and notifies it if it wants to be. */

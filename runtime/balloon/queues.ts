@@ -15,10 +15,11 @@ import {
 } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Negotiation } from "../virtio/bring-up.ts";
-import { BALLOON_FEATURE, FEATURE } from "../virtio/constants.ts";
+import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE, FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
 import { numberQueues, withLowerQueueOwners } from "../virtio/queue-numbering.ts";
 import type { QueueSetup, Transport } from "../virtio/transport.ts";
+import { promises } from "./deflate.ts";
 import type { DriverSettings } from "./settings.ts";
 import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
 
@@ -32,11 +33,16 @@ const REFINEMENTS = featureSet(
   FEATURE.RING_RESET,
 );
 /** What a device may insist on (virtio 1.3, 5.5.3.2 and 6). */
-const DEMANDED = featureSet(BALLOON_FEATURE.MUST_TELL_HOST, FEATURE.ACCESS_PLATFORM);
+const DEMANDED = featureSet(
+  BALLOON_FEATURE.MUST_TELL_HOST,
+  EXPERIMENTAL_FEATURE.WILL_TELL_HOST,
+  FEATURE.ACCESS_PLATFORM,
+);
 
 /** All that the settings accept of an offer, as far as it goes together (virtio 1.3, 5.5.3.1). */
 function accepted(settings: DriverSettings, offered: FeatureSet): FeatureSet {
-  let accept = featureSet(...settings.accept) & offered;
+  const { accept: known, dialect, deflateMode } = settings;
+  let accept = featureSet(...known, ...promises(dialect, deflateMode)) & offered;
   // A bit of the older interface alone, which is the one without VERSION_1 (virtio 1.3, 2.2.3).
   if (hasFeature(offered, FEATURE.VERSION_1)) accept &= ~featureSet(FEATURE.ANY_LAYOUT);
   const poison = featureSet(BALLOON_FEATURE.PAGE_POISON);

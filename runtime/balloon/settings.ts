@@ -1,34 +1,72 @@
 /**
- * The settings of a driver, and the personas: named sets of them that behave as other drivers do.
+ * The settings of a driver: everything in which one balloon driver differs from another.
  *
- * It must not know how a setting is carried out. Invariant: a persona is settings and nothing else;
- * no code asks for its name. Sources of the facts: the drivers' own, as each persona names them.
+ * It must not know how a setting is carried out, nor any persona's values; personas.ts has them.
+ * Invariant: settings that `makeSettings` answers make sense one by one; whether they do together
+ * with a device is known only once features are negotiated.
  */
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core.ts";
 import { BallonetError } from "../errors.ts";
-import { BALLOON_FEATURE, FEATURE } from "../virtio/constants.ts";
-import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
+import type { FollowOptions } from "../policy/follow.ts";
+import { BALLOON_FEATURE } from "../virtio/constants.ts";
+import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate.ts";
+import { PERSONA_NAMES, PERSONAS, type PersonaName } from "./personas.ts";
+import type { FirstStatistics } from "./statistics.ts";
+
+export { PERSONA_NAMES, type PersonaName };
+
+/** Frames of one block, and of one unit where frames are taken block by block. */
+const BLOCK_FRAMES = 512;
 
 export interface DriverSettings {
   /** Whose manners these are; for people. */
   readonly persona: string;
   /** Feature bits to accept where they are offered. All others are declined. */
   readonly accept: readonly number[];
+  readonly dialect: Dialect;
   readonly deflateMode: DeflateMode;
+  /** Whether a deflate is as large as asked for, or as the inflate that it undoes. */
+  readonly deflateBuffers: "exact" | "as-inflated";
   /** Entries of each ring, at most; the device may have fewer. */
   readonly queueSizeMax: number;
   /** Buffers that the device may have at once, per queue. */
   readonly buffersInFlight: number;
   /** Page frame numbers in one buffer. Many devices take no more than 256. */
   readonly pfnsPerBuffer: number;
+  /** Whether a buffer is sent only when memory for all of it is there. */
+  readonly wholeBuffers: boolean;
+  /**
+   * Which frames go first: those of whole 2 MiB blocks, the lowest, or aligned units of exactly
+   * `pfnsPerBuffer` frames and none besides, the target being rounded up to them.
+   */
+  readonly frames: "blocks-first" | "lowest" | "units";
   /** Writes `actual` = 0 when the device starts: some keep an old value over a guest's reboot. */
   readonly actualAtStart: boolean;
+  /**
+   * When `actual` is written: once for all that came back together, for each buffer, or, changed or
+   * not, whenever an interrupt has woken the driver and nothing is in flight.
+   */
+  readonly actualWrites: "burst" | "each-buffer" | "each-wake";
+  /** Reads `actual` after each write. */
+  readonly actualReadBack: boolean;
+  /** When num_pages is read: at a configuration change, after each answer, at each interrupt. */
+  readonly targetReads: "changed" | "each-step" | "each-wake";
   /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
+  /** Pages that one shortage of the guest's gets back, at most. */
+  readonly oomPagesMost: number;
+  /** Gives pages back in a shortage without DEFLATE_ON_OOM, too (against virtio 1.3, 5.5.6.1). */
+  readonly oomUnasked: boolean;
+  /** How a target out of reach is tried again, where no policy is chosen. */
+  readonly follow: FollowOptions;
   /** Looks at the device this often though it did not interrupt: interrupts get lost. */
   readonly pollMs: number;
   /** Whether the six statistics that Linux 6.12 added are sent, too. */
   readonly newerStatistics: boolean;
+  /** What the first statistics buffer holds; undefined: statistics. */
+  readonly firstStatistics: FirstStatistics | undefined;
+  /** Notifies the statsq before DRIVER_OK (against virtio 1.3, 3.1.1). */
+  readonly notifiesEarly: boolean;
   /**
    * What free memory is filled with; undefined: nothing. PAGE_POISON is accepted only with it, and
    * PAGE_REPORTING with it only together with PAGE_POISON (virtio 1.3, 5.5.3.1).
@@ -38,100 +76,11 @@ export interface DriverSettings {
   readonly reportPagesPerSecond: number;
   /** Whether free blocks about to be inflated are reported first, where that is negotiated. */
   readonly reportFirst: boolean;
+  /** Waits between reading the features and accepting some: time for a host to be another one. */
+  readonly pauseAfterFeaturesMs: number;
   /** Seed of the back-off's jitter. */
   readonly seed: number;
 }
-
-/** 1 MiB, so that a guest on its last pages still answers. */
-const RESERVE_PAGES = 256;
-/** Two thousand instructions a second: nothing to the host, and a lost interrupt costs a second. */
-const POLL_MS = 1000;
-/** Larger rings gain nothing: buffers in flight are bounded, not entries. */
-const QUEUE_SIZE = 256;
-/** 32 MiB on the way at once; the host is never without work, and the arena stays small. */
-const BUFFERS_IN_FLIGHT = 32;
-const PFNS_PER_BUFFER = 256;
-/** 1 GiB a second: memory is back at the host soon, and it never sees a flood. */
-const REPORT_PAGES_PER_SECOND = 262_144;
-
-const BALLONET: DriverSettings = {
-  persona: "ballonet",
-  accept: [
-    BALLOON_FEATURE.MUST_TELL_HOST,
-    BALLOON_FEATURE.STATS_VQ,
-    BALLOON_FEATURE.DEFLATE_ON_OOM,
-    BALLOON_FEATURE.FREE_PAGE_HINT,
-    BALLOON_FEATURE.PAGE_POISON,
-    BALLOON_FEATURE.PAGE_REPORTING,
-    FEATURE.ANY_LAYOUT,
-    FEATURE.INDIRECT_DESC,
-    FEATURE.EVENT_IDX,
-    FEATURE.ACCESS_PLATFORM,
-    FEATURE.RING_PACKED,
-    FEATURE.IN_ORDER,
-    FEATURE.NOTIFICATION_DATA,
-    FEATURE.RING_RESET,
-  ],
-  deflateMode: "tell-first",
-  queueSizeMax: QUEUE_SIZE,
-  buffersInFlight: BUFFERS_IN_FLIGHT,
-  pfnsPerBuffer: PFNS_PER_BUFFER,
-  actualAtStart: true,
-  reservePages: RESERVE_PAGES,
-  pollMs: POLL_MS,
-  newerStatistics: false,
-  poison: undefined,
-  reportPagesPerSecond: REPORT_PAGES_PER_SECOND,
-  reportFirst: true,
-  seed: 1,
-};
-
-const PERSONAS = {
-  ballonet: BALLONET,
-  /** drivers/virtio/virtio_balloon.c: always tells and waits; one buffer at a time. */
-  linux: {
-    ...BALLONET,
-    persona: "linux",
-    accept: [
-      BALLOON_FEATURE.MUST_TELL_HOST,
-      BALLOON_FEATURE.STATS_VQ,
-      BALLOON_FEATURE.DEFLATE_ON_OOM,
-      BALLOON_FEATURE.FREE_PAGE_HINT,
-      BALLOON_FEATURE.PAGE_POISON,
-      BALLOON_FEATURE.PAGE_REPORTING,
-      FEATURE.EVENT_IDX,
-      FEATURE.RING_PACKED,
-      FEATURE.RING_RESET,
-    ],
-    buffersInFlight: 1,
-    reportFirst: false,
-    actualAtStart: false,
-  },
-  /** Balloon/sys/balloon.c: accepts STATS_VQ alone, frees first and tells last, 512 PFNs. */
-  windows: {
-    ...BALLONET,
-    persona: "windows",
-    accept: [BALLOON_FEATURE.STATS_VQ],
-    deflateMode: "use-first",
-    buffersInFlight: 1,
-    reportFirst: false,
-    pfnsPerBuffer: 512,
-    actualAtStart: false,
-  },
-  /** sys/dev/virtio/balloon/virtio_balloon.c: accepts no balloon bit, tells first all the same. */
-  freebsd: {
-    ...BALLONET,
-    persona: "freebsd",
-    accept: [FEATURE.EVENT_IDX],
-    buffersInFlight: 1,
-    reportFirst: false,
-    actualAtStart: false,
-  },
-} as const satisfies Record<string, DriverSettings>;
-
-export type PersonaName = keyof typeof PERSONAS;
-
-export const PERSONA_NAMES = Object.keys(PERSONAS) as readonly PersonaName[];
 
 /** What a caller may change about a persona, and whether to take MUST_TELL_HOST when offered. */
 export type SettingsInput = Partial<Omit<DriverSettings, "persona" | "accept">> & {
@@ -168,15 +117,38 @@ export function makeSettings(input: SettingsInput = {}): DriverSettings {
     accept: acceptance(base.accept, mustTellHost),
   };
   // Whether MUST_TELL_HOST forbids the mode is known only once features are negotiated.
-  checkDeflateMode(settings.deflateMode, false);
+  checkDeflateMode(settings.deflateMode);
+  checkChoice("dialect", settings.dialect, DIALECTS);
+  checkChoice("frames", settings.frames, ["blocks-first", "lowest", "units"]);
   checkInteger("queueSizeMax", settings.queueSizeMax, 2, QUEUE_SIZE_LIMIT);
   checkInteger("buffersInFlight", settings.buffersInFlight, 1, BUFFERS_LIMIT);
   checkInteger("pfnsPerBuffer", settings.pfnsPerBuffer, 1, PFNS_LIMIT);
   checkInteger("reservePages", settings.reservePages, 0, 0xffff_ffff);
   checkInteger("pollMs", settings.pollMs, 1, 3_600_000);
+  checkInteger("oomPagesMost", settings.oomPagesMost, 1, 0xffff_ffff);
+  checkInteger("pauseAfterFeaturesMs", settings.pauseAfterFeaturesMs, 0, 3_600_000);
+  if (BLOCK_FRAMES % unitFrames(settings) !== 0) {
+    throw bad("pfnsPerBuffer of units", settings.pfnsPerBuffer, "give a divisor of 512");
+  }
   checkInteger("reportPagesPerSecond", settings.reportPagesPerSecond, 512, 0xffff_ffff);
   if (settings.poison !== undefined) checkInteger("poison", settings.poison, 0, 0xffff_ffff);
   return settings;
+}
+
+function checkChoice(name: keyof DriverSettings, value: string, choices: readonly string[]) {
+  if (choices.includes(value)) return;
+  throw bad(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
+}
+
+/** How many frames the core takes at once. */
+export function unitFrames({ frames, pfnsPerBuffer }: DriverSettings): number {
+  if (frames === "units") return pfnsPerBuffer;
+  return frames === "lowest" ? 1 : BLOCK_FRAMES;
+}
+
+/** What a target of so many pages is to this driver: the least that it can make of its units. */
+export function attainable(pages: number, { frames, pfnsPerBuffer }: DriverSettings): number {
+  return frames === "units" ? Math.ceil(pages / pfnsPerBuffer) * pfnsPerBuffer : pages;
 }
 
 function acceptance(accept: readonly number[], mustTellHost: "accept" | "decline" | undefined) {

@@ -78,6 +78,20 @@ export function ledgerStatistics(core: CoreExports): Statistics {
 /** One entry: a u16 tag and a u64 value, packed (virtio 1.3, 5.5.6.3). */
 const STAT_BYTES = 10;
 
+/** A statistics buffer that says nothing: the same entry over and over, so many bytes of it. */
+export interface FirstStatistics {
+  readonly tag: number;
+  /** Infinity is all ones. */
+  readonly value: number;
+  readonly bytes: number;
+}
+
+/** Posts a buffer that says nothing. */
+export function postNoStatistics(core: CoreExports, { tag, value, bytes }: FirstStatistics): void {
+  for (let index = 0; index * STAT_BYTES < bytes; index++) core.stats_put(index, tag, value);
+  core.stats_post(bytes);
+}
+
 /** Fills the statistics buffer and posts it; the newer tags, absent ones as 0, only on request. */
 export function postStatistics(
   core: CoreExports,

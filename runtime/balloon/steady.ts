@@ -11,9 +11,9 @@ import { Outlook } from "../policy/outlook.ts";
 import { type Policy, type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
 import { BALLOON_FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
-import { checkDeflateMode, type DeflateMode } from "./deflate.ts";
+import { type DeflateMode, type DeflateOrder, deflateOrder } from "./deflate.ts";
 import type { Link } from "./link.ts";
-import type { DriverSettings } from "./settings.ts";
+import { attainable, type DriverSettings } from "./settings.ts";
 
 export interface SteadyOptions {
   readonly hal: Hal;
@@ -46,6 +46,10 @@ export class Steady {
   private lastProgressMs = 0;
   /** Pages that the guest wants back at once, still to be posted. */
   private owedPages = 0;
+  /** An interrupt came, or DRIVER_OK was set, and `actual` was not repeated since. */
+  private woken = true;
+  /** Pages of each inflate that was not taken back, where they are taken back as they went. */
+  private inflated: number[] = [];
 
   constructor(options: SteadyOptions) {
     const { core, settings } = options;
@@ -60,7 +64,9 @@ export class Steady {
   /** The device is about to be reset, which gives every page back: what was short is not now. */
   reset(): void {
     this.configDue = true;
+    this.woken = true;
     this.owedPages = 0;
+    this.inflated = [];
     this.outlook.forgetShortages();
   }
 
@@ -69,10 +75,18 @@ export class Steady {
     this.lastProgressMs = this.options.hal.now();
   }
 
+  /** The device interrupted, to say that its configuration changed or for another reason. */
+  wake(configChanged: boolean): void {
+    this.woken = true;
+    if (configChanged || this.options.settings.targetReads === "each-wake") this.configDue = true;
+  }
+
   /** The guest lacks `pages`: the next turns take them back before anything else. */
   owe(pages: number): void {
-    this.outlook.noteOom(this.options.hal.now());
-    this.owedPages = Math.max(this.owedPages, pages, OOM_PAGES_MIN);
+    const { settings, hal } = this.options;
+    this.outlook.noteOom(hal.now());
+    const want = Math.min(settings.oomPagesMost, Math.max(pages, OOM_PAGES_MIN));
+    this.owedPages = Math.max(this.owedPages, attainable(want, settings));
   }
 
   /** How long pages have been in flight without any coming back; 0 when none are. */
@@ -103,13 +117,17 @@ export class Steady {
    * One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again.
    */
   private turn(now: number, negotiated: FeatureSet): number | "reset" {
+    const { settings } = this.options;
     this.link.answerStatistics();
-    if (this.link.settle() > 0) this.lastProgressMs = now;
+    if (this.link.settle() > 0) {
+      this.lastProgressMs = now;
+      if (settings.targetReads === "each-step") this.configDue = true;
+    }
     if (this.configDue) {
       this.configDue = false;
       const target = this.link.readTarget();
       if (target === "reset") return "reset";
-      this.outlook.noteTarget(target, now);
+      this.outlook.noteTarget(attainable(target, settings), now);
     }
     const deflateOnOom = hasFeature(negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM);
     const view = this.outlook.view(now, this.deflateMode, deflateOnOom);
@@ -120,6 +138,7 @@ export class Steady {
     this.act(view, decision, negotiated);
     const reportAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
     this.link.updateActual();
+    if (settings.actualWrites === "each-wake") this.repeatActual();
     this.link.publish(DEFLATEQ);
     this.link.publish(INFLATEQ);
     const resetAgainMs = this.link.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS;
@@ -152,14 +171,31 @@ export class Steady {
       const want = Math.min(goal - bound, atMostPages);
       if (this.options.settings.reportFirst && this.link.reportsAhead(want, view.nowMs)) return;
       const posted = this.core.balloon_inflate(want);
-      if (posted > 0) this.outlook.noteInflate(view.nowMs);
+      if (posted === 0) return;
+      this.outlook.noteInflate(view.nowMs);
+      if (this.options.settings.deflateBuffers === "as-inflated") this.inflated.push(posted);
     }
   }
 
-  private deflate(pages: number, mode: DeflateMode, negotiated: FeatureSet): number {
-    if (pages <= 0) return 0;
-    checkDeflateMode(mode, hasFeature(negotiated, BALLOON_FEATURE.MUST_TELL_HOST));
-    switch (mode) {
+  /** Whoever says its size each time that it wakes says it when it has done what there was. */
+  private repeatActual(): void {
+    if (!this.woken || this.link.pagesInFlight > 0) return;
+    this.woken = false;
+    this.link.repeatActual();
+  }
+
+  private deflate(want: number, mode: DeflateMode, negotiated: FeatureSet): number {
+    if (want <= 0) return 0;
+    const { dialect, deflateBuffers } = this.options.settings;
+    const order = deflateOrder(mode, negotiated, dialect);
+    if (deflateBuffers === "exact") return this.takeBack(want, order);
+    const posted = this.takeBack(this.inflated.at(-1) ?? want, order);
+    if (posted > 0) this.inflated.pop();
+    return posted;
+  }
+
+  private takeBack(pages: number, order: DeflateOrder): number {
+    switch (order) {
       case "tell-first":
         return this.core.balloon_deflate(pages);
       case "use-first":

@@ -4,9 +4,15 @@
  * It must not act on what it reads. Invariant: a word of ours that makes no sense is an error; a
  * guest that starts otherwise than it was told to would only confuse its tester.
  */
-import type { DeflateMode } from "../balloon/deflate.ts";
-import { type DriverSettings, makeSettings, type PersonaName } from "../balloon/settings.ts";
+import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate.ts";
+import {
+  type DriverSettings,
+  makeSettings,
+  PERSONA_NAMES,
+  type PersonaName,
+} from "../balloon/settings.ts";
 import { BallonetError } from "../errors.ts";
+import { follow } from "../policy/follow.ts";
 import { namedPolicy } from "../policy/named.ts";
 import type { Policy } from "../policy/policy.ts";
 import { INTERRUPT_CHOICES, type InterruptChoice } from "../virtio/interrupts.ts";
@@ -24,9 +30,10 @@ const PREFIX = "ballonet.";
 
 /** The keys there are, with what each takes; also what an error message lists. */
 export const COMMAND_LINE_KEYS = {
-  persona: "ballonet, linux, windows or freebsd",
+  persona: PERSONA_NAMES.join(", "),
   policy: "follow, gentle or report-only",
-  deflate: "tell-first, use-first or silent",
+  deflate: DEFLATE_MODES.join(", "),
+  dialect: DIALECTS.join(" or "),
   "must-tell-host": "accept or decline",
   reserve: "pages that inflating leaves free",
   buffers: "buffers in flight per queue",
@@ -36,6 +43,7 @@ export const COMMAND_LINE_KEYS = {
   interrupts: "best, line or polling",
   poison: "what free memory is filled with, a number",
   "newer-statistics": "yes or no",
+  "pause-after-features": "milliseconds between reading features and accepting them",
   poll: "milliseconds between looks at a device that does not interrupt",
 } as const;
 
@@ -79,6 +87,8 @@ export function parseCommandLine(commandLine: string): GuestOptions {
   const input = {
     persona: found.get("persona") as PersonaName | undefined,
     deflateMode: found.get("deflate") as DeflateMode | undefined,
+    dialect: choice("dialect", DIALECTS),
+    pauseAfterFeaturesMs: number("pause-after-features"),
     mustTellHost: choice("must-tell-host", ["accept", "decline"]),
     poison: number("poison"),
     newerStatistics: newer === undefined ? undefined : newer === "yes",
@@ -91,9 +101,11 @@ export function parseCommandLine(commandLine: string): GuestOptions {
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),
   );
+  const settings = makeSettings(given);
+  const policy = found.get("policy");
   return {
-    settings: makeSettings(given),
-    policy: namedPolicy(found.get("policy") ?? "follow"),
+    settings,
+    policy: policy === undefined ? follow(settings.follow) : namedPolicy(policy),
     prefer: choice("interface", PCI_INTERFACES) ?? "modern",
     interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
   };

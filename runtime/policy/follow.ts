@@ -21,24 +21,27 @@ export interface FollowOptions {
   readonly retryMostMs?: number;
   /** How long an unchanged target is left alone after the guest ran out of memory. */
   readonly holdOffMs?: number;
+  /** How much longer than that a wait may be, as a part of it, so that guests spread. */
+  readonly jitter?: number;
 }
 
-const RETRY_MS = 100;
-const RETRY_MOST_MS = 30_000;
-const HOLD_OFF_MS = 10_000;
+/** Guests that share a host should not all try again in the same instant. */
+export const FOLLOW_DEFAULTS: Required<FollowOptions> = {
+  retryMs: 100,
+  retryMostMs: 30_000,
+  holdOffMs: 10_000,
+  jitter: 0.25,
+};
+
 /** So much freed memory ends a shortage; less is taken too, but the wait goes on growing. */
 const WORTH_PAGES = 256;
-/** Guests that share a host should not all try again in the same instant. */
-const JITTER = 0.25;
 
 export function follow(options: FollowOptions = {}): Policy {
-  const retryMs = options.retryMs ?? RETRY_MS;
-  const retryMostMs = options.retryMostMs ?? RETRY_MOST_MS;
-  const holdOffMs = options.holdOffMs ?? HOLD_OFF_MS;
+  const { retryMs, retryMostMs, holdOffMs, jitter } = { ...FOLLOW_DEFAULTS, ...options };
 
   function retryAt(view: PolicyView): number {
     const waitMs = Math.min(retryMs * 2 ** Math.min(view.shortages - 1, 30), retryMostMs);
-    return view.lastShortageMs + waitMs * (1 + JITTER * view.random);
+    return view.lastShortageMs + waitMs * (1 + jitter * view.random);
   }
 
   function chase(view: PolicyView, goalPages: number): PolicyDecision {

@@ -11,6 +11,9 @@ import type { PolicyDecision, PolicyView } from "./policy.ts";
 export interface OutlookOptions {
   readonly core: CoreExports;
   readonly reservePages: number;
+  /** Whether fewer pages than a buffer takes are as good as none. */
+  readonly wholeBuffers: boolean;
+  readonly pfnsPerBuffer: number;
   /** Of the jitter; any number. */
   readonly seed: number;
 }
@@ -19,6 +22,7 @@ export class Outlook {
   targetPages = 0;
   reservePages: number;
   private readonly core: CoreExports;
+  private readonly options: OutlookOptions;
   private random: number;
   private targetChangedMs = 0;
   private shortages = 0;
@@ -28,6 +32,7 @@ export class Outlook {
 
   constructor(options: OutlookOptions) {
     this.core = options.core;
+    this.options = options;
     this.reservePages = options.reservePages;
     this.random = options.seed >>> 0 || 1;
   }
@@ -74,7 +79,7 @@ export class Outlook {
       inflatingPages: counts.inflating,
       deflatingPages: this.core.queue_pages_in_flight(DEFLATEQ),
       // What is being reported is free again in a moment.
-      freePages: counts.free + counts.reporting,
+      freePages: this.usable(counts.free + counts.reporting, counts.held + counts.inflating),
       totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
       reservePages: this.reservePages,
       lastInflateMs: this.lastInflateMs,
@@ -85,6 +90,14 @@ export class Outlook {
       deflateMode,
       deflateOnOom,
     };
+  }
+
+  /** Free pages, without those beyond the reserve that are too few for the next buffer. */
+  private usable(freePages: number, boundPages: number): number {
+    const { wholeBuffers, pfnsPerBuffer } = this.options;
+    const spare = freePages - this.reservePages;
+    const buffer = Math.min(pfnsPerBuffer, this.targetPages - boundPages);
+    return wholeBuffers && spare > 0 && buffer > 0 ? freePages - (spare % buffer) : freePages;
   }
 
   /** Xorshift: jitter needs spread, not secrecy. */

@@ -5,9 +5,10 @@
  *     ^          ^        |                                               |            |
  *     |          +-(wait)-+                                               |            v
  *     +---- refused, and attempts are left ---- check-features-ok <- set-features-ok --+
- *                                                |                                     |
- *                                                v                        (legacy)     |
- *          before-driver-ok <- set-up-queues <- interrupts <- queues <-----------------+
+ *     |                                          |                                     |
+ *     +---- no longer offered ------------------ | --- check-offer <------- (legacy) --+
+ *                                                v          v
+ *          before-driver-ok <- set-up-queues <- interrupts <- queues
  *                |
  *                +-> driver-ok -> after-driver-ok -> running
  *
@@ -18,10 +19,13 @@
  * queues are decided by the callbacks.
  *
  * A legacy device knows no FEATURES_OK and refuses nothing, so for it those two steps are not there
- * (virtio 1.3, 3.1.2); everything else is the same.
+ * (virtio 1.3, 3.1.2). It silently drops what it does not have: a guest that was migrated between
+ * reading the features and writing them would believe in a bit that its new host lacks. Not every
+ * host lets the written features be read back, but all show what they offer: that is read again.
  *
  * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
- * it is asked again with the number of refusals so far, and steps down.
+ * it is asked again with the number of refusals so far, and steps down. When the device offers
+ * something else by then, it is another host's, and the ladder begins anew.
  *
  * Invariant: between a reset and `driver-ok`, status bits are added in the specification's order,
  * and FEATURES_OK, where it exists, was read back before anything relies on the features.
@@ -57,6 +61,7 @@ export type BringUpState =
   | { readonly name: "write-features"; readonly wanted: Negotiation }
   | { readonly name: "set-features-ok"; readonly wanted: Negotiation }
   | { readonly name: "check-features-ok"; readonly wanted: Negotiation }
+  | { readonly name: "check-offer"; readonly wanted: Negotiation }
   | { readonly name: "queues"; readonly negotiation: Negotiation }
   | {
       readonly name: "interrupts" | "set-up-queues";
@@ -76,10 +81,14 @@ export interface BringUpOptions {
   readonly transport: Transport;
   /**
    * The features to accept, out of those offered; those that the transport requires are added.
-   * `refusals` counts the sets that this device refused: ask for less each time. `undefined` gives
-   * up.
+   * `refusals` counts the sets that this device refused while it offered the same: ask for less
+   * each time. `undefined` gives up.
    */
   decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
+  /** Asked while features were read and none accepted: true to be asked again later. */
+  pauses?(): boolean;
+  /** A set was refused; the next thing is to reset the device and to read its features again. */
+  onRefused?(refused: Negotiation): void;
   /** The queues to set up, laid out in memory and ready to be read by the device. */
   queues(negotiation: Negotiation): readonly QueueSetup[];
   /** What must be in place when the device starts: buffers posted, fields written. No notifying. */
@@ -107,6 +116,9 @@ export class BringUp {
   private readonly options: BringUpOptions;
   private readonly transport: Transport;
   private current: BringUpState = { name: "reset", refusals: 0 };
+  /** What was refused last, and how often sets were while the offer was the same. */
+  private refused: Negotiation | undefined;
+  private refusedAlike = 0;
 
   constructor(options: BringUpOptions) {
     this.options = options;
@@ -126,6 +138,7 @@ export class BringUp {
   advance(): BringUpStep | "wait" {
     const before = this.current;
     if (before.name === "running" || before.name === "failed") return before.name;
+    if (before.name === "decide" && this.options.pauses?.()) return "wait";
     this.options.onStep?.(before.name);
     try {
       this.current = this.step(before);
@@ -157,13 +170,17 @@ export class BringUp {
         return { name: "write-features", wanted: this.decide(state.offered, state.refusals) };
       case "write-features":
         this.writeFeatures(state.wanted.negotiated);
-        if (transport.isLegacy) return { name: "queues", negotiation: state.wanted };
-        return { name: "set-features-ok", wanted: state.wanted };
+        return { ...state, name: transport.isLegacy ? "check-offer" : "set-features-ok" };
       case "set-features-ok":
         transport.addStatus(STATUS.FEATURES_OK);
         return { name: "check-features-ok", wanted: state.wanted };
       case "check-features-ok":
         return this.checkFeaturesOk(state.wanted);
+      case "check-offer":
+        if (!isSubset(state.wanted.negotiated, this.readFeatures())) {
+          return this.refuse(state.wanted);
+        }
+        return { name: "queues", negotiation: state.wanted };
       case "queues":
         return { ...state, name: "interrupts", queues: options.queues(state.negotiation) };
       case "interrupts":
@@ -218,7 +235,8 @@ export class BringUp {
         `offer ${formatFeatures(required)}`,
       );
     }
-    const wanted = this.options.decide(offered, refusals);
+    if (this.refused?.offered !== offered) this.refusedAlike = 0;
+    const wanted = this.options.decide(offered, this.refusedAlike);
     if (wanted === undefined) {
       throw this.featureError(`${refusals} sets refused`, "ask for less, or fix the device");
     }
@@ -243,7 +261,14 @@ export class BringUp {
   private checkFeaturesOk(wanted: Negotiation): BringUpState {
     const status = this.checkAlive("device status after FEATURES_OK");
     if ((status & STATUS.FEATURES_OK) !== 0) return { name: "queues", negotiation: wanted };
+    return this.refuse(wanted);
+  }
+
+  private refuse(wanted: Negotiation): BringUpState {
     const refusals = wanted.refusals + 1;
+    this.refused = wanted;
+    this.refusedAlike += 1;
+    this.options.onRefused?.(wanted);
     if (refusals < (this.options.negotiationsMax ?? NEGOTIATIONS_MAX)) {
       return { name: "reset", refusals };
     }

@@ -85,6 +85,13 @@ export const FOREIGN_BALLOON_FEATURE = {
   MESSAGE_VQ: 16,
 } as const;
 
+/**
+ * An experiment, in no specification: two bits in place of MUST_TELL_HOST, the last of the range
+ * that a device type may use on every transport (virtio 1.3, 2.2). Only the dialect `two-bit`
+ * accepts them.
+ */
+export const EXPERIMENTAL_FEATURE = { WILL_TELL_HOST: 22, SILENT_DEFLATE: 23 } as const;
+
 /** `cfg_type` of a virtio structure's PCI capability (virtio 1.3, 4.1.4). */
 export const CFG_TYPE = {
   COMMON: 1,

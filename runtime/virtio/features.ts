@@ -7,7 +7,12 @@
  *
  * Invariant: a set is never negative, and word w of it holds the features 32w to 32w + 31.
  */
-import { BALLOON_FEATURE, FEATURE, FOREIGN_BALLOON_FEATURE } from "./constants.ts";
+import {
+  BALLOON_FEATURE,
+  EXPERIMENTAL_FEATURE,
+  FEATURE,
+  FOREIGN_BALLOON_FEATURE,
+} from "./constants.ts";
 
 /** Bit n is set when feature n is in the set. */
 export type FeatureSet = bigint;
@@ -72,7 +77,7 @@ export class AcceptedFeatures {
 }
 
 const NAMES = new Map<number, string>(
-  [FEATURE, BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE].flatMap((table) =>
+  [FEATURE, BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE, EXPERIMENTAL_FEATURE].flatMap((table) =>
     Object.entries(table).map(([name, bit]): [number, string] => [bit, name]),
   ),
 );

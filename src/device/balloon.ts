@@ -201,6 +201,7 @@ export class Balloon implements DeviceType {
     const length = chain.readableBytes;
     const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
     const moved = counts ? this.move(kind, taken, pfns) : [];
+    context.trace.add("queue", kind, { pages: pfns.length, first: pfns[0] ?? 0 });
     this.requests.set(taken, { pfns, moved, length, turn: context.clock.turn });
     if (kind === "inflate") this.parts.memory.handedOver(moved);
     else this.parts.memory.note();

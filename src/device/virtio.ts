@@ -70,6 +70,8 @@ export class VirtioDevice {
   private generation = 0;
   private configRead = false;
   private idleRun = 0;
+  /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
+  private readonly early = new Set<DeviceQueue>();
 
   constructor(context: Context, options: VirtioOptions, faults: FaultBox) {
     this.context = context;
@@ -169,6 +171,7 @@ export class VirtioDevice {
       this.judgeReach("DRIVER_OK");
       this.wiring.started();
       this.type?.started();
+      for (const queue of this.early) queue.process();
     }
     if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
   }
@@ -183,6 +186,7 @@ export class VirtioDevice {
     this.accepted = this.startFeatures();
     this.isr = 0;
     this.idleRun = 0;
+    this.early.clear();
     for (const queue of this.queues) queue.reset();
     this.type?.reset();
     this.wiring.reset();
@@ -264,7 +268,10 @@ export class VirtioDevice {
   notify(queue: DeviceQueue, data?: number): void {
     const { name } = queue.options;
     this.notifications += 1;
-    if (!this.bringUp.notified(this.status, name)) return;
+    if (!this.bringUp.notified(this.status, name)) {
+      if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);
+      return;
+    }
     queue.judgeReset("a notification");
     if (queue.ring === undefined) {
       this.context.judge.breach("P-NOTIFY-QUEUE", `${name} is notified and not enabled`);

@@ -178,7 +178,7 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
     core,
     settings,
     transport: options.transport ?? find(),
-    policy: options.policy ?? follow(),
+    policy: options.policy ?? follow(settings.follow),
     ...(statistics && { statistics }),
   });
   driver.start();

@@ -6,12 +6,13 @@
  */
 import { describe, expect, it } from "vitest";
 import { DEFLATE_MODES } from "../../runtime/balloon/deflate.ts";
-import { PERSONA_NAMES } from "../../runtime/balloon/settings.ts";
+import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
 import type { QemuVmm } from "../../src/vmm/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,
   ask,
+  BOOT_MS,
   guestAt,
   inflateTo,
   MIB,
@@ -34,6 +35,9 @@ const DEFLATEQ = 1;
 const PFNS_PER_BUFFER = 256;
 /** Longer than any test here may take, so that only an interrupt can be in time. */
 const POLL_MS = 600_000;
+
+/** Pages of which a persona has a multiple. */
+const UNITS: { readonly [persona in PersonaName]?: number } = { nanos: 256 };
 
 /** How many buffers the host has taken from a queue, modulo 2^16: its own count. */
 async function taken(vm: QemuVmm, queue: number): Promise<number> {
@@ -78,7 +82,12 @@ describe.each(ARCHITECTURES)("qemu %s", (arch) => {
       const append = `ballonet.persona=${persona}`;
       const vm = await qemuGuest(context, { arch, machine: "pc", memoryBytes, append });
       await allocate(vm, 256, 3);
-      for (const pages of [PAGES, LEFT_PAGES, PAGES + 1]) await inflateTo(vm, pages);
+      for (const pages of [PAGES, LEFT_PAGES, PAGES + 1]) {
+        await vm.balloon.setTarget({ pages });
+        const whole = UNITS[persona] ?? 1;
+        const reached = Math.ceil(pages / whole) * whole;
+        await vm.balloon.waitForActual({ pages: reached, timeoutMs: BOOT_MS });
+      }
       expect((await verifyAll(vm)).mismatches).toBe(0);
       expect((await statusOf(vm)).persona).toBe(persona);
     });

@@ -1,12 +1,11 @@
 /**
- * Who is told when: the three deflate modes under every outcome of negotiation, and the personas as
- * a host sees them.
+ * Who is told when: the deflate modes under every outcome of negotiation.
  *
  * Invariant: what a mode is allowed to do is decided by what was negotiated, and by nothing else.
  */
 import { describe, expect, it } from "vitest";
-import type { Machine, MachineOptions, RuleId } from "../../src/device/index.ts";
-import { BallonetError, type DeflateMode, type PersonaName } from "../../src/index.ts";
+import type { HostDesignName, Machine, MachineOptions, RuleId } from "../../src/device/index.ts";
+import { BallonetError, type DeflateMode } from "../../src/index.ts";
 import { createTestVm, type TestVm, type TestVmOptions, verdictLines } from "../support/vm.ts";
 
 const FRAMES = 2048;
@@ -69,6 +68,18 @@ describe.each(AT_ONCE)("%s with MUST_TELL_HOST negotiated", (deflateMode) => {
   });
 });
 
+it("tell-if-must with MUST_TELL_HOST negotiated: as tell-first", async () => {
+  const settings = { deflateMode: "tell-if-must" } as const;
+  const vm = await inflated({ settings, machine: { completion: late } }, 700);
+  const { free } = vm.balloon.counts();
+  turn(vm, 100);
+  expect(vm.balloon.counts()).toMatchObject({ free, deflating: 600 });
+  vm.settle();
+  expect(vm.balloon.counts().free).toBe(free + 600);
+  vm.machine.check();
+  expect(verdictLines(vm.machine)).toEqual([]);
+});
+
 describe.each(FREE_WAYS)("MUST_TELL_HOST $way", ({ settings, machine }) => {
   const options = (deflateMode: DeflateMode): TestVmOptions => ({
     settings: { ...settings, deflateMode },
@@ -127,6 +138,17 @@ describe.each(FREE_WAYS)("MUST_TELL_HOST $way", ({ settings, machine }) => {
     expect(brokenRules(vm.machine)).toEqual(["D9"]);
   });
 
+  it("tell-if-must: as use-first", async () => {
+    const vm = await inflated(options("tell-if-must"), 700);
+    const { free } = vm.balloon.counts();
+    turn(vm, 100);
+    expect(vm.balloon.counts()).toMatchObject({ free: free + 600, held: 100 });
+    expect(vm.machine.deflatingPages).toBe(600);
+    vm.settle();
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
   it("the mode may change at run time", async () => {
     const vm = await inflated(options("tell-first"), 700);
     vm.balloon.setDeflateMode("use-first");
@@ -149,98 +171,58 @@ describe.each(FREE_WAYS)("MUST_TELL_HOST $way", ({ settings, machine }) => {
   });
 });
 
-interface PersonaFacts {
-  readonly persona: PersonaName;
-  readonly negotiated: string;
-  /** Buffers that the inflate queue has at once, for 1500 pages. */
-  readonly buffers: number;
-  /** Free pages that a deflate of 600 gives back before the host acknowledged anything. */
-  readonly atOnce: number;
-  /** What a strict device has against it. */
-  readonly broken: readonly RuleId[];
-}
+describe("the experimental dialect of two bits", () => {
+  const make = (deflateMode: DeflateMode, hostDesign: HostDesignName = "two-bit") =>
+    inflated({ settings: { dialect: "two-bit", deflateMode }, machine: { hostDesign } }, 700);
 
-const PERSONAS: readonly PersonaFacts[] = [
-  {
-    persona: "ballonet",
-    negotiated: "MUST_TELL_HOST STATS_VQ DEFLATE_ON_OOM EVENT_IDX VERSION_1",
-    buffers: 6,
-    atOnce: 0,
-    broken: [],
-  },
-  {
-    persona: "linux",
-    negotiated: "MUST_TELL_HOST STATS_VQ DEFLATE_ON_OOM EVENT_IDX VERSION_1",
-    buffers: 1,
-    atOnce: 0,
-    broken: ["Q-ACTUAL-INIT"],
-  },
-  {
-    persona: "windows",
-    negotiated: "STATS_VQ VERSION_1",
-    buffers: 1,
-    atOnce: 512,
-    broken: ["D1", "Q-ACTUAL-INIT", "Q-BUFFER-CAP"],
-  },
-  {
-    persona: "freebsd",
-    negotiated: "EVENT_IDX VERSION_1",
-    buffers: 1,
-    atOnce: 0,
-    broken: ["D1", "Q-ACTUAL-INIT"],
-  },
-];
-
-/** The most buffers that the inflate queue had at once. */
-function mostInFlight(vm: TestVm): number {
-  let now = 0;
-  let most = 0;
-  for (const line of vm.machine.trace.lines()) {
-    if (line.includes("inflateq take")) now += 1;
-    if (line.includes("inflateq return")) now -= 1;
-    most = Math.max(most, now);
-  }
-  return most;
-}
-
-describe.each(PERSONAS)("persona $persona", (facts) => {
-  const { persona, negotiated, buffers, atOnce, broken } = facts;
-  const make = () =>
-    createTestVm({
-      frames: FRAMES,
-      settings: { persona },
-      machine: { completion: late, offer: { indirect: false } },
-    });
-
-  it("negotiates what its original does", async () => {
-    const vm = await make();
-    expect(vm.balloon.status()).toMatchObject({ persona, negotiated });
+  it("tell-first promises to tell: the host unlocks, and no other mode is allowed", async () => {
+    const vm = await make("tell-first");
+    expect(vm.balloon.status().negotiated).toContain("WILL_TELL_HOST");
+    expect(vm.balloon.status().negotiated).not.toContain("SILENT_DEFLATE");
+    expect(vm.machine.memory.unlocked).toBe(700);
+    for (const mode of AT_ONCE) {
+      expect(() => vm.balloon.setDeflateMode(mode)).toThrow(BallonetError);
+    }
   });
 
-  it("has as many buffers in flight", async () => {
-    const vm = await make();
-    vm.machine.setTarget(1500);
+  it("silent asks for the permission, and breaks no rule with it", async () => {
+    const vm = await make("silent");
+    expect(vm.balloon.status().negotiated).toContain("SILENT_DEFLATE");
+    expect(vm.machine.memory.unlocked).toBe(0);
+    turn(vm, 0);
+    expect(vm.guest.grow(FRAMES, 3)).toBe(FRAMES);
     vm.settle();
-    expect(vm.machine.heldPages).toBe(1500);
-    expect(mostInFlight(vm)).toBe(buffers);
-  });
-
-  it("reuses pages when its original does", async () => {
-    const vm = await make();
+    vm.guest.shrink(FRAMES);
+    turn(vm, 400);
+    vm.settle();
     vm.machine.check();
-    vm.machine.setTarget(700);
-    vm.settle();
-    const { free } = vm.balloon.counts();
-    turn(vm, 100);
-    expect(vm.balloon.counts().free - free).toBe(atOnce);
-    expect(vm.guest.grow(free + atOnce, 9)).toBe(free + atOnce);
-    vm.machine.hal.log("info", "guest uses the pages");
-    vm.settle();
     expect(vm.guest.verify()).toBe(0);
-    const order = queueLines(vm).map((line) => /take|return|log/.exec(line)?.[0]);
-    expect(order.indexOf("take")).toBeLessThan(order.indexOf("log"));
-    expect(order.indexOf("log")).toBeLessThan(order.indexOf("return"));
-    vm.machine.check();
-    expect(brokenRules(vm.machine)).toEqual(broken);
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
+  it("use-first promises nothing and asks for nothing", async () => {
+    const vm = await make("use-first");
+    expect(vm.balloon.status().negotiated).not.toMatch(/WILL_TELL_HOST|SILENT_DEFLATE/);
+    expect(() => vm.balloon.setDeflateMode("silent")).toThrow("SILENT_DEFLATE not negotiated");
+  });
+
+  it("silent without the permission is a configuration error", async () => {
+    const settings = {
+      dialect: "two-bit",
+      deflateMode: "silent",
+      mustTellHost: "decline",
+    } as const;
+    const creating = createTestVm({ frames: FRAMES, settings, machine: { waive: ["D1"] } });
+    await expect(creating).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining("SILENT_DEFLATE not negotiated"),
+    });
+  });
+
+  it("a driver of the standard dialect leaves both bits alone", async () => {
+    const vm = await inflated({ machine: { hostDesign: "two-bit" } }, 700);
+    expect(vm.balloon.status().offered).toMatch(/WILL_TELL_HOST SILENT_DEFLATE/);
+    expect(vm.balloon.status().negotiated).not.toMatch(/WILL_TELL_HOST|SILENT_DEFLATE/);
+    expect(vm.machine.memory.unlocked).toBe(0);
   });
 });

@@ -8,7 +8,7 @@ const FOLLOW = "runtime/policy/follow.ts";
 const LEDGER = "assembly/ledger.ts";
 const LINK = "runtime/balloon/link.ts";
 const POLICY = "runtime/policy/policy.ts";
-const SETTINGS = "runtime/balloon/settings.ts";
+const PERSONAS = "runtime/balloon/personas.ts";
 const STATISTICS = "runtime/balloon/statistics.ts";
 
 const STORE_PFN =
@@ -19,7 +19,7 @@ const storing = (pfn: string) =>
 export const balloonMutants: readonly Mutant[] = [
   {
     id: "declines MUST_TELL_HOST",
-    file: SETTINGS,
+    file: PERSONAS,
     find: "    BALLOON_FEATURE.MUST_TELL_HOST,\n    BALLOON_FEATURE.STATS_VQ,",
     replace: "    BALLOON_FEATURE.STATS_VQ,",
     breaks: "D1",
@@ -173,7 +173,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "puts 512 pages into a buffer",
-    file: SETTINGS,
+    file: PERSONAS,
     find: "const PFNS_PER_BUFFER = 256;",
     replace: "const PFNS_PER_BUFFER = 512;",
     breaks: "Q-BUFFER-CAP",
@@ -255,14 +255,15 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "writes actual every time",
     file: LINK,
-    find: "if (pages !== this.actualWritten) this.writeActual(pages);",
-    replace: "this.writeActual(pages);",
+    find: "while (this.actualWritten !== pages) {",
+    replace: `if (this.actualWritten === pages) this.writeActual(pages);
+    while (this.actualWritten !== pages) {`,
     breaks: "Q-ACTUAL-BURST",
     scenario: "several targets",
   },
   {
     id: "leaves an old actual alone",
-    file: SETTINGS,
+    file: PERSONAS,
     find: "actualAtStart: true,",
     replace: "actualAtStart: false,",
     breaks: "Q-ACTUAL-INIT",
@@ -351,7 +352,7 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "promises memory to a guest in need and posts nothing",
     file: STEADY,
-    find: "this.owedPages = Math.max(this.owedPages, pages, OOM_PAGES_MIN);",
+    find: "this.owedPages = Math.max(this.owedPages, attainable(want, settings));",
     replace: "",
     breaks: "B-OOM",
     scenario: "a guest out of memory",

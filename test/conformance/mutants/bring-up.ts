@@ -66,7 +66,7 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "accepts all that is offered",
     file: QUEUES,
-    find: "let accept = featureSet(...settings.accept) & offered;",
+    find: "let accept = featureSet(...known, ...promises(dialect, deflateMode)) & offered;",
     replace: "let accept = offered;",
     breaks: "G-RESERVED-BIT",
     scenario: "targets, bits without a meaning offered",
@@ -127,11 +127,8 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "notifies the statistics queue before DRIVER_OK",
     file: LINK,
-    find: "if (this.queues.indices[STATSQ] !== undefined) this.postStatistics();",
-    replace: `if (this.queues.indices[STATSQ] !== undefined) {
-          this.postStatistics();
-          this.publish(STATSQ);
-        }`,
+    find: "if (settings.notifiesEarly) this.publish(STATSQ);",
+    replace: "this.publish(STATSQ);",
     breaks: "G-NOTIFY-EARLY",
     scenario: "several targets",
   },

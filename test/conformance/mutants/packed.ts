@@ -9,14 +9,14 @@ const MODERN_PCI = "runtime/virtio/modern-pci.ts";
 const NUMBERING = "runtime/virtio/queue-numbering.ts";
 const PACKED = "assembly/ring/packed.ts";
 const QUEUES = "runtime/balloon/queues.ts";
-const SETTINGS = "runtime/balloon/settings.ts";
+const PERSONAS = "runtime/balloon/personas.ts";
 const SPLIT = "assembly/ring/split.ts";
 const VIRTQUEUE = "assembly/ring/virtqueue.ts";
 
 export const packedMutants: readonly Mutant[] = [
   {
     id: "declines RING_PACKED",
-    file: SETTINGS,
+    file: PERSONAS,
     find: "    FEATURE.RING_PACKED,\n    FEATURE.IN_ORDER,",
     replace: "    FEATURE.IN_ORDER,",
     breaks: "G-RING-PACKED",

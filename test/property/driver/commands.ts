@@ -78,7 +78,7 @@ const weighted: [number, fc.Arbitrary<Command>][] = [
     2,
     fc.record({
       do: fc.constant("mode"),
-      mode: fc.constantFrom<DeflateMode>("tell-first", "use-first"),
+      mode: fc.constantFrom<DeflateMode>("tell-first", "use-first", "tell-if-must"),
     }),
   ],
   [1, just("stop")],

@@ -84,12 +84,20 @@ const powerOfTwo = (mostLog2: number) =>
   fc.integer({ min: 1, max: mostLog2 }).map((log2) => 2 ** log2);
 
 /** Personas that accept MUST_TELL_HOST by themselves. */
-const TELLERS: readonly PersonaName[] = ["ballonet", "linux"];
+const TELLERS: readonly PersonaName[] = ["ballonet", "linux", "openbsd"];
 
 /** Whether MUST_TELL_HOST may be negotiated under this setup. */
 export function mayHaveToTell(setup: Setup): boolean {
   const { persona, offer, declinesMustTellHost } = setup;
   return offer.mustTellHost && !declinesMustTellHost && TELLERS.includes(persona);
+}
+
+/** Personas that send a buffer only when memory for all of it is there. */
+const ALL_OR_NONE: readonly PersonaName[] = ["openbsd", "windows"];
+
+/** The fewest pages that the driver gives when so many are missing. */
+export function leastGiven({ persona, pfnsPerBuffer }: Setup, missing: number): number {
+  return ALL_OR_NONE.includes(persona) ? Math.min(pfnsPerBuffer, missing) : 1;
 }
 
 /**
@@ -104,14 +112,24 @@ const SILENT_RULES: readonly RuleId[] = [
   "Q-PFN-HELD",
 ];
 
+/**
+ * What a persona breaks because its original does. Most do not repair what an earlier guest left in
+ * `actual`.
+ */
+const PERSONA_RULES: { readonly [persona in PersonaName]?: readonly RuleId[] } = {
+  linux: ["Q-ACTUAL-INIT", "G-NOTIFY-EARLY"],
+  freebsd: ["Q-ACTUAL-INIT"],
+  openbsd: ["Q-ACTUAL-INIT"],
+  windows: ["Q-ACTUAL-INIT", "Q-ACTUAL-BURST", "D7", "D20-INIT"],
+};
+
 /** The rules that a setup departs from on purpose. */
 export function waived(setup: Setup): RuleId[] {
   const rules: RuleId[] = [];
   // Those drivers decline the bit; so does ours when it is told to, or after three refusals.
   const accepts = mayHaveToTell(setup) && setup.refusals < 3;
   if (setup.offer.mustTellHost && !accepts) rules.push("D1");
-  // The other drivers do not repair what an earlier guest left in `actual`.
-  if (setup.persona !== "ballonet") rules.push("Q-ACTUAL-INIT");
+  rules.push(...(PERSONA_RULES[setup.persona] ?? []));
   if (setup.silent) rules.push(...SILENT_RULES);
   return rules;
 }
@@ -127,10 +145,13 @@ export const anySetup: fc.Arbitrary<Setup> = fc
     profile: fc.constantFrom(...(Object.keys(profiles) as ProfileName[])),
     persona: fc.oneof(
       { weight: 5, arbitrary: fc.constant("ballonet" as const) },
-      { weight: 2, arbitrary: fc.constantFrom<PersonaName>("linux", "windows", "freebsd") },
+      {
+        weight: 2,
+        arbitrary: fc.constantFrom<PersonaName>("linux", "windows", "freebsd", "openbsd"),
+      },
     ),
     declinesMustTellHost: fc.boolean(),
-    deflateMode: fc.constantFrom<DeflateMode>("tell-first", "use-first"),
+    deflateMode: fc.constantFrom<DeflateMode>("tell-first", "use-first", "tell-if-must"),
     silent: fc.constant(false),
     offer: fc.record({
       mustTellHost: fc.boolean(),

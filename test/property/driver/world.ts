@@ -19,7 +19,7 @@ import { verdictLines } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
 import { makeRig, type Rig } from "./rig.ts";
-import { answers, mayHaveToTell, type Setup } from "./setups.ts";
+import { answers, leastGiven, mayHaveToTell, type Setup } from "./setups.ts";
 
 /** The embed API asks so often before an allocation fails. */
 const SHORTAGE_ROUNDS = 4;
@@ -163,7 +163,7 @@ export class World {
 
   private setMode(mode: DeflateMode): void {
     const { driver } = this.rig;
-    if (mode === "tell-first" || !mayHaveToTell(this.setup)) {
+    if (mode.startsWith("tell-") || !mayHaveToTell(this.setup)) {
       driver.setDeflateMode(mode);
       return;
     }
@@ -253,7 +253,10 @@ export class World {
     if (after.postedPages <= before.postedPages) return;
     atMost("reserve after inflating", this.reservePages, after.counts.free);
     const bound = after.counts.held + after.counts.inflating;
-    atMost("pages given after inflating", bound, after.targetPages);
+    // Who looks after each answer may look when it has given already.
+    const looksLate = this.setup.persona !== "ballonet";
+    const wanted = looksLate ? before.targetPages : 0;
+    atMost("pages given after inflating", bound, Math.max(wanted, after.targetPages));
   }
 
   private judgeShownActual(written: number): void {
@@ -303,7 +306,8 @@ export class World {
     if (counts.inflating + counts.deflating > 0 || targetPages !== target) return false;
     if (actualPages === target) return true;
     const waits = this.heldOff && this.gentle;
-    return actualPages < target && (waits || counts.free <= this.reservePages);
+    const least = leastGiven(this.setup, target - actualPages);
+    return actualPages < target && (waits || counts.free - this.reservePages < least);
   }
 
   private verify(): void {

@@ -107,7 +107,7 @@ const SETTING_CASES: readonly Case[] = [
   {
     what: "an unknown deflate mode",
     changes: setting({ deflateMode: "tell-last" }),
-    ...config(/tell-last/, /tell-first, use-first, silent/),
+    ...config(/tell-last/, /tell-first, use-first, tell-if-must, silent/),
   },
   {
     what: "an unknown setting",

@@ -18,6 +18,8 @@ const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   poison: "170",
   "newer-statistics": "yes",
   poll: "2000",
+  dialect: "two-bit",
+  "pause-after-features": "5000",
 };
 
 it("takes its own words and leaves others alone", () => {

@@ -138,7 +138,7 @@ describe("bring-up", () => {
     }
     expect(steps).toEqual([
       ...["reset", "await-reset", "acknowledge", "driver", "read-features", "decide"],
-      ...["write-features", "queues", "interrupts", "set-up-queues"],
+      ...["write-features", "check-offer", "queues", "interrupts", "set-up-queues"],
       ...["before-driver-ok", "driver-ok", "after-driver-ok"],
     ]);
     expect(bringUp.state).toMatchObject({ negotiation: { negotiated: 2n, refusals: 0 } });
