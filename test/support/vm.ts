@@ -75,10 +75,15 @@ export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm>
 /** Hands the driver the interrupt that is pending, by line or message. False: there is none. */
 export function deliver({ machine, balloon }: Pick<TestVm, "machine" | "balloon">): boolean {
   if (!machine.interruptPending) return false;
-  const messages = machine.takeMessages();
-  if (messages.length === 0) balloon.interrupt();
-  else balloon.interrupt(messages.reduce((bits, message) => bits | (1 << message), 0));
+  balloon.interrupt(messageBits(machine));
   return true;
+}
+
+/** Takes the messages that came: a bit for each. Undefined: none came. */
+export function messageBits(machine: Machine): number | undefined {
+  const messages = machine.takeMessages();
+  if (messages.length === 0) return undefined;
+  return messages.reduce((bits, message) => bits | (1 << message), 0);
 }
 
 function settler(machine: Machine, vm: WasmVm, roundsMax: number): () => void {

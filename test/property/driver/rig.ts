@@ -18,7 +18,7 @@ import {
   makeSettings,
   openMemory,
 } from "../../../runtime/index.ts";
-import { createMachine, type Machine } from "../../../src/device/index.ts";
+import { createMachine, type FaultSpec, type Machine } from "../../../src/device/index.ts";
 import type { GuestProgram } from "../../../src/embed/example/vm.ts";
 import { instantiateCore } from "../../core-instance.ts";
 import { guestModule } from "../../support/vm.ts";
@@ -57,10 +57,18 @@ function ramOf({ frames, hole }: Setup): MemoryRange[] {
   return [frameRange(1, hole.after), frameRange(above, frames - hole.after)];
 }
 
+function faultsOf({ refusals, way }: Setup): FaultSpec[] {
+  const faults: FaultSpec[] = [];
+  if (refusals > 0) faults.push({ name: "refuse-features", times: refusals });
+  const { refusedVectors: times } = way;
+  if (times > 0) faults.push({ name: "vector-refused", times });
+  return faults;
+}
+
 /** A machine, a driver that was not started, and a guest program that holds nothing. */
 export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   const { persona, deflateMode, declinesMustTellHost, queueSizeMax, seed } = setup;
-  const { buffersInFlight, pfnsPerBuffer, reservePages, pollMs } = setup;
+  const { buffersInFlight, pfnsPerBuffer, reservePages, pollMs, way } = setup;
   const settings = makeSettings({
     persona,
     deflateMode,
@@ -81,6 +89,9 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
     memory,
     frames: endFrame + bytes / FRAME_BYTES,
     profile: setup.profile,
+    transport: way.transport,
+    vectors: way.vectors,
+    messages: way.messages,
     ringSize: setup.ringSize,
     offer: setup.offer,
     completion: { inflate: setup.inflate, deflate: setup.deflate },
@@ -89,11 +100,12 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
     staleActual: setup.staleActual,
     seed,
     waive: waived(setup),
-    faults: setup.refusals === 0 ? [] : [{ name: "refuse-features", times: setup.refusals }],
+    faults: faultsOf(setup),
   });
   openMemory({ core, settings, arena, ram });
   const { hal } = machine;
-  const { transport } = discoverBalloon({ hal });
+  const { prefer, interrupts } = way;
+  const { transport } = discoverBalloon({ hal, prefer, interrupts });
   const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow() });
   const frames = new Frames(core);
   const guest = makeGuest(guestFrames);

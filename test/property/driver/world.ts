@@ -15,7 +15,7 @@ import {
   gentle,
 } from "../../../runtime/index.ts";
 import { hasFailed, type Machine } from "../../../src/device/index.ts";
-import { verdictLines } from "../../support/vm.ts";
+import { messageBits, verdictLines } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
 import { makeRig, type Rig } from "./rig.ts";
@@ -236,7 +236,7 @@ export class World {
   private step(interrupt: boolean): void {
     const { driver, machine } = this.rig;
     const before = this.look();
-    if (interrupt) driver.interrupt();
+    if (interrupt) driver.interrupt(messageBits(machine));
     const next = driver.step();
     const after = this.look();
     if (after.targetPages !== before.targetPages) this.heldOff = false;
