@@ -132,7 +132,7 @@ export class BalloonDevice {
     this.poison.check();
     this.virtio.wiring.check();
     if (this.virtio.interruptPending && this.virtio.onInterrupt !== undefined) {
-      this.context.judge.breach("Q-ISR-UNREAD", "the interrupt is still asserted");
+      this.context.judge.breach(this.virtio.wiring.lineRule, "the interrupt is still asserted");
     }
   }
 

@@ -69,7 +69,7 @@ export class DeviceQueue {
   descAddress = 0;
   driverAddress = 0;
   deviceAddress = 0;
-  /** Which of the three addresses were written since the reset, as a bit mask. */
+  /** What of it was written since the reset, as a bit mask of its transport's. */
   written = 0;
   ring: Ring | undefined;
   servant: QueueServant | undefined;
@@ -138,13 +138,18 @@ export class DeviceQueue {
 
   /** The driver resets this queue alone (virtio 1.3, 2.6.1). Nothing more comes out of it. */
   resetAlone(): void {
+    this.stop();
+    this.resetUnread = true;
+  }
+
+  /** The driver takes this queue out of use. Nothing more comes out of it. */
+  stop(): void {
     const { packed, ring, servant } = this;
     this.context.trace.add("queue", `${this.options.name} reset`);
     if (servant !== undefined)
       for (const taken of ring?.inFlight.values() ?? []) servant.dropped(taken);
     this.reset();
     this.settle(packed);
-    this.resetUnread = true;
   }
 
   /** Whether it takes buffers and returns none. */

@@ -25,6 +25,7 @@ export type {
   BarSpec,
   CapSpec,
   HintHabits,
+  MmioLook,
   PciLook,
   Profile,
   QueueSpec,

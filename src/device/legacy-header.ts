@@ -27,7 +27,7 @@ export class LegacyHeader implements Face {
     this.context = context;
     this.virtio = virtio;
     this.vectors = vectors;
-    this.queues = new LegacyQueues(context, virtio);
+    this.queues = new LegacyQueues(context, virtio, "P-QUEUE-ABSENT");
     const fields = [...this.deviceFields(), ...this.queueFields(), ...this.vectorFields()];
     const widths = { width: "P-WIDTH", hole: "P-HOLE" } as const;
     this.header = new Structures(context, habit, widths).face("legacy", fields);

@@ -9,6 +9,7 @@
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import { judgeAreas, placeInOnePiece } from "./queue-areas.ts";
+import type { RuleId } from "./rules.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
 export class LegacyQueues {
@@ -16,12 +17,15 @@ export class LegacyQueues {
   selected = 0;
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
+  private readonly absentRule: RuleId;
   private readonly sizesRead = new Set<DeviceQueue>();
   private readonly numbers = new Map<DeviceQueue, number>();
 
-  constructor(context: Context, virtio: VirtioDevice) {
+  /** `absentRule` is what the transport calls it to write to a queue that is not there. */
+  constructor(context: Context, virtio: VirtioDevice, absentRule: RuleId) {
     this.context = context;
     this.virtio = virtio;
+    this.absentRule = absentRule;
   }
 
   get queue(): DeviceQueue | undefined {
@@ -74,7 +78,7 @@ export class LegacyQueues {
     const { queue } = this;
     if (queue !== undefined) return queue;
     const seen = `${what} of queue ${this.selected}, which is not there`;
-    this.context.judge.breach("P-QUEUE-ABSENT", seen);
+    this.context.judge.breach(this.absentRule, seen);
     return undefined;
   }
 

@@ -9,10 +9,11 @@ import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
 import type { InterruptMessage } from "./messages.ts";
+import { isMmio } from "./mmio-bus.ts";
 import { FEATURE } from "./numbers.ts";
 import type { Offer } from "./offer.ts";
 import { lookWith, VECTORS_MAX } from "./pci-look.ts";
-import type { PciLook, Profile, UsedLength } from "./profile.ts";
+import type { MmioLook, PciLook, Profile, UsedLength } from "./profile.ts";
 import { type ProfileName, profiles } from "./profiles.ts";
 import type { QueueNumbering, QueueRole } from "./queue-plan.ts";
 import type { RuleId } from "./rules.ts";
@@ -92,6 +93,8 @@ export interface MachineOptions {
   readonly waive?: readonly RuleId[];
   /** Where and how the device sits on PCI, where it differs from the profile. */
   readonly pci?: Partial<PciLook>;
+  /** Where and how it sits without PCI, where it differs from the profile. */
+  readonly mmio?: Partial<MmioLook>;
   /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
   readonly staleActual?: number;
   /** Virtual milliseconds that one access costs, so that waiting loops end. Default 0.001. */
@@ -129,7 +132,7 @@ export function scheduleOf(role: QueueRole | undefined, option: CompletionOption
 
 /** The profile, with what the options change of it. Throws `MachineOptionError`. */
 export function withOptions(options: MachineOptions): Profile {
-  const { profile: wanted = "strict", ringSize, usedLength, queueNumbering } = options;
+  const { profile: wanted = "strict", ringSize, usedLength, queueNumbering, mmio } = options;
   const profile = typeof wanted === "string" ? profiles[wanted] : wanted;
   if (profile === undefined) throw new MachineOptionError(`profile: ${String(wanted)} is unknown`);
   const design = hostDesigns[options.hostDesign ?? "plain"];
@@ -152,6 +155,7 @@ export function withOptions(options: MachineOptions): Profile {
     queues: profile.queues.map((queue) => ({ ...queue, size: ringSize ?? queue.size })),
     queueNumbering: queueNumbering ?? profile.queueNumbering,
     pci: soundLook(profile, options),
+    mmio: { ...profile.mmio, ...mmio },
     balloon: { ...profile.balloon, ...(usedLength === undefined ? {} : { usedLength }) },
   };
 }
@@ -161,7 +165,11 @@ function soundLook(profile: Profile, options: MachineOptions): PciLook {
   if (!Number.isInteger(vectors) || vectors < 0 || vectors > VECTORS_MAX) {
     throw new MachineOptionError(`vectors: ${vectors} is no number from 0 to ${VECTORS_MAX}`);
   }
-  const look = lookWith({ ...profile.pci, ...pci }, transport, vectors);
+  if (isMmio(transport) && vectors > 0) {
+    throw new MachineOptionError(`vectors: ${transport} has one wire and no messages`);
+  }
+  const interfaces = isMmio(transport) ? "modern" : transport;
+  const look = lookWith({ ...profile.pci, ...pci }, interfaces, vectors);
   if (look !== undefined) return look;
   throw new MachineOptionError(`transport: the BARs of ${profile.name} have no room for it`);
 }

@@ -284,7 +284,7 @@ export class Machine {
   unplug(absentMemory: AbsentMemory = "ones"): void {
     this.trace.add("host", "unplugged");
     this.virtio.reset();
-    this.bus = emptyBus(this.parts, absentMemory);
+    this.bus = emptyBus(this.transport, this.parts, absentMemory);
   }
 
   /** Puts a new device in where the last one was; the host's target is as it was. */

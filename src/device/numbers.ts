@@ -116,6 +116,42 @@ export const COMMON = {
   queueReset: 0x3a,
 } as const;
 
+/** Offsets of the registers over MMIO, of both versions (virtio 1.3, 4.2.2 and 4.2.4). */
+export const MMIO = {
+  magicValue: 0x000,
+  version: 0x004,
+  deviceId: 0x008,
+  vendorId: 0x00c,
+  deviceFeatures: 0x010,
+  deviceFeaturesSel: 0x014,
+  driverFeatures: 0x020,
+  driverFeaturesSel: 0x024,
+  guestPageSize: 0x028,
+  queueSel: 0x030,
+  queueNumMax: 0x034,
+  queueNum: 0x038,
+  queueAlign: 0x03c,
+  queuePfn: 0x040,
+  queueReady: 0x044,
+  queueNotify: 0x050,
+  interruptStatus: 0x060,
+  interruptAck: 0x064,
+  status: 0x070,
+  queueDesc: 0x080,
+  queueDriver: 0x090,
+  queueDevice: 0x0a0,
+  shmSel: 0x0ac,
+  shmLen: 0x0b0,
+  shmBase: 0x0b8,
+  queueReset: 0x0c0,
+  configGeneration: 0x0fc,
+  config: 0x100,
+} as const;
+
+/** "virt", and the two versions of its registers (virtio 1.3, 4.2.2 and 4.2.4). */
+export const MMIO_MAGIC = 0x7472_6976;
+export const MMIO_VERSION = { legacy: 1, modern: 2 } as const;
+
 /** Bytes of the common configuration that exist without optional features. */
 export const COMMON_BYTES = 0x38;
 

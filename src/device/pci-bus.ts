@@ -9,7 +9,7 @@ import type { Context } from "./context.ts";
 import { PCI } from "./numbers.ts";
 import type { PciFunction, Region } from "./pci-function.ts";
 import type { BarSpec } from "./profile.ts";
-import { ones } from "./structure.ts";
+import { ones, unanswered } from "./structure.ts";
 import type { Bus } from "./transport.ts";
 
 interface Hit {
@@ -135,8 +135,8 @@ export class PciBus implements Bus {
   private nobody(kind: string, address: number, width: number, value: number | undefined): number {
     const what = value === undefined ? `${kind} read` : `${kind} write`;
     const nothing = kind === "memory" && this.absentMemory === "zeros" ? 0 : ones(width);
-    this.context.trace.add("hole", what, { address, width, value: value ?? nothing });
-    return nothing;
+    const written = value === undefined ? {} : { value };
+    return unanswered(this.context, what, { address, width, ...written }, nothing);
   }
 
   private stranger(target: PciFunction, what: string): void {

@@ -63,6 +63,17 @@ export interface PciLook {
   readonly msix?: MsixSpec;
 }
 
+export interface MmioLook {
+  /** Where the registers lie: a multiple of 4 above the guest's memory. */
+  readonly base: number;
+  /** Of each slot. */
+  readonly bytes: number;
+  /** Other slots, just before the balloon's, to be left alone. */
+  readonly decoys: boolean;
+  /** Whether a device that offers RING_RESET has the register for it, too. */
+  readonly queueReset: boolean;
+}
+
 /**
  * What an access with a wrong width does, besides being a breach. `native`: nothing, reads give
  * ones. `any`: what the bytes say. `v86`: what that emulator's port handlers do.
@@ -134,5 +145,6 @@ export interface Profile {
   readonly lowAddressesOnly: boolean;
   readonly completion: Completion;
   readonly pci: PciLook;
+  readonly mmio: MmioLook;
   readonly balloon: BalloonHabits;
 }

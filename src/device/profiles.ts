@@ -11,7 +11,15 @@
  */
 
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "./numbers.ts";
-import type { BalloonHabits, CapSpec, HintHabits, PciLook, Profile, QueueSpec } from "./profile.ts";
+import type {
+  BalloonHabits,
+  CapSpec,
+  HintHabits,
+  MmioLook,
+  PciLook,
+  Profile,
+  QueueSpec,
+} from "./profile.ts";
 
 const DECODE = PCI_COMMAND.io | PCI_COMMAND.memory;
 
@@ -74,6 +82,9 @@ const LOOK: PciLook = {
   decoys: false,
 };
 
+/** One of the slots that a well-known machine without PCI has. */
+const SLOT: MmioLook = { base: 0xfeb0_0e00, bytes: 0x200, decoys: true, queueReset: true };
+
 const strict: Profile = {
   name: "strict",
   features: [
@@ -112,6 +123,7 @@ const strict: Profile = {
       WINDOW_CAP,
     ],
   },
+  mmio: SLOT,
   balloon: HABITS,
 };
 
@@ -128,6 +140,8 @@ const qemu: Profile = {
   ],
   access: "any",
   pci: { ...LOOK, caps: [WINDOW_CAP, ...oneBar(4, [0, 0x1000, 0x2000, 0x3000]).reverse()] },
+  // In version 7.2, over MMIO, RING_RESET is offered without a register to do it with.
+  mmio: { ...SLOT, queueReset: false },
   queues: queueSpecs([128, 128, 128, 1024, 32]),
   queueNumbering: "compact-offered",
   balloon: {

@@ -9,6 +9,7 @@ import { BALLOON_RULES } from "./rules-balloon.ts";
 import { FREE_PAGE_RULES } from "./rules-free-pages.ts";
 import { GENERAL_RULES } from "./rules-general.ts";
 import { LEGACY_RULES } from "./rules-legacy.ts";
+import { MMIO_RULES } from "./rules-mmio.ts";
 import { MSIX_RULES } from "./rules-msix.ts";
 import { PACKED_RULES } from "./rules-packed.ts";
 import { PCI_RULES } from "./rules-pci.ts";
@@ -20,6 +21,7 @@ export const rules = [
   ...PCI_RULES,
   ...MSIX_RULES,
   ...LEGACY_RULES,
+  ...MMIO_RULES,
   ...RING_RULES,
   ...PACKED_RULES,
   ...BALLOON_RULES,
@@ -109,6 +111,12 @@ export const notObservable: readonly Unobservable[] = [
     section: "2.7.7.1",
     title: "Notifications without cause are survived.",
     reason: "Only the outcome shows it: use `spuriousInterrupt`.",
+  },
+  {
+    id: "INTERRUPT-BITS",
+    section: "4.2.2.2",
+    title: "Undefined bits of InterruptStatus are ignored.",
+    reason: "A device has to keep them 0; that none is acknowledged is M-ACK-UNDEFINED.",
   },
   {
     id: "CAP-LENGTH",

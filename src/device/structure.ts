@@ -31,6 +31,17 @@ export function ones(width: number): number {
   return 2 ** (8 * width) - 1;
 }
 
+/** An access that nobody answers, and what it reads then. */
+export function unanswered(
+  { trace }: Context,
+  what: string,
+  access: { readonly address: number; readonly width: number; readonly value?: number },
+  answer = ones(access.width),
+): number {
+  trace.add("hole", what, { ...access, value: access.value ?? answer });
+  return answer;
+}
+
 export class Structures {
   private readonly context: Context;
   private readonly habit: AccessHabit;

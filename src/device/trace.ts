@@ -14,6 +14,7 @@ export type TraceKind =
   | "device"
   | "isr"
   | "notify"
+  | "mmio"
   | "queue"
   | "interrupt"
   | "host"

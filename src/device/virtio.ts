@@ -200,6 +200,16 @@ export class VirtioDevice {
     return value;
   }
 
+  /** What the interrupt tells of: ISR bits, all until they are acknowledged one by one. */
+  get events(): number {
+    return this.isr;
+  }
+
+  /** The driver has handled these events; others keep the interrupt up. */
+  acknowledge(events: number): void {
+    this.isr &= ~events;
+  }
+
   readGeneration(): number {
     if (this.faults.lasts("generation-never-settles")) this.generation += 1;
     return this.generation & 0xff;

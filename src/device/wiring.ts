@@ -6,6 +6,7 @@
  */
 
 import type { DeviceQueue } from "./device-queue.ts";
+import type { RuleId } from "./rules.ts";
 
 /** What the transport decides for the device, and what it wants to hear of it. */
 export interface Wiring {
@@ -13,6 +14,8 @@ export interface Wiring {
   reachesMemory(): boolean;
   /** Whether the interrupt line may go up. */
   raisesLine(): boolean;
+  /** What a driver breaks that leaves the line up. */
+  readonly lineRule: RuleId;
   /**
    * Tells of used buffers in a queue, or with `undefined` of a new configuration, by a message.
    * Returns false when the device has no messages now and its line has to go up.
@@ -29,6 +32,7 @@ export interface Wiring {
 export const PLAIN_WIRING: Wiring = {
   reachesMemory: () => true,
   raisesLine: () => true,
+  lineRule: "Q-ISR-UNREAD",
   signal: () => false,
   reset: () => {},
   started: () => {},

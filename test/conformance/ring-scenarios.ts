@@ -16,7 +16,7 @@ const PATIENCE_MS = 6000;
  * The inflate queue hangs until it is reset: with RING_RESET its pages come back, and the queue is
  * used again.
  */
-async function queueReset(bench: Bench, machine: Machine = {}) {
+export async function queueReset(bench: Bench, machine: Machine = {}) {
   const { offer } = machine;
   const vm = await bench.vm({ machine: { ...machine, offer: { ...offer, ringReset: true } } });
   vm.guest.grow(GUEST_FRAMES, 3);

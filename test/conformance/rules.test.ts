@@ -17,6 +17,7 @@ import { bringUpMutants } from "./mutants/bring-up.ts";
 import { buildMutant } from "./mutants/build.ts";
 import { freePageMutants } from "./mutants/free-pages.ts";
 import { lifecycleMutants } from "./mutants/lifecycle.ts";
+import { mmioMutants } from "./mutants/mmio.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { packedMutants } from "./mutants/packed.ts";
 import { pciMutants } from "./mutants/pci.ts";
@@ -31,6 +32,7 @@ const mutants: readonly Mutant[] = [
   ...bringUpMutants,
   ...pciMutants,
   ...transportMutants,
+  ...mmioMutants,
   ...ringMutants,
   ...balloonMutants,
   ...packedMutants,

@@ -10,6 +10,7 @@ import { deliver, watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
 import { freePageScenarios } from "./free-page-scenarios.ts";
 import { lifecycleScenarios } from "./lifecycle-scenarios.ts";
+import { mmioScenarios } from "./mmio-scenarios.ts";
 import { pciScenarios } from "./pci-scenarios.ts";
 import { GUEST_FRAMES, late, MOST, RESERVE, restart, reversals, targets } from "./play.ts";
 import { ringScenarios } from "./ring-scenarios.ts";
@@ -283,6 +284,7 @@ const table = {
   stop: stop,
   ...ringScenarios,
   ...pciScenarios,
+  ...mmioScenarios,
   ...freePageScenarios,
   ...lifecycleScenarios,
 } as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;

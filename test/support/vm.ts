@@ -5,7 +5,12 @@
  * same.
  */
 import { readFileSync } from "node:fs";
-import { createMachine, type Machine, type MachineOptions } from "../../src/device/index.ts";
+import {
+  createMachine,
+  type Machine,
+  type MachineOptions,
+  profiles,
+} from "../../src/device/index.ts";
 import { createWasmVm, type WasmVm, type WasmVmOptions } from "../../src/embed/example/vm.ts";
 
 const compiled = (name: string) =>
@@ -32,6 +37,10 @@ export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "
   readonly roundsMax?: number;
 }
 
+const { base, bytes } = profiles.strict.mmio;
+/** What a command line says of the slot that has the balloon, where there is no PCI. */
+const SLOT_WORD = `virtio_mmio.device=${bytes}@0x${base.toString(16)}:5`;
+
 /** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
 const ROUNDS_MAX = 20_000;
 
@@ -54,13 +63,16 @@ export async function createTestVm(options: TestVmOptions = {}): Promise<TestVm>
     create = createWasmVm,
     onMachine,
     roundsMax = ROUNDS_MAX,
+    discover,
     ...rest
   } = options;
+  const isMmio = machineOptions?.transport?.endsWith("mmio") ?? false;
   let machine: Machine | undefined;
   const vm = await create({
     ...rest,
     core,
     frames,
+    discover: { ...(isMmio && !discover?.probe && { commandLine: SLOT_WORD }), ...discover },
     guest: guestModule,
     machine: (memory) => {
       machine = createMachine({ ...machineOptions, memory });

@@ -136,6 +136,44 @@ export const SPEC_MSIX = {
   masked: 1,
 } as const;
 
+/** 4.2.2, the registers in bytes from the slot's start, and with them those of 4.2.4. */
+export const SPEC_MMIO = {
+  magicValue: 0,
+  version: 4,
+  deviceId: 8,
+  vendorId: 12,
+  deviceFeatures: 16,
+  deviceFeaturesSel: 20,
+  driverFeatures: 32,
+  driverFeaturesSel: 36,
+  guestPageSize: 40,
+  queueSel: 48,
+  queueNumMax: 52,
+  queueNum: 56,
+  queueAlign: 60,
+  queuePfn: 64,
+  queueReady: 68,
+  queueNotify: 80,
+  interruptStatus: 96,
+  interruptAck: 100,
+  status: 112,
+  queueDesc: 128,
+  queueDriver: 144,
+  queueDevice: 160,
+  shmSel: 172,
+  shmLen: 176,
+  shmBase: 184,
+  queueReset: 192,
+  configGeneration: 252,
+  config: 256,
+} as const;
+
+/** 4.2.2: the letters of "virt", the first one lowest. */
+export const SPEC_MMIO_MAGIC = 0x74726976;
+
+/** 4.2.4 and 4.2.2. */
+export const SPEC_MMIO_VERSION = { legacy: 1, modern: 2 } as const;
+
 /** 4.1.4.5. */
 export const SPEC_ISR = { queue: 1, config: 2 } as const;
 

@@ -5,6 +5,7 @@
  */
 import type { MachineOptions } from "../../../src/device/index.ts";
 import { legacyRig } from "./legacy-driver.ts";
+import { mmioRig } from "./mmio-driver.ts";
 import { packedRig } from "./packed-driver.ts";
 import { type RawDriver, rig } from "./raw-driver.ts";
 
@@ -16,19 +17,22 @@ export interface Breach {
   readonly packed?: true;
   /** Whether the device is one from before virtio 1.0. */
   readonly legacy?: true;
+  /** Whether the driver reaches the device over MMIO, and by which version of the registers. */
+  readonly mmio?: 1 | 2;
   /** Whether the driver is brought up by the book first. Default yes. */
   readonly up?: boolean;
   readonly act: (driver: RawDriver) => void;
 }
 
-function rigFor({ packed, legacy }: Breach): (options?: Partial<MachineOptions>) => RawDriver {
-  if (legacy) return legacyRig;
-  return packed ? packedRig : rig;
+function fresh({ packed, legacy, mmio, options }: Breach): RawDriver {
+  if (mmio !== undefined) return mmioRig(mmio, options);
+  if (legacy) return legacyRig(options);
+  return packed ? packedRig(options) : rig(options);
 }
 
 /** A driver as the breach wants it, brought up unless the breach does that itself. */
 export function ready(breach: Breach): RawDriver {
-  const driver = rigFor(breach)(breach.options);
+  const driver = fresh(breach);
   if (breach.accepts !== undefined) driver.accepts(breach.accepts);
   return breach.up === false ? driver : driver.bringUp();
 }

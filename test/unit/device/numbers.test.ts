@@ -17,6 +17,8 @@ describe("the device's constants", () => {
     ["legacy header", device.LEGACY, spec.SPEC_LEGACY],
     ["legacy configuration", device.LEGACY_CONFIG, spec.SPEC_LEGACY_CONFIG],
     ["MSI-X", device.MSIX, spec.SPEC_MSIX],
+    ["MMIO registers", device.MMIO, spec.SPEC_MMIO],
+    ["MMIO versions", device.MMIO_VERSION, spec.SPEC_MMIO_VERSION],
     ["ISR bits", device.ISR, spec.SPEC_ISR],
     ["packed rings", device.PACKED, spec.SPEC_PACKED],
     ["descriptor flags", device.DESC, spec.SPEC_DESC],
@@ -29,6 +31,7 @@ describe("the device's constants", () => {
     expect(device.STAT_BYTES).toBe(spec.SPEC_STAT_BYTES);
     expect(device.PAGE_BYTES).toBe(spec.SPEC_PAGE_BYTES);
     expect(2 ** device.PAGE_SHIFT).toBe(spec.SPEC_PAGE_BYTES);
+    expect(device.MMIO_MAGIC).toBe(spec.SPEC_MMIO_MAGIC);
     expect(device.NO_VECTOR).toBe(spec.SPEC_NO_VECTOR);
   });
 });

@@ -10,6 +10,7 @@ import { balloonBreaches } from "./breaches-balloon.ts";
 import { freePageBreaches } from "./breaches-free-pages.ts";
 import { generalBreaches } from "./breaches-general.ts";
 import { legacyBreaches } from "./breaches-legacy.ts";
+import { mmioBreaches } from "./breaches-mmio.ts";
 import { msixBreaches } from "./breaches-msix.ts";
 import { packedBreaches } from "./breaches-packed.ts";
 import { pciBreaches } from "./breaches-pci.ts";
@@ -21,6 +22,7 @@ const breaches: Readonly<Record<string, Breach>> = {
   ...pciBreaches,
   ...msixBreaches,
   ...legacyBreaches,
+  ...mmioBreaches,
   ...ringBreaches,
   ...packedBreaches,
   ...balloonBreaches,

@@ -107,6 +107,24 @@ describe("the driver's constants", () => {
     expect(driver.LEGACY_CONFIG).toEqual({ withoutMsix: plain, withMsix: msix });
   });
 
+  it("registers over MMIO: all but those of shared memory, all of 32 bits", () => {
+    const { MMIO, MMIO_CONFIG, MMIO_MAGIC, MMIO_VERSION } = driver;
+    const { config, shmSel, shmLen, shmBase, ...spoken } = spec.SPEC_MMIO;
+    const halves = { queueDescLow: "queueDesc", queueDriverLow: "queueDriver" };
+    const names = { ...halves, queueDeviceLow: "queueDevice" };
+    const ours = Object.entries(offsets(MMIO));
+    const low = Object.fromEntries(ours.filter(([name]) => !name.endsWith("High")));
+    expect(low).toEqual(ofSpec(low, spoken, names));
+    expect(Object.keys(low)).toHaveLength(Object.keys(spoken).length);
+    for (const area of ["Desc", "Driver", "Device"] as const) {
+      expect(MMIO[`queue${area}High`].offset).toBe(spoken[`queue${area}`] + 4);
+    }
+    expect(new Set(Object.values(MMIO).map(({ width }) => width))).toEqual(new Set([4]));
+    expect(MMIO_CONFIG).toBe(config);
+    expect(MMIO_MAGIC).toBe(spec.SPEC_MMIO_MAGIC);
+    expect(MMIO_VERSION).toEqual(spec.SPEC_MMIO_VERSION);
+  });
+
   it("capability types, ISR bits and statistics", () => {
     const cap = { COMMON: "commonCfg", NOTIFY: "notifyCfg", ISR: "isrCfg", DEVICE: "deviceCfg" };
     const more = { PCI: "pciCfg", SHARED_MEMORY: "sharedMemoryCfg", VENDOR: "vendorCfg" };
