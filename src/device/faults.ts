@@ -119,8 +119,8 @@ export const faults = [
   {
     name: "gone",
     does:
-      "After `after` accesses the device is taken out: all reads of it give ones, writes are lost, " +
-      "and it touches no memory any more.",
+      "After `after` accesses the device is taken out: all reads of it give ones, writes are " +
+      "lost, and it touches no memory any more.",
     expected: GONE,
   },
   {

@@ -24,8 +24,8 @@ export const VECTORS_MAX = PENDING_OFFSET / ENTRY_BYTES;
 const BARS = 6;
 
 /**
- * The look with these interfaces and so many MSI-X vectors; `undefined` when the device's BARs leave
- * no room for them.
+ * The look with these interfaces and so many MSI-X vectors; `undefined` when the device's BARs
+ * leave no room for them.
  */
 export function lookWith(
   look: PciLook,

@@ -21,7 +21,8 @@ export const PCI_RULES = [
     section: "4.1.4.3.2",
     title: "Read-only registers are not written.",
     observed:
-      "A write to device_feature, num_queues, config_generation or queue_notify_off, to the ISR status, to queue_size of a legacy device, or to pending bits of MSI-X.",
+      "A write to device_feature, num_queues, config_generation, queue_notify_off or the ISR " +
+      "status, to queue_size of a legacy device, or to MSI-X's pending bits.",
   },
   {
     id: "P-QUEUE-SIZE",

@@ -2,7 +2,8 @@
  * Which MSI-X vector stands for which event of a virtio device (virtio 1.3, 4.1.5.1.2).
  *
  * It must not know where the registers lie: modern and legacy interface each have them. Invariant:
- * a register reads the vector that the event has, and NO_VECTOR when it has none or was refused one.
+ * a register reads the vector that the event has, and NO_VECTOR when it has none or was refused
+ * one.
  */
 
 import type { Context } from "./context.ts";

@@ -1,8 +1,8 @@
 /**
  * What lies between a device and its driver besides registers: memory, line, messages.
  *
- * It must not know any bus. Invariant: a device that nothing else is said of reaches all memory, may
- * raise its line, and has no messages.
+ * It must not know any bus. Invariant: a device that nothing else is said of reaches all memory,
+ * may raise its line, and has no messages.
  */
 
 import type { DeviceQueue } from "./device-queue.ts";
