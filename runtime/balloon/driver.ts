@@ -22,7 +22,7 @@
  */
 import { type CoreExports, frameCounts, framesIn } from "../core.ts";
 import { BallonetError } from "../errors.ts";
-import type { Hal } from "../hal.ts";
+import type { Hal, LogLevel } from "../hal.ts";
 import type { Policy } from "../policy/policy.ts";
 import { ABSENT } from "../virtio/absent.ts";
 import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
@@ -128,10 +128,12 @@ export class BalloonDriver {
    * reset, and no host has a claim on memory for a device that does not exist.
    */
   detach(): void {
+    this.leave("info");
+  }
+
+  private leave(level: LogLevel): void {
     if (this.state.name === "gone") return;
-    const { held, inflating } = frameCounts(this.core);
-    const line = `${this.transport.name} is gone; the guest has ${held + inflating} pages back`;
-    this.options.hal.log("warn", line);
+    this.options.hal.log(level, `${this.transport.name} is gone; all pages are the guest's`);
     this.core.ledger_reclaim();
     this.link.detach();
     this.state = { name: "gone" };
@@ -229,7 +231,7 @@ export class BalloonDriver {
   private fail(error: BallonetError): undefined {
     this.lastError = error;
     if (error.code === "device-gone") {
-      this.detach();
+      this.leave("warn");
     } else {
       this.state = { name: "failed", error };
       this.options.hal.log("error", error.message);

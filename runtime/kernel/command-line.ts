@@ -24,6 +24,8 @@ export interface GuestOptions {
   /** Which interface to use of a transitional device. */
   readonly prefer: PciInterface;
   readonly interrupts: InterruptChoice;
+  /** Whether to wait for a device where there is none and one can be plugged in. */
+  readonly waitForDevice: boolean;
 }
 
 const PREFIX = "ballonet.";
@@ -43,6 +45,7 @@ export const COMMAND_LINE_KEYS = {
   interrupts: "best, line or polling",
   poison: "what free memory is filled with, a number",
   "newer-statistics": "yes or no",
+  "wait-for-device": "yes or no: wait for a balloon to be plugged in where there is none",
   "pause-after-features": "milliseconds between reading features and accepting them",
   poll: "milliseconds between looks at a device that does not interrupt",
 } as const;
@@ -108,5 +111,6 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     policy: policy === undefined ? follow(settings.follow) : namedPolicy(policy),
     prefer: choice("interface", PCI_INTERFACES) ?? "modern",
     interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
+    waitForDevice: choice("wait-for-device", ["yes", "no"]) === "yes",
   };
 }

@@ -4,29 +4,33 @@
  * It must not know the boot protocol or the engine. Invariant: it never waits without listening to
  * the balloon's interrupt and the control channel, so the host can always reach it.
  */
-import { discoverBalloon } from "../balloon/discover.ts";
 import { BalloonDriver } from "../balloon/driver.ts";
 import { frameCounts } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
-import { interruptLineOf } from "../pci/interrupt-line.ts";
+import { SCI_LINE } from "../pci/acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { ControlServer } from "./control.ts";
 import { type Machine, MESSAGE } from "./machine.ts";
 import { controlMethods } from "./methods.ts";
+import { Plugging } from "./plugging.ts";
 import { Workload } from "./workload.ts";
 
 /**
  * How the machine ends when the guest cannot go on; a panic of the boot code has codes of its own.
  */
-export const EXIT = { noBalloon: 10, tooLittleMemory: 11, badCommandLine: 12, deviceFailed: 13 };
+export const EXIT = {
+  powerOff: 0,
+  noBalloon: 10,
+  tooLittleMemory: 11,
+  badCommandLine: 12,
+  deviceFailed: 13,
+};
 
 /** COM2's interrupt line on every PC. */
 const COM2_LINE = 3;
-/** Lines of the two interrupt controllers that this kernel drives. */
-const LINES = 16;
 /** How often to look at a device that cannot interrupt: soon enough for people, cheap enough. */
 const POLL_MS = 50;
 /** How long a guest that lacks memory waits for the host to give some back. */
@@ -115,9 +119,8 @@ function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
 export class Guest {
   private readonly machine: Machine;
   private readonly driver: BalloonDriver;
-  private readonly transport: Transport;
+  private readonly plugging: Plugging;
   private readonly control: ControlServer;
-  private readonly balloonLine: number | undefined;
   /** When the driver wants to be woken though nothing happened. */
   private nextMs = 0;
 
@@ -126,13 +129,17 @@ export class Guest {
     const options = readOptions(machine);
     layOutMemory(machine, options);
     const hal = guestHal(machine);
-    const { transport, pci, mmio } = this.discover(hal, options);
-    const line = pci ? interruptLineOf({ hal, ...pci }) : mmio?.interruptLine;
-    this.balloonLine = line !== undefined && line < LINES ? line : undefined;
-    this.transport = transport;
+    this.plugging = new Plugging({ machine, options, hal: () => guestHal(machine) });
+    const transport = this.findDevice(options);
     const { core } = machine;
     const { policy, settings } = options;
-    this.driver = new BalloonDriver({ hal, core, transport, policy, settings });
+    this.driver = new BalloonDriver({
+      hal,
+      core,
+      policy,
+      settings,
+      ...(transport && { transport }),
+    });
     const workload = new Workload({
       machine,
       frames: new Frames(core),
@@ -148,7 +155,7 @@ export class Guest {
   /** Listens, then brings the balloon up: what happens in between is not lost. */
   start(): number {
     this.machine.listen(COM2_LINE);
-    if (this.balloonLine !== undefined) this.machine.listen(this.balloonLine);
+    this.plugging.listen();
     this.driver.start();
     return this.wake(0);
   }
@@ -157,8 +164,10 @@ export class Guest {
   wake(lines: number): number {
     const asked = this.serveControl();
     // A long request comes in many small pieces: none of them is worth a look at the balloon.
-    const pieceOnly = !asked && lines === 1 << COM2_LINE && this.balloonLine !== COM2_LINE;
-    if (pieceOnly && this.machine.now() < this.nextMs) return this.nextMs;
+    const pieceOnly = !asked && lines === 1 << COM2_LINE;
+    const isShared = this.plugging.deviceLine === COM2_LINE;
+    if (pieceOnly && !isShared && this.machine.now() < this.nextMs) return this.nextMs;
+    this.serveChipset(lines);
     return this.serveBalloon(lines >>> MESSAGE.firstLine);
   }
 
@@ -170,32 +179,40 @@ export class Guest {
     return asked;
   }
 
+  private serveChipset(lines: number): void {
+    if ((lines & (1 << SCI_LINE)) !== 0 && this.plugging.serve(this.driver)) this.powerOff();
+  }
+
   /** `messages` came, a bit each; undefined where nobody has waited for them. */
   private serveBalloon(messages?: number): number {
     this.driver.interrupt(messages);
     const againMs = this.driver.step();
     this.nextMs = againMs ?? Number.POSITIVE_INFINITY;
-    if (againMs !== undefined && this.isDeaf) {
+    if (againMs !== undefined && this.plugging.isDeaf) {
       this.nextMs = Math.min(againMs, this.machine.now() + POLL_MS);
     }
     return this.nextMs;
   }
 
-  /** No interrupt of the balloon's can reach this guest, so it has to look. */
-  private get isDeaf(): boolean {
-    const { kind } = this.transport.interruptMode;
-    return kind === "polling" || (kind === "line" && this.balloonLine === undefined);
-  }
-
-  private discover(hal: Hal, { prefer, interrupts }: GuestOptions) {
-    const commandLine = this.machine.commandLine();
+  private findDevice({ waitForDevice }: GuestOptions): Transport | undefined {
     try {
-      return discoverBalloon({ hal, prefer, interrupts, commandLine, probe: true });
+      return this.plugging.find();
     } catch (error) {
       if (!(error instanceof BallonetError)) throw error;
-      const code = error.code === "no-device" ? EXIT.noBalloon : EXIT.deviceFailed;
-      return giveUp(this.machine, code, error.message);
+      if (error.code !== "no-device") return giveUp(this.machine, EXIT.deviceFailed, error.message);
+      if (!waitForDevice || !this.plugging.canPlug) {
+        return giveUp(this.machine, EXIT.noBalloon, error.message);
+      }
+      log(this.machine, "info", "waiting for a balloon to be plugged in");
+      return undefined;
     }
+  }
+
+  /** The host asked by the power button. A reset ends the balloon; draining it could take long. */
+  private powerOff(): never {
+    log(this.machine, "info", "switched off by the power button");
+    this.plugging.rest(this.driver, () => this.driver.stop());
+    return this.machine.exit(EXIT.powerOff);
   }
 
   /** Asks the balloon for memory and waits until some is free, within bounds. */
@@ -207,6 +224,7 @@ export class Guest {
       const next = this.serveBalloon();
       if (frameCounts(machine.core).free > freeBefore) return true;
       const lines = machine.waitForInterrupt(Math.min(next, machine.now() + NAP_MS));
+      this.serveChipset(lines);
       driver.interrupt(lines >>> MESSAGE.firstLine);
     }
     return frameCounts(machine.core).free > freeBefore;

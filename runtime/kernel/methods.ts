@@ -121,6 +121,18 @@ export function controlMethods(options: MethodsOptions): Record<string, RpcMetho
       driver.setReserve(pages);
       return { pages };
     },
+    suspend: (params) => {
+      only(params, []);
+      driver.suspend();
+      driver.step();
+      return { state: driver.stateName };
+    },
+    resume: (params) => {
+      only(params, []);
+      driver.resume();
+      driver.step();
+      return { state: driver.stateName };
+    },
     panic: (params) => {
       only(params, ["kind"]);
       const kind = string(params, "kind", ["error", ...Object.keys(FAULT)]);

@@ -116,11 +116,12 @@ class Assigner {
     return { bars: this.bars, bridges: this.bridges, unplaced: this.unplaced };
   }
 
-  /** A window that leaves alone what firmware gave away of it. */
+  /** A window that leaves alone what firmware gave away of it; what holds all of it did that. */
   private openWindow(range: AddressRange, kind: Taken["kind"]): Window {
+    const holds = ({ start, end }: Taken) => start <= range.start && end >= range.end;
     return new Window(
       range,
-      this.taken.filter((it) => it.kind === kind),
+      this.taken.filter((it) => it.kind === kind && !holds(it)),
     );
   }
 
@@ -136,11 +137,17 @@ class Assigner {
   /** Address space that firmware gave to this function, and must not be given again. */
   private takenBy(pciFunction: PciFunction): Taken[] {
     const { address } = pciFunction;
-    return barsOf(this.config, pciFunction).flatMap((bar, index) => {
+    const bars = barsOf(this.config, pciFunction).flatMap((bar, index): Taken[] => {
       if (bar.kind === "unusable") return [];
       const end = bar.base + sizeBar(this.config, address, index);
       return [{ kind: bar.kind, start: bar.base, end }];
     });
+    if (pciFunction.headerLayout !== LAYOUT_BRIDGE) return bars;
+    const io = this.ioWindow(address);
+    const memory = this.memoryWindow(address);
+    if (io) bars.push({ kind: "io", ...io });
+    if (memory) bars.push({ kind: "memory", ...memory });
+    return bars;
   }
 
   private assignBus(bus: number, windows: BusWindows): void {
@@ -215,15 +222,27 @@ class Assigner {
     }
   }
 
+  /** The ports that firmware let the bridge forward; undefined when it is shut. */
+  private ioWindow(address: PciAddress): AddressRange | undefined {
+    const base = this.config.read(address, IO_BASE, 1);
+    const limit = this.config.read(address, IO_LIMIT, 1);
+    const start = (base & 0xf0) << 8;
+    const end = ((limit & 0xf0) << 8) + IO_WINDOW;
+    return start < end && (start !== 0 || limit !== base) ? { start, end } : undefined;
+  }
+
+  private memoryWindow(address: PciAddress): AddressRange | undefined {
+    const start = (this.config.read(address, MEMORY_BASE, 2) & 0xfff0) * 0x1_0000;
+    const limit = (this.config.read(address, MEMORY_LIMIT, 2) & 0xfff0) * 0x1_0000;
+    const end = limit + MEMORY_WINDOW;
+    return start < end && start !== 0 ? { start, end } : undefined;
+  }
+
   /** The bridge's window of ports: firmware's, or a new one that is cut to what was used of it. */
   private openIo(address: PciAddress, outer: Window | undefined): OpenWindow {
     const { config } = this;
-    const base = config.read(address, IO_BASE, 1);
-    const limit = config.read(address, IO_LIMIT, 1);
-    const start = (base & 0xf0) << 8;
-    const end = ((limit & 0xf0) << 8) + IO_WINDOW;
-    if (start < end && (start !== 0 || limit !== base))
-      return this.firmwareWindow({ start, end }, "io");
+    const known = this.ioWindow(address);
+    if (known) return this.firmwareWindow(known, "io");
     return newWindow(outer, IO_WINDOW, (used) => {
       // Shut is a base above the limit (PCI-to-PCI Bridge 1.2, 3.2.5.6).
       const last = used ? used.end - IO_WINDOW : 0;
@@ -235,10 +254,8 @@ class Assigner {
 
   private openMemory(address: PciAddress, outer: Window | undefined): OpenWindow {
     const { config } = this;
-    const start = (config.read(address, MEMORY_BASE, 2) & 0xfff0) * 0x1_0000;
-    const limit = (config.read(address, MEMORY_LIMIT, 2) & 0xfff0) * 0x1_0000;
-    const end = limit + MEMORY_WINDOW;
-    if (start < end && start !== 0) return this.firmwareWindow({ start, end }, "memory");
+    const known = this.memoryWindow(address);
+    if (known) return this.firmwareWindow(known, "memory");
     return newWindow(outer, MEMORY_WINDOW, (used) => {
       const last = used ? used.end - MEMORY_WINDOW : 0;
       config.write(address, MEMORY_BASE, 2, Math.floor((used?.start ?? 0xfff0_0000) / 0x1_0000));

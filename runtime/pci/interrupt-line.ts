@@ -4,6 +4,9 @@
  * It must not know what the function is for. Invariant: what firmware has routed is left as it is;
  * only a machine that booted without any gets a route from here.
  *
+ * Behind a bridge, a pin comes out as (pin + device number) mod 4 of the bridge's own place (PCI-to-
+ * PCI Bridge 1.2, 9.1), where another function with the same pin may have been routed by firmware.
+ *
  * The chipset is the PIIX3 or PIIX4 of every `pc`: four inputs, each with a routing register, and a
  * device's pin reaches the input (pin + device number) mod 4 (82371SB datasheet, 4.1.10, and the
  * host bridge's wiring).
@@ -43,11 +46,20 @@ export function interruptLineOf(options: InterruptLineOptions): number | undefin
   const { hal, config, functions, address } = options;
   const pin = config.read(address, INTERRUPT_PIN, 1);
   if (pin < 1 || pin > 4) return undefined;
-  const line = config.read(address, INTERRUPT_LINE, 1);
-  if (line > 0 && line < LINES) return line;
+  const line = lineAt(config, address);
+  if (line !== undefined) return line;
+  const root = climb(functions, { ...address, pin });
+  const twin = functions.find(
+    (it) =>
+      it.address.bus === root?.bus &&
+      it.address.device === root.device &&
+      config.read(it.address, INTERRUPT_PIN, 1) === root.pin &&
+      lineAt(config, it.address) !== undefined,
+  );
+  if (twin !== undefined) return lineAt(config, twin.address);
   const [bridge] = matchPci(functions, INTEL, PIIX_ISA_BRIDGES);
-  if (bridge === undefined || address.bus !== bridge.address.bus) return undefined;
-  const register = PIIX_ROUTE_A + ((pin - 1 + address.device - 1) & 3);
+  if (bridge === undefined || root?.bus !== bridge.address.bus) return undefined;
+  const register = PIIX_ROUTE_A + ((root.pin - 1 + root.device - 1) & 3);
   const routed = config.read(bridge.address, register, 1);
   if (routed > 0 && routed < LINES) return routed;
   const level = hal.portRead(LEVEL_CONTROL_HIGH, 1) | (1 << (LINE_FOR_PCI - 8));
@@ -55,4 +67,25 @@ export function interruptLineOf(options: InterruptLineOptions): number | undefin
   config.write(bridge.address, register, 1, LINE_FOR_PCI);
   config.write(address, INTERRUPT_LINE, 1, LINE_FOR_PCI);
   return LINE_FOR_PCI;
+}
+
+/** What firmware wrote down for this function. */
+function lineAt(config: PciConfigAccess, address: PciAddress): number | undefined {
+  const line = config.read(address, INTERRUPT_LINE, 1);
+  return line > 0 && line < LINES ? line : undefined;
+}
+
+interface Place {
+  readonly bus: number;
+  readonly device: number;
+  readonly pin: number;
+}
+
+/** Where on a root bus the pin comes out; undefined when a bridge on the way is not known. */
+function climb(functions: readonly PciFunction[], { bus, device, pin }: Place): Place | undefined {
+  if (bus === 0) return { bus, device, pin };
+  const bridge = functions.find((it) => it.secondaryBus === bus);
+  // Buses are numbered downwards, so this ends.
+  if (bridge === undefined || bridge.address.bus >= bus) return undefined;
+  return climb(functions, { ...bridge.address, pin: ((pin - 1 + device) & 3) + 1 });
 }

@@ -32,6 +32,7 @@ export {
   qemuArguments,
 } from "./qemu-arguments.ts";
 export type { QemuBalloon } from "./qemu-balloon.ts";
+export { type PlugOptions, plugBalloon, unplugBalloon } from "./qemu-hotplug.ts";
 export { QmpClient, type QmpEvent, type QmpVersion } from "./qmp.ts";
 export { type LaunchV86Options, launchV86, V86Vmm } from "./v86.ts";
 export type { V86Balloon } from "./v86-balloon.ts";

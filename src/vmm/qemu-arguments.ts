@@ -52,6 +52,11 @@ export interface QemuMachineOptions {
   readonly append?: string;
   /** False: a machine without a balloon. Default: a balloon with QEMU's defaults. */
   readonly balloon?: QemuBalloonOptions | boolean;
+  /**
+   * Ids of PCIe root ports of `q35`, behind which devices can be plugged while the guest runs: the
+   * balloon with the property `bus`, or later by `plugBalloon` (qemu-hotplug.ts).
+   */
+  readonly rootPorts?: readonly string[];
   /** Touch all of the guest's memory at the start, so that giving it back can be measured. */
   readonly preallocate?: boolean;
   /** A machine that waits for a guest to arrive: by `migrate` or `loadState` (migration.ts). */
@@ -90,6 +95,7 @@ const PROPERTY_OF_OPTION = {
   disableModern: "disable-modern",
 } as const;
 
+const MMIO_MODEL = "virtio-balloon-device";
 const PCI_ONLY: ReadonlySet<string> = new Set(["disableLegacy", "disableModern"]);
 
 /** The arguments after the program's name. Throws VmmError with code `option`. */
@@ -109,6 +115,7 @@ export function qemuArguments(options: QemuMachineOptions): string[] {
     ...["-chardev", `socket,id=com1,fd=${COM1_FD}`, "-serial", "chardev:com1"],
     ...["-chardev", `socket,id=com2,fd=${COM2_FD}`, ...secondSerial(machine)],
     ...["-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=${EXIT_PORT_BYTES}`],
+    ...rootPortArguments(options.rootPorts ?? []),
     ...balloonArguments({ machine, balloon }),
     ...(options.incoming ? ["-incoming", "defer"] : []),
     ...(options.exitOnReboot ? ["-no-reboot"] : []),
@@ -123,6 +130,28 @@ function secondSerial(machine: QemuMachine): string[] {
     : ["-serial", "chardev:com2"];
 }
 
+function rootPortArguments(ids: readonly string[]): string[] {
+  // A port's chassis and slot number must be no other port's.
+  return ids.flatMap((id, at) => ["-device", `pcie-root-port,id=${id},chassis=${at + 1}`]);
+}
+
+/** A balloon's driver and properties, by QEMU's names, as `-device` and `device_add` want them. */
+export function balloonDevice(
+  balloon: QemuBalloonOptions,
+  machine: QemuMachine,
+): { readonly driver: string; readonly [property: string]: string | number | boolean } {
+  const driver =
+    balloon.model ?? (machine === "microvm" ? "virtio-balloon-device" : "virtio-balloon-pci");
+  const properties: Record<string, string | number | boolean> = { id: BALLOON_ID };
+  for (const [option, property] of Object.entries(PROPERTY_OF_OPTION)) {
+    if (driver === MMIO_MODEL && PCI_ONLY.has(option)) continue;
+    const value = balloon[option as keyof typeof PROPERTY_OF_OPTION];
+    if (value !== undefined) properties[property] = value;
+  }
+  if (balloon.freePageHint) properties.iothread = "iothread0";
+  return { ...properties, ...balloon.properties, driver };
+}
+
 function balloonArguments(parts: {
   machine: QemuMachine;
   balloon: QemuBalloonOptions | boolean;
@@ -130,25 +159,17 @@ function balloonArguments(parts: {
   const { machine, balloon } = parts;
   if (balloon === false) return [];
   const wanted = balloon === true ? {} : balloon;
-  const model =
-    wanted.model ?? (machine === "microvm" ? "virtio-balloon-device" : "virtio-balloon-pci");
-  const properties: [string, string | number | boolean][] = [["id", BALLOON_ID]];
-  const onPci = model !== "virtio-balloon-device";
-  for (const [option, property] of Object.entries(PROPERTY_OF_OPTION)) {
-    if (!onPci && PCI_ONLY.has(option)) continue;
-    const value = wanted[option as keyof typeof PROPERTY_OF_OPTION];
-    if (value !== undefined) properties.push([property, value]);
-  }
-  if (wanted.freePageHint) properties.push(["iothread", "iothread0"]);
-  properties.push(...Object.entries(wanted.properties ?? {}));
-  const device = [model, ...properties.map(([name, value]) => `${name}=${propertyText(value)}`)];
+  const { driver, ...properties } = balloonDevice(wanted, machine);
+  const device = Object.entries(properties).map(
+    ([name, value]) => `${name}=${propertyText(value)}`,
+  );
   return [
     ...(wanted.freePageHint ? ["-object", "iothread,id=iothread0"] : []),
     // QEMU's MMIO transport is a legacy one unless told otherwise, for all devices at once.
-    ...(onPci || wanted.disableLegacy === false
+    ...(driver !== MMIO_MODEL || wanted.disableLegacy === false
       ? []
       : ["-global", "virtio-mmio.force-legacy=false"]),
-    ...["-device", device.join(",")],
+    ...["-device", [driver, ...device].join(",")],
   ];
 }
 

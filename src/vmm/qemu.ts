@@ -37,7 +37,7 @@ import {
   qemuArguments,
 } from "./qemu-arguments.ts";
 import { QemuBalloon } from "./qemu-balloon.ts";
-import { QmpClient } from "./qmp.ts";
+import { QmpClient, type QmpEvent } from "./qmp.ts";
 import type { GuestExit, Vmm } from "./vmm.ts";
 
 const WATCH_FD = 3;
@@ -138,14 +138,13 @@ interface QemuVmmParts {
 /** A machine run by QEMU; made by `launchQemu`. */
 export class QemuVmm implements Vmm {
   readonly kind = "qemu";
-  readonly hasBalloon: boolean;
   readonly memoryBytes: number;
   readonly snapshots = undefined;
   readonly log = new GuestLog();
   readonly control: ControlClient;
   readonly exited: Promise<GuestExit>;
   readonly #child: ChildProcess;
-  readonly #balloon: QemuBalloon;
+  #balloon: QemuBalloon | undefined;
   #qmp: QmpClient | undefined;
   #complaint = "";
   #killed = false;
@@ -154,7 +153,7 @@ export class QemuVmm implements Vmm {
   constructor({ child, memoryBytes, hasBalloon }: QemuVmmParts) {
     this.#child = child;
     this.memoryBytes = memoryBytes;
-    this.hasBalloon = hasBalloon;
+    this.plugged(hasBalloon);
     const com1 = stream(child, COM1_FD);
     const com2 = stream(child, COM2_FD);
     this.control = new ControlClient({
@@ -169,11 +168,6 @@ export class QemuVmm implements Vmm {
     child.stderr?.on("data", (bytes: Buffer) => {
       this.#complaint = (this.#complaint + bytes.toString()).slice(-MAX_COMPLAINT_CHARS);
     });
-    this.#balloon = new QemuBalloon({
-      execute: (command) => this.execute(command),
-      memoryBytes,
-      describeLog: () => tailPhrase(this.log.tail()),
-    });
     this.exited = this.#watchExit();
   }
 
@@ -182,9 +176,24 @@ export class QemuVmm implements Vmm {
     return this.#child.pid ?? 0;
   }
 
+  get hasBalloon(): boolean {
+    return this.#balloon !== undefined;
+  }
+
   get balloon(): QemuBalloon {
-    if (!this.hasBalloon) throw noBalloonError();
+    if (this.#balloon === undefined) throw noBalloonError();
     return this.#balloon;
+  }
+
+  /** For qemu-hotplug.ts: whether there is a balloon now; one that there is knows nothing yet. */
+  plugged(hasBalloon: boolean): void {
+    const parts = {
+      execute: (command: { command: string; args?: JsonObject } & Patience) =>
+        this.execute(command),
+      memoryBytes: this.memoryBytes,
+      describeLog: () => tailPhrase(this.log.tail()),
+    };
+    this.#balloon = hasBalloon ? new QemuBalloon(parts) : undefined;
   }
 
   /** The QMP connection: events, version and whatever this interface does not name. */
@@ -239,14 +248,26 @@ export class QemuVmm implements Vmm {
 
   /** Resolves when QEMU has reset the machine. The device keeps `actual` over a reset. */
   async reset(options: Patience = {}): Promise<void> {
-    const patience = { timeoutMs: POWER_MS, ...options };
+    await this.executeUntil({ ...options, command: "system_reset", event: "RESET" });
+  }
+
+  /** Runs a QMP command, and resolves with the event by which QEMU says that it is done. */
+  async executeUntil(
+    options: {
+      command: string;
+      args?: JsonObject;
+      event: string;
+      accept?: (event: QmpEvent) => boolean;
+    } & Patience,
+  ): Promise<void> {
+    const { event: name, accept = () => true, timeoutMs = POWER_MS, ...command } = options;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
-    const done = this.qmp.waitForEvent({ ...patience, signal, name: "RESET" });
+    const done = this.qmp.waitForEvent({ name, accept, timeoutMs, signal });
     // If the command fails, its error is the one that counts.
     done.catch(() => {});
     try {
-      await this.execute({ ...options, command: "system_reset" });
+      await this.execute({ ...command, timeoutMs });
       await done;
     } finally {
       stop.abort();

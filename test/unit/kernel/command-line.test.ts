@@ -17,6 +17,7 @@ const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   interrupts: "polling",
   poison: "170",
   "newer-statistics": "yes",
+  "wait-for-device": "yes",
   poll: "2000",
   dialect: "two-bit",
   "pause-after-features": "5000",
