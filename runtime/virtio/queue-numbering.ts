@@ -11,8 +11,9 @@
  *
  * A is virtio 1.3, 5.5.2. B and C agree when the driver accepts every offered bit that owns a
  * lower-numbered queue, which `withLowerQueueOwners` sees to; what is left, A or compact, shows in
- * the number of queues. A queue that a live device serves for another purpose must never be tried,
- * so there is no probing.
+ * the number of queues, unless there are queues that nobody has described: then A shows in the
+ * holes that it alone has, queues of size 0 that belong to features not offered. A queue that a
+ * live device serves for another purpose must never be tried, so there is no probing.
  *
  * Invariant: pure functions; a queue that cannot be told apart is left out, never guessed.
  */
@@ -33,15 +34,13 @@ export interface QueueNumberingInput {
   readonly negotiated: FeatureSet;
   /** As the device says. */
   readonly numQueues: number;
-  /** The largest size of a queue, 0 where there is none. Asked only for the index in question. */
+  /** The largest size of a queue, 0 where there is none. */
   maxSize(index: number): number;
 }
 
 const INFLATE = 0;
 const DEFLATE = 1;
 const ALWAYS_THERE = 2;
-/** The specification has no more; a device with more has queues of which nothing is known. */
-const FIXED_QUEUES_MAX = 5;
 
 /** The bits that own a queue, in the order of their queues, with the specification's index. */
 const OWNERS = [
@@ -88,7 +87,7 @@ function indexOf(input: QueueNumberingInput, position: number): number | undefin
   if ((lower & ~negotiated) !== 0n) return undefined;
   const compact = ALWAYS_THERE + count(lower);
   if (compact === fixed || isCompact(offered, numQueues)) return compact;
-  return fixed < numQueues && numQueues <= FIXED_QUEUES_MAX ? fixed : undefined;
+  return fixed < numQueues && hasHoles(input, position) ? fixed : undefined;
 }
 
 /** A compact device has exactly as many queues as its offered bits own. */
@@ -99,6 +98,15 @@ function isCompact(offered: FeatureSet, numQueues: number): boolean {
     if (hasFeature(offered, bit)) foreign += queues;
   }
   return numQueues === own || numQueues === own + foreign;
+}
+
+/**
+ * Whether all lower queues whose features are not offered are absent, as in A alone: in B and C the
+ * first of these indices is that of the next queue.
+ */
+function hasHoles({ offered, maxSize }: QueueNumberingInput, position: number): boolean {
+  const lower = OWNERS.slice(0, position).filter(({ bit }) => !hasFeature(offered, bit));
+  return lower.every(({ fixed }) => maxSize(fixed) === 0);
 }
 
 /** The bits whose queues come before the one at `position`. */

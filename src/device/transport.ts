@@ -89,7 +89,7 @@ function mmio(parts: BusParts, version: number): Bus {
   const first = Math.min(...bus.slots.map((slot) => slot.base));
   if (base % 4 === 0 && bytes >= least && first >= context.memory.bytes) return bus;
   throw new MachineOptionError(
-    `mmio: slots of ${bytes} bytes from 0x${first.toString(16)} on; give each ${least} bytes, above ` +
-      `the guest's memory, on a multiple of 4`,
+    `mmio: slots of ${bytes} bytes from 0x${first.toString(16)} on; ` +
+      `give each ${least} bytes, above the guest's memory, on a multiple of 4`,
   );
 }

@@ -7,5 +7,5 @@ import { describe, it } from "vitest";
 import { numberings, useEveryQueue } from "./numbering.ts";
 
 describe("queue numbers", () => {
-  it.each(numberings)("{$set}, $convention, $rings rings", useEveryQueue);
+  it.each(numberings)("{$set} and $strange strange ones, $convention, $rings rings", useEveryQueue);
 });

@@ -5,7 +5,6 @@
  * Invariant: a queue that the table names carries buffers, and no other one is touched.
  */
 import { expect } from "vitest";
-import type { QueueNumbering } from "../../src/device/index.ts";
 import { createTestVm, verdictLines, watch } from "../support/vm.ts";
 
 const FRAMES = 2048;
@@ -54,19 +53,47 @@ const SETS: readonly {
 
 const CONVENTIONS = ["fixed", "compact-offered", "compact-negotiated"] as const;
 
-export const numberings = SETS.flatMap(({ bits, fixed, compact }) =>
-  CONVENTIONS.flatMap((convention) =>
-    [false, true].map((packed) => ({
-      set: bits.join(","),
-      convention,
-      rings: packed ? "packed" : "split",
-      bits,
-      numbers: convention === "fixed" ? fixed : compact,
-    })),
-  ),
-);
+/**
+ * The same with queues behind that nobody has described. One behind {1,5} without holes makes five
+ * queues, which is what the specification's numbers make: the number of queues tells nothing then.
+ * The sizes do. Under the specification's numbers queue 3 has none; without holes it is the
+ * reporting queue. Who sees a size there knows no more than that the fifth queue may be anybody's,
+ * and does without: reporting is a favour, and an unknown queue may be a command.
+ */
+const AMONG_STRANGERS: typeof SETS = [
+  { bits: [1], fixed: { statsq: 2 }, compact: { statsq: 2 } },
+  { bits: [1, 3], fixed: { statsq: 2, free_page_vq: 3 }, compact: { statsq: 2, free_page_vq: 3 } },
+  { bits: [1, 5], fixed: { statsq: 2, reporting_vq: 4 }, compact: { statsq: 2 } },
+  { bits: [5], fixed: { reporting_vq: 4 }, compact: {} },
+  {
+    bits: [1, 3, 5],
+    fixed: { statsq: 2, free_page_vq: 3, reporting_vq: 4 },
+    compact: { statsq: 2, free_page_vq: 3, reporting_vq: 4 },
+  },
+];
 
-async function make(bits: readonly number[], queueNumbering: QueueNumbering, rings: string) {
+function rowsOf(sets: typeof SETS, strangers: readonly number[]) {
+  return sets.flatMap(({ bits, fixed, compact }) =>
+    CONVENTIONS.flatMap((convention) =>
+      strangers.flatMap((strange) =>
+        [false, true].map((packed) => ({
+          set: bits.join(","),
+          convention,
+          rings: packed ? "packed" : "split",
+          strange,
+          bits,
+          numbers: convention === "fixed" ? fixed : compact,
+        })),
+      ),
+    ),
+  );
+}
+
+export const numberings = [...rowsOf(SETS, [0]), ...rowsOf(AMONG_STRANGERS, [1, 2])];
+
+type Row = (typeof numberings)[number];
+
+async function make({ bits, convention: queueNumbering, rings, strange }: Row) {
   const has = (bit: number) => bits.includes(bit);
   const ws = has(WS_REPORTING);
   return createTestVm({
@@ -74,7 +101,7 @@ async function make(bits: readonly number[], queueNumbering: QueueNumbering, rin
     machine: {
       queueNumbering,
       // Who follows the specification's numbers has five queues and no such feature's.
-      strangeQueues: ws && queueNumbering !== "fixed" ? WS_QUEUES : 0,
+      strangeQueues: ws && queueNumbering !== "fixed" ? WS_QUEUES : strange,
       offer: {
         packed: rings === "packed",
         statsVq: has(STATS_VQ),
@@ -87,8 +114,8 @@ async function make(bits: readonly number[], queueNumbering: QueueNumbering, rin
 }
 
 /** Up and down, statistics, hints and reports, on the queues that the table names. */
-export async function useEveryQueue(row: (typeof numberings)[number]): Promise<void> {
-  const vm = await make(row.bits, row.convention, row.rings);
+export async function useEveryQueue(row: Row): Promise<void> {
+  const vm = await make(row);
   const { queues } = vm.balloon.status();
   const numbers = Object.fromEntries(queues.map(({ role, index }) => [role, index]));
   expect(numbers).toEqual({ inflateq: 0, deflateq: 1, ...row.numbers });

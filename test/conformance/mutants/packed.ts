@@ -200,7 +200,7 @@ export const packedMutants: readonly Mutant[] = [
   {
     id: "takes any queue at the specification's number",
     file: NUMBERING,
-    find: "return fixed < numQueues && numQueues <= FIXED_QUEUES_MAX ? fixed : undefined;",
+    find: "return fixed < numQueues && hasHoles(input, position) ? fixed : undefined;",
     replace: "return fixed < numQueues ? fixed : undefined;",
     breaks: "Q-STRANGE-QUEUE",
     scenario: "queues of features that nobody has described",

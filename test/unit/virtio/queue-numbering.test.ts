@@ -102,9 +102,16 @@ describe("queue numbering", () => {
   it("leaves reporting out where the number of queues fits no convention", () => {
     const input = { offered: featureSet(1, 5), negotiated: featureSet(1, 5), maxSize: () => 64 };
     expect(numberQueues({ ...input, numQueues: 4 }).reporting).toBe(3);
-    expect(numberQueues({ ...input, numQueues: 5 }).reporting).toBe(4);
+    expect(numberQueues({ ...input, numQueues: 5 }).reporting).toBeUndefined();
     expect(numberQueues({ ...input, numQueues: 7 }).reporting).toBeUndefined();
     expect(numberQueues({ ...input, numQueues: 3 }).reporting).toBeUndefined();
+  });
+
+  it("tells the specification's numbers by their holes, however many queues there are", () => {
+    const maxSize = (index: number) => (index === 3 ? 0 : 64);
+    const input = { offered: featureSet(1, 5), negotiated: featureSet(1, 5), maxSize };
+    expect(numberQueues({ ...input, numQueues: 5 }).reporting).toBe(4);
+    expect(numberQueues({ ...input, numQueues: 7 }).reporting).toBe(4);
   });
 
   it("accepts the offered owners of lower queues, and only those", () => {
