@@ -21,8 +21,8 @@ const POLL_MS = 1000;
 const HARDLY_EVER_MS = 3_600_000;
 /** Larger rings gain nothing: buffers in flight are bounded, not entries. */
 const QUEUE_SIZE = 256;
-/** 32 MiB on the way at once; the host is never without work, and the arena stays small. */
-const BUFFERS_IN_FLIGHT = 32;
+/** 64 MiB on the way at once; the host is never without work, and the arena stays small. */
+const BUFFERS_IN_FLIGHT = 64;
 const PFNS_PER_BUFFER = 256;
 /** 1 GiB a second: memory is back at the host soon, and it never sees a flood. */
 const REPORT_PAGES_PER_SECOND = 262_144;

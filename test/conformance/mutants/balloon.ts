@@ -11,8 +11,7 @@ const POLICY = "runtime/policy/policy.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
 const STATISTICS = "runtime/balloon/statistics.ts";
 
-const STORE_PFN =
-  "for (let i: u32 = 0; i < length; i++) store<u32>(array + ((<usize>pages + i) << 2), first + i);";
+const STORE_PFN = "writeNumbers(array + ((<usize>pages) << 2), first, length);";
 const storing = (pfn: string) =>
   `for (let i: u32 = 0; i < length; i++) store<u32>(array + ((<usize>pages + i) << 2), ${pfn});`;
 
@@ -228,10 +227,10 @@ export const balloonMutants: readonly Mutant[] = [
     scenario: "reversals, use-first",
   },
   {
-    id: "names pages forty frames too high",
+    id: "names pages eighty frames too high",
     file: BALLOON,
     find: STORE_PFN,
-    replace: storing("first + i + 40"),
+    replace: storing("first + i + 80"),
     breaks: "Q-DEVICE-MEMORY",
     scenario: "targets, no reserve",
   },
