@@ -15,6 +15,7 @@ import { type Architecture, type Compiler, compile, findCompiler } from "./compi
 import { readEngine } from "./engine-package.ts";
 import { ImageError } from "./errors.ts";
 import { coreFunctions, coreGlue, engineNames, MACHINE_FUNCTIONS, snapshotSource } from "./glue.ts";
+import { packWords } from "./pack.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { withoutData } from "./wasm-binary.ts";
 import { adaptC, wasm2c, wasm2cRecipe } from "./wasm2c.ts";
@@ -242,13 +243,14 @@ function compileKernel(
 function link(build: Build, folders: readonly string[], snapshot: Snapshot): Promise<string> {
   const { arch, signal } = build.options;
   const kernel = folders[0] as string;
-  const source = snapshotSource(snapshot, "frames.bin");
-  const inputs = [...build.base, ...folders, source, snapshot.frames];
+  const source = snapshotSource(snapshot, "packed.bin");
+  const packed = packWords(snapshot.frames);
+  const inputs = [...build.base, ...folders, source, packed];
   return build.cache.file(`${arch}.elf`, inputs, async (path) => {
     const work = `${path}.work`;
     await mkdir(work, { recursive: true });
     try {
-      await writeFile(join(work, "frames.bin"), snapshot.frames);
+      await writeFile(join(work, "packed.bin"), packed);
       await writeFile(join(work, "snapshot.S"), source);
       const assemble = ["-c", "-o", "snapshot.o", "snapshot.S"];
       await compile({ compiler: build.compiler, args: assemble, directory: work, signal });
@@ -325,13 +327,14 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
 
   next();
   const entry = options.entry ?? join(root, "runtime/kernel/main.ts");
-  const bundle = options.bundle ?? (await bundleGuest(entry));
+  const { bundle } = options;
+  const scripts = bundle === undefined ? await bundleGuest(entry) : [bundle];
 
   next();
   const engine = await readEngine();
   const snapshot = await takeSnapshot({
     engine,
-    bundle,
+    scripts,
     machineFunctions: MACHINE_FUNCTIONS,
     coreFunctions: functions,
     scriptStackBytes: SCRIPT_STACK_BYTES[arch],

@@ -192,15 +192,22 @@ export function coreGlue(core: Uint8Array, header: string): string {
   ].join("\n");
 }
 
-/** snapshot.S: the snapshot's frames, from the file `frames`, and where things are in them. */
-export function snapshotSource(snapshot: Snapshot, frames: string): string {
+/**
+ * snapshot.S: the snapshot's frames, packed in the file `packed`, and where things are in them. The
+ * packed ones lie behind the image, in memory that is used for other things once they are unpacked.
+ */
+export function snapshotSource(snapshot: Snapshot, packed: string): string {
   const word = (name: string, value: number) =>
     `  .globl snapshot_${name}\nsnapshot_${name}:\n  .long ${value}`;
   return [
-    `${HEADER}  .section .snapshot, "aw", @progbits`,
+    `${HEADER}  .section .bss.snapshot, "aw", @nobits`,
     "  .balign 4096",
     "  .globl snapshot_frames",
-    `snapshot_frames:\n  .incbin "${frames}"`,
+    `snapshot_frames:\n  .skip ${snapshot.frames.length}`,
+    '  .section .packed, "a", @progbits',
+    "  .balign 4",
+    "  .globl snapshot_packed, snapshot_packed_end",
+    `snapshot_packed:\n  .incbin "${packed}"\nsnapshot_packed_end:`,
     '  .section .rodata, "a", @progbits',
     "  .balign 4",
     word("pages", snapshot.pages),

@@ -43,8 +43,8 @@ export interface Snapshot {
 
 export interface SnapshotOptions {
   readonly engine: EnginePackage;
-  /** A script that leaves an object with functions `boot` and `wake` in the global `guest`. */
-  readonly bundle: string;
+  /** Scripts that leave an object with functions `boot` and `wake` in the global `guest`. */
+  readonly scripts: readonly string[];
   /** Names of the functions of `globalThis.machine`, in the order of their numbers. */
   readonly machineFunctions: readonly string[];
   /** The same for `globalThis.machine.core`; their numbers go on from those. */
@@ -290,7 +290,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   engine.set(machine, "core", core);
   const global = engine.call("QTS_GetGlobalObject", engine.context);
   engine.set(global, "machine", machine);
-  engine.evaluate(options.bundle, "guest.js");
+  for (const script of options.scripts) engine.evaluate(script, "guest.js");
 
   const guest = engine.get(global, "guest");
   if (engine.typeOf(guest) !== "object") throw bundleError("no global `guest`");

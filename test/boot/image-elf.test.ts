@@ -72,20 +72,24 @@ test.each(["i386", "x86_64"] as const)("%s: the image is what its loaders expect
   const elf = parse(await readFile(built.path));
   expect(elf.bits).toBe(arch === "i386" ? 32 : 64);
   expect(elf.machine).toBe(arch === "i386" ? 3 : 62);
-  const [text, data, note] = elf.segments;
+  const [text, data, packed, note] = elf.segments;
   expect(elf.segments.map(({ type, flags }) => [type, flags])).toEqual([
     [PT_LOAD, 5],
     [PT_LOAD, 6],
+    [PT_LOAD, 4],
     [PT_NOTE, 4],
   ]);
-  if (!text || !data || !note) throw new Error("a segment is missing");
+  if (!text || !data || !packed || !note) throw new Error("a segment is missing");
   expect(text.address).toBe(0x100000);
   expect(elf.entry).toBeGreaterThanOrEqual(text.address);
   expect(elf.entry).toBeLessThan(text.address + text.fileBytes);
-  // The snapshot's frames are mapped where they lie.
+  // The snapshot's frames are unpacked where they are mapped, out of memory behind the image.
   expect(data.address % 4096).toBe(0);
-  expect(data.fileBytes).toBeGreaterThan(built.snapshotBytes);
+  expect(data.memoryBytes - data.fileBytes).toBeGreaterThan(built.snapshotBytes);
   expect(data.address + data.memoryBytes).toBeLessThan(5 * 1024 * 1024);
+  expect(packed.address).toBeGreaterThanOrEqual(data.address + data.memoryBytes);
+  expect(packed.fileBytes).toBe(packed.memoryBytes);
+  expect(packed.fileBytes).toBeLessThan(built.snapshotBytes);
 
   // name size, descriptor size, type, "Xen\0", the 32-bit entry (PVH boot protocol).
   const words = Array.from({ length: 5 }, (_, at) => elf.bytes.readUInt32LE(note.offset + 4 * at));

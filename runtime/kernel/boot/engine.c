@@ -17,6 +17,7 @@
 extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
 extern const uint32_t snapshot_promised, snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
 extern char snapshot_frames[];
+extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 
 w2c_engine engine;
 static wasm_rt_memory_t memory;
@@ -62,6 +63,18 @@ static bool grow(uint32_t wanted) {
   }
   if (end > memory.size) set_size(end);
   return true;
+}
+
+/* Its frames are still as they were cleared; see src/image/pack.ts. */
+void engine_unpack(void) {
+  uint32_t* to = (uint32_t*)snapshot_frames;
+  for (const uint32_t* from = snapshot_packed; from < snapshot_packed_end;) {
+    uint32_t kept = *from & 0xffff;
+    to += *from++ >> 16;
+    memcpy(to, from, 4 * kept);
+    from += kept;
+    to += kept;
+  }
 }
 
 void engine_start(void) {

@@ -142,6 +142,8 @@ uint32_t wait_until(double until_ms, uint32_t lines);
 
 /* ---- engine.c: the JavaScript engine --------------------------------------------------------- */
 
+/* Before anything else uses the memory behind the image. */
+void engine_unpack(void);
 void engine_start(void);
 NORETURN void engine_run(void);
 /* A page fault at this address of the window: true when it was served. */

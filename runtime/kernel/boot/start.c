@@ -8,6 +8,7 @@
 
 NORETURN void boot_start(uint32_t loader, uint32_t word) {
   serial_start();
+  engine_unpack();
   loader_read(loader, word);
   memory_start();
   trap_start();

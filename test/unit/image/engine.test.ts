@@ -8,10 +8,10 @@ import { takeSnapshot } from "../../../src/image/snapshot.ts";
 
 const FRAME_BYTES = 4096;
 
-async function snapshot(bundle: string) {
+async function snapshot(...scripts: string[]) {
   return takeSnapshot({
     engine: await readEngine(),
-    bundle,
+    scripts,
     machineFunctions: ["portRead", "now"],
     coreFunctions: ["abi_version"],
     scriptStackBytes: 128 * 1024,

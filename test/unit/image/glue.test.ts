@@ -101,10 +101,11 @@ test("the snapshot's source names every frame", () => {
       wake: 4,
       scratch: 5,
     },
-    "frames.bin",
+    "packed.bin",
   );
   expect(source).toContain("snapshot_frame_count:\n  .long 3");
   expect(source).toContain("snapshot_promised:\n  .long 9");
   expect(source).toContain("snapshot_numbers:\n  .long 0\n  .long 7\n  .long 300");
-  expect(source).toMatch(/\.balign 4096[\s\S]*\.incbin "frames\.bin"/);
+  expect(source).toMatch(/\.balign 4096[\s\S]*snapshot_frames:\n {2}\.skip 12288/);
+  expect(source).toMatch(/snapshot_packed:\n {2}\.incbin "packed\.bin"\nsnapshot_packed_end:/);
 });
