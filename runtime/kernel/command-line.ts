@@ -48,6 +48,7 @@ export const COMMAND_LINE_KEYS = {
   "wait-for-device": "yes or no: wait for a balloon to be plugged in where there is none",
   "pause-after-features": "milliseconds between reading features and accepting them",
   poll: "milliseconds between looks at a device that does not interrupt",
+  "report-rate": "free pages that are reported in one second, at most",
 } as const;
 
 type Key = keyof typeof COMMAND_LINE_KEYS;
@@ -100,6 +101,7 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     pfnsPerBuffer: number("pfns"),
     queueSizeMax: number("queue-size"),
     pollMs: number("poll"),
+    reportPagesPerSecond: number("report-rate"),
   };
   const given = Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined),

@@ -1,5 +1,5 @@
 /**
- * The benchmark of the core: `npm run bench`, or with `-- --json`, `-- --help`.
+ * The benchmark of the core: `npm run bench:core`, or with `-- --json`, `-- --help`.
  *
  * It must not judge by absolute times, which differ from machine to machine: goals are ratios.
  * Invariant: everything printed was measured in this very run.
@@ -9,7 +9,7 @@ import { coreGuest, modelGuest } from "./exchange.ts";
 import { measureLedger, type OperationFigures } from "./ledger.ts";
 import { type Figures, measureNs, RUNS } from "./measure.ts";
 
-const HELP = `Usage: npm run bench -- [--json] [--help]
+const HELP = `Usage: npm run bench:core -- [--json] [--help]
 
 Measures core.wasm in this Node, ${RUNS} alternating runs each after one to warm up:
   pages    inflated and deflated through ring and ledger against a device that completes at once,

@@ -19,6 +19,7 @@ const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   "newer-statistics": "yes",
   "wait-for-device": "yes",
   poll: "2000",
+  "report-rate": "1024",
   dialect: "two-bit",
   "pause-after-features": "5000",
 };
