@@ -36,6 +36,13 @@ export const FOLLOW_DEFAULTS: Required<FollowOptions> = {
 /** So much freed memory ends a shortage; less is taken too, but the wait goes on growing. */
 const WORTH_PAGES = 256;
 
+/** Whether the last try goes on: one turn takes no more than a queue has room for. */
+function isAmidTry(view: PolicyView, retryMs: number): boolean {
+  const { lastInflateMs, lastShortageMs, inflatingPages, nowMs } = view;
+  if (lastInflateMs === undefined || lastInflateMs < lastShortageMs) return false;
+  return inflatingPages > 0 || nowMs - lastInflateMs < retryMs;
+}
+
 export function follow(options: FollowOptions = {}): Policy {
   const { retryMs, retryMostMs, holdOffMs, jitter } = { ...FOLLOW_DEFAULTS, ...options };
 
@@ -63,7 +70,10 @@ export function follow(options: FollowOptions = {}): Policy {
     const reachable = bound + spendable;
     if (reachable >= view.targetPages) return chase(view, view.targetPages);
     if (view.shortages === 0 && spendable > 0) return chase(view, reachable);
-    if (view.shortages > 0 && view.nowMs < retryAt(view)) return stay(view, retryAt(view));
+    if (view.shortages > 0 && view.nowMs < retryAt(view)) {
+      if (!isAmidTry(view, retryMs)) return stay(view, retryAt(view));
+      return { ...chase(view, reachable), short: undefined, lookAgainMs: retryAt(view) };
+    }
     if (spendable >= WORTH_PAGES) return chase(view, reachable);
     return { ...chase(view, reachable), short: true, lookAgainMs: view.nowMs + retryMs };
   }

@@ -39,7 +39,7 @@ export interface TestVmOptions extends Partial<Omit<WasmVmOptions, "machine" | "
 
 const { base, bytes } = profiles.strict.mmio;
 /** What a command line says of the slot that has the balloon, where there is no PCI. */
-const SLOT_WORD = `virtio_mmio.device=${bytes}@0x${base.toString(16)}:5`;
+export const SLOT_WORD = `virtio_mmio.device=${bytes}@0x${base.toString(16)}:5`;
 
 /** More rounds than any script here needs: past this, driver and device ping-pong for ever. */
 const ROUNDS_MAX = 20_000;

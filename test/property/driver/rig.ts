@@ -21,7 +21,7 @@ import {
 import { createMachine, type FaultSpec, type Machine } from "../../../src/device/index.ts";
 import type { GuestProgram } from "../../../src/embed/example/vm.ts";
 import { instantiateCore } from "../../core-instance.ts";
-import { guestModule } from "../../support/vm.ts";
+import { guestModule, SLOT_WORD } from "../../support/vm.ts";
 import { FRAMES_MAX, HOLE_MAX, type Setup, waived } from "./setups.ts";
 
 /** Frame 0, RAM, a hole, and what rings and arrays of the largest setup take. */
@@ -105,7 +105,8 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   openMemory({ core, settings, arena, ram });
   const { hal } = machine;
   const { prefer, interrupts } = way;
-  const { transport } = discoverBalloon({ hal, prefer, interrupts });
+  const commandLine = way.transport.endsWith("mmio") ? SLOT_WORD : "";
+  const { transport } = discoverBalloon({ hal, prefer, interrupts, commandLine });
   const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow() });
   const frames = new Frames(core);
   const guest = makeGuest(guestFrames);

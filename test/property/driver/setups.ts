@@ -20,7 +20,7 @@ export interface Way {
   /** What the driver does where there is a choice. */
   readonly prefer: NonNullable<DiscoverOptions["prefer"]>;
   readonly interrupts: NonNullable<DiscoverOptions["interrupts"]>;
-  /** Entries of the MSI-X table, how many messages there are for them, and how many it refuses. */
+  /** On PCI: entries of the MSI-X table, how many messages there are for them, and how many it refuses. */
   readonly vectors: number;
   readonly messages: number;
   readonly refusedVectors: number;
@@ -157,6 +157,7 @@ const way: fc.Arbitrary<Way> = fc.record({
   transport: fc.oneof(
     { weight: 2, arbitrary: fc.constant("modern" as const) },
     { weight: 2, arbitrary: fc.constantFrom("legacy" as const, "transitional" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("mmio" as const, "legacy-mmio" as const) },
   ),
   prefer: fc.constantFrom("modern" as const, "legacy" as const),
   interrupts: fc.oneof(
@@ -171,13 +172,22 @@ const way: fc.Arbitrary<Way> = fc.record({
 /** Profiles whose BAR 0 has room for the older interface beside theirs. */
 const ROOMY: readonly ProfileName[] = ["strict", "qemu", "libkrun"];
 
-/** What the older interface has no choice in. */
+/** What a way has no choice in: the older PCI interface has fixed queues, MMIO has one wire. */
 function fitted(setup: Setup): Setup {
   const { way, profile, ringSize, queueSizeMax } = setup;
-  if (way.transport === "modern") return setup;
-  const transport = ROOMY.includes(profile) ? way.transport : "legacy";
-  const fixed = Math.max(ringSize, queueSizeMax);
-  return { ...setup, queueSizeMax: fixed, way: { ...way, transport } };
+  switch (way.transport) {
+    case "modern":
+      return setup;
+    case "mmio":
+    case "legacy-mmio":
+      return { ...setup, way: { ...way, vectors: 0 } };
+    case "legacy":
+    case "transitional": {
+      const transport = ROOMY.includes(profile) ? way.transport : "legacy";
+      const fixed = Math.max(ringSize, queueSizeMax);
+      return { ...setup, queueSizeMax: fixed, way: { ...way, transport } };
+    }
+  }
 }
 
 export const anySetup: fc.Arbitrary<Setup> = fc

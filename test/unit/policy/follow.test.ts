@@ -67,6 +67,19 @@ describe("a target out of reach", () => {
     expect(waits).toEqual([100, 200, 400, 3200, 5000, 5000, 5000]);
   });
 
+  it("goes on with a try that one turn could not end, and waits again when it is over", () => {
+    const amid = { shortages: 3, nowMs: 1050, freePages: 256 + 40, lastInflateMs: 1040 };
+    const goesOn = { goalPages: 50, short: undefined, lookAgainMs: 1000 + 400 };
+    expect(policy.decide(short(amid))).toMatchObject(goesOn);
+    const underway = { ...amid, lastInflateMs: 1000, nowMs: 1390, inflatingPages: 5 };
+    expect(policy.decide(short(underway))).toMatchObject({ ...goesOn, goalPages: 55 });
+    const over = [{ lastInflateMs: 990 }, { lastInflateMs: 1000, nowMs: 1100 }];
+    for (const changes of over) {
+      const decision = policy.decide(short({ ...amid, ...changes }));
+      expect(decision).toMatchObject({ goalPages: 10, atMostPages: 0 });
+    }
+  });
+
   it("waits up to a quarter longer by chance, and never less", () => {
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
