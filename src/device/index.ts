@@ -19,6 +19,7 @@ export {
   MachineOptionError,
   type MachineOptions,
 } from "./machine-options.ts";
+export type { InterruptMessage } from "./messages.ts";
 export type { Offer } from "./offer.ts";
 export type {
   BalloonHabits,
@@ -26,6 +27,7 @@ export type {
   CapSpec,
   HintHabits,
   MmioLook,
+  MsixSpec,
   PciLook,
   Profile,
   QueueSpec,
@@ -36,3 +38,4 @@ export type { QueueNumbering, QueueRole } from "./queue-plan.ts";
 export type { Level, Rule } from "./rule.ts";
 export { notObservable, type RuleId, rules, type Unobservable } from "./rules.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./trace.ts";
+export type { TransportKind } from "./transport.ts";

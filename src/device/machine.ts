@@ -209,9 +209,9 @@ export class Machine {
     readonly interrupts: number;
     readonly logLines: number;
   } {
-    const { notifications, idleNotifications, interrupts } = this.virtio;
+    const { notifications, interrupts, kicks } = this.virtio;
     const { accesses, logLines } = this;
-    return { accesses, notifications, idleNotifications, interrupts, logLines };
+    return { accesses, notifications, idleNotifications: kicks.idle, interrupts, logLines };
   }
 
   /** Whether the device has nothing planned. */

@@ -107,6 +107,30 @@ export const notObservable: readonly Unobservable[] = [
     reason: "The device cannot know which reads a driver takes together.",
   },
   {
+    id: "CONFIG-TWICE",
+    section: "2.5.4",
+    title: "Without config_generation several fields are read until two reads agree.",
+    reason: "The device cannot know which reads a driver takes together.",
+  },
+  {
+    id: "LAYOUT-DETECTION",
+    section: "4.1.5.1.1.1",
+    title: "A transitional driver uses a device without virtio capabilities as a legacy one.",
+    reason: 'Only the outcome shows it: use `transport: "legacy"`.',
+  },
+  {
+    id: "VECTORS-ANY",
+    section: "4.1.5.1.2.2",
+    title: "A driver works with every size of the MSI-X table, and when a vector is refused.",
+    reason: "Only the outcome shows it: use `vectors`, and the fault `vector-refused`.",
+  },
+  {
+    id: "VECTOR-SHARED",
+    section: "4.1.5.4.2",
+    title: "One interrupt may tell of the configuration and of queues at once.",
+    reason: "Only the outcome shows it: use `vectors: 1`.",
+  },
+  {
     id: "SPURIOUS",
     section: "2.7.7.1",
     title: "Notifications without cause are survived.",

@@ -10,8 +10,8 @@ import { BringUp } from "./bring-up.ts";
 import type { Context } from "./context.ts";
 import type { DeviceQueue } from "./device-queue.ts";
 import type { FaultBox } from "./faults.ts";
+import { KickWatch } from "./kick-watch.ts";
 import { FEATURE, ISR, STATUS } from "./numbers.ts";
-import type { Ring } from "./ring.ts";
 import { PLAIN_WIRING, type Wiring } from "./wiring.ts";
 
 /** What the device type brings: its configuration space and what a reset means to it. */
@@ -37,9 +37,6 @@ export interface VirtioOptions {
   readonly generation: "changes" | "never";
 }
 
-/** Notifications in a row that may find nothing new before it is called a storm. */
-export const NOTIFY_STORM = 64;
-
 /** Every device that has a legacy interface offers this bit over it (virtio 1.3, 6.3). */
 const ANY_LAYOUT = 1n << BigInt(FEATURE.anyLayout);
 
@@ -55,8 +52,7 @@ export class VirtioDevice {
   type: DeviceType | undefined;
   /** Notifications counted since the machine was made. */
   notifications = 0;
-  /** Notifications that found nothing new. */
-  idleNotifications = 0;
+  readonly kicks: KickWatch;
   interrupts = 0;
   private readonly context: Context;
   private status = 0;
@@ -69,7 +65,6 @@ export class VirtioDevice {
   private isr = 0;
   private generation = 0;
   private configRead = false;
-  private idleRun = 0;
   /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
   private readonly early = new Set<DeviceQueue>();
 
@@ -78,6 +73,7 @@ export class VirtioDevice {
     this.options = options;
     this.faults = faults;
     this.bringUp = new BringUp(context);
+    this.kicks = new KickWatch(context);
     this.accepted = this.startFeatures();
   }
 
@@ -185,7 +181,7 @@ export class VirtioDevice {
     this.status = 0;
     this.accepted = this.startFeatures();
     this.isr = 0;
-    this.idleRun = 0;
+    this.kicks.reset();
     this.early.clear();
     for (const queue of this.queues) queue.reset();
     this.type?.reset();
@@ -288,9 +284,7 @@ export class VirtioDevice {
       return;
     }
     if (!this.judgeReach(name)) return;
-    this.judgeFeature(queue);
-    if (data !== undefined) this.judgeData(queue.ring, data, name);
-    this.judgeKick(queue);
+    this.kicks.notified(queue, (feature) => this.has(feature), data);
     queue.process();
   }
 
@@ -299,36 +293,6 @@ export class VirtioDevice {
     const queue = this.queues[index];
     if (queue !== undefined) this.notify(queue, data);
     else this.context.judge.breach("P-NOTIFY-VALUE", `value ${index}, and no such queue`);
-  }
-
-  private judgeKick(queue: DeviceQueue): void {
-    const { ring } = queue;
-    if (ring === undefined || ring.broken !== undefined) return;
-    if (ring.waiting > 0) {
-      this.idleRun = 0;
-      if (ring.kickOwed) return;
-      this.context.judge.breach("R-KICK-SUPPRESSED", `${queue.options.name} asked for silence`);
-      return;
-    }
-    this.idleNotifications += 1;
-    this.idleRun += 1;
-    if (this.idleRun % NOTIFY_STORM !== 0) return;
-    const seen = `${this.idleRun} notifications in a row found nothing new`;
-    this.context.judge.breach("Q-NOTIFY-STORM", seen);
-  }
-
-  private judgeFeature({ options, ring }: DeviceQueue): void {
-    const { feature, name } = options;
-    if (feature === undefined || this.has(feature) || ring === undefined) return;
-    if (ring.waiting === 0) return;
-    const seen = `a buffer for ${name}, bit ${feature} was not accepted`;
-    this.context.judge.breach("G-QUEUE-FEATURE", seen);
-  }
-
-  private judgeData(ring: Ring, data: number, name: string): void {
-    if (ring.broken !== undefined || data === ring.notifyOffset) return;
-    const seen = `${name}: next_off and next_wrap are ${hex(data)}, not ${hex(ring.notifyOffset)}`;
-    this.context.judge.breach("P-NOTIFY-DATA", seen);
   }
 
   private judgeReach(what: string): boolean {
@@ -399,8 +363,4 @@ export class VirtioDevice {
     this.isr |= bit;
     if (was === 0 && this.wiring.raisesLine()) this.tellDriver();
   }
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }
