@@ -13,11 +13,13 @@ import { describe, expect, it, type TestContext } from "vitest";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
 import type { QemuVmm } from "../../src/vmm/qemu.ts";
 import type { QemuBalloonOptions, QemuMachine } from "../../src/vmm/qemu-arguments.ts";
+import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu-hotplug.ts";
 import {
   ARCHITECTURES,
   type Arch,
   allocate,
   ask,
+  BOOT_MS,
   GIB,
   inflateTo,
   MIB,
@@ -107,7 +109,7 @@ async function driven(guest: TracedGuest, messages: number): Promise<string> {
   const { vm, arrived } = guest;
   await allocate(vm, WORKLOAD.pages, 1);
   for (const pages of TARGETS) await inflateTo(vm, pages);
-  expect((await vm.balloon.statistics({ timeoutMs: 60_000 })).tags.totalMemory).toBeDefined();
+  expect((await vm.balloon.statistics({ timeoutMs: BOOT_MS })).tags.totalMemory).toBeDefined();
   expect(await verifyAll(vm)).toEqual({ bytes: WORKLOAD.bytes, mismatches: 0 });
 
   const status = await statusOf(vm);
@@ -195,7 +197,20 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
     await vm.pause();
     await vm.balloon.setTarget({ pages: 2000 });
     await vm.resume();
-    await vm.balloon.waitForActual({ pages: 2000, timeoutMs: 60_000 });
+    await vm.balloon.waitForActual({ pages: 2000, timeoutMs: BOOT_MS });
+    await driven(guest, 1 + QUEUES);
+  });
+
+  it("a device that is put in anew has its messages to itself again", async (context) => {
+    const guest = await boot(context, { arch, machine: "pc", vectors: 8 });
+    const { vm } = guest;
+    // More often than there are messages for a new set each time.
+    for (let times = 0; times < 4; times++) {
+      await unplugBalloon({ vmm: vm, timeoutMs: BOOT_MS });
+      const from = vm.log.nextNumber;
+      await plugBalloon({ vmm: vm, bus: "pci.0", balloon: { properties: { vectors: 8 } } });
+      await ready(vm, from);
+    }
     await driven(guest, 1 + QUEUES);
   });
 
@@ -211,7 +226,7 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
       await ask(guest.vm, "evaluate", { script });
       await guest.vm.balloon.setTarget({ pages });
       await ask(guest.vm, "evaluate", { script });
-      await guest.vm.balloon.waitForActual({ pages, timeoutMs: 60_000 });
+      await guest.vm.balloon.waitForActual({ pages, timeoutMs: BOOT_MS });
     }
     expect(await guest.arrived()).toHaveLength(16);
     expect(await statusOf(guest.vm)).toMatchObject({ state: "running", restarts: 0 });
