@@ -1,5 +1,5 @@
 /** The guest's side: public names only. */
-export { DEFLATE_MODES, type DeflateMode } from "./balloon/deflate.ts";
+export { DEFLATE_MODES, type DeflateMode, DIALECTS, type Dialect } from "./balloon/deflate.ts";
 export {
   type DiscoveredBalloon,
   type DiscoverOptions,

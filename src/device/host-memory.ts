@@ -52,14 +52,18 @@ export class HostMemory {
   readonly design: HostDesign;
   /** Whether the driver's accepted features let the host unlock what it is given. */
   mayUnlock: boolean;
-  /** Whether the driver may use pages again and never say so. */
+  /** Whether the driver has promised to tell first, and whether it may never tell. */
+  mustTellFirst = false;
   maySilence = false;
-  /** How often the guest was found to have written to a page of the host's, and lost that. */
-  touched = 0;
-  lost = 0;
+  /** The guest's frames. */
+  readonly frames: number;
+  /**
+   * How often the guest was found to have written to a page of the host's: in all, before it said a
+   * word, before it was answered, while the page was unlocked; and how often that was lost.
+   */
+  readonly counted = { touched: 0, untold: 0, unanswered: 0, unlocked: 0, lost: 0 };
   private readonly context: Context;
   private readonly pages: HostPages;
-  private readonly frames: number;
   private readonly open = new PageSet();
   private readonly kept: Touch[] = [];
   private readonly points: MemoryPoint[] = [];
@@ -96,11 +100,13 @@ export class HostMemory {
   negotiated(features: bigint): void {
     const { unlocks, toldBy, silentBy } = this.design;
     this.mayUnlock = unlocks === "always" || (unlocks === "if-told" && hasBit(features, toldBy));
+    this.mustTellFirst = hasBit(features, toldBy);
     this.maySilence = hasBit(features, silentBy);
   }
 
   reset(): void {
     this.mayUnlock = this.design.unlocks === "always";
+    this.mustTellFirst = false;
     this.maySilence = false;
     this.open.clear();
     this.note();
@@ -124,17 +130,28 @@ export class HostMemory {
 
   /** A page of the host's was found changed, for the first time since the host had it. */
   found(pfn: number, at: number): void {
-    this.add(pfn, at, false);
+    const { clock, trace } = this.context;
+    const state = this.pages.state(pfn);
+    const unlocked = this.open.has(pfn);
+    const what = unlocked ? "of an unlocked page" : "of a page of the host's";
+    const entry = trace.add("touch", what, { pfn, at, state });
+    this.counted.touched += 1;
+    if (state === "held") this.counted.untold += 1;
+    if (state === "deflating") this.counted.unanswered += 1;
+    if (unlocked) this.counted.unlocked += 1;
     this.note();
+    if (this.kept.length >= TOUCHES_KEPT) return;
+    this.kept.push({ pfn, at, state, unlocked, lost: false, ms: clock.nowMs, entry });
   }
 
-  /** The host is short of memory: takes every unlocked page away. Answers how many. */
+  /**
+   * The host is short of memory: takes every unlocked page away, right after an audit. Answers how
+   * many.
+   */
   reclaim(): number {
     this.context.trace.add("host", "reclaims", { pages: this.open.size });
     for (const pfn of this.open) {
-      const at = this.pages.newlyTouched(pfn);
-      if (at >= 0) this.add(pfn, at, true);
-      else if (this.pages.isTouched(pfn)) this.lose(pfn);
+      if (this.pages.isTouched(pfn)) this.lose(pfn);
       this.pages.discard(pfn);
     }
     this.note();
@@ -150,28 +167,16 @@ export class HostMemory {
       held: pages.count("held"),
       deflating: pages.count("deflating"),
       locked: this.locked,
-      touched: this.touched,
-      lost: this.lost,
+      touched: this.counted.touched,
+      lost: this.counted.lost,
     };
     if (points.at(-1)?.ms === point.ms) points.pop();
     if (points.length < POINTS_KEPT) points.push(point);
   }
 
-  private add(pfn: number, at: number, lost: boolean): void {
-    const { clock, trace } = this.context;
-    const state = this.pages.state(pfn);
-    const unlocked = this.open.has(pfn);
-    const what = unlocked ? "of an unlocked page" : "of a page of the host's";
-    const entry = trace.add("touch", what, { pfn, at, state });
-    this.touched += 1;
-    if (lost) this.lost += 1;
-    if (this.kept.length >= TOUCHES_KEPT) return;
-    this.kept.push({ pfn, at, state, unlocked, lost, ms: clock.nowMs, entry });
-  }
-
   /** What was found in this page earlier is gone now. */
   private lose(pfn: number): void {
-    this.lost += 1;
+    this.counted.lost += 1;
     const index = this.kept.findLastIndex((touch) => touch.pfn === pfn);
     const touch = this.kept[index];
     if (touch !== undefined) this.kept[index] = { ...touch, lost: true };

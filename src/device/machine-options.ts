@@ -97,6 +97,8 @@ export interface MachineOptions {
   readonly mmio?: Partial<MmioLook>;
   /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
   readonly staleActual?: number;
+  /** Entries that the trace keeps, the last ones. Default 4096. */
+  readonly traceLimit?: number;
   /** Virtual milliseconds that one access costs, so that waiting loops end. Default 0.001. */
   readonly accessMs?: number;
 }

@@ -30,6 +30,9 @@ import { Trace } from "./trace.ts";
 import { type Bus, type BusParts, emptyBus, makeBus, type TransportKind } from "./transport.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
+/** What only the device itself does with its host's memory. */
+type HostOnly = "negotiated" | "reset" | "handedOver" | "cameBack" | "found" | "reclaim" | "note";
+
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
 export function createMachine(options: MachineOptions): Machine {
   return new Machine(options);
@@ -57,7 +60,7 @@ export class Machine {
     const profile = withOptions(options);
     this.profile = profile;
     this.accessMs = options.accessMs ?? DEFAULT_ACCESS_MS;
-    this.trace = new Trace(() => this.clock.nowMs);
+    this.trace = new Trace(() => this.clock.nowMs, options.traceLimit);
     this.judge = new Judge(this.trace, () => this.clock.nowMs, options.waive ?? []);
     this.verdicts = this.judge.verdicts;
     const context: Context = {
@@ -106,6 +109,11 @@ export class Machine {
     return this.virtio.currentStatus;
   }
 
+  /** Features that the device offers. */
+  get offered(): bigint {
+    return this.virtio.options.offered;
+  }
+
   /** Features that the driver has accepted. */
   get negotiated(): bigint {
     return this.virtio.driverFeatures;
@@ -142,7 +150,7 @@ export class Machine {
   }
 
   /** The memory behind the balloon, as the host's design has it: locks, touches, what was lost. */
-  get memory(): Omit<HostMemory, "negotiated" | "reset" | "handedOver" | "cameBack" | "found"> {
+  get memory(): Omit<HostMemory, HostOnly> {
     return this.device.memory;
   }
 
@@ -302,6 +310,12 @@ export class Machine {
   /** Looks at every page of the host's now; those that the guest changed become verdicts. */
   audit(): void {
     this.device.audit();
+  }
+
+  /** The host is short of memory and takes every unlocked page away. Returns how many. */
+  reclaim(): number {
+    this.audit();
+    return this.device.memory.reclaim();
   }
 
   /**

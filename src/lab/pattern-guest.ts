@@ -1,0 +1,78 @@
+/**
+ * A guest program for laboratories: it takes frames, fills them with a pattern made of their number
+ * and a seed, and knows at any time in which of them the pattern is not whole any more.
+ *
+ * It must not know the balloon but for taking frames and giving them back. Invariant: what is in a
+ * frame is its own doing until somebody else writes there.
+ */
+import { frameBytes } from "../embed/balloon.ts";
+
+/** Runs of frames, by page frame number. */
+export interface FrameSource {
+  /** A run of at most `most` frames that are free now; undefined when there is none. */
+  allocate(most: number): { readonly first: number; readonly length: number } | undefined;
+  release(run: { readonly first: number; readonly length: number }): void;
+}
+
+export class PatternGuest {
+  private readonly memory: WebAssembly.Memory;
+  private readonly source: FrameSource;
+  /** The seed of each frame's pattern, by page frame number. */
+  private readonly seeds = new Map<number, number>();
+
+  constructor(memory: WebAssembly.Memory, source: FrameSource) {
+    this.memory = memory;
+    this.source = source;
+  }
+
+  get heldFrames(): number {
+    return this.seeds.size;
+  }
+
+  /** Takes up to `frames` frames and fills them. Answers how many there were. */
+  grow(frames: number, seed: number): number {
+    let got = 0;
+    while (got < frames) {
+      const run = this.source.allocate(frames - got);
+      if (run === undefined) break;
+      for (let pfn = run.first; pfn < run.first + run.length; pfn++) this.fill(pfn, seed);
+      got += run.length;
+    }
+    return got;
+  }
+
+  /** Gives up to `frames` frames back, those taken last first. */
+  shrink(frames: number): void {
+    const last = [...this.seeds.keys()].reverse().slice(0, frames);
+    for (const pfn of last) {
+      this.seeds.delete(pfn);
+      this.source.release({ first: pfn, length: 1 });
+    }
+  }
+
+  /** The frames whose pattern is not whole. */
+  damaged(): number[] {
+    return [...this.seeds].filter(([pfn, seed]) => !this.isWhole(pfn, seed)).map(([pfn]) => pfn);
+  }
+
+  private words(pfn: number): Uint32Array {
+    const { buffer, byteOffset, byteLength } = frameBytes(this.memory, pfn);
+    return new Uint32Array(buffer, byteOffset, byteLength / Uint32Array.BYTES_PER_ELEMENT);
+  }
+
+  private fill(pfn: number, seed: number): void {
+    this.seeds.set(pfn, seed);
+    const words = this.words(pfn);
+    for (let n = 0; n < words.length; n++) words[n] = pattern(pfn, seed, n);
+  }
+
+  private isWhole(pfn: number, seed: number): boolean {
+    return this.words(pfn).every((word, n) => word === pattern(pfn, seed, n));
+  }
+}
+
+function pattern(pfn: number, seed: number, n: number): number {
+  return (
+    (Math.imul(pfn, 0x9e37_79b1) ^ Math.imul(seed, 0x85eb_ca6b) ^ Math.imul(n, 0x27d4_eb2f)) >>> 0
+  );
+}
