@@ -9,7 +9,7 @@ import type { Context } from "./context.ts";
 import { type Face, ones } from "./structure.ts";
 import type { VirtioDevice } from "./virtio.ts";
 
-export type Interface = "modern" | "legacy";
+type Interface = "modern" | "legacy";
 
 export class InterfaceGuard {
   private readonly context: Context;

@@ -21,7 +21,7 @@ export interface Face {
 }
 
 /** What a transport calls a breach of its widths, where it has any, and of its length. */
-export interface StructureRules {
+interface StructureRules {
   readonly width?: RuleId;
   readonly hole: RuleId;
 }

@@ -139,7 +139,7 @@ export class Vectors {
   }
 }
 
-export interface QueueWays {
+interface QueueWays {
   /** The queue that is selected. */
   queue(): DeviceQueue | undefined;
   /** The same, for a write; judges it, and gives none when it comes too late. */

@@ -88,9 +88,14 @@ function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable
   ];
 }
 
+/** A message is a write to memory, for which a function needs the right to (PCI 3.0, 6.2.2). */
 function send({ context, virtio, messages }: BusParts, message: InterruptMessage): void {
   if (virtio.faults.strikes("message-lost")) {
     context.trace.add("fault", "a message is lost");
+    return;
+  }
+  if (!virtio.wiring.reachesMemory()) {
+    context.trace.add("interrupt", "a message is lost: bus mastering is off");
     return;
   }
   if (messages.deliver(message)) virtio.tellDriver();

@@ -132,6 +132,16 @@ describe("messages", () => {
     expect(broken(driver.machine)).toEqual([]);
   });
 
+  it("are not sent while bus mastering is off", () => {
+    const { driver } = live();
+    driver.configWrite(4, 2, 3);
+    driver.machine.setTarget(3);
+    driver.configWrite(4, 2, 7);
+    driver.machine.setTarget(4);
+    expect(driver.machine.takeMessages()).toEqual([0]);
+    expect(driver.machine.verdicts).toEqual([]);
+  });
+
   it("are as many as the machine has", () => {
     const { hal } = rig({ messages: 3 }).machine;
     const first = hal.interrupts?.allocate(2) ?? [];
