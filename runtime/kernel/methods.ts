@@ -144,8 +144,9 @@ export function controlMethods(options: MethodsOptions): Record<string, RpcMetho
       only(params, ["script"]);
       const script = string(params, "script");
       try {
+        // Strict, so that its variables are its own: the guest program's are global ones, too.
         // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
-        const result: unknown = globalThis.eval(script);
+        const result: unknown = globalThis.eval(`"use strict"; undefined; ${script}`);
         return JSON.parse(JSON.stringify(result ?? null) ?? "null");
       } catch (error) {
         const stack = error instanceof Error ? `${error}\n${error.stack ?? ""}` : String(error);

@@ -161,6 +161,11 @@ describe.each(WHERE.map((place) => ({ place, name: placeName(place) })))("$name"
       { deep: [null, true] },
     ]);
     expect(await evaluate("undefined")).toBe(null);
+    // Whatever the guest program has called its own: a script's names are the script's.
+    const names = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+    const declared = names.map((name) => `${name} = 1`).join(", ");
+    expect(await evaluate(`var ${declared}; a + z`)).toBe(2);
+    expect(await evaluate("function e() { return 5 } e()")).toBe(5);
     expect(await evaluate("machine.core.ledger_frames() > 1000")).toBe(true);
     await expect(evaluate("nowhere()")).rejects.toMatchObject({
       rpcCode: RPC_ERROR.refused,

@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createContext, runInContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import wabt from "wabt";
 import { buildImage } from "../../../src/image/build-image.ts";
@@ -121,6 +122,50 @@ test("wasm2c's refusal is an error with its words", async () => {
 
 test("C of an unknown shape is refused, not compiled", () => {
   expect(() => adaptC("int main(void) {}")).toThrow(ImageError);
+});
+
+test("a bundle is many scripts that do together what the program does", async () => {
+  const entry = join(folder, "many.ts");
+  const other = join(folder, "other.ts");
+  await writeFile(other, "export const seen: string[] = []; export const name = 'other';");
+  await writeFile(
+    entry,
+    `import { name as theirs, seen } from "./other.ts";
+    const early = later(2);
+    const name = \`line 1
+function notOne() {
+  \\\`\${early}\\\`
+}
+// nor a comment\`;
+    class Base { static made = seen.push("Base"); twice = (n: number) => 2 * n; }
+    class Derived extends Base { override twice = (n: number) => 3 * n; }
+    function later(n: number) { seen.push(theirs); return n + 1; }
+    let count = 0;
+    export const boot = () => [early, name, seen, new Derived().twice(4), ++count, later.name];
+    export function wake() { return count; }`,
+  );
+  const scripts = await bundleGuest(entry);
+  expect(scripts.length).toBeGreaterThan(5);
+  const world = createContext({});
+  for (const script of scripts) runInContext(script, world);
+  const { guest } = world as { guest: { boot(): unknown[]; wake(): number } };
+  const text = "line 1\nfunction notOne() {\n  `3`\n}\n// nor a comment";
+  expect(JSON.parse(JSON.stringify(guest.boot()))).toEqual([
+    3,
+    text,
+    ["other", "Base"],
+    12,
+    1,
+    "later",
+  ]);
+  expect(guest.wake()).toBe(1);
+});
+
+test("a program without boot and wake does not bundle", async () => {
+  const entry = join(folder, "half.ts");
+  await writeFile(entry, "export function boot() {}");
+  const error = await failure(bundleGuest(entry));
+  expect([error.code, error.message]).toEqual(["bundle", expect.stringContaining('"wake"')]);
 });
 
 test("a program that does not bundle is told by its file", async () => {
