@@ -27,7 +27,13 @@ export const HINTQ = 3;
 export const REPORTQ = 4;
 
 /** What was negotiated for a ring, for queue_open. */
-export const RING_FEATURE = { eventIndex: 1, packed: 2, inOrder: 4, indirect: 8 } as const;
+export const RING_FEATURE = {
+  eventIndex: 1,
+  packed: 2,
+  inOrder: 4,
+  indirect: 8,
+  quiet: 16,
+} as const;
 
 /** The states of a frame, at the index that the core uses for each. */
 export const FRAME_STATES = [

@@ -15,7 +15,7 @@
  *   device area       4        the same                              when to notify
  */
 import { fence } from "../hal";
-import { EVENT_INDEX, FAULT_ID, NOTHING, Ring, takeId } from "./ring";
+import { EVENT_INDEX, FAULT_ID, NOTHING, QUIET, Ring, takeId } from "./ring";
 import { QUEUE_SIZE_MAX } from "./split";
 
 const AVAILABLE: u16 = 1 << 7;
@@ -35,6 +35,7 @@ export function openPacked(ring: Ring, ptr: usize, size: u32): void {
   ring.driverPtr = ptr + ((<usize>size) << 4);
   ring.devicePtr = ring.driverPtr + 4;
   memory.fill(ptr, 0, ((<usize>size) << 4) + 8);
+  if ((ring.features & QUIET) != 0) store<u16>(ring.driverPtr, EVENTS_OFF, 2);
 }
 
 function descriptorAt(ring: Ring, place: u32): usize {
@@ -85,7 +86,7 @@ export function publishPacked(ring: Ring): bool {
 
 /** See arm in virtqueue.ts. */
 export function armPacked(ring: Ring, after: u32): bool {
-  if ((ring.features & EVENT_INDEX) != 0) {
+  if ((ring.features & (EVENT_INDEX | QUIET)) == EVENT_INDEX) {
     let place = <u32>ring.taken + after;
     let wrap = <u32>ring.takeWrap;
     if (place >= ring.size) {

@@ -28,6 +28,8 @@ export const EVENT_INDEX: u32 = 1;
 export const PACKED: u32 = 2;
 export const IN_ORDER: u32 = 4;
 export const INDIRECT: u32 = 8;
+/** No feature: this queue is to interrupt for nothing; whoever uses it looks for itself. */
+export const QUIET: u32 = 16;
 
 /** What a buffer is to the device; the numbers are the descriptor's flags (virtio 1.3, 2.7.5). */
 export const OUT: u32 = 0;

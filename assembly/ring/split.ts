@@ -26,6 +26,7 @@ import {
   FAULT_NOT_IN_FLIGHT,
   IN_ORDER,
   NOTHING,
+  QUIET,
   Ring,
   takeId,
   waitingId,
@@ -34,6 +35,7 @@ import {
 /** The specification's own limit is 32768; nothing here needs more than this. */
 export const QUEUE_SIZE_MAX: u32 = 1024;
 const NO_NOTIFY: u16 = 1;
+const NO_INTERRUPT: u16 = 1;
 
 function alignUp(value: usize, to: usize): usize {
   return (value + to - 1) & ~(to - 1);
@@ -66,6 +68,8 @@ export function openSplit(ring: Ring, ptr: usize, size: u32, alignment: u32): vo
   ring.driverPtr = ptr + ((<usize>size) << 4);
   ring.devicePtr = ptr + deviceOffset(size, alignment);
   memory.fill(ptr, 0, splitBytes(size, alignment));
+  // With EVENT_IDX the flags stay 0 (virtio 1.3, 2.7.7.1).
+  if ((ring.features & (EVENT_INDEX | QUIET)) == QUIET) store<u16>(ring.driverPtr, NO_INTERRUPT);
 }
 
 /** Makes one buffer available; the device learns of it at publish. */

@@ -21,6 +21,7 @@ import {
   NO_ID,
   openRecord,
   PACKED,
+  QUIET,
   Ring,
   returnId,
   takeOldest,
@@ -40,10 +41,10 @@ export function open(
   features: u32,
   alignment: u32,
 ): void {
-  assert((features & ~(EVENT_INDEX | PACKED | IN_ORDER | INDIRECT)) == 0);
+  assert((features & ~(EVENT_INDEX | PACKED | IN_ORDER | INDIRECT | QUIET)) == 0);
+  openRecord(ring, size, ids, features);
   if ((features & PACKED) != 0) openPacked(ring, ptr, size);
   else openSplit(ring, ptr, size, alignment);
-  openRecord(ring, size, ids, features);
 }
 
 /** Makes one buffer available; the device learns of it at publish. Answers its id. */
@@ -58,13 +59,17 @@ export function publish(ring: Ring): bool {
   return isPacked(ring) ? publishPacked(ring) : publishSplit(ring);
 }
 
+/** Half of all indices away: an event of a split ring that is always still to come. */
+const NEVER: u32 = 0x8000;
+
 /**
  * Asks for an interrupt once `after` more buffers, beyond the next, have come back; without
- * EVENT_IDX there is one for each.
+ * EVENT_IDX there is one for each, and for a quiet queue there is none.
  * True when some are back already: take them before sleeping (virtio 1.3, 2.7.14).
  */
 export function arm(ring: Ring, after: u32): bool {
-  return isPacked(ring) ? armPacked(ring, after) : armSplit(ring, after);
+  const event = (ring.features & QUIET) != 0 ? NEVER : after;
+  return isPacked(ring) ? armPacked(ring, event) : armSplit(ring, event);
 }
 
 /** Where the next buffer will go, as NOTIFICATION_DATA wants it (virtio 1.3, 2.9). */

@@ -8,7 +8,9 @@
  *    +--- the host is done: pages back, run forgotten --- ended <---- STOP posted ------------+
  *
  * Hinted pages are kept until the host is done: to use one earlier is a race that loses data, for
- * the host may look at the hint at any time before. It must not know why the host wants hints.
+ * the host may look at the hint at any time before. The queue is quiet: some hosts work on
+ * it in a thread of its own and break when they have to interrupt from there, so it is looked at
+ * while there is something to come. It must not know why the host wants hints.
  *
  * Invariant: each run has exactly one start and at most one stop, and DONE forgets its id, because
  * some hosts use the same one for every run.
@@ -18,6 +20,9 @@ import { type CoreExports, HINTQ } from "../core.ts";
 /** What free_page_hint_cmd_id means when it is no run's id. */
 const COMMAND_STOP = 0;
 const COMMAND_DONE = 1;
+/** How often to look at the queue: soon in the beginning, seldom where the host is slow. */
+const LOOK_MS_MIN = 1;
+const LOOK_MS_MAX = 1000;
 
 type HintingState =
   | { readonly name: "idle" }
@@ -31,6 +36,7 @@ export class Hinting {
   private state: HintingState = { name: "idle" };
   /** DONE came while buffers were still with the device: the pages wait for them. */
   private releaseDue = false;
+  private waitingSinceMs: number | undefined;
   hintedFrames = 0;
 
   constructor(core: CoreExports) {
@@ -83,5 +89,18 @@ export class Hinting {
       this.releaseDue = false;
       if (this.state.name === "ended") this.state = { name: "idle" };
     }
+  }
+  /**
+   * When to look at the queue again, now that it is known whether anything `moved`. The time to
+   * wait is the time waited so far.
+   */
+  lookAgainMs(now: number, moved: boolean): number {
+    if (this.core.queue_buffers_in_flight(HINTQ) === 0) {
+      this.waitingSinceMs = undefined;
+      return Number.POSITIVE_INFINITY;
+    }
+    if (moved || this.waitingSinceMs === undefined) this.waitingSinceMs = now;
+    const waitedMs = now - this.waitingSinceMs;
+    return now + Math.min(Math.max(waitedMs, LOOK_MS_MIN), LOOK_MS_MAX);
   }
 }

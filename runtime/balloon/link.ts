@@ -112,7 +112,7 @@ export class Link {
     return new BringUp({
       transport,
       decide: (offered, refusals) =>
-        wantedFeatures({ ...settings, deflateMode }, offered, refusals),
+        wantedFeatures({ settings: { ...settings, deflateMode }, transport, offered, refusals }),
       pauses: this.pause(),
       onRefused: ({ offered, negotiated }) => {
         const sets = `${formatFeatures(negotiated)} of ${formatFeatures(offered)}`;
@@ -223,20 +223,23 @@ export class Link {
   }
 
   /**
-   * Free page hinting and reporting, as far as the queues are there. Answers when reporting wants
-   * to go on. @throws BallonetError `device-lied`.
+   * Free page hinting and reporting, as far as the queues are there. Answers when they want to go
+   * on. @throws BallonetError `device-lied`.
    */
-  turnRanges(now: number, reservePages: number): number | undefined {
+  turnRanges(now: number, reservePages: number): number {
     const { indices } = this.queues;
+    let againMs = Number.POSITIVE_INFINITY;
     if (indices[HINTQ] !== undefined) {
-      this.checked(HINTQ, this.core.hint_settle());
+      const settled = this.checked(HINTQ, this.core.hint_settle());
       this.hinting.turn(framesIn(this.core, "free"), reservePages);
       this.publish(HINTQ);
+      againMs = this.hinting.lookAgainMs(now, settled > 0);
     }
-    if (indices[REPORTQ] === undefined) return undefined;
-    this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
-    const againMs = this.reporting.turn(now);
-    this.publish(REPORTQ);
+    if (indices[REPORTQ] !== undefined) {
+      this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
+      againMs = Math.min(againMs, this.reporting.turn(now) ?? againMs);
+      this.publish(REPORTQ);
+    }
     return againMs;
   }
 

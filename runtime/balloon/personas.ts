@@ -69,6 +69,7 @@ const BALLONET: DriverSettings = {
   poison: undefined,
   reportPagesPerSecond: REPORT_PAGES_PER_SECOND,
   reportFirst: true,
+  quietHints: true,
   pauseAfterFeaturesMs: 0,
   seed: 1,
 };
@@ -81,6 +82,7 @@ const ONE_BY_ONE: DriverSettings = {
   actualAtStart: false,
   targetReads: "each-step",
   reportFirst: false,
+  quietHints: false,
   pollMs: HARDLY_EVER_MS,
 };
 

@@ -39,8 +39,16 @@ const DEMANDED = featureSet(
   FEATURE.ACCESS_PLATFORM,
 );
 
+export interface WantedOptions {
+  readonly settings: DriverSettings;
+  readonly transport: Pick<Transport, "expectedInterrupts">;
+  readonly offered: FeatureSet;
+  /** How many sets the device has refused. */
+  readonly refusals: number;
+}
+
 /** All that the settings accept of an offer, as far as it goes together (virtio 1.3, 5.5.3.1). */
-function accepted(settings: DriverSettings, offered: FeatureSet): FeatureSet {
+function accepted({ settings, transport, offered }: WantedOptions): FeatureSet {
   const { accept: known, dialect, deflateMode } = settings;
   let accept = featureSet(...known, ...promises(dialect, deflateMode)) & offered;
   // A bit of the older interface alone, which is the one without VERSION_1 (virtio 1.3, 2.2.3).
@@ -48,20 +56,29 @@ function accepted(settings: DriverSettings, offered: FeatureSet): FeatureSet {
   const poison = featureSet(BALLOON_FEATURE.PAGE_POISON);
   if (settings.poison === undefined) accept &= ~poison;
   else if ((accept & poison) === 0n) accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);
+  if (settings.quietHints && transport.expectedInterrupts === "line") {
+    accept = withoutEventsFor(BALLOON_FEATURE.FREE_PAGE_HINT, accept);
+  }
   return withLowerQueueOwners(accept, offered);
+}
+
+/**
+ * A queue of a split ring is silenced for certain by its flags alone: with EVENT_IDX, a host may
+ * tell of the first buffer whatever the index says (virtio 1.3, 2.7.7). Where there is no vector to
+ * withhold either, the feature that needs silence is the one to keep.
+ */
+function withoutEventsFor(feature: number, accept: FeatureSet): FeatureSet {
+  const isAtRisk = hasFeature(accept, feature) && !hasFeature(accept, FEATURE.RING_PACKED);
+  return isAtRisk ? accept & ~featureSet(FEATURE.EVENT_IDX) : accept;
 }
 
 /**
  * The ladder of what to ask for. A device does not say what it refused, so first go the rings'
  * refinements, then all that is optional in the balloon, and last what a device may insist on.
  */
-export function wantedFeatures(
-  settings: DriverSettings,
-  offered: FeatureSet,
-  refusals: number,
-): FeatureSet | undefined {
-  const accept = accepted(settings, offered);
-  switch (refusals) {
+export function wantedFeatures(options: WantedOptions): FeatureSet | undefined {
+  const accept = accepted(options);
+  switch (options.refusals) {
     case 0:
       return accept;
     case 1:
@@ -123,7 +140,8 @@ export function openQueues(options: OpenQueuesOptions): OpenQueues {
 /** Lays out an empty ring for one queue, and says where. */
 export function openQueue(options: OpenQueuesOptions, queue: number, index: number): QueueSetup {
   const { core, transport, settings, negotiation } = options;
-  const features = ringFeatures(negotiation.negotiated);
+  const isQuiet = queue === HINTQ;
+  const features = ringFeatures(negotiation.negotiated) | (isQuiet ? RING_FEATURE.quiet : 0);
   const deviceMax = transport.queueMaxSize(index);
   if (deviceMax === 0) missing(QUEUE_ROLES[queue] ?? `queue ${queue}`, transport);
   const size = transport.fixedQueueSize
@@ -140,6 +158,7 @@ export function openQueue(options: OpenQueuesOptions, queue: number, index: numb
   core.queue_open(queue, size, features, transport.ringLayout.alignment);
   return {
     index,
+    isQuiet,
     size,
     descriptorArea: core.queue_descriptor_area(queue) >>> 0,
     driverArea: core.queue_driver_area(queue) >>> 0,

@@ -78,6 +78,11 @@ export interface DriverSettings {
   readonly reportFirst: boolean;
   /** Waits between reading the features and accepting some: time for a host to be another one. */
   readonly pauseAfterFeaturesMs: number;
+  /**
+   * Whether EVENT_IDX is declined where the free page queue could not be kept quiet with it: some
+   * hosts break when they have to interrupt for that queue.
+   */
+  readonly quietHints: boolean;
   /** Seed of the back-off's jitter. */
   readonly seed: number;
 }

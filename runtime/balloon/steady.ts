@@ -136,13 +136,13 @@ export class Steady {
     if (this.link.pagesInFlight === 0) this.lastProgressMs = now;
     if (!this.link.awaitInflateqReset(now, INFLATEQ_RESET_MS)) return "reset";
     this.act(view, decision, negotiated);
-    const reportAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
+    const rangesAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
     this.link.updateActual();
     if (settings.actualWrites === "each-wake") this.repeatActual();
     this.link.publish(DEFLATEQ);
     this.link.publish(INFLATEQ);
     const resetAgainMs = this.link.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS;
-    return Math.min(decision.lookAgainMs ?? NEVER_MS, reportAgainMs ?? NEVER_MS, resetAgainMs);
+    return Math.min(decision.lookAgainMs ?? NEVER_MS, rangesAgainMs, resetAgainMs);
   }
 
   private act(view: PolicyView, decision: PolicyDecision, negotiated: FeatureSet): void {

@@ -33,6 +33,7 @@ export const ABSENT: Transport = {
   numQueues: () => 0,
   queueMaxSize: () => 0,
   setUpInterrupts: () => POLLING,
+  expectedInterrupts: "polling",
   interruptMode: POLLING,
   setUpQueue: lost,
   notify: lost,

@@ -184,7 +184,9 @@ export class BringUp {
       case "queues":
         return { ...state, name: "interrupts", queues: options.queues(state.negotiation) };
       case "interrupts":
-        transport.setUpInterrupts(state.queues.map(({ index }) => index));
+        transport.setUpInterrupts(
+          state.queues.filter(({ isQuiet }) => !isQuiet).map(({ index }) => index),
+        );
         return { ...state, name: "set-up-queues" };
       case "set-up-queues":
         for (const queue of state.queues) this.setUpQueue(queue, state.negotiation.negotiated);

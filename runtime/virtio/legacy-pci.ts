@@ -156,6 +156,10 @@ class LegacyPci implements Transport {
     return this.header.read(LEGACY.queueSize);
   }
 
+  get expectedInterrupts(): InterruptMode["kind"] {
+    return this.interrupts.expected;
+  }
+
   get interruptMode(): InterruptMode {
     return this.interrupts.mode;
   }

@@ -114,16 +114,16 @@ abstract class Mmio implements Transport {
   abstract readonly featureWords: number;
   abstract readonly requiredFeatures: FeatureSet;
   interruptMode: InterruptMode = POLLING;
+  readonly expectedInterrupts: "line" | "polling";
   protected readonly registers: Region;
   protected readonly accepted = new AcceptedFeatures();
   protected readonly isSetUp: boolean[] = [];
-  private readonly choice: InterruptChoice;
 
   constructor({ hal, slot, interrupts = "best" }: MmioOptions, kind: string) {
     this.name = `${kind} at ${hex(slot.base)}`;
     this.registers = region(hal, slot, this.name);
     this.configLength = slot.size - MMIO_CONFIG;
-    this.choice = interrupts;
+    this.expectedInterrupts = interrupts === "polling" ? "polling" : "line";
   }
 
   abstract configGeneration(): number | undefined;
@@ -175,7 +175,7 @@ abstract class Mmio implements Transport {
   }
 
   setUpInterrupts(): InterruptMode {
-    this.interruptMode = this.choice === "polling" ? POLLING : LINE;
+    this.interruptMode = this.expectedInterrupts === "polling" ? POLLING : LINE;
     return this.interruptMode;
   }
 

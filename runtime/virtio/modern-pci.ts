@@ -194,6 +194,10 @@ class ModernPci implements Transport {
     return this.at.common.read(COMMON.queueSize);
   }
 
+  get expectedInterrupts(): InterruptMode["kind"] {
+    return this.interrupts.expected;
+  }
+
   get interruptMode(): InterruptMode {
     return this.interrupts.mode;
   }

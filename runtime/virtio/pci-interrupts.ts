@@ -61,6 +61,11 @@ export class PciInterrupts {
     return this.msix?.isEnabled ?? false;
   }
 
+  /** What `setUp` will answer unless the device refuses. */
+  get expected(): InterruptMode["kind"] {
+    return this.setup ? "msix" : this.withoutMessages().kind;
+  }
+
   /** Lets the function answer in these spaces, use memory, and interrupt as it was chosen. */
   enableFunction(spaces: { readonly io: boolean; readonly memory: boolean }): void {
     const { config, address, choice } = this.options;

@@ -32,6 +32,8 @@ export const LEGACY_LAYOUT: RingLayout = { contiguous: true, alignment: 4096 };
 /** Where one queue's parts are and how large it is (virtio 1.3, 2.6). Addresses are below 2^53. */
 export interface QueueSetup {
   readonly index: number;
+  /** True for a queue that is not to interrupt, and gets no vector. Default: false. */
+  readonly isQuiet?: boolean;
   /** Entries; at most the queue's largest size. */
   readonly size: number;
   /** Guest physical address of the descriptor area. */
@@ -103,6 +105,8 @@ export interface Transport {
    * the queues with these indices are set up.
    */
   setUpInterrupts(queues: readonly number[]): InterruptMode;
+  /** What `setUpInterrupts` will decide unless the device refuses; known from the start. */
+  readonly expectedInterrupts: InterruptMode["kind"];
   /** What `setUpInterrupts` decided; polling before, and after a reset. */
   readonly interruptMode: InterruptMode;
   /**

@@ -120,7 +120,7 @@ export class ControlReplyError extends VmmError {
 export class MigrationError extends VmmError {
   readonly sourceSaid: string;
   readonly destinationSaid: string;
-  /** Features that the guest has accepted and the destination lacks; 0n if it was something else. */
+  /** Features that the guest uses and the destination lacks; 0n if it was something else. */
   readonly missing: bigint;
   /** The source's run state, as QEMU calls it, when the failure was seen: "postmigrate", ... */
   readonly sourceState: string;

@@ -219,7 +219,7 @@ async function comeToRest(source: QemuVmm): Promise<MigrationProgress> {
   });
 }
 
-/** After a migration that the source completed: true once the guest is there, false if it failed. */
+/** After the source has completed: true once the guest is there, false if it failed. */
 async function arrivesAfterAll(destination: QemuVmm): Promise<boolean> {
   const look = async (patience: Patience) => (await hasArrived(destination, patience)) || undefined;
   return watch({ timeoutMs: REST_MS }, look).catch((error: unknown) => {

@@ -2,7 +2,7 @@
  * Free page hinting, free page reporting and page poison, as a host sees them.
  */
 import { describe, expect, it } from "vitest";
-import { createTestVm, verdictLines } from "../support/vm.ts";
+import { createTestVm, verdictLines, watch } from "../support/vm.ts";
 
 const FRAMES = 16 * 512;
 const GUEST_FRAMES = 900;
@@ -141,5 +141,54 @@ describe("page poison", () => {
       machine: { offer: { pageReporting: true } },
     });
     expect(alone.balloon.status().negotiated).not.toContain("PAGE_REPORTING");
+  });
+});
+
+describe("the queue of free page hinting", () => {
+  const late = { freePage: { kind: "late", ms: 3 } } as const;
+  const rows = [
+    { offer: {}, vectors: 0, quietHints: true, eventIdx: false },
+    { offer: {}, vectors: 0, quietHints: false, eventIdx: true },
+    { offer: { packed: true }, vectors: 0, quietHints: true, eventIdx: true },
+    { offer: { eventIdx: false }, vectors: 0, quietHints: true, eventIdx: false },
+    { offer: {}, vectors: 8, quietHints: true, eventIdx: true },
+    { offer: {}, vectors: 2, quietHints: true, eventIdx: true },
+  ];
+  it.each(rows)("never interrupts, and is worked on all the same: %o", async (row) => {
+    const { offer, vectors, quietHints } = row;
+    const vm = await createTestVm({
+      frames: FRAMES,
+      settings: { quietHints },
+      machine: { offer: { ...offer, freePageHint: true }, vectors, ringSize: 4, completion: late },
+    });
+    const { negotiated, interrupts } = vm.balloon.status();
+    expect(negotiated.split(" ").includes("EVENT_IDX")).toBe(row.eventIdx);
+    expect(interrupts).toBe(vectors > 0 ? "msix" : "line");
+    vm.settle();
+    for (let run = 1; run < 4; run++) {
+      const before = vm.machine.counters.interrupts;
+      vm.machine.startHinting();
+      vm.settle();
+      expect(vm.machine.hinting.pages).toBe(run * vm.balloon.counts().hinted);
+      expect(vm.machine.hintedPages).toBeGreaterThan(FRAMES - 1000);
+      // The change of the configuration, and not one buffer of hundreds.
+      expect(vm.machine.counters.interrupts - before).toBe(1);
+      vm.machine.finishHinting();
+      vm.settle();
+      expect(vm.machine.counters.interrupts - before).toBe(2);
+      expect(vm.balloon.counts().hinted).toBe(0);
+    }
+    vm.machine.check();
+    expect(verdictLines(vm.machine)).toEqual([]);
+  });
+
+  it("is looked at less and less while the host takes nothing", async () => {
+    const vm = await createTestVm({
+      frames: FRAMES,
+      machine: { offer: { freePageHint: true }, completion: { freePage: { kind: "never" } } },
+    });
+    vm.settle();
+    vm.machine.startHinting();
+    expect(watch(vm, LONG_MS).steps).toBeLessThan(100);
   });
 });
