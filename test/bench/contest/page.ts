@@ -7,7 +7,7 @@
 import type { Figures } from "../measure.ts";
 import type { Results } from "./results.ts";
 import { FIGURES, type FigureName } from "./samples.ts";
-import { formatFigure, formatGoal, formatSeen, formatSize, headsOf, sizesOf } from "./text.ts";
+import { formatFigure, formatGoal, formatSeen, formatSize, sizesOf } from "./text.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --soft: #666 }
@@ -34,7 +34,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "linux-tuned": "#f08c00",
 };
 const WIDTH = 900;
-const NAME_WIDTH = 230;
+const NAME_WIDTH = 290;
 const VALUE_WIDTH = 190;
 const BAR_HEIGHT = 16;
 const STEP = 22;
@@ -75,9 +75,8 @@ function drawBar(bar: Bar, figure: FigureName, y: number, most: number): string 
 
 function plot(results: Results, figure: FigureName): string {
   const sizes = sizesOf(results, figure);
-  const heads = headsOf(sizes);
-  const groups = sizes.map((bytes, index) => ({
-    size: heads[index] ?? "",
+  const groups = sizes.map((bytes) => ({
+    size: formatSize(bytes),
     bars: barsAt(results, figure, bytes),
   }));
   if (groups.length === 0) return "";

@@ -85,9 +85,12 @@ export class Samples {
     );
   }
 
-  /** Median, least and most; undefined where nothing was measured. */
+  /**
+   * Median, least and most at this size or, where size does not matter, at all; undefined where
+   * nothing was measured.
+   */
   get(guest: string, memoryBytes: number | undefined, figure: FigureName): Figures | undefined {
-    const sample = this.find(guest, memoryBytes, figure);
+    const sample = this.find(guest, memoryBytes, figure) ?? this.find(guest, undefined, figure);
     return sample && figures(FIGURES[figure].title, sample.values);
   }
 }

@@ -7,7 +7,7 @@ import type { Goal } from "./goals.ts";
 import type { Results } from "./results.ts";
 import { FIGURES, type FigureName } from "./samples.ts";
 
-const NAME_COLUMNS = 50;
+const NAME_COLUMNS = 60;
 const CELL_COLUMNS = 24;
 const GOAL_COLUMNS = 76;
 const NUMBER_COLUMNS = 16;
@@ -15,11 +15,6 @@ const NUMBER_COLUMNS = 16;
 export function formatSize(bytes: number | undefined): string {
   if (bytes === undefined) return "";
   return bytes >= 2 ** 30 ? `${bytes / 2 ** 30} GiB` : `${bytes / 2 ** 20} MiB`;
-}
-
-/** What stands above values of these sizes. */
-export function headsOf(sizes: readonly (number | undefined)[]): string[] {
-  return sizes.map((bytes) => formatSize(bytes) || (sizes.length > 1 ? "any size" : ""));
 }
 
 export function formatFigure(figure: FigureName, value: number): string {
@@ -40,11 +35,12 @@ function row(first: string, cells: readonly string[]): string {
   return `  ${first.padEnd(NAME_COLUMNS)}${padded.join("")}`.trimEnd();
 }
 
-/** The sizes at which a figure was taken, in order; undefined last. */
+/** The sizes at which a figure was taken, in order; undefined alone where size does not matter. */
 export function sizesOf({ samples }: Results, figure: FigureName): (number | undefined)[] {
   const found = samples.all.filter((sample) => sample.figure === figure);
-  const sizes = [...new Set(found.map(({ memoryBytes }) => memoryBytes))];
-  return sizes.sort((a, b) => (a ?? Number.POSITIVE_INFINITY) - (b ?? Number.POSITIVE_INFINITY));
+  const sizes = found.flatMap(({ memoryBytes }) => memoryBytes ?? []);
+  if (sizes.length > 0) return [...new Set(sizes)].sort((a, b) => a - b);
+  return found.length > 0 ? [undefined] : [];
 }
 
 function cell(results: Results, guest: string, bytes: number | undefined, figure: FigureName) {
@@ -63,7 +59,7 @@ function tableOf(results: Results, figure: FigureName): string[] {
     const cells = sizes.map((bytes) => cell(results, name, bytes, figure));
     return cells.every((text) => text === "") ? [] : [row(title, cells)];
   });
-  return [row(`${title}, ${unit}`, headsOf(sizes)), ...guests, ""];
+  return [row(`${title}, ${unit}`, sizes.map(formatSize)), ...guests, ""];
 }
 
 function goalRow(goal: Goal): string {
