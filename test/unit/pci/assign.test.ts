@@ -193,6 +193,27 @@ describe("bridges", () => {
     expect([open.get(0x20, 2), open.get(0x1a, 1)]).toEqual([0xe080, 5]);
   });
 
+  it("that firmware opened keep their windows to themselves", () => {
+    const open = bridge().set(0x19, 1, 5).set(0x1a, 1, 5);
+    open.set(0x20, 2, 0xe000).set(0x22, 2, 0xe000).set(0x1c, 1, 0xc0).set(0x1d, 1, 0xc0);
+    const { config, assign } = machine({
+      "00:01.0": open,
+      "00:02.0": device({ 0: IO, 1: MEMORY }),
+      "05:01.0": device({ 0: IO, 1: MEMORY }),
+    });
+    const windows = {
+      io: { start: 0xc000, end: 0xe000 },
+      memory: { start: 0xe000_0000, end: 0xe040_0000 },
+    };
+    expect(assign({ windows })).toEqual({ bars: 4, bridges: 0, unplaced: [] });
+    const bases = (bus: number, at: number) =>
+      readBars(config, { bus, device: at, function: 0 })
+        .slice(0, 2)
+        .map((bar) => (bar.kind === "unusable" ? bar.reason : bar.base));
+    expect(bases(0, 2)).toEqual([0xd000, 0xe010_0000]);
+    expect(bases(5, 1)).toEqual([0xc000, 0xe000_0000]);
+  });
+
   it("without a number left are told of", () => {
     const last = bridge().set(0x19, 1, 255).set(0x1a, 1, 255);
     const { assign } = machine({ "00:01.0": last, "00:02.0": bridge() });
