@@ -131,7 +131,11 @@ class Assigner {
 
   private isUndone(pciFunction: PciFunction): boolean {
     if (pciFunction.headerLayout === LAYOUT_BRIDGE && pciFunction.secondaryBus === 0) return true;
-    return emptyBars(this.config, pciFunction).length > 0;
+    return this.isWanted(pciFunction) && emptyBars(this.config, pciFunction).length > 0;
+  }
+
+  private isWanted(pciFunction: PciFunction): boolean {
+    return this.options.wants?.(pciFunction) ?? true;
   }
 
   /** Address space that firmware gave to this function, and must not be given again. */
@@ -153,7 +157,7 @@ class Assigner {
   private assignBus(bus: number, windows: BusWindows): void {
     for (const pciFunction of enumerateBus(this.config, bus)) {
       const { address } = pciFunction;
-      if (this.options.wants?.(pciFunction) ?? true) this.assignBars(pciFunction, windows);
+      if (this.isWanted(pciFunction)) this.assignBars(pciFunction, windows);
       if (pciFunction.headerLayout !== LAYOUT_BRIDGE) continue;
       const known = this.config.read(address, SECONDARY_BUS, 1);
       const behind = known === 0 ? this.numberBridge(address) : known;

@@ -15,6 +15,7 @@ import {
   type MachineOptions,
 } from "../../../src/device/index.ts";
 import { instantiateCore } from "../../core-instance.ts";
+import type { FakeChipset } from "./fake-chipset.ts";
 
 const FRAME = 4096;
 const WASM_PAGE = 65536;
@@ -23,6 +24,7 @@ const CALL_FRAMES_MAX = 0x10000;
 /** The reference device's interrupt is seen by its pending state, not by a line. */
 const NO_LINES = 0;
 const COM2_LINE = 3;
+const SCI_LINE = 9;
 /** Waits that bring nothing about: past this, the guest hangs. */
 const WAITS_MAX = 10_000;
 
@@ -44,6 +46,8 @@ export interface FakeMachineOptions {
   readonly device?: Omit<MachineOptions, "memory"> | false;
   /** Default 0: no messages. */
   readonly messageAddress?: number;
+  /** Into whose slots devices are plugged. Default: none. */
+  readonly chipset?: FakeChipset;
 }
 
 export class FakeMachine implements Machine {
@@ -90,13 +94,15 @@ export class FakeMachine implements Machine {
   }
 
   portRead(port: number, width: Width): number {
-    return this.device?.hal.portRead(port, width) ?? 2 ** (8 * width) - 1;
+    const answer = this.options.chipset?.read(port, width);
+    return answer ?? this.device?.hal.portRead(port, width) ?? 2 ** (8 * width) - 1;
   }
 
   portWrite(port: number, width: Width, value: number): void {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
       throw new Error(`portWrite: ${value} in ${width} bytes`);
     }
+    if (this.options.chipset?.write(port, value)) return;
     this.device?.hal.portWrite(port, width, value);
   }
 
@@ -133,10 +139,16 @@ export class FakeMachine implements Machine {
     return this.work(untilMs);
   }
 
+  /** The lines that are up and listened to, but for the reference device's. */
+  get asking(): number {
+    const chipset = this.lines.has(SCI_LINE) && this.options.chipset?.asks;
+    return (this.inbox === "" ? NO_LINES : 1 << COM2_LINE) | (chipset ? 1 << SCI_LINE : NO_LINES);
+  }
+
   /** Lets the device work and time pass until then; answers the lines that ask. */
   work(untilMs: number): number {
     this.device?.run();
-    const asking = this.inbox === "" ? NO_LINES : 1 << COM2_LINE;
+    const { asking } = this;
     if (asking !== 0 || this.device?.interruptPending) return asking;
     const leftMs = Math.min(untilMs, this.now() + 1000) - this.now();
     if (leftMs > 0) {

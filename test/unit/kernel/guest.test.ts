@@ -4,22 +4,24 @@ import type { DriverStatus } from "../../../runtime/balloon/status.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/control.ts";
 import { EXIT, Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
+import { FakeChipset } from "./fake-chipset.ts";
 import { Exited, FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";
 
 const PAGE = 4096;
 /** Rounds after which a guest that still has something to do is stuck. */
 const ROUNDS_MAX = 2000;
 
-/** Boots; `settle` lets guest and device work until both wait for somebody else. */
-function booted(options: FakeMachineOptions = {}) {
-  const machine = new FakeMachine(options);
+/** Boots a guest; `settle` lets guest and device work until both wait for somebody else. */
+function booted(options: FakeMachineOptions = {}, machine = new FakeMachine(options)) {
   const guest = new Guest(machine);
   let next = guest.start();
   const settle = (): void => {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const worked = machine.device?.run() ?? 0;
-      if (worked === 0 && !machine.device?.interruptPending && next > machine.now()) return;
-      next = guest.wake(0);
+      const { asking } = machine;
+      const isBusy = worked > 0 || asking !== 0 || machine.device?.interruptPending;
+      if (!isBusy && next > machine.now()) return;
+      next = guest.wake(asking);
     }
     throw new Error("the guest never comes to rest");
   };
@@ -113,6 +115,135 @@ it("messages are lines from 16 up, and none is handed out twice", () => {
   expect(guestHal(new FakeMachine({ device: false })).interrupts).toBeUndefined();
 });
 
+describe("suspend and resume", () => {
+  it("give everything back, and go back to the target", () => {
+    const { machine, call, settle, status } = booted();
+    const { free } = status().frames;
+    machine.device?.setTarget(700);
+    settle();
+    expect(call("suspend").result).toEqual({ state: "suspended" });
+    expect(machine.device?.status).toBe(0);
+    expect(status().frames).toMatchObject({ free, held: 0 });
+    machine.device?.setTarget(20);
+    settle();
+    expect(machine.device?.heldPages).toBe(0);
+    expect(call("resume").result).toEqual({ state: "running" });
+    settle();
+    expect(machine.device?.heldPages).toBe(20);
+    expect(machine.device?.verdicts).toEqual([]);
+  });
+});
+
+describe("plugging", () => {
+  /** A guest whose host can plug; its device is in slot 4 of bus 0, of which `bus` is the name. */
+  function pluggable(options: FakeMachineOptions = {}) {
+    const chipset = new FakeChipset();
+    const made = booted({ ...options, chipset });
+    const device = made.machine.device as NonNullable<typeof made.machine.device>;
+    const statuses: number[] = [];
+    chipset.onEject = (bus, slot) => {
+      statuses.push(device.status);
+      if (bus === 0 && slot === 4) device.unplug();
+    };
+    return { ...made, chipset, device, statuses };
+  }
+
+  it("out and in: at rest first, then gone, then at the target again", () => {
+    const { chipset, device, statuses, settle, status, machine } = pluggable();
+    const { free } = status().frames;
+    for (let round = 0; round < 3; round++) {
+      device.setTarget(900);
+      settle();
+      expect(device.heldPages).toBe(900);
+      chipset.want(0, 4);
+      settle();
+      expect(status()).toMatchObject({ state: "gone", frames: { free, held: 0 } });
+      device.plug();
+      chipset.filled();
+      settle();
+      expect(status()).toMatchObject({ state: "running", actualPages: 900 });
+    }
+    expect(chipset.ejected).toEqual(["0:4", "0:4", "0:4"]);
+    expect(statuses).toEqual([0, 0, 0]);
+    expect(machine.log.filter((line) => line.includes("is gone"))).toHaveLength(3);
+    expect(device.verdicts).toEqual([]);
+  });
+
+  it("leaves the balloon alone when another slot is wanted", () => {
+    const { chipset, device, statuses, settle } = pluggable();
+    device.setTarget(900);
+    settle();
+    chipset.want(0, 5);
+    chipset.want(1, 31);
+    settle();
+    expect(chipset.ejected).toEqual(["0:5", "1:31"]);
+    expect(statuses.every((bits) => (bits & 4) !== 0)).toBe(true);
+    expect(device.heldPages).toBe(900);
+  });
+
+  it("comes back when a slot of the same number was that of another bus", () => {
+    const { chipset, device, settle, status } = pluggable();
+    device.setTarget(900);
+    settle();
+    chipset.want(1, 4);
+    settle();
+    expect(chipset.ejected).toEqual(["1:4"]);
+    expect(status()).toMatchObject({ state: "running", actualPages: 900, restarts: 0 });
+  });
+
+  it("takes a device that came after one that went without a word", () => {
+    const { chipset, device, settle, status, machine } = pluggable();
+    device.setTarget(900);
+    settle();
+    device.unplug();
+    machine.waitForInterrupt(machine.now() + 1000);
+    settle();
+    expect(status()).toMatchObject({ state: "gone", lastError: { code: "device-gone" } });
+    device.plug();
+    chipset.filled();
+    settle();
+    expect(status()).toMatchObject({ state: "running", actualPages: 900 });
+  });
+
+  it("waits for a first device where it was told to", () => {
+    const options = { commandLine: "ballonet.wait-for-device=yes", chipset: new FakeChipset() };
+    const machine = new FakeMachine(options);
+    machine.device?.unplug();
+    machine.device?.setTarget(50);
+    const { settle, status } = booted(options, machine);
+    expect(machine.log).toEqual(["ballonet: waiting for a balloon to be plugged in"]);
+    expect(status()).toMatchObject({ state: "gone", transport: "none" });
+    options.chipset.filled();
+    settle();
+    expect(status().state).toBe("gone");
+    machine.device?.plug();
+    options.chipset.filled();
+    settle();
+    expect(status()).toMatchObject({ state: "running", actualPages: 50 });
+  });
+
+  it.each([
+    ["was not told to wait", { chipset: new FakeChipset() }],
+    ["has no slots", { commandLine: "ballonet.wait-for-device=yes" }],
+  ])("ends at once when it %s", (_why, options) => {
+    expect(exitOf({ device: false, ...options }).code).toBe(EXIT.noBalloon);
+  });
+
+  it("the power button resets the device and ends the machine; nothing is told", () => {
+    const { chipset, device, settle, status, machine } = pluggable();
+    device.setTarget(900);
+    settle();
+    const { notifications } = status().totals;
+    const before = device.counters.notifications;
+    expect(before).toBe(notifications);
+    chipset.pressPower();
+    expect(settle).toThrow(expect.objectContaining({ exitCode: EXIT.powerOff }));
+    expect(device.status).toBe(0);
+    expect(device.counters.notifications).toBe(before);
+    expect(machine.log.at(-1)).toMatch(/power button/);
+  });
+});
+
 describe("the workload", () => {
   it("finds every byte that was changed behind its back", () => {
     const { machine, call, status } = booted();
@@ -160,6 +291,8 @@ describe("methods", () => {
     ["workload.verify", { handle: 0 }],
     ["workload.verify", { handle: 5 }],
     ["workload.free", {}],
+    ["suspend", { ms: 1 }],
+    ["resume", { ms: 1 }],
     ["policy.set", {}],
     ["policy.set", { name: "follow", options: null }],
     ["deflate.set", { mode: "never" }],
