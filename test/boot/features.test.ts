@@ -44,7 +44,7 @@ const ROWS: readonly Row[] = [
     balloon: { disableLegacy: true },
     transport: /^modern PCI/,
     has: ["VERSION_1", "EVENT_IDX", "INDIRECT_DESC", "RING_RESET"],
-    lacks: ["RING_PACKED"],
+    lacks: ["RING_PACKED", "ANY_LAYOUT"],
   },
   { name: "transitional", machine: "pc", balloon: {}, transport: /^modern PCI/ },
   {
@@ -52,6 +52,7 @@ const ROWS: readonly Row[] = [
     machine: "pc",
     balloon: { disableModern: true },
     transport: /^legacy PCI/,
+    has: ["ANY_LAYOUT"],
     lacks: ["VERSION_1"],
   },
   {
@@ -59,6 +60,7 @@ const ROWS: readonly Row[] = [
     machine: "q35",
     append: "ballonet.interface=legacy",
     transport: /^legacy PCI/,
+    has: ["ANY_LAYOUT"],
     lacks: ["VERSION_1"],
   },
   {
@@ -112,6 +114,7 @@ const MMIO_ROWS: readonly Row[] = [
     machine: "microvm",
     balloon: { disableLegacy: false },
     transport: /^legacy MMIO/,
+    has: ["ANY_LAYOUT"],
     lacks: ["VERSION_1"],
   },
 ];
