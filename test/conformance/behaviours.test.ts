@@ -165,8 +165,8 @@ const rows: readonly Row[] = [
   },
   {
     id: "B21",
-    title: "every way to the registers gives the same trace",
-    looks: { "I/O BARs and a memory BAR": look.sameTrace },
+    title: "over every transport the balloon does the same, buffer by buffer and page by page",
+    looks: { "modern, legacy, transitional and MMIO": look.sameDeeds },
     beside: ["test/unit/virtio/legacy-pci.test.ts", `${BOOT}qtest-transports.test.ts`],
   },
   {
