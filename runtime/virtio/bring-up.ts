@@ -5,12 +5,13 @@
  *     ^          ^        |                                               |            |
  *     |          +-(wait)-+                                               |            v
  *     +---- refused, and attempts are left ---- check-features-ok <- set-features-ok --+
- *     |                                          |                                     |
- *     +---- no longer offered ------------------ | --- check-offer <------- (legacy) --+
- *                                                v          v
- *          before-driver-ok <- set-up-queues <- interrupts <- queues
- *                |
- *                +-> driver-ok -> after-driver-ok -> running
+ *     |                                             |                                  |
+ *     |                                             v                                  |
+ *     +---- no longer offered ---------------- check-offer <--------------- (legacy) --+
+ *                                                   v
+ *      before-driver-ok <- set-up-queues <- interrupts <- queues
+ *              |
+ *              +-> driver-ok -> after-driver-ok -> running
  *
  *   Every step can end in `failed`, with the error in the state and FAILED in the device's status.
  *
@@ -19,9 +20,11 @@
  * queues are decided by the callbacks.
  *
  * A legacy device knows no FEATURES_OK and refuses nothing, so for it those two steps are not there
- * (virtio 1.3, 3.1.2). It silently drops what it does not have: a guest that was migrated between
- * reading the features and writing them would believe in a bit that its new host lacks. Not every
- * host lets the written features be read back, but all show what they offer: that is read again.
+ * (virtio 1.3, 3.1.2). It silently drops what it does not have, and there are modern devices that do
+ * so, too: a guest that was migrated between reading the features and writing them would believe in
+ * a bit that its new host lacks. Not every host lets the written features be read back as it has
+ * taken them, but all show what they offer: that is read again. A guest that is migrated later is
+ * its host's to refuse: by then it knows what was accepted.
  *
  * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
  * it is asked again with the number of refusals so far, and steps down. When the device offers
@@ -262,8 +265,8 @@ export class BringUp {
 
   private checkFeaturesOk(wanted: Negotiation): BringUpState {
     const status = this.checkAlive("device status after FEATURES_OK");
-    if ((status & STATUS.FEATURES_OK) !== 0) return { name: "queues", negotiation: wanted };
-    return this.refuse(wanted);
+    if ((status & STATUS.FEATURES_OK) === 0) return this.refuse(wanted);
+    return { name: "check-offer", wanted };
   }
 
   private refuse(wanted: Negotiation): BringUpState {

@@ -99,8 +99,8 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "reads FEATURES_OK back and goes on all the same",
     file: BRING_UP,
-    find: "if ((status & STATUS.FEATURES_OK) !== 0) return",
-    replace: "if (status !== 0) return",
+    find: "if ((status & STATUS.FEATURES_OK) === 0) return",
+    replace: "if (status === 0) return",
     breaks: "G-FEATURES-REFUSED",
     scenario: "features refused once",
   },

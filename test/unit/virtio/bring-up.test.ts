@@ -21,6 +21,7 @@ const STRAIGHT: BringUpStep[] = [
   "write-features",
   "set-features-ok",
   "check-features-ok",
+  "check-offer",
   "queues",
   "interrupts",
   "set-up-queues",
@@ -28,7 +29,7 @@ const STRAIGHT: BringUpStep[] = [
   "driver-ok",
   "after-driver-ok",
 ];
-const RENEGOTIATION = STRAIGHT.slice(0, STRAIGHT.indexOf("queues"));
+const RENEGOTIATION = STRAIGHT.slice(0, STRAIGHT.indexOf("check-offer"));
 
 /** A balloon with STATS_VQ, EVENT_IDX and VERSION_1. */
 const WORDS = [(1 << 1) | (1 << 29), 1];
@@ -178,6 +179,51 @@ describe("a refused FEATURES_OK", () => {
     );
     drive(bringUp);
     expect(failure(bringUp)).toEqual({ code: "features", during: "decide" });
+  });
+});
+
+describe("another host behind the same device", () => {
+  const LESS = [1 << 1, 1];
+
+  it.each([
+    ["before the features are written", "write-features", true],
+    ["before they are written, and it takes whatever it is given", "write-features", false],
+    ["while they are written, and it takes whatever it is given", "set-features-ok", false],
+  ] as const)("%s: the driver begins anew with what there is", (_when, step, refuses) => {
+    const words = [...WORDS];
+    const asked: [bigint, number][] = [];
+    const { fake, bringUp } = prepare(
+      { words, accepts: ([low]) => !refuses || low === words[0] },
+      {
+        decide: (offered, refusals) => {
+          asked.push([offered, refusals]);
+          return offered;
+        },
+      },
+    );
+    drive(bringUp, step);
+    words.splice(0, 2, ...LESS);
+    drive(bringUp);
+    expect(bringUp.state).toMatchObject({
+      name: "running",
+      negotiation: { offered: featureSet(1, 32), negotiated: featureSet(1, 32), refusals: 1 },
+    });
+    // To a host that refused nothing yet, nothing less is asked of.
+    expect(asked).toEqual([
+      [OFFERED, 0],
+      [featureSet(1, 32), 0],
+    ]);
+    expect(fake.accepted).toEqual(LESS);
+  });
+
+  it("that offers more is not asked for any of it", () => {
+    const words = [...LESS];
+    const { fake, bringUp } = prepare({ words });
+    drive(bringUp, "set-features-ok");
+    words.splice(0, 2, ...WORDS);
+    drive(bringUp);
+    expect(bringUp.state).toMatchObject({ negotiation: { refusals: 0 } });
+    expect(fake.accepted).toEqual(LESS);
   });
 });
 

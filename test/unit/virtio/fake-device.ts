@@ -233,7 +233,7 @@ export class FakeDevice {
     switch (offset) {
       case 0x00:
         this.expectWidth("device_feature_select", width, 4);
-        this.expectStatus("device_feature_select", 2, 8);
+        this.expectStatus("device_feature_select", 2, 4);
         this.deviceFeatureSelect = value;
         return;
       case 0x08:
