@@ -39,6 +39,8 @@ export type Command =
   | { readonly do: "mode"; readonly mode: DeflateMode }
   | { readonly do: "stop" }
   | { readonly do: "start" }
+  | { readonly do: "suspend" }
+  | { readonly do: "resume" }
   /** The device's next reset takes so many looks. */
   | { readonly do: "slow-reset"; readonly times: number }
   | { readonly do: "needs-reset" }
@@ -83,6 +85,8 @@ const weighted: [number, fc.Arbitrary<Command>][] = [
   ],
   [1, just("stop")],
   [2, just("start")],
+  [1, just("suspend")],
+  [2, just("resume")],
   [1, fc.record({ do: fc.constant("slow-reset"), times: fc.integer({ min: 1, max: 3 }) })],
   [1, just("needs-reset")],
 ];

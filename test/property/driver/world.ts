@@ -37,6 +37,8 @@ interface Look {
   readonly actualPages: number;
 }
 
+const AT_REST: readonly string[] = ["stopped", "suspended"];
+
 export class World {
   readonly rig: Rig;
   private readonly setup: Setup;
@@ -140,6 +142,13 @@ export class World {
       case "start":
         this.start();
         break;
+      case "suspend":
+        this.halt("suspended");
+        break;
+      case "resume":
+        driver.resume();
+        this.comeUp();
+        break;
       case "slow-reset":
         this.slowResets += command.times;
         machine.inject({ name: "reset-slow", times: command.times });
@@ -190,21 +199,32 @@ export class World {
   }
 
   private stop(): void {
+    this.halt("stopped");
+  }
+
+  private halt(end: "stopped" | "suspended"): void {
     const { driver } = this.rig;
-    if (driver.stateName === "stopped") return;
-    driver.stop();
+    if (driver.stateName === "stopped" || driver.stateName === end) return;
+    if (end === "stopped") driver.stop();
+    else driver.suspend();
     for (let round = 0; driver.stateName === "stopping"; round++) {
       if (round > ROUNDS_MAX) throw new Error("the driver does not stop");
       driver.step();
     }
-    equal("state after stop", driver.stateName, "stopped");
+    equal("state at rest", driver.stateName, end);
     const { held, inflating, deflating } = frameCounts(this.rig.core);
-    equal("pages away after stop", held + inflating + deflating, 0);
+    equal("pages away at rest", held + inflating + deflating, 0);
   }
 
   private start(): void {
     const { driver } = this.rig;
+    driver.resume();
     driver.start();
+    this.comeUp();
+  }
+
+  private comeUp(): void {
+    const { driver } = this.rig;
     this.step(false);
     for (let round = 0; driver.stateName === "starting"; round++) {
       if (round > ROUNDS_MAX) throw new Error("the driver does not start");
@@ -288,7 +308,7 @@ export class World {
       if (round > ROUNDS_MAX) throw new Error(`no rest: ${JSON.stringify(driver.status())}`);
       const interrupted = machine.interruptPending;
       this.step(interrupted);
-      if (driver.stateName === "stopped" || driver.stateName === "failed") return;
+      if (AT_REST.includes(driver.stateName) || driver.stateName === "failed") return;
       const worked = machine.run() > 0 || interrupted || machine.interruptPending;
       if (!worked) machine.advance(this.setup.pollMs);
       quiet = worked || !this.arrived ? 0 : quiet + 1;
@@ -335,7 +355,7 @@ export class World {
   private judgeState(): void {
     const { machine, driver } = this.rig;
     const { stateName, error } = driver;
-    if (stateName === "running" || stateName === "stopped") return;
+    if (stateName === "running" || AT_REST.includes(stateName)) return;
     if (stateName === "starting" && this.slowResets > 0) return;
     if (stateName !== "failed") throw new Error(`the driver is ${stateName}`);
     equal("why the driver failed", error?.code ?? "nothing", "device-lied");
