@@ -29,7 +29,7 @@ import {
   runLength,
   tell,
 } from "./ledger";
-import { initialise } from "./ranges";
+import { initialise } from "./poison";
 import { hasFreeId, NOTHING, OUT, Ring } from "./ring/ring";
 import { post, take } from "./ring/virtqueue";
 import { NONE } from "./summary";

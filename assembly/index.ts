@@ -8,6 +8,7 @@
 import * as arena from "./arena";
 import * as balloon from "./balloon";
 import * as ledger from "./ledger";
+import * as poison from "./poison";
 import * as ranges from "./ranges";
 import { Ring } from "./ring/ring";
 import { arm, nextPlace, open, publish } from "./ring/virtqueue";
@@ -114,10 +115,10 @@ export function balloon_abandon_inflates(): void {
 }
 
 export function poison_set(value: u32): void {
-  ranges.setPoison(value);
+  poison.setPoison(value);
 }
 export function poison_clear(): void {
-  ranges.clearPoison();
+  poison.clearPoison();
 }
 export function report_post(want: u32): u32 {
   return ranges.report(want);
@@ -135,7 +136,7 @@ export function hint_settle(): i32 {
   return ranges.settleHints();
 }
 export function hint_release(): void {
-  ledger.unhint();
+  ledger.reclaimState(ledger.HINTED);
 }
 
 export function stats_put(index: u32, tag: u32, value: f64): void {

@@ -2,7 +2,7 @@
  * The page-frame ledger: one state for every 4 KiB frame, counts, and find-a-run.
  *
  * It must not know rings, devices or policies, and it never touches the frames that it describes:
- * touching a page that was given away would bring it back.
+ * touching a page that was given away would bring it back. Those that are back poison.ts may fill.
  *
  * Invariant: a frame is in exactly one state; the counts over all states sum to the number of
  * frames after every call. A transition from any other state than the one it names traps.
@@ -23,6 +23,7 @@
  *   freshPtr     a summary: whole free blocks that the host was not told of since they are whole
  *   countsPtr    8 x u32                 frames by state
  */
+import { initialise } from "./poison";
 import { contains, insert, lowest, NONE, remove, shapeSummaries, summaryBytes } from "./summary";
 
 export const RESERVED: u32 = 0;
@@ -368,13 +369,14 @@ export function hint(first: u32, length: u32): void {
   moveInBlock(first, length, FREE, HINTED);
 }
 
-/** Every frame in `state` -> free. */
-function reclaimState(state: u32): void {
+/** Every frame in `state` -> free: the host has no claim on any of them now. */
+export function reclaimState(state: u32): void {
   const blocks = blocksOf(frames);
   for (let block: u32 = 0; block < blocks && count(state) != 0; block++) {
-    for (let first: u32 = 0; first != NONE; ) {
-      first = runInBlock(block, state, BLOCK_FRAMES);
-      if (first != NONE) moveInBlock(first, runLength, state, FREE);
+    let first = runInBlock(block, state, BLOCK_FRAMES);
+    for (; first != NONE; first = runInBlock(block, state, BLOCK_FRAMES)) {
+      moveInBlock(first, runLength, state, FREE);
+      initialise(first, runLength);
     }
   }
   assert(count(state) == 0);
@@ -387,11 +389,6 @@ function reclaimState(state: u32): void {
 export function reclaim(): void {
   isFreshKnown = false;
   for (let state = INFLATING; state < STATES; state++) reclaimState(state);
-}
-
-/** hinted -> free, all of them: the host is done with its hints. */
-export function unhint(): void {
-  reclaimState(HINTED);
 }
 
 /** inflating -> free, all of them. Only right after a completed reset of the inflateq. */

@@ -16,7 +16,6 @@ import {
   ringOf,
   tableOf,
 } from "./arena";
-import { fill } from "./hal";
 import {
   BLOCK_FRAMES,
   BLOCK_SHIFT,
@@ -28,6 +27,7 @@ import {
   report as reportFrames,
   runLength,
 } from "./ledger";
+import { initialise } from "./poison";
 import { hasFreeId, IN, INDIRECT, NOTHING, OUT, PACKED, Ring, TABLE } from "./ring/ring";
 import { post, take } from "./ring/virtqueue";
 import { NONE } from "./summary";
@@ -37,24 +37,6 @@ const DESCRIPTOR_SHIFT: u32 = 4;
 const NEXT: u32 = 1;
 /** One range covers at most 4 MiB, the largest block that other drivers send. */
 const RANGE_BLOCKS: u32 = 2;
-
-let poisoned: bool = false;
-let poison: u32 = 0;
-
-/** From now on frames are filled with `value` when they come back, and before they are reported. */
-export function setPoison(value: u32): void {
-  poisoned = true;
-  poison = value;
-}
-
-export function clearPoison(): void {
-  poisoned = false;
-}
-
-/** What has to be done to frames that the host may have changed (virtio 1.3, 5.5.6.6.1). */
-export function initialise(first: u32, length: u32): void {
-  if (poisoned) fill(first, length, poison);
-}
 
 /** A queue was opened: from the reporting queue on, what was not reported yet has to be known. */
 export function opened(queue: u32): void {

@@ -156,14 +156,19 @@ export class Link {
     };
   }
 
-  /** Set before DRIVER_OK, and never changed after (virtio 1.3, 5.5.6.6.1). */
+  /**
+   * Set before DRIVER_OK, and never changed after (virtio 1.3, 5.5.6.6.1). A guest that needs its
+   * memory filled needs that also where the host does not know of it.
+   */
   private settlePoison(): void {
     const { poison } = this.options.settings;
-    if (poison === undefined || !this.has(BALLOON_FEATURE.PAGE_POISON)) {
+    if (poison === undefined) {
       this.core.poison_clear();
       return;
     }
-    this.transport.writeConfig(BALLOON_CONFIG.poisonVal, poison);
+    if (this.has(BALLOON_FEATURE.PAGE_POISON)) {
+      this.transport.writeConfig(BALLOON_CONFIG.poisonVal, poison);
+    }
     this.core.poison_set(poison);
   }
 

@@ -19,6 +19,7 @@ export const ABSENT: Transport = {
   fixedQueueSize: false,
   featureWords: 0,
   requiredFeatures: 0n,
+  unusableFeatures: 0n,
   deviceFeatures: () => ALL_ONES,
   writeDriverFeatures: lost,
   status: () => STATUS_GONE,

@@ -233,7 +233,7 @@ export class BringUp {
   }
 
   private decide(offered: FeatureSet, refusals: number): Negotiation {
-    const required = this.transport.requiredFeatures;
+    const { requiredFeatures: required, unusableFeatures } = this.transport;
     if (!isSubset(required, offered)) {
       throw this.featureError(
         `${formatFeatures(offered)} offered`,
@@ -241,7 +241,7 @@ export class BringUp {
       );
     }
     if (this.refused?.offered !== offered) this.refusedAlike = 0;
-    const wanted = this.options.decide(offered, this.refusedAlike);
+    const wanted = this.options.decide(offered & ~unusableFeatures, this.refusedAlike);
     if (wanted === undefined) {
       throw this.featureError(`${refusals} sets refused`, "ask for less, or fix the device");
     }

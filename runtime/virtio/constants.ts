@@ -132,8 +132,8 @@ export const COMMON = {
 
 /** Bytes of the common configuration that every device has: up to the end of `queue_device`. */
 export const COMMON_LENGTH = 0x38;
-/** Bytes of a common configuration that has `queue_reset`. */
-export const COMMON_RESET_LENGTH = 0x3c;
+/** Bytes of one that has all that features add. */
+export const COMMON_WHOLE_LENGTH = 0x3c;
 
 /** The header of a legacy PCI device, in the I/O ports of BAR 0 (virtio 1.3, 4.1.4.10). */
 export const LEGACY = {

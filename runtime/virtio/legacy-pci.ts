@@ -79,6 +79,7 @@ class LegacyPci implements Transport {
   readonly fixedQueueSize = true;
   readonly featureWords = 1;
   readonly requiredFeatures = 0n;
+  readonly unusableFeatures = 0n;
   /** What is there in either place. */
   readonly configLength: number;
   private readonly options: PciTransportOptions;

@@ -113,6 +113,8 @@ abstract class Mmio implements Transport {
   abstract readonly ringLayout: RingLayout;
   abstract readonly featureWords: number;
   abstract readonly requiredFeatures: FeatureSet;
+  /** No register holds a queue's word here (virtio 1.3, 4.2.2). */
+  readonly unusableFeatures = featureSet(FEATURE.NOTIF_CONFIG_DATA);
   interruptMode: InterruptMode = POLLING;
   readonly expectedInterrupts: "line" | "polling";
   protected readonly registers: Region;

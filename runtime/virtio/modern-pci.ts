@@ -15,7 +15,7 @@ import { isPresent } from "../pci/enumerate.ts";
 import {
   CFG_TYPE,
   COMMON,
-  COMMON_RESET_LENGTH,
+  COMMON_WHOLE_LENGTH,
   FEATURE,
   type Field,
   STATUS_GONE,
@@ -65,6 +65,8 @@ interface Structures {
 }
 
 const ISR_STATUS: Field = { offset: 0, width: 1 };
+/** What the fields behind `queue_device` are for. */
+const TAIL_FEATURES = featureSet(FEATURE.NOTIF_CONFIG_DATA, FEATURE.RING_RESET);
 const TWO_32 = 0x1_0000_0000;
 
 /**
@@ -103,6 +105,7 @@ class ModernPci implements Transport {
   readonly fixedQueueSize = false;
   readonly featureWords = 2;
   readonly requiredFeatures: FeatureSet = featureSet(FEATURE.VERSION_1);
+  readonly unusableFeatures: FeatureSet;
   readonly configLength: number;
   private readonly config: PciConfigAccess;
   private readonly address: PciAddress;
@@ -111,6 +114,8 @@ class ModernPci implements Transport {
   private readonly accepted = new AcceptedFeatures();
   /** For each queue that was set up, the field that a notification writes. */
   private readonly notifyFields: (Field | undefined)[] = [];
+  /** And what it names the queue by. */
+  private readonly notifyWords: number[] = [];
 
   constructor(options: PciTransportOptions, structures: Structures, bars: readonly Bar[]) {
     const { config, address, memoryEnd = MEMORY_SPACE_END, interrupts = "best" } = options;
@@ -119,6 +124,8 @@ class ModernPci implements Transport {
     this.address = address;
     this.at = structures;
     this.configLength = structures.device.length;
+    const hasTail = structures.common.length >= COMMON_WHOLE_LENGTH;
+    this.unusableFeatures = hasTail ? 0n : TAIL_FEATURES;
     this.interrupts = new PciInterrupts({
       ...options,
       bars,
@@ -225,6 +232,9 @@ class ModernPci implements Transport {
     this.writeAddress(queue.index, COMMON.queueDriverLow, COMMON.queueDriverHigh, queue.driverArea);
     this.writeAddress(queue.index, COMMON.queueDeviceLow, COMMON.queueDeviceHigh, queue.deviceArea);
     this.notifyFields[queue.index] = this.notifyField(queue.index);
+    this.notifyWords[queue.index] = this.accepted.has(FEATURE.NOTIF_CONFIG_DATA)
+      ? common.read(COMMON.queueNotifConfigData)
+      : queue.index;
     if (!this.interrupts.restoreQueue(queue.index)) {
       this.failQueue(queue.index, "its vector was refused", "use a line instead of messages");
     }
@@ -240,12 +250,14 @@ class ModernPci implements Transport {
     if (field === undefined) {
       this.failQueue(index, "a notification of a queue not set up", "set the queue up first");
     }
-    this.at.notify.write(field, field.width === 4 ? notificationData(this, index, next) : index);
+    const word = this.notifyWords[index] ?? index;
+    const value = field.width === 4 ? notificationData(this, index, next, word) : word;
+    this.at.notify.write(field, value);
   }
 
   resetQueue(index: number): void {
     const { common } = this.at;
-    if (!this.accepted.has(FEATURE.RING_RESET) || common.length < COMMON_RESET_LENGTH) {
+    if (!this.accepted.has(FEATURE.RING_RESET)) {
       this.failQueue(index, "a reset without RING_RESET", "reset the device, or negotiate it");
     }
     if (this.notifyFields[index] === undefined) {

@@ -62,6 +62,8 @@ export interface Transport {
   readonly featureWords: number;
   /** Features without which this transport does not work; bring-up accepts them by itself. */
   readonly requiredFeatures: FeatureSet;
+  /** Features that it has no way to carry out, so that bring-up accepts none of them (2.2.1). */
+  readonly unusableFeatures: FeatureSet;
 
   /** Word `word` of the features that the device offers, as a u32. */
   deviceFeatures(word: number): number;
@@ -227,11 +229,17 @@ export function queueError(
 }
 
 /**
- * What a notification carries with NOTIFICATION_DATA: the queue below, the place above.
+ * What a notification carries with NOTIFICATION_DATA: below what names the queue, its index or the
+ * device's word for it, and the place above.
  * @throws BallonetError `queue` without a place, or with one that is no u16.
  */
-export function notificationData(transport: Transport, index: number, next?: number): number {
-  if (next !== undefined && next >= 0 && next <= 0xffff) return next * 0x1_0000 + index;
+export function notificationData(
+  transport: Transport,
+  index: number,
+  next: number | undefined,
+  word = index,
+): number {
+  if (next !== undefined && next >= 0 && next <= 0xffff) return next * 0x1_0000 + word;
   const todo = "say where the next buffer will go: NOTIFICATION_DATA was negotiated";
   throw queueError(transport, index, `a notification with place ${next}`, todo);
 }

@@ -12,6 +12,7 @@
 
 import type { Context } from "./context.ts";
 import { FEATURE, STATUS } from "./numbers.ts";
+import type { RuleId } from "./rules.ts";
 
 const STEPS = [STATUS.acknowledge, STATUS.driver, STATUS.featuresOk, STATUS.driverOk] as const;
 
@@ -21,6 +22,18 @@ const STEP_NAME: Readonly<Record<number, string>> = {
   [STATUS.featuresOk]: "FEATURES_OK",
   [STATUS.driverOk]: "DRIVER_OK",
 };
+
+/** Features that a driver accepts where they are offered. */
+const OWED = [
+  { bit: FEATURE.version1, name: "VERSION_1", rule: "G-VERSION-1" },
+  { bit: FEATURE.accessPlatform, name: "ACCESS_PLATFORM", rule: "G-ACCESS-PLATFORM" },
+  { bit: FEATURE.ringPacked, name: "RING_PACKED", rule: "G-RING-PACKED" },
+  { bit: FEATURE.orderPlatform, name: "ORDER_PLATFORM", rule: "G-ORDER-PLATFORM" },
+  { bit: FEATURE.notifConfigData, name: "NOTIF_CONFIG_DATA", rule: "G-NOTIF-CONFIG-DATA" },
+  { bit: FEATURE.mustTellHost, name: "MUST_TELL_HOST", rule: "D1" },
+] as const satisfies readonly { bit: number; name: string; rule: RuleId }[];
+/** And one of the interface from before virtio 1.0. */
+const ANY_LAYOUT = { bit: FEATURE.anyLayout, name: "ANY_LAYOUT", rule: "L-ANY-LAYOUT" } as const;
 
 export class BringUp {
   /** Whether the driver uses the interface from before virtio 1.0. */
@@ -103,17 +116,9 @@ export class BringUp {
     if (strange !== 0n) {
       judge.breach("G-RESERVED-BIT", `bits 0x${strange.toString(16)} mean nothing for a balloon`);
     }
-    if (missing(FEATURE.version1, offered, accepted)) {
-      judge.breach("G-VERSION-1", "VERSION_1 is offered and not accepted");
-    }
-    if (missing(FEATURE.ringPacked, offered, accepted)) {
-      judge.breach("G-RING-PACKED", "RING_PACKED is offered and not accepted");
-    }
-    if (missing(FEATURE.mustTellHost, offered, accepted)) {
-      judge.breach("D1", "MUST_TELL_HOST is offered and not accepted");
-    }
-    if (this.legacy && missing(FEATURE.anyLayout, offered, accepted)) {
-      judge.breach("L-ANY-LAYOUT", "ANY_LAYOUT is offered and not accepted");
+    for (const { bit, name, rule } of this.legacy ? [...OWED, ANY_LAYOUT] : OWED) {
+      if (missing(bit, offered & described, accepted))
+        judge.breach(rule, `${name} is offered, not accepted`);
     }
   }
 

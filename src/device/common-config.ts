@@ -22,6 +22,14 @@ const PLACES: Readonly<Record<AreaKey, number>> = {
   deviceAddress: COMMON.queueDevice,
 };
 
+/** Words for queues begin here, so that none of them is a queue's index. */
+const QUEUE_WORDS = 0x4000;
+
+/** What a notification calls a queue: its index, or a word of the device's own (2.9). */
+export function queueWord(virtio: VirtioDevice, index: number): number {
+  return virtio.has(FEATURE.notifConfigData) ? QUEUE_WORDS + index : index;
+}
+
 export class CommonConfig {
   readonly fields: readonly Field[];
   private readonly context: Context;
@@ -98,11 +106,17 @@ export class CommonConfig {
         return this.queue?.options.notifyOff ?? 0;
       }),
       {
+        ...readOnly(this.context, "queue_notif_config_data", COMMON.queueNotifConfigData, 2, () =>
+          queueWord(this.virtio, this.queueSelect),
+        ),
+        // This field, and the next one, are there only with their features (virtio 1.3, 4.1.4.3).
+        exists: () => this.virtio.has(FEATURE.notifConfigData),
+      },
+      {
         ...field("queue_reset", COMMON.queueReset, 2, {
           read: () => (this.queue?.readReset() ? 1 : 0),
           write: (value) => this.writeReset(value),
         }),
-        // The field is there only once the feature was accepted (virtio 1.3, 4.1.4.3).
         exists: () => this.virtio.has(FEATURE.ringReset),
       },
     ];

@@ -183,7 +183,8 @@ export class DeviceQueue {
     const { size, descAddress, driverAddress, deviceAddress } = this;
     const { name, reachBytes } = this.options;
     const addresses = { descAddress, driverAddress, deviceAddress };
-    const layout = { name, size, ...addresses, ...features, reachBytes };
+    const strayFlags = this.faults.lasts("used-flags-stray");
+    const layout = { name, size, ...addresses, ...features, strayFlags, reachBytes };
     this.enabled = true;
     this.ring = packed ? new PackedRing(this.context, layout) : new SplitRing(this.context, layout);
   }

@@ -60,6 +60,16 @@ export const faults = [
     expected: "The state is visible, the driver is quiet, and its other queues work on.",
   },
   {
+    name: "used-flags-stray",
+    does: "With EVENT_IDX the flags of a split queue's used ring are 1, where they must be 0.",
+    expected: "The driver ignores them and goes by avail_event.",
+  },
+  {
+    name: "event-bits-stray",
+    does: "Over MMIO all undefined bits of InterruptStatus are 1, where they must be 0.",
+    expected: "The driver ignores them and acknowledges none.",
+  },
+  {
     name: "refuse-features",
     does: "FEATURES_OK does not stay set, whatever was accepted, `times` times.",
     expected:

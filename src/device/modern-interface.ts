@@ -5,11 +5,12 @@
  * be left alone.
  */
 
-import { CommonConfig } from "./common-config.ts";
+import { CommonConfig, queueWord } from "./common-config.ts";
 import type { Context } from "./context.ts";
 import { CAP, FEATURE } from "./numbers.ts";
 import type { Region } from "./pci-function.ts";
 import type { CapSpec, Profile } from "./profile.ts";
+import type { RuleId } from "./rules.ts";
 import { configFields, type Face, ones, readOnly, Structures } from "./structure.ts";
 import type { Vectors } from "./vectors.ts";
 import type { VirtioDevice } from "./virtio.ts";
@@ -39,9 +40,16 @@ export class ModernInterface {
 
   /** What this capability describes, if it is anything. */
   region(spec: CapSpec): Region | undefined {
-    const face = spec.reserved ? this.forbidden() : this.face(spec.type);
+    const face = spec.reserved
+      ? this.watched("P-RESERVED-CAP", "where a reserved capability points")
+      : this.face(spec.type);
     if (face === undefined) return undefined;
-    return { bar: spec.bar, offset: spec.offset, bytes: spec.bytes, ...face };
+    const place = { bar: spec.bar, offset: spec.offset, bytes: spec.bytes };
+    const { caps } = this.profile.pci;
+    const first = caps.find(({ type, reserved }) => type === spec.type && !reserved);
+    if (spec.reserved || spec === first) return { ...place, ...face };
+    const seen = `by capability ${caps.indexOf(spec)}, there is an earlier one of its type`;
+    return { ...place, ...this.watched("P-CAP-FIRST", seen, face) };
   }
 
   private face(type: number): Face | undefined {
@@ -86,26 +94,29 @@ export class ModernInterface {
       judge.breach("P-NOTIFY-WIDTH", `a notification of ${width} bytes`);
       return;
     }
-    const index = value % 0x1_0000;
-    const queue = this.virtio.queues[index];
+    const word = value % 0x1_0000;
+    const { virtio } = this;
+    const queue = virtio.queues.find((_, index) => queueWord(virtio, index) === word);
     const wanted = (queue?.options.notifyOff ?? 0) * this.profile.pci.notifyMultiplier;
     if (queue === undefined || offset !== wanted) {
-      judge.breach("P-NOTIFY-VALUE", `value ${index} at offset ${offset}`);
+      judge.breach("P-NOTIFY-VALUE", `value ${word} at offset ${offset}`);
       return;
     }
     this.virtio.notify(queue, withData ? Math.floor(value / 0x1_0000) : undefined);
   }
 
-  private forbidden(): Face {
-    const breach = (what: string) => {
-      this.context.judge.breach("P-RESERVED-CAP", `a ${what} where a reserved capability points`);
-    };
+  /** A place that a driver has no business at; accesses reach what is `behind`, if anything. */
+  private watched(rule: RuleId, where: string, behind?: Face): Face {
+    const { judge } = this.context;
     return {
-      read: (_offset, width) => {
-        breach("read");
-        return ones(width);
+      read: (offset, width) => {
+        judge.breach(rule, `a read ${where}`);
+        return behind?.read(offset, width) ?? ones(width);
       },
-      write: () => breach("write"),
+      write: (offset, width, value) => {
+        judge.breach(rule, `a write ${where}`);
+        behind?.write(offset, width, value);
+      },
     };
   }
 }

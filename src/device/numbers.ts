@@ -32,7 +32,9 @@ export const FEATURE = {
   accessPlatform: 33,
   ringPacked: 34,
   inOrder: 35,
+  orderPlatform: 36,
   notificationData: 38,
+  notifConfigData: 39,
   ringReset: 40,
 } as const;
 
@@ -113,6 +115,7 @@ export const COMMON = {
   queueDesc: 0x20,
   queueDriver: 0x28,
   queueDevice: 0x30,
+  queueNotifConfigData: 0x38,
   queueReset: 0x3a,
 } as const;
 

@@ -21,6 +21,9 @@ export interface Offer {
   readonly packed?: boolean;
   readonly inOrder?: boolean;
   readonly notificationData?: boolean;
+  readonly notifConfigData?: boolean;
+  readonly accessPlatform?: boolean;
+  readonly orderPlatform?: boolean;
   readonly ringReset?: boolean;
   readonly version1?: boolean;
   /** Further bit numbers, reserved or proposed ones for example, which a driver must not accept. */
@@ -39,6 +42,9 @@ const BIT_OF = {
   packed: FEATURE.ringPacked,
   inOrder: FEATURE.inOrder,
   notificationData: FEATURE.notificationData,
+  notifConfigData: FEATURE.notifConfigData,
+  accessPlatform: FEATURE.accessPlatform,
+  orderPlatform: FEATURE.orderPlatform,
   ringReset: FEATURE.ringReset,
   version1: FEATURE.version1,
 } as const;

@@ -113,13 +113,15 @@ const strict: Profile = {
       { index: 4, kind: "mem64", bytes: 0x4000, base: 0xfe00_0000, prefetchable: true },
     ],
     caps: [
-      // The first of each type is what a driver should use; before them stand some to ignore.
+      // The first of each type is what a driver should use, and some are there to be ignored.
+      { type: CAP.vendorCfg, bar: 1, offset: 0x900, bytes: COMMON_BYTES, reserved: true },
       { type: CAP.commonCfg, bar: 6, offset: 0, bytes: COMMON_BYTES, reserved: true },
       { type: 0x0b, bar: 1, offset: 0x800, bytes: 0x40, reserved: true },
       { type: CAP.commonCfg, bar: 4, offset: 0, bytes: 0x1000, padding: 4 },
       { type: CAP.isrCfg, bar: 0, offset: 0x81, bytes: 1 },
       { type: CAP.deviceCfg, bar: 1, offset: 0x100, bytes: 0x40 },
       { type: CAP.notifyCfg, bar: 4, offset: 0x3000, bytes: 0x1000 },
+      { type: CAP.notifyCfg, bar: 1, offset: 0xa00, bytes: 0x100 },
       WINDOW_CAP,
     ],
   },

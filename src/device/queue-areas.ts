@@ -52,6 +52,22 @@ export function judgeAreas(context: Context, queue: DeviceQueue): boolean {
   return sound;
 }
 
+/** Judges that the memory of a queue that was enabled is no other queue's. */
+export function judgeApart({ judge }: Context, queue: DeviceQueue, all: readonly DeviceQueue[]) {
+  const others = all.filter((other) => other !== queue);
+  for (const { address, bytes } of queue.ring?.areas() ?? []) {
+    const other = others.find(({ ring }) =>
+      ring?.areas().some((area) => {
+        return address < area.address + area.bytes && area.address < address + bytes;
+      }),
+    );
+    if (other === undefined) continue;
+    const seen = `${queue.options.name} at 0x${address.toString(16)} lies on ${other.options.name}`;
+    judge.breach("R-APART", seen);
+    return;
+  }
+}
+
 /** What the driver has to clear before: the used ring's head, or a packed queue's descriptors. */
 function judgeZero({ judge, memory }: Context, queue: DeviceQueue): void {
   const { name } = queue.options;

@@ -18,6 +18,8 @@ export interface RingLayout {
   readonly eventIdx: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;
+  /** Whether a used ring's flags say what they must not (see faults.ts). */
+  readonly strayFlags: boolean;
   /** Where the guest's memory ends for ranges that are only named, not read or written. */
   readonly reachBytes: number;
 }

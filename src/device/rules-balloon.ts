@@ -149,7 +149,7 @@ export const BALLOON_RULES = [
   },
   {
     id: "Q-ORDER",
-    level: "SHOULD",
+    level: "FIELD",
     section: "devices that merge ranges",
     title: "Page numbers ascend within a buffer.",
     observed: "A page number is not above the one before it.",

@@ -72,6 +72,27 @@ export const GENERAL_RULES = [
     observed: "At FEATURES_OK bit 32 is offered and not accepted; the device refuses.",
   },
   {
+    id: "G-ACCESS-PLATFORM",
+    level: "SHOULD",
+    section: "6.1",
+    title: "The driver accepts ACCESS_PLATFORM when it is offered.",
+    observed: "At FEATURES_OK bit 33 is offered and not accepted.",
+  },
+  {
+    id: "G-ORDER-PLATFORM",
+    level: "SHOULD",
+    section: "6.1",
+    title: "The driver accepts ORDER_PLATFORM when it is offered.",
+    observed: "At FEATURES_OK bit 36 is offered and not accepted.",
+  },
+  {
+    id: "G-NOTIF-CONFIG-DATA",
+    level: "SHOULD",
+    section: "6.1",
+    title: "The driver accepts NOTIF_CONFIG_DATA when it is offered.",
+    observed: "At FEATURES_OK bit 39 is offered and not accepted.",
+  },
+  {
     id: "G-FEATURES-LATE",
     level: "MUST NOT",
     section: "3.1.1 step 5",

@@ -77,8 +77,15 @@ export const PCI_RULES = [
     id: "P-RESERVED-CAP",
     level: "MUST",
     section: "4.1.4.1",
-    title: "Capabilities with a reserved type or a reserved BAR number are ignored.",
+    title: "Capabilities with a reserved type or BAR number are ignored, and those of vendors.",
     observed: "An access to the region that only such a capability describes.",
+  },
+  {
+    id: "P-CAP-FIRST",
+    level: "SHOULD",
+    section: "4.1.4.1",
+    title: "Of several capabilities of a type the first usable one is used.",
+    observed: "An access reaches a structure by a capability that is not the first of its type.",
   },
   {
     id: "P-PCI-CFG-ALIGN",
@@ -105,8 +112,10 @@ export const PCI_RULES = [
     id: "P-NOTIFY-VALUE",
     level: "MUST",
     section: "4.1.5.2.1",
-    title: "A notification carries the index of its queue, at the address of that queue.",
-    observed: "The value is no queue's index, or that queue has another notify address.",
+    title:
+      "A notification names its queue, at the address of that queue: by its index or, with " +
+      "NOTIF_CONFIG_DATA, by queue_notif_config_data.",
+    observed: "The value names no queue, or that queue has another notify address.",
   },
   {
     id: "P-NOTIFY-DATA",

@@ -23,6 +23,13 @@ export const RING_RULES = [
     observed: "A part reaches beyond the end of memory at queue_enable.",
   },
   {
+    id: "R-APART",
+    level: "MUST",
+    section: "2.7 and 2.7.2",
+    title: "A queue has all of its memory for itself.",
+    observed: "A part of a queue that is enabled lies on a part of another one.",
+  },
+  {
     id: "R-USED-ZERO",
     level: "MUST",
     section: "2.7.10.1",

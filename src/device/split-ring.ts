@@ -61,10 +61,11 @@ export class SplitRing implements Ring {
     if (this.layout.eventIdx) {
       this.availEvent = (allow ? this.takenIdx : this.takenIdx - 1) & 0xffff;
       memory.write16(this.availEventAddress, this.availEvent);
+      this.usedFlags = this.layout.strayFlags ? RING_FLAG.noNotify : 0;
     } else {
       this.usedFlags = allow ? 0 : RING_FLAG.noNotify;
-      memory.write16(this.layout.deviceAddress, this.usedFlags);
     }
+    memory.write16(this.layout.deviceAddress, this.usedFlags);
   }
 
   take(): Taken[] {

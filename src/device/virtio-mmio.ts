@@ -19,6 +19,8 @@ import { PLAIN_WIRING } from "./wiring.ts";
 
 /** The events that there are. */
 const EVENTS = ISR.queue | ISR.config;
+/** And bits that mean nothing. */
+const STRAY_EVENTS = 0xffff_fffc;
 
 export class VirtioMmio implements Face {
   private readonly context: Context;
@@ -59,6 +61,7 @@ export class VirtioMmio implements Face {
     virtio.legacy = legacy;
     virtio.wiring = {
       ...PLAIN_WIRING,
+      unusable: 1n << BigInt(FEATURE.notifConfigData),
       lineRule: "M-ACK-MISSING",
       reset: () => this.reset(),
       check: () => this.queues.judgeReadBack("at rest"),
@@ -126,7 +129,7 @@ export class VirtioMmio implements Face {
       make.writable("QueueNotify", MMIO.queueNotify, (value) => this.notified(value)),
       make.readable("InterruptStatus", MMIO.interruptStatus, () => {
         this.shown |= virtio.events;
-        return virtio.events;
+        return virtio.events + (virtio.faults.lasts("event-bits-stray") ? STRAY_EVENTS : 0);
       }),
       make.writable("InterruptACK", MMIO.interruptAck, (value) => this.acknowledged(value)),
       make.both("Status", MMIO.status, {

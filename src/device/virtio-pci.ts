@@ -42,6 +42,7 @@ export function makeFunction(parts: BusParts): PciFunction {
   virtio.wiring = {
     reachesMemory: () => made.masters,
     raisesLine: () => made.raisesIntx && !vectors.enabled,
+    unusable: 0n,
     lineRule: "Q-ISR-UNREAD",
     signal: (queue) => vectors.signal(queue),
     reset: () => {

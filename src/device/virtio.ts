@@ -12,6 +12,7 @@ import type { DeviceQueue } from "./device-queue.ts";
 import type { FaultBox } from "./faults.ts";
 import { KickWatch } from "./kick-watch.ts";
 import { FEATURE, ISR, STATUS } from "./numbers.ts";
+import { judgeApart } from "./queue-areas.ts";
 import { PLAIN_WIRING, type Wiring } from "./wiring.ts";
 
 /** What the device type brings: its configuration space and what a reset means to it. */
@@ -268,6 +269,7 @@ export class VirtioDevice {
       indirect: this.has(FEATURE.ringIndirectDesc),
       inOrder: this.has(FEATURE.inOrder),
     });
+    judgeApart(this.context, queue, this.queues);
   }
 
   /** The driver notifies a queue; `data` is what comes with NOTIFICATION_DATA (2.9). */
@@ -321,7 +323,7 @@ export class VirtioDevice {
   private settleFeatures(): boolean {
     const { offered, described } = this.options;
     const accepted = this.accepted;
-    this.bringUp.accepted(offered, accepted, described);
+    this.bringUp.accepted(offered, accepted, described & ~this.wiring.unusable);
     let kept = (accepted & ~offered) === 0n;
     if (((offered & ~accepted) >> BigInt(FEATURE.version1)) & 1n) kept = false;
     if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {

@@ -14,6 +14,8 @@ export interface Wiring {
   reachesMemory(): boolean;
   /** Whether the interrupt line may go up. */
   raisesLine(): boolean;
+  /** Feature bits that this transport has no way to carry out (virtio 1.3, 2.2.1). */
+  readonly unusable: bigint;
   /** What a driver breaks that leaves the line up. */
   readonly lineRule: RuleId;
   /**
@@ -32,6 +34,7 @@ export interface Wiring {
 export const PLAIN_WIRING: Wiring = {
   reachesMemory: () => true,
   raisesLine: () => true,
+  unusable: 0n,
   lineRule: "Q-ISR-UNREAD",
   signal: () => false,
   reset: () => {},

@@ -32,7 +32,9 @@ export const SPEC_FEATURE = {
   accessPlatform: 33,
   ringPacked: 34,
   inOrder: 35,
+  orderPlatform: 36,
   notificationData: 38,
+  notifConfigData: 39,
   ringReset: 40,
 } as const;
 
@@ -103,6 +105,7 @@ export const SPEC_COMMON = {
   queueDesc: 32,
   queueDriver: 40,
   queueDevice: 48,
+  queueNotifConfigData: 56,
   queueReset: 58,
 } as const;
 

@@ -82,6 +82,21 @@ export const generalBreaches = {
       driver.negotiate([32]);
     },
   },
+  "G-ACCESS-PLATFORM": {
+    options: { offer: { accessPlatform: true } },
+    up: false,
+    act: (driver) => driver.bringUp(),
+  },
+  "G-ORDER-PLATFORM": {
+    options: { offer: { orderPlatform: true } },
+    up: false,
+    act: (driver) => driver.bringUp(),
+  },
+  "G-NOTIF-CONFIG-DATA": {
+    options: { offer: { notifConfigData: true } },
+    up: false,
+    act: (driver) => driver.bringUp(),
+  },
   "G-FEATURES-LATE": {
     act: (driver) => {
       driver.set("featureSelect", 0);

@@ -72,6 +72,7 @@ export const pciBreaches = {
   "P-RESERVED-CAP": {
     act: (driver) => driver.machine.hal.mmioRead(0xfebd0800, 4),
   },
+  "P-CAP-FIRST": { act: (driver) => driver.machine.hal.mmioRead(0xfebd0a00, 2) },
   "P-PCI-CFG-ALIGN": { act: (driver) => throughWindow(driver, 4, 2, 4) },
   "P-PCI-CFG-RANGE": { act: (driver) => throughWindow(driver, 2, 0, 4) },
   "P-NOTIFY-WIDTH": { act: (driver) => driver.write(2, 0, 4, 0) },

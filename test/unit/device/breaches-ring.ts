@@ -41,6 +41,16 @@ export const ringBreaches = {
       driver.set("queueEnable", 1);
     },
   },
+  "R-APART": {
+    up: false,
+    act: (driver) => {
+      settled(driver);
+      driver.set("queueEnable", 1);
+      driver.setUpQueue(1, false);
+      driver.set("device", driver.ring(0).driver + 4);
+      driver.set("queueEnable", 1);
+    },
+  },
   "R-USED-ZERO": {
     up: false,
     act: (driver) => {

@@ -1,6 +1,7 @@
 /** Each fault does what its table says. Invariant: no fault of the table is left out. */
 import { describe, expect, it } from "vitest";
 import { type FaultName, type FaultSpec, faults } from "../../../src/device/index.ts";
+import { mmioRig } from "./mmio-driver.ts";
 import { broken, frames, type RawDriver, rig } from "./raw-driver.ts";
 import { RawMsix } from "./raw-msix.ts";
 
@@ -74,6 +75,17 @@ const cases: Readonly<Record<FaultName, () => void>> = {
     const { idx, driver } = inflateUnder("used-unseen");
     expect(idx).toBe(0);
     expect(driver.machine.heldPages).toBe(1);
+  },
+  "used-flags-stray": () => {
+    const driver = rig({ faults: [{ name: "used-flags-stray" }] }).bringUp();
+    expect(driver.view.getUint16(driver.ring(0).device, true)).toBe(1);
+    driver.move("inflate", frames(1));
+    expect(driver.machine.heldPages).toBe(1);
+    expect(driver.machine.verdicts).toEqual([]);
+  },
+  "event-bits-stray": () => {
+    const driver = mmioRig(2, { faults: [{ name: "event-bits-stray" }] }).bringUp();
+    expect(driver.look("interruptStatus") & ~3).toBe(~3);
   },
   "queue-hangs": () => {
     const completion = { kind: "late", ms: 1 } as const;
