@@ -5,10 +5,12 @@
  * Invariant: ids start with "B-" and are never used again for something else.
  */
 
+import type { Level } from "../../src/device/index.ts";
+
 /** As a rule of the device: what is owed, where that stands. */
 export interface Behaviour {
   readonly id: string;
-  readonly level: "MUST" | "SHOULD" | "OURS";
+  readonly level: Level | "OURS";
   readonly section: string;
   readonly title: string;
 }
@@ -175,6 +177,48 @@ export const behaviours = [
     level: "OURS",
     section: "2.6.1",
     title: "With RING_RESET a queue that hangs gives its pages back and is used again.",
+  },
+  {
+    id: "B-COMES-UP",
+    level: "OURS",
+    section: "3.1.1",
+    title: "The driver comes up with every device that the specification allows.",
+  },
+  {
+    id: "B-MODERN",
+    level: "OURS",
+    section: "4.1.5.1.1.1",
+    title: "A device that has both interfaces is driven by its modern one.",
+  },
+  {
+    id: "B-EMPTY-SLOT",
+    level: "MUST NOT",
+    section: "4.2.2.2",
+    title: "An MMIO slot without a device is no error, and none is reported.",
+  },
+  {
+    id: "B-BARRIER",
+    level: "MUST",
+    section: "2.7.13.3.1, 2.7.13.4.1, 2.8.21.1.1 and 2.8.21.3.1",
+    title: "Barriers stand before buffers are shown, and before the device's wish is looked at.",
+  },
+  {
+    id: "B-PROMPT",
+    level: "OURS",
+    section: "4.1.5.4.2",
+    title: "All that an interrupt tells of is seen to at once.",
+  },
+  {
+    id: "B-FILLED",
+    level: "OURS",
+    section: "5.5.6.5.1",
+    title: "With a value to fill memory with, what comes back from the host holds it.",
+  },
+  {
+    id: "B-POISON-REPORT",
+    level: "MUST NOT",
+    section: "5.5.3.1",
+    title: "Whoever needs that value reports nothing to a host that does not know it.",
   },
 ] as const satisfies readonly Behaviour[];
 

@@ -54,9 +54,27 @@ export class Bench {
     this.build = build;
   }
 
+  /** A guest whose driver came up. */
   async vm(options: TestVmOptions = {}): Promise<TestVm> {
+    try {
+      const vm = await this.create(options);
+      this.ramOf.set(vm, options.frames ?? FRAMES);
+      return vm;
+    } catch (error) {
+      this.owes("B-COMES-UP", false, String(error));
+      throw error;
+    }
+  }
+
+  /** A device that no driver can bring up: what becomes of it. */
+  async unusable(options: TestVmOptions = {}): Promise<Machine | undefined> {
+    await this.create(options).catch(() => undefined);
+    return this.machines.at(-1);
+  }
+
+  private create(options: TestVmOptions): Promise<TestVm> {
     const { build } = this;
-    const vm = await createTestVm({
+    return createTestVm({
       frames: FRAMES,
       roundsMax: ROUNDS_MAX,
       ...options,
@@ -64,8 +82,6 @@ export class Bench {
       create: build.createWasmVm,
       onMachine: (machine) => this.machines.push(machine),
     });
-    this.ramOf.set(vm, options.frames ?? FRAMES);
-    return vm;
   }
 
   /** A look at a behaviour of ours. */

@@ -13,6 +13,7 @@ const MORE_FRAMES = 16 * BLOCK_FRAMES;
 /** Time for every portion of reports. */
 const LONG_MS = 10_000;
 const POISON = 0xaaaa_aaaa;
+const PAGE_BYTES = 4096;
 /** What is held back from hinting where a machine has little memory. */
 const NONE_HELD_BACK = { reservePages: 0 } as const;
 
@@ -241,6 +242,48 @@ async function poisoned(bench: Bench, machine: Machine = {}) {
   bench.owes("B-PATTERNS", poisonValue === POISON, `poison_val is ${poisonValue}`);
 }
 
+/** The host does not keep the value of reported pages, so a guest that needs it reports none. */
+async function unsharedPoison(bench: Bench) {
+  const vm = await bench.vm({
+    settings: { poison: POISON },
+    machine: { offer: { pageReporting: true } },
+  });
+  watch(vm, LONG_MS);
+  const { pages } = vm.machine.reportedPages;
+  bench.owes("B-POISON-REPORT", pages === 0, `${pages} pages reported`);
+  bench.rest(vm, { held: 0 });
+}
+
+/** Memory that was filled is filled again, by whatever way it went to the host and came back. */
+async function filled(bench: Bench, machine: Machine = {}) {
+  const vm = await bench.vm({
+    settings: { ...NONE_HELD_BACK, poison: POISON },
+    machine: { ...machine, offer: { ...machine.offer, freePageHint: true } },
+  });
+  const ram = () => new Uint32Array(vm.memory.buffer, PAGE_BYTES, (FRAMES * PAGE_BYTES) / 4);
+  const look = (way: string) => {
+    const wrong = ram().reduce((sum, word) => sum + (word === POISON ? 0 : 1), 0);
+    bench.owes("B-FILLED", wrong === 0, `${wrong} words hold something else after ${way}`);
+  };
+  ram().fill(POISON);
+  for (const held of [900, 0]) {
+    vm.machine.setTarget(held);
+    bench.rest(vm, { held });
+  }
+  look("a deflate");
+  vm.machine.startHinting();
+  bench.rest(vm, { held: 0 });
+  doneHinting(bench, vm);
+  look("hinting");
+  vm.machine.setTarget(900);
+  bench.rest(vm, { held: 900 });
+  vm.machine.setTarget(0);
+  vm.machine.inject({ name: "needs-reset" });
+  watch(vm, 2000);
+  bench.rest(vm, { held: 0 });
+  look("a reset");
+}
+
 const direct = { offer: { indirect: false } } as const;
 const packed = { offer: { packed: true } } as const;
 const everyRing = { offer: { packed: true, inOrder: true, notificationData: true } } as const;
@@ -262,10 +305,15 @@ export const freePageScenarios = {
   "reporting, rings of two": (bench: Bench) => reporting(bench, { ringSize: 2 }),
   "reporting, no indirect tables": (bench: Bench) => reporting(bench, direct),
   "reporting, packed rings": (bench: Bench) => reporting(bench, packed),
+  "reporting, packed rings of two": (bench: Bench) => reporting(bench, { ...packed, ringSize: 2 }),
+  "reporting, buffers in order": (bench: Bench) => reporting(bench, { offer: { inOrder: true } }),
   "reporting, all that rings can be": (bench: Bench) => reporting(bench, everyRing),
   "reporting, slow": (bench: Bench) => reportingSlowly(bench),
   "reporting, a bounded pace": reportingPace,
   "reporting, poison": (bench: Bench) => reporting(bench, poisonOffer, POISON),
+  "reporting, a guest that fills and a host that does not know": unsharedPoison,
   poison: (bench: Bench) => poisoned(bench),
+  "poison, whatever comes back": (bench: Bench) => filled(bench, poisonOffer),
+  "poison, unknown to the host": (bench: Bench) => filled(bench),
   "poison, late, packed rings": (bench: Bench) => poisoned(bench, { ...packed, completion: late }),
 } as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;

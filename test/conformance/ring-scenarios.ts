@@ -57,6 +57,10 @@ export const ringScenarios = {
   "packed rings of five": (bench: Bench) =>
     targets(bench, { ...packed, ringSize: 5, completion: scattered }),
   "packed rings of two": (bench: Bench) => targets(bench, { ...packed, ringSize: 2 }),
+  "packed rings of two, late": (bench: Bench) =>
+    reversals(bench, { ...packed, ringSize: 2, completion: late }),
+  "packed rings, no indirect tables": (bench: Bench) =>
+    targets(bench, { offer: { packed: true, indirect: false } }),
   "packed rings, without EVENT_IDX": (bench: Bench) =>
     targets(bench, { offer: { packed: true, eventIdx: false } }),
   "packed rings, a device that wants quiet while it works": (bench: Bench) =>

@@ -8,6 +8,7 @@
 import { type Completion, type FaultName, hasFailed } from "../../src/device/index.ts";
 import { deliver, watch } from "../support/vm.ts";
 import { type Bench, FRAMES } from "./bench.ts";
+import { deviceScenarios } from "./device-scenarios.ts";
 import { freePageScenarios } from "./free-page-scenarios.ts";
 import { lifecycleScenarios } from "./lifecycle-scenarios.ts";
 import { mmioScenarios } from "./mmio-scenarios.ts";
@@ -215,7 +216,7 @@ const table = {
     targets(bench, { offer: { deflateOnOom: false } }),
   "targets, without statistics": (bench: Bench) => targets(bench, { offer: { statsVq: false } }),
   "targets, bits without a meaning offered": (bench: Bench) =>
-    targets(bench, { offer: { extra: [6, 8, 16, 50, 61] } }),
+    targets(bench, { offer: { extra: [6, 8, 16, 37, 41, 50, 61] } }),
   "targets, INDIRECT_DESC offered": (bench: Bench) => targets(bench, { offer: { indirect: true } }),
   "targets, rings of two": (bench: Bench) => targets(bench, { ringSize: 2 }),
   "targets, every buffer at its own time": (bench: Bench) =>
@@ -282,6 +283,7 @@ const table = {
   "a burst": burst,
   "somebody listens to the interrupt": listener,
   stop: stop,
+  ...deviceScenarios,
   ...ringScenarios,
   ...pciScenarios,
   ...mmioScenarios,

@@ -112,7 +112,7 @@ export const freePageMutants: readonly Mutant[] = [
   },
   {
     id: "accepts PAGE_POISON and fills nothing",
-    file: RANGES,
+    file: "assembly/poison.ts",
     find: "if (poisoned) fill(first, length, poison);",
     replace: "if (poisoned && length == 0) fill(first, length, poison);",
     breaks: "D2",
@@ -153,6 +153,38 @@ export const freePageMutants: readonly Mutant[] = [
     replace: "    reportFrames(first, runLength);",
     breaks: "D26",
     scenario: "reporting, poison",
+  },
+  {
+    id: "reports memory that must keep its value to a host that does not know it",
+    file: "runtime/balloon/queues.ts",
+    find: "accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);",
+    replace: "accept |= 0n;",
+    breaks: "B-POISON-REPORT",
+    scenario: "reporting, a guest that fills and a host that does not know",
+  },
+  {
+    id: "takes hinted memory for what it was",
+    file: LEDGER,
+    find: "initialise(first, runLength);",
+    replace: "if (state != HINTED) initialise(first, runLength);",
+    breaks: "B-FILLED",
+    scenario: "poison, whatever comes back",
+  },
+  {
+    id: "takes memory for what it was after a reset",
+    file: LEDGER,
+    find: "initialise(first, runLength);",
+    replace: "if (state != HELD) initialise(first, runLength);",
+    breaks: "B-FILLED",
+    scenario: "poison, whatever comes back",
+  },
+  {
+    id: "fills nothing for a host that does not know of it",
+    file: LINK,
+    find: "this.core.poison_set(poison);",
+    replace: "if (this.has(BALLOON_FEATURE.PAGE_POISON)) this.core.poison_set(poison);",
+    breaks: "B-FILLED",
+    scenario: "poison, unknown to the host",
   },
   {
     id: "lets the guest use pages whose report is on its way",
@@ -207,6 +239,51 @@ export const freePageMutants: readonly Mutant[] = [
     replace: "RANGES_MAX",
     breaks: "R-CHAIN-LENGTH",
     scenario: "reporting, rings of two",
+  },
+  {
+    id: "makes a packed ring's tables longer than the ring",
+    file: RANGES,
+    find: "min(RANGES_MAX, ring.size)",
+    replace: "RANGES_MAX",
+    breaks: "R-CHAIN-LENGTH",
+    scenario: "reporting, packed rings of two",
+  },
+  {
+    id: "leaves the last range of a packed report device-readable",
+    file: RANGES,
+    find: "if ((ring.features & PACKED) != 0) return;",
+    replace: `if ((ring.features & PACKED) != 0) {
+    store<u16>(tablePtr + ((<usize>(ranges - 1)) << DESCRIPTOR_SHIFT), OUT, 14);
+    return;
+  }`,
+    breaks: "R-WRITE-ORDER",
+    scenario: "reporting, packed rings",
+  },
+  {
+    id: "uses every other entry of a table though it promised an order",
+    file: RANGES,
+    find: "const entry = tablePtr + ((<usize>index) << DESCRIPTOR_SHIFT);",
+    replace: "const entry = tablePtr + ((<usize>index) << 5);",
+    and: [
+      {
+        file: RANGES,
+        find: "IN | NEXT | ((index + 1) << 16)",
+        replace: "IN | NEXT | ((index + 1) << 17)",
+      },
+      {
+        file: RANGES,
+        find: "store<u32>(tablePtr + ((<usize>(ranges - 1)) << DESCRIPTOR_SHIFT), IN, 12);",
+        replace: "store<u32>(tablePtr + ((<usize>(ranges - 1)) << 5), IN, 12);",
+      },
+      {
+        file: RANGES,
+        find: "min(RANGES_MAX, ring.size)",
+        replace: "(min(RANGES_MAX, ring.size) >> 1)",
+      },
+      { file: RANGES, find: "ranges << DESCRIPTOR_SHIFT, TABLE", replace: "ranges << 5, TABLE" },
+    ],
+    breaks: "R-IN-ORDER-NEXT",
+    scenario: "reporting, buffers in order",
   },
   {
     id: "reports what is free over and over",

@@ -10,6 +10,7 @@ const RESET = "this.registers.write(MMIO.status, 0);";
 const READY = "this.registers.write(MMIO.queueReady, 1);";
 const NUM = "this.registers.write(MMIO.queueNum, queue.size);";
 const NOTIFIED = "wantsPlace ? notificationData(this, index, next) : index,";
+const SEEN = "const seen = this.registers.read(MMIO.interruptStatus) & (ISR.QUEUE | ISR.CONFIG);";
 const ACK = "if (seen !== 0) this.registers.write(MMIO.interruptAck, seen);";
 const PAGE_SIZE = "this.registers.write(MMIO.guestPageSize, LEGACY_LAYOUT.alignment);";
 const ALIGN = "this.registers.write(MMIO.queueAlign, LEGACY_LAYOUT.alignment);";
@@ -68,6 +69,31 @@ export const mmioMutants: readonly Mutant[] = [
     replace: "status: u8(0x070),",
     breaks: "M-WIDTH",
     scenario: NAMED,
+  },
+  {
+    id: "reads the configuration by halves, over MMIO",
+    file: TRANSPORT,
+    find: "return this.registers.read({ offset: MMIO_CONFIG + offset, width });",
+    replace: `const half = (at: number) => this.registers.read({ offset: MMIO_CONFIG + at, width: 2 });
+    return width === 4 ? half(offset) + half(offset + 2) * 0x1_0000 : half(offset);`,
+    breaks: "M-WIDTH",
+    scenario: NAMED,
+  },
+  {
+    id: "accepts a word for its queues where no register holds one",
+    file: TRANSPORT,
+    find: "readonly unusableFeatures = featureSet(FEATURE.NOTIF_CONFIG_DATA);",
+    replace: "readonly unusableFeatures = 0n;",
+    breaks: "G-RESERVED-BIT",
+    scenario: "MMIO, every feature of platforms offered",
+  },
+  {
+    id: "complains of empty slots",
+    file: TRANSPORT,
+    find: IDENTIFIED,
+    replace: `if (deviceId === 0) hal.log("error", "no device in an MMIO slot"); ${IDENTIFIED}`,
+    breaks: "B-EMPTY-SLOT",
+    scenario: "MMIO, empty slots",
   },
   {
     id: "clears the pending events at a reset",
@@ -238,6 +264,30 @@ export const mmioMutants: readonly Mutant[] = [
     find: ACK,
     replace: "this.registers.write(MMIO.interruptAck, 0xffff_ffff);",
     breaks: "M-ACK-UNDEFINED",
+    scenario: NAMED,
+  },
+  {
+    id: "believes and acknowledges whatever InterruptStatus shows",
+    file: TRANSPORT,
+    find: SEEN,
+    replace: "const seen = this.registers.read(MMIO.interruptStatus);",
+    breaks: "M-ACK-UNDEFINED",
+    scenario: "MMIO, undefined events",
+  },
+  {
+    id: "takes every interrupt for everything",
+    file: TRANSPORT,
+    find: SEEN,
+    replace: "const seen = ISR.QUEUE | ISR.CONFIG;",
+    breaks: "M-ACK-UNSEEN",
+    scenario: NAMED,
+  },
+  {
+    id: "looks for used buffers in the inflate queue alone",
+    file: "runtime/balloon/link.ts",
+    find: "const deflated = this.checked(DEFLATEQ, this.core.balloon_settle(DEFLATEQ));",
+    replace: "const deflated = 0;",
+    breaks: "B-SUM",
     scenario: NAMED,
   },
   {

@@ -10,8 +10,11 @@ const NUMBERING = "runtime/virtio/queue-numbering.ts";
 const PACKED = "assembly/ring/packed.ts";
 const QUEUES = "runtime/balloon/queues.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
+const RING = "assembly/ring/ring.ts";
 const SPLIT = "assembly/ring/split.ts";
 const VIRTQUEUE = "assembly/ring/virtqueue.ts";
+
+const FLAGS = "const flags = <u16>kind | ";
 
 export const packedMutants: readonly Mutant[] = [
   {
@@ -33,10 +36,75 @@ export const packedMutants: readonly Mutant[] = [
   {
     id: "continues a list in a descriptor that it never makes available",
     file: PACKED,
-    find: "const flags = <u16>kind | ",
-    replace: "const flags = <u16>kind | 1 | ",
+    find: FLAGS,
+    replace: `${FLAGS}1 | `,
     breaks: "R-PACKED-PARTIAL",
     scenario: "packed rings",
+  },
+  {
+    id: "links the last place of a packed ring to its first",
+    file: PACKED,
+    find: FLAGS,
+    replace: `${FLAGS}(<u32>ring.posted + 1 == ring.size ? <u16>1 : 0) | `,
+    breaks: "R-AVAIL-JUMP",
+    scenario: "packed rings of two, late",
+  },
+  {
+    id: "fills a place of a packed ring that the device has not used yet",
+    file: RING,
+    find: "const most = min(min(ids, size), IDS_MAX);",
+    replace: "const most = min(min(ids, size + ((features & PACKED) >> 1)), IDS_MAX);",
+    breaks: "R-AVAIL-JUMP",
+    scenario: "packed rings of two, late",
+  },
+  {
+    id: "clears a packed descriptor in flight",
+    file: PACKED,
+    find: "export function armPacked(ring: Ring, after: u32): bool {",
+    replace: `export function armPacked(ring: Ring, after: u32): bool {
+  store<u32>(ring.descriptorPtr, 0, 8);`,
+    breaks: "R-DESC-CHANGED",
+    scenario: "packed rings, late",
+  },
+  {
+    id: "sets INDIRECT in a packed ring without the feature",
+    file: PACKED,
+    find: FLAGS,
+    replace: `${FLAGS}4 | `,
+    breaks: "R-INDIRECT",
+    scenario: "packed rings, no indirect tables",
+  },
+  {
+    id: "sets INDIRECT and NEXT together in a packed ring",
+    file: PACKED,
+    find: FLAGS,
+    replace: `${FLAGS}5 | `,
+    breaks: "R-INDIRECT-NEXT",
+    scenario: "packed rings",
+  },
+  {
+    id: "puts event structures where 16 bits would be aligned",
+    file: PACKED,
+    find: "ring.driverPtr = ptr + ((<usize>size) << 4);",
+    replace: "ring.driverPtr = ptr + ((<usize>size) << 4) + 2;",
+    breaks: "R-ALIGN",
+    scenario: "packed rings",
+  },
+  {
+    id: "makes a packed burst available without a barrier before",
+    file: PACKED,
+    find: "ring.ahead = 0;\n  fence();",
+    replace: "ring.ahead = 0;",
+    breaks: "B-BARRIER",
+    scenario: "barriers, packed rings",
+  },
+  {
+    id: "looks at a packed device's events without a barrier before",
+    file: PACKED,
+    find: "ring.heldFlags, 14);\n  fence();",
+    replace: "ring.heldFlags, 14);",
+    breaks: "B-BARRIER",
+    scenario: "barriers, packed rings",
   },
   {
     id: "never makes the first descriptor of a burst available",

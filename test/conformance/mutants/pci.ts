@@ -11,6 +11,7 @@ const STRUCTURES = "runtime/virtio/structures.ts";
 const TRANSPORT = "runtime/virtio/modern-pci.ts";
 
 const ENABLE = "common.write(COMMON.queueEnable, 1);";
+const NOTIFY = "this.at.notify.write(field, value);";
 const SIZE = "common.write(COMMON.queueSize, queue.size);";
 
 export const pciMutants: readonly Mutant[] = [
@@ -126,16 +127,16 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "notifies with 32 bits",
     file: TRANSPORT,
-    find: "this.at.notify.write(field, field.width",
-    replace: "this.at.notify.write({ ...field, width: 4 }, field.width",
+    find: NOTIFY,
+    replace: NOTIFY.replace("field,", "{ ...field, width: 4 },"),
     breaks: "P-NOTIFY-WIDTH",
     scenario: "several targets",
   },
   {
     id: "notifies with a 1 instead of the queue's index",
     file: TRANSPORT,
-    find: "field.width === 4 ? notificationData(this, index, next) : index);",
-    replace: "field.width === 4 ? notificationData(this, index, next) : 1);",
+    find: NOTIFY,
+    replace: NOTIFY.replace("value", "1"),
     breaks: "P-NOTIFY-VALUE",
     scenario: "several targets",
   },

@@ -8,6 +8,8 @@ const SPLIT = "assembly/ring/split.ts";
 const FLAGS = "store<u32>(descriptor, kind, 12);";
 const BYTES = "store<u32>(descriptor, bytes, 8);";
 const SHOW = "store<u16>(ring.driverPtr, ring.posted, 2);";
+const BY_FLAG =
+  "if ((ring.features & EVENT_INDEX) == 0) return (load<u16>(ring.devicePtr) & NO_NOTIFY) == 0;";
 /** Flags and next of a descriptor that is chained to the one behind it. */
 const CHAINED = "(id & 1) == 0 ? ((id + 1) << 16) | 1 : 0";
 
@@ -51,6 +53,14 @@ export const ringMutants: readonly Mutant[] = [
     replace: `${SHOW} store<u16>(ring.driverPtr, 1);`,
     breaks: "R-AVAIL-FLAGS",
     scenario: "several targets",
+  },
+  {
+    id: "asks for silence with all ones",
+    file: SPLIT,
+    find: SHOW,
+    replace: `${SHOW} store<u16>(ring.driverPtr, 0xffff);`,
+    breaks: "R-AVAIL-FLAGS",
+    scenario: "targets, without EVENT_IDX",
   },
   {
     id: "makes heads available that the table does not have",
@@ -200,6 +210,46 @@ export const ringMutants: readonly Mutant[] = [
     replace: "return event + before >= 0;",
     breaks: "R-KICK-SUPPRESSED",
     scenario: "reversals, a device that wants quiet while it works",
+  },
+  {
+    id: "goes by avail_event without the feature",
+    file: SPLIT,
+    find: BY_FLAG,
+    replace: "",
+    breaks: "R-KICK-MISSING",
+    scenario: "targets, without EVENT_IDX",
+  },
+  {
+    id: "goes by the used flags though EVENT_IDX was negotiated",
+    file: SPLIT,
+    find: BY_FLAG,
+    replace: "if ((load<u16>(ring.devicePtr) & NO_NOTIFY) != 0) return false;",
+    breaks: "R-KICK-MISSING",
+    scenario: "used flags that mean nothing",
+  },
+  {
+    id: "overlooks that the device wants quiet by flag",
+    file: SPLIT,
+    find: BY_FLAG,
+    replace: "if ((ring.features & EVENT_INDEX) == 0) return true;",
+    breaks: "R-KICK-SUPPRESSED",
+    scenario: "a device that wants quiet while it works, without EVENT_IDX",
+  },
+  {
+    id: "shows a split ring's index without a barrier before",
+    file: SPLIT,
+    find: "const before = ring.published;\n  fence();",
+    replace: "const before = ring.published;",
+    breaks: "B-BARRIER",
+    scenario: "barriers, split rings",
+  },
+  {
+    id: "looks at avail_event without a barrier before",
+    file: SPLIT,
+    find: "ring.published = ring.posted;\n  fence();",
+    replace: "ring.published = ring.posted;",
+    breaks: "B-BARRIER",
+    scenario: "barriers, split rings",
   },
   {
     id: "chains two descriptors to a buffer",

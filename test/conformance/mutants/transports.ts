@@ -5,6 +5,7 @@ const INTERRUPTS = "runtime/virtio/interrupts.ts";
 const LEGACY = "runtime/virtio/legacy-pci.ts";
 const MODERN = "runtime/virtio/modern-pci.ts";
 const MSIX = "runtime/pci/msix.ts";
+const OPEN_PCI = "runtime/virtio/open-pci.ts";
 const PCI_INTERRUPTS = "runtime/virtio/pci-interrupts.ts";
 const QUEUES = "runtime/balloon/queues.ts";
 
@@ -118,6 +119,96 @@ export const transportMutants: readonly Mutant[] = [
       "as InterruptCause;",
     breaks: "P-MIXED",
     scenario: "transitional, its modern interface",
+  },
+  {
+    id: "drives every device that has a legacy interface by that",
+    file: OPEN_PCI,
+    find: 'prefer = "modern", ...options',
+    replace: 'prefer = "legacy", ...options',
+    breaks: "B-MODERN",
+    scenario: "transitional, which interface",
+  },
+  {
+    id: "knows no device without capabilities",
+    file: OPEN_PCI,
+    find: "return openOther(other, options, error);",
+    replace: "return openOther(prefer, options, error);",
+    breaks: "B-COMES-UP",
+    scenario: "legacy PCI",
+  },
+  {
+    id: "looks for a legacy device's header in BAR 1",
+    file: LEGACY,
+    find: "const HEADER_BAR = 0;",
+    replace: "const HEADER_BAR = 1;",
+    breaks: "B-COMES-UP",
+    scenario: "legacy PCI",
+  },
+  {
+    id: "drives a device without VERSION_1 as if it were modern",
+    file: MODERN,
+    find: "featureSet(FEATURE.VERSION_1);",
+    replace: "0n;",
+    breaks: "B-FAILED-BIT",
+    scenario: "a device without VERSION_1",
+  },
+  {
+    id: "makes no room for the padding of a legacy queue",
+    file: "assembly/arena.ts",
+    find: "return up(splitBytes(size, ALIGNMENT_MAX), PAGE);",
+    replace: "return up(splitBytes(size, 4), PAGE);",
+    breaks: "R-APART",
+    scenario: "legacy PCI, long queues",
+  },
+  {
+    id: "looks for the used ring of a legacy queue right behind the available one",
+    file: "assembly/ring/split.ts",
+    find: "ring.devicePtr = ptr + deviceOffset(size, alignment);",
+    replace: "ring.devicePtr = ptr + deviceOffset(size, ALIGNMENT_MIN);",
+    and: [
+      {
+        file: "runtime/virtio/transport.ts",
+        find: "if (driverArea !== driver || deviceArea !== device) {",
+        replace: "if (driverArea !== driver || device === 0) {",
+      },
+    ],
+    breaks: "B-SUM",
+    scenario: "legacy PCI",
+  },
+  {
+    id: "accepts the bit of experiments",
+    file: "runtime/balloon/personas.ts",
+    find: "    FEATURE.ANY_LAYOUT,\n",
+    replace: "    FEATURE.ANY_LAYOUT,\n    30,\n",
+    breaks: "G-RESERVED-BIT",
+    scenario: "legacy PCI, the bit of experiments offered",
+  },
+  {
+    id: "takes a legacy device's used.len for an error number",
+    file: "assembly/ring/split.ts",
+    find: "const id = load<u32>(entry, 4);",
+    replace: "if (load<u32>(entry, 8) != 0) return FAULT_INDEX; const id = load<u32>(entry, 4);",
+    breaks: "B-TARGET",
+    scenario: "legacy PCI, used.len the total",
+  },
+  {
+    id: "writes a legacy device's configuration in the other byte order",
+    file: LEGACY,
+    find: "this.header.write(this.place(field), value);",
+    replace: `const bytes = new DataView(new ArrayBuffer(4));
+    bytes.setUint32(0, value);
+    this.header.write(this.place(field), bytes.getUint32(0, true));`,
+    breaks: "D14",
+    scenario: "legacy PCI",
+  },
+  {
+    id: "wants a vector for each queue and one more",
+    file: INTERRUPTS,
+    find: "if (plan.messages > msix.tableSize || !this.hold(plan.messages)) continue;",
+    replace: `if (plan.messages > msix.tableSize) throw new Error("too few vectors");
+      if (!this.hold(plan.messages)) continue;`,
+    breaks: "B-COMES-UP",
+    scenario: "MSI-X, two vectors",
   },
   {
     id: "believes that a vector was taken",

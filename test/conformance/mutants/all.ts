@@ -1,0 +1,25 @@
+/** All mutants. It must not hold any. Invariant: each is here once. */
+import { balloonMutants } from "./balloon.ts";
+import { bringUpMutants } from "./bring-up.ts";
+import { deviceMutants } from "./devices.ts";
+import { freePageMutants } from "./free-pages.ts";
+import { lifecycleMutants } from "./lifecycle.ts";
+import { mmioMutants } from "./mmio.ts";
+import type { Mutant } from "./mutant.ts";
+import { packedMutants } from "./packed.ts";
+import { pciMutants } from "./pci.ts";
+import { ringMutants } from "./ring.ts";
+import { transportMutants } from "./transports.ts";
+
+export const mutants: readonly Mutant[] = [
+  ...bringUpMutants,
+  ...pciMutants,
+  ...transportMutants,
+  ...mmioMutants,
+  ...deviceMutants,
+  ...ringMutants,
+  ...balloonMutants,
+  ...packedMutants,
+  ...freePageMutants,
+  ...lifecycleMutants,
+];
