@@ -19,6 +19,18 @@ export interface MmioIdentity {
   readonly vendorId: number;
 }
 
+/** The four registers that say it, in every slot. */
+export function identityRegisters(
+  identity: MmioIdentity,
+): readonly { readonly name: string; readonly offset: number; readonly value: number }[] {
+  return [
+    { name: "MagicValue", offset: MMIO.magicValue, value: identity.magic },
+    { name: "Version", offset: MMIO.version, value: identity.version },
+    { name: "DeviceID", offset: MMIO.deviceId, value: identity.deviceId },
+    { name: "VendorID", offset: MMIO.vendorId, value: identity.vendorId },
+  ];
+}
+
 export class MmioSlot {
   readonly base: number;
   private readonly context: Context;
@@ -58,12 +70,7 @@ export class MmioSlot {
 
 /** A slot without a balloon. Whoever goes beyond what tells it from one breaks `rule`. */
 export function strangerFace(context: Context, identity: MmioIdentity, rule: RuleId): Face {
-  const registers = new Map<number, number>([
-    [MMIO.magicValue, identity.magic],
-    [MMIO.version, identity.version],
-    [MMIO.deviceId, identity.deviceId],
-    [MMIO.vendorId, identity.vendorId],
-  ]);
+  const registers = identityRegisters(identity);
   const free: readonly number[] = [
     MMIO.magicValue,
     MMIO.version,
@@ -76,7 +83,7 @@ export function strangerFace(context: Context, identity: MmioIdentity, rule: Rul
   };
   return {
     read: (offset, width) => {
-      const value = registers.get(offset) ?? 0;
+      const value = registers.find((one) => one.offset === offset)?.value ?? 0;
       context.trace.add("mmio", "read of a neighbour", { offset, width, value });
       if (!free.includes(offset)) breach("read", offset);
       return value;

@@ -11,7 +11,7 @@ import type { Field } from "./fields.ts";
 import { LegacyMmioQueues } from "./legacy-mmio-queues.ts";
 import { MmioQueues, type QueueRegisters } from "./mmio-queues.ts";
 import { RegisterMaker } from "./mmio-register.ts";
-import type { MmioIdentity } from "./mmio-slot.ts";
+import { identityRegisters, type MmioIdentity } from "./mmio-slot.ts";
 import { FEATURE, ISR, MMIO, MMIO_VERSION } from "./numbers.ts";
 import { configFields, type Face, ones, Structures } from "./structure.ts";
 import type { VirtioDevice } from "./virtio.ts";
@@ -51,7 +51,9 @@ export class VirtioMmio implements Face {
     const rules = { width: "M-WIDTH", hole: "M-NO-REGISTER" } as const;
     const structures = new Structures(context, "native", rules);
     this.control = structures.face("mmio", [
-      ...this.identityFields(identity),
+      ...identityRegisters(identity).map(({ name, offset, value }) =>
+        this.make.readable(name, offset, () => value),
+      ),
       ...this.featureFields(),
       ...this.eventFields(),
       ...this.queues.fields,
@@ -89,16 +91,6 @@ export class VirtioMmio implements Face {
     this.featureSelect = undefined;
     this.shown = 0;
     this.queues.reset();
-  }
-
-  private identityFields(identity: MmioIdentity): Field[] {
-    const { make } = this;
-    return [
-      make.readable("MagicValue", MMIO.magicValue, () => identity.magic),
-      make.readable("Version", MMIO.version, () => identity.version),
-      make.readable("DeviceID", MMIO.deviceId, () => identity.deviceId),
-      make.readable("VendorID", MMIO.vendorId, () => identity.vendorId),
-    ];
   }
 
   private featureFields(): Field[] {
