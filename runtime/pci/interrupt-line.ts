@@ -4,8 +4,8 @@
  * It must not know what the function is for. Invariant: what firmware has routed is left as it is;
  * only a machine that booted without any gets a route from here.
  *
- * Behind a bridge, a pin comes out as (pin + device number) mod 4 of the bridge's own place (PCI-to-
- * PCI Bridge 1.2, 9.1), where another function with the same pin may have been routed by firmware.
+ * Behind a bridge, a pin comes out as (pin + device number) mod 4 of the bridge's own place
+ * (PCI-to-PCI Bridge 1.2, 9.1), where firmware may have routed another function with the same pin.
  *
  * The chipset is the PIIX3 or PIIX4 of every `pc`: four inputs, each with a routing register, and a
  * device's pin reaches the input (pin + device number) mod 4 (82371SB datasheet, 4.1.10, and the

@@ -27,6 +27,14 @@ const REPORT = "report the panic line with the options that led to it";
 
 const MEANING = new Map<number, Meaning>([
   [
+    EXIT.powerOff,
+    {
+      kind: "guest",
+      what: "the guest was switched off by its power button",
+      todo: "leave it running until it is done",
+    },
+  ],
+  [
     EXIT.noBalloon,
     {
       kind: "guest",

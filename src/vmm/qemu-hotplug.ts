@@ -10,7 +10,7 @@ import { BALLOON_ID, balloonDevice, type QemuBalloonOptions } from "./qemu-argum
 
 export interface PlugOptions extends Patience {
   readonly vmm: QemuVmm;
-  /** Where to: `pci.0` of a `pc`, or the id of one of `rootPorts`. `q35`'s own bus takes nothing. */
+  /** `pci.0` of a `pc`, or the id of one of `rootPorts`; `q35`'s own bus takes nothing. */
   readonly bus: string;
   /** Default: a balloon with QEMU's defaults. */
   readonly balloon?: QemuBalloonOptions;
