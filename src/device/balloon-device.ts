@@ -15,6 +15,7 @@ import { Hinting } from "./hinting.ts";
 import { hostDesigns } from "./host-design.ts";
 import { HostMemory } from "./host-memory.ts";
 import { HostPages } from "./host-pages.ts";
+import { offerOf } from "./host-version.ts";
 import { Lending } from "./lending.ts";
 import { type CheckOptions, type MachineOptions, scheduleOf } from "./machine-options.ts";
 import { FEATURE, PAGE_BYTES } from "./numbers.ts";
@@ -42,11 +43,21 @@ export class BalloonDevice {
   private readonly reachBytes: number;
   private readonly servants: Readonly<Record<QueueRole, QueueServant>>;
 
-  constructor(context: Context, profile: Profile, options: MachineOptions, faults: FaultBox) {
+  /** `adopted` is what to offer in place of one's own, with a guest that comes from elsewhere. */
+  constructor(
+    context: Context,
+    profile: Profile,
+    options: MachineOptions,
+    faults: FaultBox,
+    adopted?: bigint,
+  ) {
     this.context = context;
     this.profile = profile;
     this.options = options;
-    const { offered, described } = offeredBits(profile, options.offer);
+    const { offer = {}, hostVersion } = options;
+    const own = offeredBits(profile, hostVersion ? offerOf(offer, hostVersion) : offer);
+    const { described } = own;
+    const offered = adopted ?? own.offered;
     const design = hostDesigns[options.hostDesign ?? "plain"];
     const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
     const garbage = new Garbage(context.memory, options.garbage ?? true, options.seed ?? 1);
@@ -58,9 +69,9 @@ export class BalloonDevice {
     this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
     this.memory = new HostMemory(context, design, pages, frames);
     if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });
-    const own = new DeviceMemory(context, this.virtio.queues);
+    const reach = new DeviceMemory(context, this.virtio.queues);
     const poison = new PoisonWatch(context, garbage);
-    const lending = new Lending(context, { pages, own, poison, frames });
+    const lending = new Lending(context, { pages, own: reach, poison, frames });
     this.poison = poison;
     this.lending = lending;
     this.stats = new StatsQueue(context, habits);
@@ -81,7 +92,7 @@ export class BalloonDevice {
       memory: this.memory,
       frames,
       offered,
-      own,
+      own: reach,
       lending,
       hinting: this.hinting,
       poison,
@@ -99,6 +110,20 @@ export class BalloonDevice {
     this.makeQueues(faults);
     this.stats.overflow = (older) => this.queueOf("stats")?.finish([older]);
     this.virtio.type = this.balloon;
+    this.move(pages, garbage);
+  }
+
+  /** Says what of the device moves with a guest; queues say it themselves. */
+  private move(pages: HostPages, garbage: Garbage): void {
+    const { virtio, balloon, stats, hinting, reporting, lending, poison } = this;
+    const { moving } = this.context;
+    moving.add("virtio", virtio);
+    moving.add("bringUp", virtio.bringUp);
+    moving.add("actual", balloon.actualWatch);
+    moving.add("pages", pages);
+    moving.add("garbage", garbage);
+    const rest = { balloon, stats, hinting, reporting, lending, poison };
+    for (const kind of Object.keys(rest) as (keyof typeof rest)[]) moving.add(kind, rest[kind]);
   }
 
   /** The queue that has this role now, if it is there. */

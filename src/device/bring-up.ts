@@ -42,6 +42,8 @@ export class BringUp {
   private wasReset = false;
   private readZero = true;
   private wordsRead = new Set<number>();
+  /** What the driver has read of the offer: on another host, if it was migrated since. */
+  private shown = 0n;
   private readBack = true;
   private refused = false;
   private sawNeedsReset = false;
@@ -54,6 +56,7 @@ export class BringUp {
     this.wasReset = true;
     this.readZero = false;
     this.wordsRead = new Set();
+    this.shown = 0n;
     this.readBack = true;
     this.refused = false;
     this.sawNeedsReset = false;
@@ -94,8 +97,10 @@ export class BringUp {
     this.refused = !kept;
   }
 
-  offerRead(word: number): void {
+  offerRead(word: number, value: number): void {
     this.wordsRead.add(word);
+    const shift = BigInt(word * 32);
+    this.shown = (this.shown & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
   }
 
   featuresWrite(word: number, settled: boolean, value: number): void {
@@ -107,9 +112,10 @@ export class BringUp {
     }
   }
 
-  /** What was accepted, when it is settled. */
-  accepted(offered: bigint, accepted: bigint, described: bigint): void {
+  /** What was accepted, when it is settled. A driver goes by what it was shown. */
+  accepted(now: bigint, accepted: bigint, described: bigint): void {
     const { judge } = this.context;
+    const offered = this.wordsRead.size > 0 ? this.shown : now;
     const extra = accepted & ~offered;
     if (extra !== 0n) judge.breach("G-UNOFFERED", `bits 0x${extra.toString(16)} were not offered`);
     const strange = accepted & offered & ~described;

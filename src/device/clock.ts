@@ -41,6 +41,12 @@ export class Clock {
     this.currentMs += ms;
   }
 
+  /** Goes on where another machine's clock stood; what is planned here stays planned. */
+  moveTo(ms: number, turn: number): void {
+    this.currentMs = Math.max(this.currentMs, ms);
+    this.turn = Math.max(this.turn, turn) + 1;
+  }
+
   /** Plans work `inMs` from now. */
   plan(inMs: number, run: () => void): void {
     this.order += 1;

@@ -46,6 +46,7 @@ export class CommonConfig {
     this.vectors = vectors;
     this.lowAddressesOnly = lowAddressesOnly;
     this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
+    context.moving.add("common", this);
   }
 
   private deviceFields(): Field[] {

@@ -23,14 +23,26 @@ export type Completion =
   | { readonly kind: "scattered"; readonly ms: number }
   | { readonly kind: "never" };
 
+/** What comes back at a time: these, or all that have gathered by then. */
+interface Batch<T> {
+  readonly dueMs: number;
+  readonly done: T[] | "gathered";
+}
+
 /** Buffers on their way back, for one queue. `finish` gets those that are done together. */
+export interface CompletionState<T> {
+  readonly gathered: T[];
+  readonly handedIn: number;
+  readonly underway: readonly Batch<T>[];
+}
+
 export class CompletionQueue<T> {
   private readonly context: Context;
   private readonly schedule: Completion;
   private readonly finish: (done: T[]) => void;
   private gathered: T[] = [];
   private handedIn = 0;
-  private epoch = 0;
+  private readonly underway = new Set<Batch<T>>();
 
   constructor(context: Context, schedule: Completion, finish: (done: T[]) => void) {
     this.context = context;
@@ -73,35 +85,47 @@ export class CompletionQueue<T> {
   forget(): void {
     this.gathered = [];
     this.handedIn = 0;
-    this.epoch += 1;
+    this.underway.clear();
   }
 
-  private later(ms: number, done: T[]): void {
-    const epoch = this.epoch;
-    this.context.clock.plan(ms, () => {
-      if (epoch === this.epoch) this.release(done);
+  /** What is on its way, as plain values; given to another queue, it comes back there. */
+  get state(): CompletionState<T> {
+    return { gathered: this.gathered, handedIn: this.handedIn, underway: [...this.underway] };
+  }
+
+  set state({ gathered, handedIn, underway }: CompletionState<T>) {
+    this.forget();
+    this.gathered = gathered;
+    this.handedIn = handedIn;
+    for (const batch of underway) this.expect(batch);
+  }
+
+  private later(ms: number, done: Batch<T>["done"]): void {
+    this.expect({ dueMs: this.context.clock.nowMs + ms, done });
+  }
+
+  private expect(batch: Batch<T>): void {
+    const { clock } = this.context;
+    this.underway.add(batch);
+    clock.plan(Math.max(0, batch.dueMs - clock.nowMs), () => {
+      if (!this.underway.delete(batch)) return;
+      if (batch.done === "gathered") this.flush();
+      else this.release(batch.done);
     });
   }
 
   private gather(taken: T[], count: number, ms: number): void {
     for (const one of taken) {
-      if (this.gathered.length === 0) this.flushLater(ms);
+      if (this.gathered.length === 0) this.later(ms, "gathered");
       this.gathered.push(one);
       if (this.gathered.length >= count) this.flush();
     }
   }
 
-  private flushLater(ms: number): void {
-    const epoch = this.epoch;
-    const first = this.gathered;
-    this.context.clock.plan(ms, () => {
-      if (epoch === this.epoch && first === this.gathered) this.flush();
-    });
-  }
-
   private flush(): void {
     const done = this.gathered;
     this.gathered = [];
+    for (const batch of this.underway) if (batch.done === "gathered") this.underway.delete(batch);
     if (done.length > 0) this.release(done);
   }
 

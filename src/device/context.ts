@@ -7,6 +7,7 @@
 import type { Clock } from "./clock.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 import type { Judge } from "./judge.ts";
+import type { Moving } from "./moving.ts";
 import type { Random } from "./random.ts";
 import type { Trace } from "./trace.ts";
 
@@ -16,4 +17,6 @@ export interface Context {
   readonly random: Random;
   readonly trace: Trace;
   readonly judge: Judge;
+  /** Which of the parts' fields move with a guest. */
+  readonly moving: Moving;
 }

@@ -5,7 +5,7 @@
  * written to guest memory unless the queue is enabled and live.
  */
 
-import { type Completion, CompletionQueue } from "./completion.ts";
+import { type Completion, CompletionQueue, type CompletionState } from "./completion.ts";
 import type { Context } from "./context.ts";
 import type { FaultBox } from "./faults.ts";
 import { PackedRing } from "./packed-ring.ts";
@@ -51,6 +51,12 @@ export interface RingFeatures {
   readonly inOrder: boolean;
 }
 
+/** A ring for another machine. */
+export interface RingState {
+  readonly features: RingFeatures;
+  readonly values: Ring["values"];
+}
+
 /** The device's ways out of a queue. */
 export interface QueueExits {
   /** The driver wants to know that buffers came back in this queue. */
@@ -92,6 +98,41 @@ export class DeviceQueue {
     this.faults = faults;
     this.size = this.offeredSize;
     this.completions = this.freshCompletions();
+    context.moving.add("queue", this, options.index);
+  }
+
+  /** The ring and what it holds, as plain values; set, it opens the ring anew. */
+  get ringState(): RingState | undefined {
+    const { ring } = this;
+    if (ring === undefined) return undefined;
+    const { eventIdx, indirect, inOrder } = ring.layout;
+    const features = { packed: this.packed, eventIdx, indirect, inOrder };
+    return { features, values: ring.values };
+  }
+
+  set ringState(state: RingState | undefined) {
+    this.ring = undefined;
+    if (state === undefined) return;
+    this.enable(state.features);
+    const { name } = this.options;
+    for (const taken of this.take(state.values)) {
+      const { head } = taken.chain;
+      taken.entry = this.context.trace.add("queue", `${name} has from before`, { head });
+    }
+  }
+
+  get completionState(): CompletionState<Taken> {
+    return this.completions.state;
+  }
+
+  set completionState(state: CompletionState<Taken>) {
+    this.completions.state = state;
+  }
+
+  private take(values: RingState["values"]): Iterable<Taken> {
+    if (this.ring === undefined) return [];
+    this.ring.values = values;
+    return this.ring.inFlight.values();
   }
 
   /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */

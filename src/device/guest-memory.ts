@@ -72,6 +72,27 @@ export class GuestMemory {
     this.view.setUint32(address, value, true);
   }
 
+  /** The bytes of one page, as they are. */
+  page(pfn: number): Uint8Array {
+    this.refresh();
+    return new Uint8Array(this.buffer, pfn * PAGE_BYTES, PAGE_BYTES);
+  }
+
+  /** The pages that are not all zeros. */
+  pagesWithContent(): number[] {
+    const pages: number[] = [];
+    for (let pfn = 0; (pfn + 1) * PAGE_BYTES <= this.bytes; pfn += 1) {
+      if (this.firstOther(pfn, 0) >= 0) pages.push(pfn);
+    }
+    return pages;
+  }
+
+  /** Every byte becomes 0. */
+  clear(): void {
+    this.refresh();
+    this.words.fill(0);
+  }
+
   /** Fills one page with one 32-bit word. */
   fillPage(pfn: number, word: number): void {
     this.refresh();

@@ -128,6 +128,17 @@ export class HostMemory {
     this.note();
   }
 
+  /** A guest has come with pages in the balloon: nobody ever locked them here, if that may be. */
+  arrived(): void {
+    this.open.clear();
+    if (this.mayUnlock) {
+      for (const state of ["inflating", "held", "deflating"] as const) {
+        for (const pfn of this.pages.pages(state)) this.open.add(pfn);
+      }
+    }
+    this.note();
+  }
+
   /** A page of the host's was found changed, for the first time since the host had it. */
   found(pfn: number, at: number): void {
     const { clock, trace } = this.context;

@@ -9,6 +9,7 @@ export { type Fault, type FaultName, type FaultSpec, faults } from "./faults.ts"
 export type { GuestMemorySource } from "./guest-memory.ts";
 export { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
 export type { MemoryPoint, Touch } from "./host-memory.ts";
+export { type HostVersion, hostVersions } from "./host-version.ts";
 export { formatVerdict, type Verdict } from "./judge.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export {
@@ -20,6 +21,7 @@ export {
   type MachineOptions,
 } from "./machine-options.ts";
 export type { InterruptMessage } from "./messages.ts";
+export { MigrationError } from "./migration.ts";
 export type { Offer } from "./offer.ts";
 export type {
   BalloonHabits,

@@ -19,6 +19,7 @@ export class InterfaceGuard {
   constructor(context: Context, virtio: VirtioDevice) {
     this.context = context;
     this.virtio = virtio;
+    context.moving.add("guard", this);
   }
 
   /** A structure of one of the interfaces; its device status, if it has that, is at `status`. */

@@ -30,6 +30,7 @@ export class LegacyMmioQueues implements QueueRegisters {
     this.virtio = virtio;
     this.queues = new LegacyQueues(context, virtio, "M-QUEUE-ABSENT");
     this.fields = this.makeFields(make);
+    context.moving.add("legacyMmioQueues", this);
   }
 
   reset(): void {

@@ -26,6 +26,7 @@ export class LegacyQueues {
     this.context = context;
     this.virtio = virtio;
     this.absentRule = absentRule;
+    context.moving.add("legacyQueues", this);
   }
 
   get queue(): DeviceQueue | undefined {

@@ -8,6 +8,7 @@ import type { Completion } from "./completion.ts";
 import type { FaultSpec } from "./faults.ts";
 import type { GuestMemorySource } from "./guest-memory.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
+import { type HostVersion, hostVersions } from "./host-version.ts";
 import type { InterruptMessage } from "./messages.ts";
 import { isMmio } from "./mmio-bus.ts";
 import { FEATURE } from "./numbers.ts";
@@ -87,6 +88,12 @@ export interface MachineOptions {
   readonly garbage?: boolean;
   /** What the host does with the memory behind the balloon. Default `plain`. */
   readonly hostDesign?: HostDesignName;
+  /** Be the host of this version, and offer nothing newer. Default: the newest. */
+  readonly hostVersion?: HostVersion;
+  /** A guest that another machine saved: it goes on here. */
+  readonly incoming?: Uint8Array;
+  /** Whether to offer what that machine offered, in place of one's own. Default no. */
+  readonly adoptOffer?: boolean;
   readonly seed?: number;
   readonly faults?: readonly FaultSpec[];
   /** Rules not to judge: a driver's known and intended departures. */
@@ -140,6 +147,10 @@ export function withOptions(options: MachineOptions): Profile {
   const design = hostDesigns[options.hostDesign ?? "plain"];
   if (design === undefined) {
     throw new MachineOptionError(`hostDesign: ${String(options.hostDesign)} is unknown`);
+  }
+  const { hostVersion } = options;
+  if (hostVersion !== undefined && !Object.hasOwn(hostVersions, hostVersion)) {
+    throw new MachineOptionError(`hostVersion: ${String(hostVersion)} is unknown`);
   }
   const { offers, withholds }: HostDesign = design;
   const packed = options.offer?.packed ?? profile.features.includes(FEATURE.ringPacked);

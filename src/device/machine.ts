@@ -21,6 +21,8 @@ import {
   withOptions,
 } from "./machine-options.ts";
 import { Messages } from "./messages.ts";
+import { loadStream, type Movable, offeredIn, readStream, saveStream } from "./migration.ts";
+import { Moving } from "./moving.ts";
 import { FEATURE, STATUS } from "./numbers.ts";
 import type { AbsentMemory } from "./pci-bus.ts";
 import type { Profile } from "./profile.ts";
@@ -69,14 +71,18 @@ export class Machine {
       random: new Random(options.seed ?? 1),
       trace: this.trace,
       judge: this.judge,
+      moving: new Moving(),
     };
-    this.device = new BalloonDevice(context, profile, options, this.faultBox);
+    const incoming = options.incoming && readStream(options.incoming);
+    const adopted = incoming && options.adoptOffer ? offeredIn(incoming) : undefined;
+    this.device = new BalloonDevice(context, profile, options, this.faultBox, adopted);
     this.device.balloon.actual = options.staleActual ?? 0;
     this.messages = new Messages(context, options.messages ?? DEFAULT_MESSAGES);
     this.parts = { context, profile, virtio: this.virtio, messages: this.messages };
     this.transport = options.transport ?? "modern";
     this.bus = makeBus(this.transport, this.parts);
     this.hal = this.makeHal(options.messages !== 0);
+    if (incoming !== undefined) loadStream(this.movable, incoming);
     for (const fault of options.faults ?? []) this.inject(fault);
   }
 
@@ -302,6 +308,14 @@ export class Machine {
     this.bus = makeBus(this.transport, this.parts);
   }
 
+  /**
+   * The guest and all that the device knows of it, for another machine's option `incoming`. This one
+   * stays as it is and may go on. Without `memory` the guest's memory has to be there by itself.
+   */
+  save({ memory = true }: { readonly memory?: boolean } = {}): Uint8Array {
+    return saveStream(this.movable, { memory });
+  }
+
   /** Raises the interrupt without a cause, as devices that share a line do. */
   spuriousInterrupt(): void {
     this.virtio.raiseSpurious();
@@ -327,6 +341,11 @@ export class Machine {
     this.audit();
     if (this.virtio.live) this.device.check(options);
     return this.verdicts;
+  }
+
+  private get movable(): Movable {
+    const { device, transport, profile } = this;
+    return { context: this.parts.context, device, transport, deviceId: profile.pci.deviceId };
   }
 
   private get virtio(): VirtioDevice {

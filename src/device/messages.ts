@@ -30,6 +30,7 @@ export class Messages {
   constructor(context: Context, capacity: number) {
     this.context = context;
     this.capacity = capacity;
+    context.moving.add("messages", this);
   }
 
   /** How many were delivered and not taken. */

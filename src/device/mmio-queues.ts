@@ -51,6 +51,7 @@ export class MmioQueues implements QueueRegisters {
     this.virtio = virtio;
     this.hasReset = hasReset;
     this.fields = [...this.sizeFields(make), ...this.stateFields(make), ...this.areaFields(make)];
+    context.moving.add("mmioQueues", this);
   }
 
   reset(): void {

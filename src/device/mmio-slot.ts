@@ -43,6 +43,7 @@ export class MmioSlot {
     this.context = context;
     this.base = base;
     this.face = face;
+    context.moving.add("mmioSlot", this, base);
   }
 
   read(offset: number, width: number): number {

@@ -49,6 +49,16 @@ export class MsixTable {
     const fields = this.entries.flatMap((entry, vector) => this.fields(entry, vector));
     this.table = structures.face("msix", fields);
     this.pendingBits = structures.face("msix", this.pendingFields());
+    context.moving.add("msixTable", this);
+  }
+
+  /** The entries, for another machine's table: fields of this one lead to its own entries. */
+  get entryStates(): readonly Entry[] {
+    return this.entries;
+  }
+
+  set entryStates(states: readonly Entry[]) {
+    for (const [vector, entry] of this.entries.entries()) Object.assign(entry, states[vector]);
   }
 
   get vectors(): number {

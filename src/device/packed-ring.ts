@@ -47,6 +47,15 @@ export class PackedRing implements Ring {
     this.allowKicks(true);
   }
 
+  get values(): Readonly<Record<string, unknown>> {
+    const { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event } = this;
+    return { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event };
+  }
+
+  set values(values: Readonly<Record<string, unknown>>) {
+    Object.assign(this, values);
+  }
+
   get waiting(): number {
     return this.count().buffers;
   }

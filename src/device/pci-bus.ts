@@ -30,6 +30,7 @@ export class PciBus implements Bus {
   constructor(context: Context, absentMemory: AbsentMemory) {
     this.context = context;
     this.absentMemory = absentMemory;
+    context.moving.add("pciBus", this);
   }
 
   portRead(port: number, width: number): number {

@@ -27,7 +27,7 @@ export interface RingLayout {
 /** A chain that the device took, and the trace entry that says so. */
 export interface Taken {
   readonly chain: Chain;
-  readonly entry: number;
+  entry: number;
 }
 
 /** A piece of guest memory. */
@@ -62,6 +62,8 @@ export interface Ring {
   readonly used: number;
   /** What a notification with data carries in its upper half: next_off and next_wrap (2.9). */
   readonly notifyOffset: number;
+  /** All that it remembers besides its layout, as plain values, for another machine. */
+  values: Readonly<Record<string, unknown>>;
   /** The memory that the queue itself takes. */
   areas(): readonly Area[];
   /** Asks for notifications, or for none until further notice. */

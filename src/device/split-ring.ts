@@ -37,6 +37,17 @@ export class SplitRing implements Ring {
     this.allowKicks(true);
   }
 
+  get values(): Readonly<Record<string, unknown>> {
+    const { inFlight, broken, takenIdx, nextHead } = this;
+    const { usedIdx, shownIdx, signalledIdx, usedFlags, availEvent } = this;
+    const indices = { takenIdx, nextHead, usedIdx, shownIdx, signalledIdx };
+    return { inFlight, broken, usedFlags, availEvent, ...indices };
+  }
+
+  set values(values: Readonly<Record<string, unknown>>) {
+    Object.assign(this, values);
+  }
+
   get waiting(): number {
     return (this.availIdx - this.takenIdx) & 0xffff;
   }

@@ -69,6 +69,10 @@ export function emptyBus(kind: TransportKind, parts: BusParts, absentMemory: Abs
 function pci(parts: BusParts): Bus {
   const bus = new PciBus(parts.context, "ones");
   bus.functions.push(...neighbours(parts.profile.pci), makeFunction(parts));
+  for (const one of bus.functions) {
+    const { moving } = parts.context;
+    moving.add("pciFunction", one, `${one.bus}:${one.device}.${one.number}`);
+  }
   return bus;
 }
 

@@ -31,6 +31,7 @@ export class Vectors {
     this.context = context;
     this.virtio = virtio;
     this.table = table;
+    context.moving.add("vectors", this);
   }
 
   /** Whether the device sends messages instead of raising its line. */

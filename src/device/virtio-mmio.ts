@@ -68,6 +68,7 @@ export class VirtioMmio implements Face {
       reset: () => this.reset(),
       check: () => this.queues.judgeReadBack("at rest"),
     };
+    context.moving.add("mmio", this);
   }
 
   read(offset: number, width: number): number {

@@ -102,10 +102,20 @@ export class VirtioDevice {
     this.accepted = this.startFeatures();
   }
 
-  /** What is offered over the interface in use: the older one has 32 bits (4.1.4.10, 6.3). */
+  /** What is offered over the interface in use. */
   get offered(): bigint {
+    return this.offeredOver(this.legacy ? "legacy" : "modern");
+  }
+
+  /** The older interface has 32 bits, and one of its own (4.1.4.10, 6.3). */
+  offeredOver(one: "legacy" | "modern"): bigint {
     const { offered } = this.options;
-    return this.legacy ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
+    return one === "legacy" ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
+  }
+
+  /** Whether the accepted features cannot change any more until a reset. */
+  get settled(): boolean {
+    return this.firstUsed || (this.status & STATUS.featuresOk) !== 0;
   }
 
   get interruptPending(): boolean {
@@ -123,8 +133,9 @@ export class VirtioDevice {
   }
 
   readOffer(word: number): number {
-    this.bringUp.offerRead(word);
-    return word > 1 ? 0 : Number((this.offered >> BigInt(word * 32)) & 0xffff_ffffn);
+    const value = word > 1 ? 0 : Number((this.offered >> BigInt(word * 32)) & 0xffff_ffffn);
+    this.bringUp.offerRead(word, value);
+    return value;
   }
 
   readFeatures(word: number): number {
@@ -132,7 +143,7 @@ export class VirtioDevice {
   }
 
   writeFeatures(word: number, value: number): void {
-    const settled = this.firstUsed || (this.status & STATUS.featuresOk) !== 0;
+    const { settled } = this;
     this.bringUp.featuresWrite(word, settled, value);
     if (word > 1 || settled) return;
     const shift = BigInt(word * 32);

@@ -7,7 +7,12 @@
  */
 import { FRAME_BYTES, type Hal, type SettingsInput } from "../../runtime/index.ts";
 import type { Machine } from "../device/index.ts";
-import { type Balloon, balloonArenaBytes, createBalloon } from "../embed/balloon.ts";
+import {
+  type Balloon,
+  type BalloonOptions,
+  balloonArenaBytes,
+  createBalloon,
+} from "../embed/balloon.ts";
 import { type CoreSource, loadCore } from "../embed/core.ts";
 import { PatternGuest } from "./pattern-guest.ts";
 
@@ -19,6 +24,8 @@ export interface ReferenceVmOptions {
   readonly settings: SettingsInput;
   /** core.wasm. Default: this package's own. */
   readonly core?: CoreSource | undefined;
+  /** How the driver looks for its device. Default: on the PCI bus. */
+  readonly discover?: BalloonOptions["discover"];
   machine(memory: WebAssembly.Memory): Machine;
 }
 
@@ -65,7 +72,11 @@ export class ReferenceVm {
     const memory = new WebAssembly.Memory({ initial: pages });
     const seat = new Seat(options.machine(memory));
     const { hal } = seat;
-    const balloon = await createBalloon({ core, settings, memory, arena, ram, hal });
+    const { discover } = options;
+    const balloon = await createBalloon({
+      ...{ core, settings, memory, arena, ram, hal },
+      ...(discover && { discover }),
+    });
     return new ReferenceVm(memory, balloon, seat);
   }
 
@@ -73,14 +84,31 @@ export class ReferenceVm {
     return this.seat.machine;
   }
 
-  /** Puts another machine behind the Hal. */
-  moveTo(machine: Machine): void {
-    this.seat.machine = machine;
+  /**
+   * Migrates the guest. Its memory is wiped before the other machine is made from the stream, so
+   * that nothing else can have carried it over.
+   * @throws what `make` throws; the guest then goes on where it is.
+   */
+  migrate(make: (memory: WebAssembly.Memory, incoming: Uint8Array) => Machine): void {
+    const bytes = new Uint8Array(this.memory.buffer);
+    const before = bytes.slice();
+    const stream = this.machine.save();
+    bytes.fill(0);
+    try {
+      this.seat.machine = make(this.memory, stream);
+    } catch (error) {
+      bytes.set(before);
+      throw error;
+    }
   }
 
   /** Delivers the interrupt that is pending. False: there was none. */
-  private deliver(): boolean {
-    return this.machine.interruptPending && this.balloon.interrupt();
+  deliver(): boolean {
+    if (!this.machine.interruptPending) return false;
+    const messages = this.machine.takeMessages();
+    const bits = messages.reduce((all, message) => all | (1 << message), 0);
+    this.balloon.interrupt(messages.length > 0 ? bits : undefined);
+    return true;
   }
 
   /** Lets driver and device work until neither has anything left to do. */
@@ -99,7 +127,7 @@ export class ReferenceVm {
   }
 }
 
-/** A Hal that leads to whichever machine is there now. It takes interrupts by the line alone. */
+/** A Hal that leads to whichever machine is there now. */
 class Seat {
   machine: Machine;
   readonly hal: Hal;
@@ -113,6 +141,9 @@ class Seat {
       mmioWrite: (address, width, value) => this.machine.hal.mmioWrite(address, width, value),
       now: () => this.machine.hal.now(),
       log: (level, line) => this.machine.hal.log(level, line),
+      ...(machine.hal.interrupts && {
+        interrupts: { allocate: (count) => this.machine.hal.interrupts?.allocate(count) },
+      }),
     };
   }
 }
