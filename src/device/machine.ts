@@ -309,8 +309,8 @@ export class Machine {
   }
 
   /**
-   * The guest and all that the device knows of it, for another machine's option `incoming`. This one
-   * stays as it is and may go on. Without `memory` the guest's memory has to be there by itself.
+   * The guest and all that the device knows of it, for another machine's option `incoming`. This
+   * one stays as it is and may go on. Without `memory` that has to be there by itself.
    */
   save({ memory = true }: { readonly memory?: boolean } = {}): Uint8Array {
     return saveStream(this.movable, { memory });

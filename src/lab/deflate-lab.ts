@@ -2,6 +2,7 @@
  * The laboratory of the question whether a driver has to tell first: one driver's manners on one
  * host's design, by one script, and what came of it.
  *
+ *   start      and, if the path says so, a migration before any feature is accepted
  *   inflate    the host wants half of the memory, and is given it
  *   move       the guest is migrated, if the path says so
  *   deflate    the host wants half of that back in use; while it takes its time to answer, the
@@ -27,14 +28,24 @@ import {
   type Machine,
   type MachineOptions,
   type MemoryPoint,
+  MigrationError,
   type RuleId,
+  type Trace,
 } from "../device/index.ts";
 import type { CoreSource } from "../embed/core.ts";
+import {
+  hostOf,
+  type MigrationPath,
+  type MigrationPathName,
+  migrationPaths,
+} from "./migration-paths.ts";
 import { ReferenceVm } from "./reference-vm.ts";
 
 export interface CellOptions {
   readonly persona: PersonaName;
   readonly host: HostDesignName;
+  /** Default `none`. */
+  readonly path?: MigrationPathName;
   /** `two-bit`: the driver knows the experiment's bits. Default `standard`. */
   readonly dialect?: Dialect;
   /** core.wasm. Default: this package's own. */
@@ -63,7 +74,17 @@ export interface CellTouch {
 export interface CellResult {
   readonly persona: PersonaName;
   readonly host: HostDesignName;
+  readonly path: MigrationPathName;
   readonly dialect: Dialect;
+  /** What came of the migration; absent where there was none to be. */
+  readonly migration?: {
+    readonly worked: boolean;
+    /** What the second host said to it, and which features it lacks. */
+    readonly error?: string;
+    readonly bits?: readonly string[];
+    /** Whether the driver had to read the features again. */
+    readonly renegotiated: boolean;
+  };
   /** Why the device did not come up; the rest is then as it was before. */
   readonly refused?: { readonly code: ErrorCode; readonly message: string };
   readonly offered: readonly string[];
@@ -112,6 +133,8 @@ const WORKLOAD_FRAMES = 512;
 /** Long enough for a guest to use what it is not given yet. */
 const ANSWER_MS = 20;
 const SEED = 1;
+/** Between reading the features and accepting some, where the guest is migrated then. */
+const PAUSE_MS = 50;
 /** All of a run, so that each touch has its line. */
 const TRACE_LIMIT = 65_536;
 
@@ -127,10 +150,12 @@ export async function runCell(options: CellOptions): Promise<CellResult> {
 
 class CellRun {
   private readonly options: CellOptions;
+  private readonly path: MigrationPath;
   private readonly marks: CellMark[] = [];
-  private machine: Machine | undefined;
-  private vm: ReferenceVm | undefined;
-  private refused: CellResult["refused"];
+  /** Each that the guest was on, in order. */
+  private readonly machines: Machine[] = [];
+  private migration: Pick<Migration, "worked" | "error" | "bits"> | undefined;
+  private refused: CellResult["refused"] | undefined;
   private atInflated = { inflated: 0, locked: 0, unlocked: 0 };
   private takenBack = 0;
   private told = 0;
@@ -139,22 +164,50 @@ class CellRun {
 
   constructor(options: CellOptions) {
     this.options = options;
+    this.path = migrationPaths[options.path ?? "none"];
   }
 
   async play(): Promise<void> {
     const { persona, dialect = "standard", core, signal } = this.options;
-    const settings = { persona, dialect, reservePages: RESERVE_PAGES };
-    const machine = (memory: WebAssembly.Memory) => this.makeMachine(memory);
+    const pauseAfterFeaturesMs = this.path.when === "reading" ? PAUSE_MS : 0;
+    const settings = { persona, dialect, reservePages: RESERVE_PAGES, pauseAfterFeaturesMs };
+    const machine = (memory: WebAssembly.Memory) => this.makeMachine(memory, this.path.from);
     try {
-      this.vm = await ReferenceVm.create({ frames: FRAMES, settings, core, machine });
+      const vm = await ReferenceVm.create({ frames: FRAMES, settings, core, machine });
+      signal?.throwIfAborted();
+      this.bringUp(vm);
+      if (this.refused === undefined) this.script(vm);
     } catch (error) {
       if (!(error instanceof BallonetError)) throw error;
       this.refused = { code: error.code, message: error.message };
       this.noteInflated();
-      return;
     }
-    signal?.throwIfAborted();
-    this.script(this.vm);
+  }
+
+  /** The rest of bring-up, where it pauses after the features were read. */
+  private bringUp(vm: ReferenceVm): void {
+    this.migrate(vm, "reading");
+    while (vm.balloon.status().state === "starting") {
+      vm.machine.advance(1);
+      vm.balloon.step();
+    }
+    const { state, lastError } = vm.balloon.status();
+    if (state !== "running") this.refused = lastError;
+  }
+
+  /** Migrates the guest, if that is when. It stays where the other host does not take it. */
+  private migrate(vm: ReferenceVm, when: MigrationPath["when"]): void {
+    const { to, adoptOffer } = this.path;
+    if (to === undefined || this.path.when !== when || this.migration !== undefined) return;
+    this.mark(vm, "the guest is migrated");
+    try {
+      vm.migrate((memory, incoming) => this.makeMachine(memory, to, { incoming, adoptOffer }));
+      this.migration = { worked: true };
+    } catch (error) {
+      if (!(error instanceof MigrationError)) throw error;
+      this.mark(vm, "the other host does not take it");
+      this.migration = { worked: false, error: error.message, bits: error.bits };
+    }
   }
 
   private script(vm: ReferenceVm): void {
@@ -163,6 +216,7 @@ class CellRun {
     this.aim(vm, INFLATED_PAGES);
     vm.settle();
     this.noteInflated();
+    this.migrate(vm, "rest");
     // From now on the guest has no frame to spare: it uses what it takes back.
     vm.guest.grow(FRAMES, SEED);
     this.takeBack(vm);
@@ -177,9 +231,8 @@ class CellRun {
   }
 
   private noteInflated(): void {
-    if (this.machine === undefined) return;
-    const { locked, unlocked } = this.machine.memory;
-    this.atInflated = { inflated: this.machine.heldPages, locked, unlocked };
+    const { memory, heldPages } = this.machine;
+    this.atInflated = { inflated: heldPages, locked: memory.locked, unlocked: memory.unlocked };
   }
 
   /** The host wants less; the guest uses what it gets, and the host takes away what it can. */
@@ -187,6 +240,7 @@ class CellRun {
     const before = { held: vm.machine.heldPages, guest: vm.balloon.counts().held };
     this.aim(vm, DEFLATED_PAGES);
     vm.settle(() => {
+      if (vm.machine.deflatingPages > 0) this.migrate(vm, "amid");
       const got = vm.guest.grow(FRAMES, SEED + 1);
       if (got === 0) return;
       this.grown += got;
@@ -197,20 +251,31 @@ class CellRun {
     this.told = before.held - vm.machine.heldPages;
   }
 
-  private makeMachine(memory: WebAssembly.Memory): Machine {
-    const { host } = this.options;
+  private makeMachine(
+    memory: WebAssembly.Memory,
+    knows: "with" | "without",
+    options: Pick<MachineOptions, "incoming" | "adoptOffer"> = {},
+  ): Machine {
     const answer = { kind: "late", ms: ANSWER_MS } as const;
-    const options: MachineOptions = {
+    const machine = createMachine({
+      ...options,
+      ...hostOf(this.options.host, knows),
       memory,
       frames: ALL_FRAMES,
-      hostDesign: host,
       completion: { inflate: answer, deflate: answer },
       messages: 0,
       seed: SEED,
       traceLimit: TRACE_LIMIT,
-    };
-    this.machine = createMachine(options);
-    return this.machine;
+    });
+    this.machines.push(machine);
+    return machine;
+  }
+
+  /** Where the guest is now. */
+  private get machine(): Machine {
+    const machine = this.machines.at(-1);
+    if (machine === undefined) throw new Error("no machine was made");
+    return machine;
   }
 
   private aim(vm: ReferenceVm, pages: number): void {
@@ -228,17 +293,19 @@ class CellRun {
   }
 
   result(): CellResult {
-    const { persona, host, dialect = "standard" } = this.options;
-    const { machine } = this;
-    if (machine === undefined) throw new Error("no machine was made");
+    const { persona, host, path = "none", dialect = "standard" } = this.options;
+    const { machine, machines, migration, refused } = this;
     const { memory } = machine;
+    const renegotiated = machines.some(({ trace }) => /the device refused/.test(logOf(trace)));
     return {
       persona,
       host,
+      path,
       dialect,
-      ...(this.refused && { refused: this.refused }),
+      ...(migration && { migration: { ...migration, renegotiated } }),
+      ...(refused && { refused }),
       offered: names(machine.offered),
-      negotiated: this.refused === undefined ? names(machine.negotiated) : [],
+      negotiated: refused === undefined ? names(machine.negotiated) : [],
       mustTellFirst: memory.mustTellFirst,
       mayBeSilent: memory.maySilence,
       mayUnlock: memory.mayUnlock,
@@ -248,29 +315,48 @@ class CellRun {
         takenBack: this.takenBack,
         told: this.told,
       },
-      touches: this.touches(machine),
+      touches: touchesOf(machines),
       damagedFrames: this.damaged.size,
-      verdicts: countVerdicts(machine),
+      verdicts: verdictsOf(machines),
       marks: this.marks,
-      timeline: memory.timeline,
+      timeline: machines.flatMap((one) => one.memory.timeline),
     };
   }
+}
 
-  private touches({ memory, trace }: Machine): CellResult["touches"] {
-    const list = memory.touches.map(({ pfn, state, unlocked, lost, ms, entry }): CellTouch => {
-      const at = trace.at(entry);
-      return { pfn, state, unlocked, lost, ms, line: at === undefined ? "" : formatEntry(at) };
-    });
-    const { untold, unanswered, unlocked: faults, lost } = memory.counted;
-    return { untold, unanswered, faults, lost, list };
+type Migration = NonNullable<CellResult["migration"]>;
+
+function touchesOf(machines: readonly Machine[]): CellResult["touches"] {
+  const sums = { untold: 0, unanswered: 0, faults: 0, lost: 0 };
+  for (const { memory } of machines) {
+    sums.untold += memory.counted.untold;
+    sums.unanswered += memory.counted.unanswered;
+    sums.faults += memory.counted.unlocked;
+    sums.lost += memory.counted.lost;
   }
+  const list = machines.flatMap(({ memory, trace }) =>
+    memory.touches.map(({ at: _at, entry, ...touch }): CellTouch => {
+      const found = trace.at(entry);
+      return { ...touch, line: found === undefined ? "" : formatEntry(found) };
+    }),
+  );
+  return { ...sums, list };
+}
+
+function verdictsOf(machines: readonly Machine[]): CellResult["verdicts"] {
+  const all = machines.flatMap(({ verdicts }) => verdicts.map(({ rule }) => rule));
+  return [...new Set(all)].sort().map((rule) => {
+    const times = machines.reduce((sum, machine) => sum + machine.broken(rule), 0);
+    return { rule, times };
+  });
+}
+
+/** What the driver said. */
+function logOf(trace: Trace): string {
+  const said = trace.entries().filter(({ kind }) => kind === "log");
+  return said.map(({ what }) => what).join("\n");
 }
 
 function names(features: bigint): string[] {
   return featureBits(features).map((bit) => formatFeatures(featureSet(bit)));
-}
-
-function countVerdicts(machine: Machine): CellResult["verdicts"] {
-  const rules = [...new Set(machine.verdicts.map(({ rule }) => rule))].sort();
-  return rules.map((rule) => ({ rule, times: machine.broken(rule) }));
 }

@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest";
 import { type HostDesignName, hostDesigns } from "../../src/device/index.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../src/index.ts";
 import { type CellOptions, type CellResult, runCell } from "../../src/lab/deflate-lab.ts";
+import type { MigrationPathName } from "../../src/lab/migration-paths.ts";
 import { importPatched, type Patch, patchFiles } from "../support/patched.ts";
 import { coreModule } from "../support/vm.ts";
 
@@ -153,6 +154,68 @@ describe("a cell", () => {
   });
 });
 
+/** A migration in a line. */
+function moved({ migration }: CellResult): string {
+  if (migration === undefined) return "stayed";
+  const { worked, bits = [], renegotiated } = migration;
+  if (!worked) return `not taken: ${bits.join(" ")}`;
+  return renegotiated ? "moved, negotiated again" : "moved";
+}
+
+describe("on the way between a host that knows MUST_TELL_HOST and one that does not", () => {
+  const knows = `${must(2048)}`;
+  const knowsNot = may(0, TELLS_FIRST);
+  const late = may(0, TELLS_LATE);
+  const NOT_TAKEN = "not taken: MUST_TELL_HOST";
+
+  it.each<[PersonaName, MigrationPathName, string, string]>([
+    ["linux", "none", "stayed", knows],
+    ["linux", "equal", "moved", knows],
+    ["linux", "amid", "moved", knows],
+    ["linux", "to-old", NOT_TAKEN, knows],
+    ["linux", "to-new", "moved", knowsNot],
+    ["linux", "three-steps", "moved, negotiated again", knowsNot],
+    ["linux", "three-steps-adopted", "moved", knows],
+    ["openbsd", "to-old", NOT_TAKEN, knows],
+    ["openbsd", "to-new", "moved", late],
+    ["openbsd", "three-steps", "moved, negotiated again", late],
+    ["openbsd", "three-steps-adopted", "moved", knows],
+    ["windows", "to-old", "moved", late],
+    ["windows", "to-new", "moved", late],
+    ["windows", "three-steps", "moved", late],
+    ["windows", "three-steps-adopted", "moved", late],
+    ["ballonet", "equal", "moved", knows],
+    ["ballonet", "amid", "moved", knows],
+    ["ballonet", "three-steps", "moved, negotiated again", knowsNot],
+    ["nanos", "amid", "moved", knows],
+  ])("%s, %s: %s", async (persona, path, migration, wanted) => {
+    const cell = await run({ persona, host: "locked", path });
+    expect(moved(cell)).toBe(migration);
+    expect(line(cell)).toBe(wanted);
+    expect(JSON.parse(JSON.stringify(cell))).toEqual(cell);
+    if (!cell.migration?.worked) return;
+    const times = cell.timeline.map(({ ms }) => ms);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  it("says what the other host said", async () => {
+    const cell = await run({ persona: "linux", host: "locked", path: "to-old" });
+    expect(cell.migration?.error).toMatch(/^Features 0x\w+ unsupported. Allowed features: 0x\w+/);
+    expect(cell.marks.map(({ what }) => what)).toContain("the other host does not take it");
+  });
+
+  it("two positive bits are as hard to move as one", async () => {
+    const cell = await run({
+      persona: "linux",
+      host: "two-bit",
+      dialect: "two-bit",
+      path: "to-old",
+    });
+    expect(moved(cell)).toBe("not taken: bit 22");
+    expect(line(cell)).toBe(knows);
+  });
+});
+
 /** The driver with one mistake, in the same cell. */
 async function runMutant(patch: Patch, options: Omit<CellOptions, "core">): Promise<CellResult> {
   const entry = 'export { runCell } from "./src/lab/deflate-lab.ts";';
@@ -188,6 +251,18 @@ describe("a driver that goes by what is offered", () => {
     find: "deflateOrder(deflateMode, negotiation.negotiated, settings.dialect);",
     replace: "deflateOrder(deflateMode, negotiation.offered, settings.dialect);",
   };
+
+  it("comes out as one that begins to tell when its host could be told", async () => {
+    const reads = {
+      file: "runtime/balloon/steady.ts",
+      find: "const order = deflateOrder(mode, negotiated, dialect);",
+      replace:
+        "const order = deflateOrder(mode, BigInt(this.link.transport.deviceFeatures(0)), dialect);",
+    };
+    const options = { persona: "openbsd", host: "locked", path: "to-new" } as const;
+    expect(line(await runMutant(reads, options))).toBe(may(0, TELLS_FIRST));
+    expect(line(await run(options))).toBe(may(0, TELLS_LATE));
+  });
 
   it("comes out as one that does not come up", async () => {
     const cell = await runMutant(patch, { persona: "windows", host: "locked" });

@@ -23,24 +23,20 @@ function copy(value: unknown): unknown {
 }
 
 describe("a copy", () => {
-  it.each([
-    undefined,
-    null,
-    -1.5,
-    Number.POSITIVE_INFINITY,
-    "text",
-    true,
-    2n ** 70n,
-    [undefined, [1, 2]],
-    { a: 1, b: undefined },
-    new Uint8Array([0, 255]),
-    new Uint32Array([0xffff_ffff, 7]),
-    new Set([1, "one", 1n]),
-    new Map<unknown, unknown>([
-      [1, { deep: new Map([["key", [1n]]]) }],
-      [undefined, 2],
-    ]),
-  ])("of %j is equal", (value) => {
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["null", null],
+    ["a fraction", -1.5],
+    ["infinity", Number.POSITIVE_INFINITY],
+    ["text", "text"],
+    ["a large integer", 2n ** 70n],
+    ["a list", [undefined, [1, 2n]]],
+    ["a record", { a: 1, b: undefined }],
+    ["bytes", new Uint8Array([0, 255])],
+    ["words", new Uint32Array([0xffff_ffff, 7])],
+    ["a set", new Set([1, "one", 1n])],
+    ["a map", new Map<unknown, unknown>([[1, { deep: new Map([["key", [1n]]]) }]])],
+  ])("of %s is equal", (_what, value) => {
     expect(copy(value)).toEqual(value);
   });
 
