@@ -114,9 +114,10 @@ export class Link {
       decide: (offered, refusals) =>
         wantedFeatures({ settings: { ...settings, deflateMode }, transport, offered, refusals }),
       pauses: this.pause(),
-      onRefused: ({ offered, negotiated }) => {
+      onRefused: ({ offered, negotiated }, lost) => {
         const sets = `${formatFeatures(negotiated)} of ${formatFeatures(offered)}`;
-        hal.log("warn", `the device refused ${sets}; its features are read again`);
+        const what = lost === 0n ? `refused ${sets}` : `no longer offers ${formatFeatures(lost)}`;
+        hal.log("warn", `the device ${what}; its features are read again`);
       },
       queues: (negotiation) => {
         deflateOrder(deflateMode, negotiation.negotiated, settings.dialect);

@@ -90,8 +90,11 @@ export interface BringUpOptions {
   decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
   /** Asked while features were read and none accepted: true to be asked again later. */
   pauses?(): boolean;
-  /** A set was refused; the next thing is to reset the device and to read its features again. */
-  onRefused?(refused: Negotiation): void;
+  /**
+   * A set was refused, or some of it (`lost`) is not offered any more; the next thing is to reset
+   * the device and to read its features again.
+   */
+  onRefused?(refused: Negotiation, lost: FeatureSet): void;
   /** The queues to set up, laid out in memory and ready to be read by the device. */
   queues(negotiation: Negotiation): readonly QueueSetup[];
   /** What must be in place when the device starts: buffers posted, fields written. No notifying. */
@@ -180,10 +183,7 @@ export class BringUp {
       case "check-features-ok":
         return this.checkFeaturesOk(state.wanted);
       case "check-offer":
-        if (!isSubset(state.wanted.negotiated, this.readFeatures())) {
-          return this.refuse(state.wanted);
-        }
-        return { name: "queues", negotiation: state.wanted };
+        return this.checkOffer(state.wanted);
       case "queues":
         return { ...state, name: "interrupts", queues: options.queues(state.negotiation) };
       case "interrupts":
@@ -269,11 +269,17 @@ export class BringUp {
     return { name: "check-offer", wanted };
   }
 
-  private refuse(wanted: Negotiation): BringUpState {
+  private checkOffer(wanted: Negotiation): BringUpState {
+    const lost = wanted.negotiated & ~this.readFeatures();
+    if (lost === 0n) return { name: "queues", negotiation: wanted };
+    return this.refuse(wanted, lost);
+  }
+
+  private refuse(wanted: Negotiation, lost = 0n): BringUpState {
     const refusals = wanted.refusals + 1;
     this.refused = wanted;
     this.refusedAlike += 1;
-    this.options.onRefused?.(wanted);
+    this.options.onRefused?.(wanted, lost);
     if (refusals < (this.options.negotiationsMax ?? NEGOTIATIONS_MAX)) {
       return { name: "reset", refusals };
     }

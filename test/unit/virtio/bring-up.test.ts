@@ -192,9 +192,11 @@ describe("another host behind the same device", () => {
   ] as const)("%s: the driver begins anew with what there is", (_when, step, refuses) => {
     const words = [...WORDS];
     const asked: [bigint, number][] = [];
+    const lost: bigint[] = [];
     const { fake, bringUp } = prepare(
       { words, accepts: ([low]) => !refuses || low === words[0] },
       {
+        onRefused: (_refused, bits) => lost.push(bits),
         decide: (offered, refusals) => {
           asked.push([offered, refusals]);
           return offered;
@@ -208,7 +210,8 @@ describe("another host behind the same device", () => {
       name: "running",
       negotiation: { offered: featureSet(1, 32), negotiated: featureSet(1, 32), refusals: 1 },
     });
-    // To a host that refused nothing yet, nothing less is asked of.
+    expect(lost).toEqual([refuses ? 0n : featureSet(29)]);
+    // This host has refused nothing yet, so it is asked for all.
     expect(asked).toEqual([
       [OFFERED, 0],
       [featureSet(1, 32), 0],
