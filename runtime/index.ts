@@ -26,7 +26,7 @@ export {
   frameCounts,
 } from "./core.ts";
 export { BallonetError, type ErrorCode } from "./errors.ts";
-export type { Hal, LogLevel, Width } from "./hal.ts";
+export type { Hal, InterruptMessage, LogLevel, Width } from "./hal.ts";
 export {
   arenaBytes,
   FRAME_BYTES,

@@ -31,6 +31,7 @@ import {
   type Transport,
 } from "../../runtime/index.ts";
 import { type CoreSource, foreignCore, loadCore } from "./core.ts";
+import { halForEach } from "./messages.ts";
 
 export interface BalloonOptions {
   /** The VM's memory: its offset 0 is guest physical address 0. */
@@ -172,7 +173,8 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
   signal?.throwIfAborted();
   checkInsideMemory(memory, [arena, ...ram]);
   openMemory({ core, settings, arena, ram });
-  const find = () => discoverBalloon({ ...options.discover, hal }).transport;
+  const nextHal = halForEach(hal);
+  const find = () => discoverBalloon({ ...options.discover, hal: nextHal() }).transport;
   const driver = new BalloonDriver({
     hal,
     core,

@@ -191,6 +191,23 @@ describe("a device that is taken out", () => {
     await balloon.stop();
   });
 
+  it("leaves its messages to the next one: a target is reached by interrupts alone", async () => {
+    const { machine, balloon } = await running({ vectors: 4 });
+    for (const pages of [300, 700, 100]) {
+      machine.takeMessages();
+      machine.setTarget(pages);
+      expect(machine.takeMessages()).toEqual([0]);
+      expect(balloon.interrupt(1)).toBe(true);
+      expect(machine.heldPages).toBe(pages);
+      machine.unplug();
+      balloon.detach();
+      machine.plug();
+      await balloon.attach();
+      expect(balloon.status().interrupts).toBe("msix");
+    }
+    expect(machine.verdicts).toEqual([]);
+  });
+
   it("in order: suspended, taken out, no error", async () => {
     const { machine, balloon } = await running();
     machine.setTarget(300);
