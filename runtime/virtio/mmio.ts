@@ -19,6 +19,7 @@ import {
   MMIO_CONFIG,
   MMIO_MAGIC,
   MMIO_VERSION,
+  STATUS_GONE,
 } from "./constants.ts";
 import { AcceptedFeatures, type FeatureSet, featureSet } from "./features.ts";
 import { type InterruptChoice, type InterruptMode, LINE, POLLING } from "./interrupts.ts";
@@ -144,8 +145,11 @@ abstract class Mmio implements Transport {
     this.accepted.write(word, value);
   }
 
+  /** A slot that is empty reads as ones or as zeros, by the host's taste. */
   status(): number {
-    return this.registers.read(MMIO.status) & STATUS_BITS;
+    const status = this.registers.read(MMIO.status) & STATUS_BITS;
+    const isGone = status === 0 && this.registers.read(MMIO.magicValue) !== MMIO_MAGIC;
+    return isGone ? STATUS_GONE : status;
   }
 
   addStatus(bits: number): void {

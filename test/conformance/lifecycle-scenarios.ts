@@ -150,6 +150,16 @@ export const lifecycleScenarios = {
     goneAtAnyMoment(bench, "gone", memory),
   "a device that is gone at any moment, and reads as zeros": (bench: Bench) =>
     goneAtAnyMoment(bench, "gone-zeros", memory),
+  "a device that is gone at any moment, legacy": (bench: Bench) =>
+    goneAtAnyMoment(bench, "gone", { transport: "legacy" }),
+  "a device that is gone at any moment, MSI-X": (bench: Bench) =>
+    goneAtAnyMoment(bench, "gone-zeros", { vectors: 4 }),
+  "a device that is gone at any moment, MMIO": (bench: Bench) =>
+    goneAtAnyMoment(bench, "gone", { transport: "mmio" }),
+  "a device that is gone at any moment, MMIO that reads as zeros": (bench: Bench) =>
+    goneAtAnyMoment(bench, "gone-zeros", { transport: "mmio" }),
+  "a device that is gone at any moment, legacy MMIO that reads as zeros": (bench: Bench) =>
+    goneAtAnyMoment(bench, "gone-zeros", { transport: "legacy-mmio" }),
   "a device that is gone while all queues are busy": (bench: Bench) => goneMeanwhile(bench, "gone"),
   "a device that was exchanged": exchanged,
   "suspend and resume": (bench: Bench) => suspendAndResume(bench),

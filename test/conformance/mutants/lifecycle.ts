@@ -65,6 +65,14 @@ export const lifecycleMutants: readonly Mutant[] = [
     scenario: "a device that is gone at any moment, and reads as zeros",
   },
   {
+    id: "takes an empty MMIO slot for a device that was reset",
+    file: "runtime/virtio/mmio.ts",
+    find: "return isGone ? STATUS_GONE : status;",
+    replace: "return status;",
+    breaks: "B-GONE",
+    scenario: "a device that is gone at any moment, MMIO that reads as zeros",
+  },
+  {
     id: "waits for another device and leaves it alone",
     file: DRIVER,
     find: `this.restarts = 0;
