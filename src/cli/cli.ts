@@ -5,14 +5,15 @@
  * are handed in. Invariant: `main` never throws for what a user can do or lack; it returns a code.
  */
 import { type Failure, failureOf, LabError } from "../lab/errors.ts";
+import { nearestName } from "../lab/nearest.ts";
 import { packageVersion } from "../lab/package.ts";
 import { boot } from "./boot.ts";
 import { COMMANDS, type CommandSpec } from "./commands.ts";
+import { compare } from "./compare.ts";
 import { doctor } from "./doctor.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { image } from "./image.ts";
-import { nearestName } from "./nearest.ts";
 import { type Given, parseOptions } from "./options.ts";
 import { failedLines } from "./session-text.ts";
 import { type Io, Screen } from "./terminal.ts";
@@ -21,12 +22,14 @@ import { type Io, Screen } from "./terminal.ts";
 export interface Services {
   runSession(): Promise<typeof import("../lab/session.ts").runSession>;
   buildImage(): Promise<typeof import("../image/build-image.ts").buildImage>;
+  laboratory(): Promise<typeof import("../lab/index.ts")>;
   diagnose(): Promise<typeof import("../lab/doctor.ts").diagnose>;
 }
 
 export const SERVICES: Services = {
   runSession: async () => (await import("../lab/session.ts")).runSession,
   buildImage: async () => (await import("../image/build-image.ts")).buildImage,
+  laboratory: () => import("../lab/index.ts"),
   diagnose: async () => (await import("../lab/doctor.ts")).diagnose,
 };
 
@@ -83,9 +86,11 @@ async function dispatch({ args, io, services }: Required<MainOptions>): Promise<
     return GOOD;
   }
   const command = findCommand(helpFor ? (rest[0] ?? "") : first);
-  const { name, options: specs } = command;
-  const given = parseOptions({ command: `ballonet ${name}`, specs, args: helpFor ? [] : rest });
-  if (helpFor || given.has("help")) {
+  const { name, options: specs, operand } = command;
+  const given = helpFor
+    ? undefined
+    : parseOptions({ command: `ballonet ${name}`, specs, operand, args: rest });
+  if (given === undefined || given.has("help")) {
     io.out.write(commandHelp(command));
     return GOOD;
   }
@@ -104,6 +109,8 @@ async function perform(parts: {
       return boot({ given, io, run: await services.runSession() });
     case "image":
       return image({ given, io, build: await services.buildImage() });
+    case "compare":
+      return compare({ given, io, lab: await services.laboratory() });
     default:
       return doctor({ given, io, examine: await services.diagnose() });
   }
@@ -130,9 +137,7 @@ function tellFailure(parts: { failure: Failure; io: Io; json: boolean }): void {
     return;
   }
   const screen = new Screen(io.err, io.environment);
-  for (const line of failedLines(failure, (style, text) => screen.style(style, text))) {
-    screen.line(line);
-  }
+  for (const line of failedLines(failure, screen.paint)) screen.line(line);
 }
 
 /** A dependency that is not installed fails where it is imported. */

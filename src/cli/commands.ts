@@ -3,14 +3,17 @@
  *
  * It does nothing. Invariant: every option that a command reads stands here, with a line of help.
  */
-import { DEFLATE_MODES } from "../../runtime/balloon/deflate.ts";
+import { DEFLATE_MODES, DIALECTS } from "../../runtime/balloon/deflate.ts";
 import { PERSONA_NAMES } from "../../runtime/balloon/settings.ts";
 import { POLICY_NAMES } from "../../runtime/policy/named.ts";
-import type { OptionSpec } from "./options.ts";
+import { HOST_NAMES } from "../lab/subjects.ts";
+import type { OperandSpec, OptionSpec } from "./options.ts";
 
 export interface CommandSpec {
   readonly name: string;
   readonly text: string;
+  /** The word that it takes besides its options. */
+  readonly operand?: OperandSpec;
   readonly options: readonly OptionSpec[];
   /** Paragraphs after the options. */
   readonly notes: readonly string[];
@@ -91,6 +94,46 @@ const IMAGE: CommandSpec = {
   ],
 };
 
+/** Any number of the names that there are. */
+const some = (name: string, choices: readonly string[], text: string): OptionSpec => ({
+  ...{ name, value: name.toUpperCase(), choices, repeatable: true },
+  text: `${text}: ${choices.join(", ")}`,
+});
+
+const COMPARE: CommandSpec = {
+  name: "compare",
+  text: "run drivers against hosts, each pair for real, and print what came of it",
+  operand: {
+    value: "QUESTION",
+    choices: ["deflate"],
+    required: true,
+    text: "deflate: must a driver tell the host before it uses a page again?",
+  },
+  options: [
+    some("persona", PERSONA_NAMES, "only these drivers"),
+    some("host", HOST_NAMES, "only these hosts"),
+    some("dialect", DIALECTS, "only these of the driver's dialects"),
+    { name: "html", value: "FILE", text: "write a page with a timeline of every pair, too" },
+    { name: "json", text: "one JSON object with every fact of every pair" },
+    HELP,
+  ],
+  notes: [
+    "Every pair is a run of the driver on the reference device, in this process; all of them\n" +
+      "take some ten seconds. What the table says was counted by the device and the guest.",
+    "JSON: type (comparison), question, cells, findings. A cell: name, outcome (gains,\n" +
+      "nothing, lost, refused), manner, persona, host, dialect, refused, offered, negotiated,\n" +
+      "mustTellFirst, mayBeSilent, mayUnlock, pages, touches, damagedFrames, verdicts, marks,\n" +
+      "timeline. A finding: outcome, cells (names), text. Fields are added, never changed.",
+    "To compare is not to judge: the exit code is 0 even where data was lost.",
+  ],
+  examples: [
+    ["ballonet compare deflate", "every driver on every host"],
+    ["ballonet compare deflate --host locked --host locked-always", "two hosts"],
+    ["ballonet compare deflate --persona windows --persona linux --json", "for programs"],
+    ["ballonet compare deflate --html deflate.html", "a page that needs nothing else"],
+  ],
+};
+
 const DOCTOR: CommandSpec = {
   name: "doctor",
   text: "say what is here, what is missing, and how to get it",
@@ -99,4 +142,4 @@ const DOCTOR: CommandSpec = {
   examples: [["ballonet doctor", "look at this machine"]],
 };
 
-export const COMMANDS: readonly CommandSpec[] = [BOOT, IMAGE, DOCTOR];
+export const COMMANDS: readonly CommandSpec[] = [BOOT, IMAGE, COMPARE, DOCTOR];

@@ -4,9 +4,10 @@
  * It looks at nothing itself. Invariant: the exit code and the last line say the same.
  */
 import type { Diagnosis, diagnose, Finding } from "../lab/doctor.ts";
+import type { Style } from "../lab/paint.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import type { Given } from "./options.ts";
-import { type Io, Screen, type Style } from "./terminal.ts";
+import { type Io, Screen } from "./terminal.ts";
 
 const MARKS: Readonly<Record<Finding["state"], readonly [Style, string]>> = {
   here: ["green", "here"],

@@ -53,12 +53,19 @@ export function generalHelp(): string {
   ].join("\n");
 }
 
-export function commandHelp({ name, text, options, notes, examples }: CommandSpec): string {
+function usage({ name, operand }: CommandSpec): string {
+  const word = operand?.required ? ` ${operand.value}` : operand && ` [${operand.value}]`;
+  return `Usage: ballonet ${name}${word ?? ""} [OPTIONS]`;
+}
+
+export function commandHelp(command: CommandSpec): string {
+  const { name, text, operand, options, notes, examples } = command;
   return [
     `ballonet ${name}: ${text}`,
     "",
-    `Usage: ballonet ${name} [OPTIONS]`,
+    usage(command),
     "",
+    ...(operand === undefined ? [] : [...table([[operand.value, operand.text]]), ""]),
     "Options",
     ...table(options.map(optionRow)),
     "",

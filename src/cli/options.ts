@@ -1,12 +1,12 @@
 /**
- * Options of a command: what there is, and how they are read.
+ * Options and operands of a command: what there is, and how they are read.
  *
- * It knows no option by name. Invariant: whatever was typed is either understood or named in an
+ * It knows none by name. Invariant: whatever was typed is either understood or named in an
  * error, with the nearest name that exists; nothing is dropped.
  */
 import { parseArgs } from "node:util";
 import { LabError } from "../lab/errors.ts";
-import { nearestName } from "./nearest.ts";
+import { nearestName } from "../lab/nearest.ts";
 
 export interface OptionSpec {
   readonly name: string;
@@ -21,7 +21,20 @@ export interface OptionSpec {
   readonly text: string;
 }
 
+/** A word that belongs to no option. */
+export interface OperandSpec {
+  /** What stands for it in the help. */
+  readonly value: string;
+  /** The words there are; an error lists them where they are few. */
+  readonly choices: readonly string[];
+  readonly required?: boolean;
+  /** One line for the help. */
+  readonly text: string;
+}
+
 export interface Given {
+  /** The operand; undefined when there was none. */
+  readonly operand: string | undefined;
   has(name: string): boolean;
   /** The value; undefined when the option was not given. */
   value(name: string): string | undefined;
@@ -41,9 +54,10 @@ function hint(typed: string, names: readonly string[], prefix = ""): string {
 export function parseOptions(parts: {
   command: string;
   specs: readonly OptionSpec[];
+  operand?: OperandSpec | undefined;
   args: readonly string[];
 }): Given {
-  const { command, specs, args } = parts;
+  const { command, specs, operand, args } = parts;
   const listed = `see \`${command} --help\``;
   const config = specs.map(({ name, short, value }) => [
     name,
@@ -57,10 +71,12 @@ export function parseOptions(parts: {
     tokens: true,
   });
   const given = new Map<string, string[]>();
+  const operands: string[] = [];
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
-      throw refuse(`\`${command}\``, `"${token.value}", which belongs to no option`, listed);
+      operands.push(readOperand({ command, spec: operand, typed: token.value, before: operands }));
+      continue;
     }
     const spec = specs.find(({ name }) => name === token.name);
     if (spec === undefined) {
@@ -73,11 +89,36 @@ export function parseOptions(parts: {
     }
     given.set(spec.name, [...values, readValue({ spec, token, listed })]);
   }
+  if (operand?.required && operands.length === 0 && !given.has("help")) {
+    const todo = `write ${command} ${operand.choices[0] ?? operand.value}; ${listed}`;
+    throw refuse(`\`${command}\``, `no ${operand.value}`, todo);
+  }
   return {
+    operand: operands[0],
     has: (name) => given.has(name),
     value: (name) => given.get(name)?.[0],
     values: (name) => given.get(name) ?? [],
   };
+}
+
+/** More choices than these are not listed in an error. */
+const CHOICES_LISTED = 12;
+
+function readOperand(parts: {
+  command: string;
+  spec: OperandSpec | undefined;
+  typed: string;
+  before: readonly string[];
+}): string {
+  const { command, spec, typed, before } = parts;
+  const listed = `see \`${command} --help\``;
+  const what = `\`${command}\``;
+  if (spec === undefined) throw refuse(what, `"${typed}", which belongs to no option`, listed);
+  if (before.length > 0) throw refuse(what, `"${typed}" after "${before[0]}"`, "give one of them");
+  if (spec.choices.includes(typed)) return typed;
+  const all = spec.choices.join(", ");
+  const todo = spec.choices.length > CHOICES_LISTED ? listed : `choose one of ${all}`;
+  throw refuse(`${what} ${spec.value}`, `"${typed}"`, `${hint(typed, spec.choices)}${todo}`);
 }
 
 function readValue(parts: {

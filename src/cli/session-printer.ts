@@ -7,7 +7,7 @@
 import type { SessionEvent } from "../lab/session-events.ts";
 import { formatJson, type JsonObject } from "../vmm/json.ts";
 import { type GaugeState, gaugeLine } from "./gauge.ts";
-import { eventLines, type Paint } from "./session-text.ts";
+import { eventLines } from "./session-text.ts";
 import { type Io, Screen, speaksUnicode } from "./terminal.ts";
 
 export interface Printer {
@@ -100,8 +100,7 @@ class TextPrinter implements Printer {
   }
 
   #print(screen: Screen, event: SessionEvent): void {
-    const paint: Paint = (style, text) => screen.style(style, text);
-    for (const line of eventLines(event, paint)) screen.line(line);
+    for (const line of eventLines(event, screen.paint)) screen.line(line);
   }
 
   #gauge(state: GaugeState): string {
@@ -114,8 +113,7 @@ class TextPrinter implements Printer {
       this.#slowStep = setTimeout(() => this.#print(this.#screen, event), SLOW_STEP_MS);
       return;
     }
-    const paint: Paint = (style, text) => this.#screen.style(style, text);
-    this.#screen.draw(eventLines(event, paint).join(" "));
+    this.#screen.draw(eventLines(event, this.#screen.paint).join(" "));
   }
 
   #progress(event: SessionEvent & { type: "progress" }): void {

@@ -4,6 +4,8 @@
  * It must not print. Invariant: every kind of event has its words here, and a line says only what
  * its event says.
  */
+
+import type { Paint } from "../lab/paint.ts";
 import type {
   Booting,
   Failed,
@@ -14,27 +16,14 @@ import type {
   Summary,
   TargetSet,
 } from "../lab/session-events.ts";
-import { formatBytes, formatPages } from "../lab/sizes.ts";
+import { counted, formatBytes, formatCount, formatPages } from "../lab/sizes.ts";
 import { gaugeWords } from "./gauge.ts";
-import type { Style } from "./terminal.ts";
-
-/** Applies a style where there are colours. */
-export type Paint = (style: Style, text: string) => string;
 
 const LABEL_CHARS = 9;
 const INDENT = " ".repeat(LABEL_CHARS);
 
 function labelled(paint: Paint, label: string, text: string): string {
   return `${paint("bold", label.padEnd(LABEL_CHARS))}${text}`;
-}
-
-export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-/** 1 kick, 2 kicks. */
-function counted(count: number, one: string, many = `${one}s`): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
 /** 45 ms, 1.25 s. */

@@ -5,6 +5,7 @@
  * Invariant: an output that is no terminal never gets an escape sequence or a carriage return.
  */
 import { styleText } from "node:util";
+import type { Paint, Style } from "../lab/paint.ts";
 
 export interface Output {
   write(text: string): void;
@@ -19,8 +20,6 @@ export interface Io {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
-
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 /** Back to the line's start, and clear to its end. */
 const CLEAR_LINE = "\r\x1b[K";
@@ -53,6 +52,11 @@ export class Screen {
 
   style(style: Style, text: string): string {
     return this.lively ? styleText(style, text) : text;
+  }
+
+  /** The same as a function of its own, for whoever makes lines. */
+  get paint(): Paint {
+    return (style, text) => this.style(style, text);
   }
 
   /** Prints a line for good. */

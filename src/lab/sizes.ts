@@ -93,3 +93,13 @@ export function formatBytes(bytes: number): string {
 export function formatPages(pages: number): string {
   return formatBytes(pages * PAGE_BYTES);
 }
+
+/** 1,024. */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** 1 kick, 2 kicks. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}

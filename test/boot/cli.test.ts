@@ -2,7 +2,7 @@
  * The program itself, as it is run from a shell: sessions on v86, exit codes, what is missing, and
  * what an interruption leaves behind.
  */
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -112,6 +112,28 @@ describe("doctor", () => {
     expect(stdout).toMatch(/^missing +C compiler for i386 .*\n.*apt-get install gcc/m);
     expect(stdout).toMatch(/^optional +qemu-system-x86_64 .*\n.*apt-get install qemu-system-x86/m);
     expect(stdout).toMatch(/^not ready/m);
+  });
+});
+
+describe("compare deflate", () => {
+  const pair = ["compare", "deflate", "--persona", "windows", "--host", "locked-always"];
+
+  test("prints a table and what was found; losses are no failure", async () => {
+    const { code, stdout, stderr } = await run(pair);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^! windows .* yes +3,072 +1,024 +1,024 +1,024$/m);
+    expect(stdout).toContain("locked-always with windows: 1,024 faults, 1,024 frames lost");
+  });
+
+  test("is one JSON object, and a page besides", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, "page.html");
+    const { code, stdout } = await run([...pair, "--json", "--html", file]);
+    expect(code).toBe(0);
+    const { cells } = JSON.parse(stdout);
+    expect(cells).toMatchObject([{ name: "windows/locked-always", damagedFrames: 1024 }]);
+    expect(await readFile(file, "utf8")).toContain('<article id="windows/locked-always">');
   });
 });
 

@@ -2,11 +2,17 @@
  * The whole command line with work that is made up: what is printed where, and the exit codes.
  */
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
-import { Interrupted, main, type Services } from "../../../src/cli/cli.ts";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { Interrupted, main, SERVICES, type Services } from "../../../src/cli/cli.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
+import type { CompareOptions } from "../../../src/lab/compare.ts";
+import { comparisonPage } from "../../../src/lab/compare-page.ts";
 import type { FailureKind } from "../../../src/lab/errors.ts";
 import type { SessionEvent } from "../../../src/lab/session-events.ts";
+import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
 
 /** Services that must not be asked for; a test replaces those that it needs. */
@@ -14,7 +20,7 @@ function services(replaced: Partial<Services> = {}): Services {
   const none = (): never => {
     throw new Error("this work was not expected");
   };
-  return { runSession: none, buildImage: none, diagnose: none, ...replaced };
+  return { runSession: none, buildImage: none, laboratory: none, diagnose: none, ...replaced };
 }
 
 async function run(
@@ -105,6 +111,10 @@ describe("exit codes", () => {
     [["bot"], "did you mean boot?"],
     [["--bogus"], "unknown option"],
     [["help", "docter"], "did you mean doctor?"],
+    [["compare"], "no QUESTION"],
+    [["compare", "defalte"], "did you mean deflate? choose one of deflate"],
+    [["compare", "deflate", "inflate"], "give one of them"],
+    [["compare", "deflate", "--host", "lockd"], "did you mean locked?"],
     [["boot", "--memory", "12"], "write a size with its unit"],
     [["boot", "--target", "9%%"], "write half, 0, a share"],
     [["doctor", "--verbose"], "unknown option"],
@@ -186,6 +196,66 @@ describe("doctor", () => {
     const json = await run(["doctor", "--json"], { diagnose });
     expect(json.code).toBe(expected);
     expect(JSON.parse(json.out)).toEqual({ findings, ready });
+  });
+});
+
+describe("compare", () => {
+  const comparison = comparisonOf(losing(), madeUp());
+  const asked: CompareOptions[] = [];
+  const laboratory: Services["laboratory"] = async () => ({
+    ...(await SERVICES.laboratory()),
+    compareDeflate: async (options = {}) => {
+      asked.push(options);
+      options.onCell?.("linux/locked", 1, 2);
+      return comparison;
+    },
+  });
+
+  it("asks for what was named, prints the table, and ends with 0 though data was lost", async () => {
+    const args = [
+      "--host=locked",
+      "--persona",
+      "linux",
+      "--persona",
+      "silent",
+      "--dialect=two-bit",
+    ];
+    const { code, out, err } = await run(["compare", "deflate", ...args], { laboratory });
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(asked.at(-1)).toMatchObject({
+      personas: ["linux", "silent"],
+      hosts: ["locked"],
+      dialects: ["two-bit"],
+    });
+    expect(out).toMatch(/^! windows /m);
+    for (const control of ["\r", "\u001b"]) expect(out).not.toContain(control);
+  });
+
+  it("is one object with --json", async () => {
+    const { code, out, err } = await run(["compare", "deflate", "--json"], { laboratory });
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(JSON.parse(out)).toEqual(comparison);
+  });
+
+  it("draws its progress on a terminal's standard error, and takes it away", async () => {
+    const io = keptIo({ isTerminal: true });
+    const { err } = await run(["compare", "deflate"], { laboratory }, io);
+    expect(err).toContain("2/2 linux/locked");
+    expect(err.endsWith("\r\u001b[K")).toBe(true);
+  });
+
+  it("writes a page, and says where a page cannot be written", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "page-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, "page.html");
+    const { code, out } = await run(["compare", "deflate", "--html", file], { laboratory });
+    expect(code).toBe(0);
+    expect(await readFile(file, "utf8")).toBe(comparisonPage(comparison));
+    expect(out).toContain(`page: ${file}, `);
+    const nowhere = join(folder, "none", "page.html");
+    const refused = await run(["compare", "deflate", "--html", nowhere], { laboratory });
+    expect(refused.code).toBe(2);
+    expect(refused.err).toContain("option --html");
   });
 });
 

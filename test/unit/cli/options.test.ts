@@ -5,9 +5,9 @@ import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
 import { sessionOptions } from "../../../src/cli/boot.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
-import { editDistance, nearestName } from "../../../src/cli/nearest.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
 import { LabError } from "../../../src/lab/errors.ts";
+import { editDistance, nearestName } from "../../../src/lab/nearest.ts";
 
 const BOOT = COMMANDS.find(({ name }) => name === "boot");
 

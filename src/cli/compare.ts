@@ -1,0 +1,57 @@
+/**
+ * `ballonet compare`: options to a comparison, the comparison to text, JSON or a page.
+ *
+ * It compares nothing itself. Invariant: standard output has the result alone; progress is drawn on
+ * standard error, and only on a terminal.
+ */
+import { writeFile } from "node:fs/promises";
+import type { CompareOptions } from "../lab/compare.ts";
+import { LabError } from "../lab/errors.ts";
+import { formatBytes } from "../lab/sizes.ts";
+import { GOOD } from "./exit-codes.ts";
+import type { Given } from "./options.ts";
+import { type Io, Screen } from "./terminal.ts";
+
+type Laboratory = typeof import("../lab/index.ts");
+
+function compareOptions(given: Given): CompareOptions {
+  // The parser let nothing through that is none of these names.
+  return {
+    personas: given.values("persona") as NonNullable<CompareOptions["personas"]>,
+    hosts: given.values("host") as NonNullable<CompareOptions["hosts"]>,
+    dialects: given.values("dialect") as NonNullable<CompareOptions["dialects"]>,
+  };
+}
+
+export async function compare(parts: { given: Given; io: Io; lab: Laboratory }): Promise<number> {
+  const { given, io, lab } = parts;
+  const progress = new Screen(io.err, io.environment);
+  const onCell = (name: string, done: number, of: number): void => {
+    progress.draw(progress.style("dim", `${done + 1}/${of} ${name}`));
+  };
+  let comparison: Awaited<ReturnType<Laboratory["compareDeflate"]>>;
+  try {
+    comparison = await lab.compareDeflate({ ...compareOptions(given), signal: io.signal, onCell });
+  } finally {
+    progress.clear();
+  }
+  const file = given.value("html");
+  const page = file === undefined ? "" : lab.comparisonPage(comparison);
+  if (file !== undefined) await writePage(file, page);
+  if (given.has("json")) io.out.write(`${JSON.stringify(comparison)}\n`);
+  else {
+    const screen = new Screen(io.out, io.environment);
+    for (const line of lab.comparisonLines(comparison, screen.paint)) screen.line(line);
+    if (file !== undefined) screen.line(`\npage: ${file}, ${formatBytes(Buffer.byteLength(page))}`);
+  }
+  return GOOD;
+}
+
+async function writePage(file: string, page: string): Promise<void> {
+  try {
+    await writeFile(file, page);
+  } catch (error) {
+    const seen = error instanceof Error ? error.message : String(error);
+    throw new LabError({ kind: "usage", what: "option --html", seen, todo: "name another file" });
+  }
+}

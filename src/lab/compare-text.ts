@@ -1,0 +1,140 @@
+/**
+ * A comparison as lines for people: a table for each host, a line for each persona, then what was
+ * found.
+ *
+ * It must not print, nor know why anything is as it is. Invariant: a figure in the table is a
+ * cell's; without colours the mark before a line says what its colour would.
+ */
+import type { ComparedCell, Comparison } from "./compare.ts";
+import { featureLetters, letterLegend } from "./feature-letters.ts";
+import type { Finding } from "./findings.ts";
+import { type Outcome, usedEarly } from "./outcome.ts";
+import type { Paint, Style } from "./paint.ts";
+import { formatCount } from "./sizes.ts";
+import { designOf, situationName } from "./subjects.ts";
+import { TEXT_COLUMNS, wrapped } from "./wrap.ts";
+
+const MARKS: Readonly<Record<Outcome, readonly [string, Style | undefined, string]>> = {
+  gains: ["+", "green", "the host may take memory away, nobody is hurt"],
+  nothing: [" ", undefined, ""],
+  lost: ["!", "red", "the guest's data was lost"],
+  refused: ["x", "yellow", "no balloon"],
+};
+
+interface Column {
+  readonly head: string;
+  readonly chars: number;
+  readonly isNumber?: boolean;
+  cell(cell: ComparedCell): string;
+}
+
+const yes = (it: boolean): string => (it ? "yes" : "no");
+
+/** Two blanks between columns; with the mark before them, they fit a hundred. */
+const COLUMNS: readonly Column[] = [
+  { head: "driver", chars: 9, cell: ({ persona }) => persona },
+  { head: "accepted", chars: 9, cell: ({ negotiated }) => featureLetters(negotiated) },
+  { head: "takes back", chars: 12, cell: ({ manner }) => manner },
+  { head: "may be silent", chars: 13, cell: ({ mayBeSilent }) => yes(mayBeSilent) },
+  { head: "may munlock", chars: 11, cell: ({ mayUnlock }) => yes(mayUnlock) },
+  number("locked", 6, ({ pages }) => pages.locked),
+  number("used early", 10, usedEarly),
+  number("faults", 6, ({ touches }) => touches.faults),
+  number("lost", 5, ({ damagedFrames }) => damagedFrames),
+];
+
+function number(head: string, chars: number, count: (cell: ComparedCell) => number): Column {
+  return { head, chars, isNumber: true, cell: (cell) => formatCount(count(cell)) };
+}
+
+const HEAD_COLUMNS = 2;
+
+function row(texts: readonly string[]): string {
+  const padded = texts.map((text, index) => {
+    const { chars, isNumber } = COLUMNS[index] as Column;
+    return isNumber ? text.padStart(chars) : text.padEnd(chars);
+  });
+  return padded.join("  ");
+}
+
+function cellRow(cell: ComparedCell): string {
+  if (cell.refused === undefined) return row(COLUMNS.map((column) => column.cell(cell)));
+  const [name = "", accepted = ""] = COLUMNS.slice(0, HEAD_COLUMNS).map((it) => it.cell(cell));
+  return `${row([name, accepted])}  no balloon: refused (${cell.refused.code})`;
+}
+
+function cellLine(cell: ComparedCell, paint: Paint): string {
+  const [mark, style] = MARKS[cell.outcome];
+  const line = `${mark} ${cellRow(cell)}`;
+  return style === undefined ? line : paint(style, line);
+}
+
+function tableLines(cells: readonly ComparedCell[], paint: Paint): string[] {
+  const first = cells[0] as ComparedCell;
+  const spoken = first.dialect === "standard" ? "" : ` The driver speaks ${first.dialect}.`;
+  const [head = "", ...rest] = wrapped(
+    `${situationName(first)}: ${designOf(first.host).does}${spoken}`,
+  );
+  return [
+    paint("bold", head),
+    ...rest,
+    paint("dim", `  ${row(COLUMNS.map((column) => column.head))}`),
+    ...cells.map((cell) => cellLine(cell, paint)),
+    "",
+  ];
+}
+
+function legendLines({ cells }: Comparison): string[] {
+  const letters = letterLegend(cells.flatMap(({ negotiated }) => negotiated));
+  const marks = Object.values(MARKS).filter(([, , meaning]) => meaning !== "");
+  return [
+    ...wrapped(`accepted: ${letters.map(([letter, name]) => `${letter} ${name}`).join(", ")}`),
+    ...wrapped(
+      "locked: of the guest's pages, when the balloon is inflated. used early: pages that the " +
+        "guest used while the host held them. faults: those of them that were unlocked. lost: " +
+        "frames whose contents were gone.",
+    ),
+    marks.map(([mark, , meaning]) => `${mark} ${meaning}`).join("; "),
+  ];
+}
+
+function findingLines({ outcome, text }: Finding, paint: Paint): string[] {
+  const [mark, style] = MARKS[outcome];
+  const [first = "", ...rest] = wrapped(text, TEXT_COLUMNS - 2);
+  const lines = [`${mark} ${first}`, ...rest.map((line) => `  ${line}`)];
+  return style === undefined ? lines : lines.map((line) => paint(style, line));
+}
+
+function introLines(cells: readonly ComparedCell[], paint: Paint): string[] {
+  const { pages } =
+    cells.find(({ refused }) => refused === undefined) ?? (cells[0] as ComparedCell);
+  return [
+    paint("bold", "Must a driver tell the host before it uses a page again?"),
+    ...wrapped(
+      `One script for every pair, of ${formatCount(pages.total)} pages: the host takes ` +
+        `${formatCount(pages.inflated)}, and is asked for ${formatCount(pages.takenBack)} of ` +
+        "them again; while it takes its time to answer, the guest uses whatever it has, and the " +
+        "host, short of memory, takes away what it holds unlocked.",
+    ),
+    "",
+  ];
+}
+
+/** The lines of a comparison with at least one cell. */
+export function comparisonLines(comparison: Comparison, paint: Paint): string[] {
+  const { cells, findings } = comparison;
+  const columns = [...new Set(cells.map(situationName))];
+  return [
+    ...introLines(cells, paint),
+    ...columns.flatMap((column) =>
+      tableLines(
+        cells.filter((cell) => situationName(cell) === column),
+        paint,
+      ),
+    ),
+    ...legendLines(comparison),
+    "",
+    paint("bold", "Found"),
+    ...findings.flatMap((finding) => findingLines(finding, paint)),
+  ];
+}
