@@ -30,7 +30,6 @@ table { border-collapse: collapse }
 .matrix th { text-align: left; font-weight: 600; padding: .35rem .5rem }
 .matrix thead th { vertical-align: bottom }
 .matrix td { border: 2px solid var(--paper); padding: 0 }
-
 .matrix td a { display: block; padding: .45rem .5rem; white-space: nowrap; text-decoration: none;
   border-radius: 4px }
 .matrix td a:hover, .matrix td a:focus { outline: 2px solid currentColor }
