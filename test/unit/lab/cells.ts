@@ -10,6 +10,7 @@ import { findingsOf } from "../../../src/lab/findings.ts";
 const BASE: CellResult = {
   persona: "linux",
   host: "locked",
+  path: "none",
   dialect: "standard",
   offered: ["MUST_TELL_HOST", "STATS_VQ"],
   negotiated: ["MUST_TELL_HOST", "RING_RESET"],
