@@ -8,7 +8,13 @@ import { buildImage } from "../../../src/image/build-image.ts";
 import { launchQemu, type QemuVmm } from "../../../src/vmm/qemu.ts";
 import { LINUX_READY, linuxGuest } from "./linux.ts";
 
-export const GUEST_NAMES = ["ballonet", "reporting", "linux", "linux-tuned"] as const;
+export const GUEST_NAMES = [
+  "ballonet",
+  "reporting",
+  "linux",
+  "linux-tuned",
+  "linux-reporting",
+] as const;
 export type GuestName = (typeof GUEST_NAMES)[number];
 
 export interface Contender {
@@ -55,15 +61,24 @@ export async function contenders(options: Preparation): Promise<Contender[]> {
   }
   if (only.some((name) => name.startsWith("linux"))) {
     const { kernel: image, initrd, version, imageBytes } = await linuxGuest(options);
-    const shared = { image, imageBytes, ready: LINUX_READY, freePageReporting: false };
+    const linux = { image, imageBytes, ready: LINUX_READY, arguments: ["-initrd", initrd] };
     const append = "console=ttyS0 quiet panic=-1";
-    const linux = { ...shared, arguments: ["-initrd", initrd] };
+    const tuned = `${append} init_on_alloc=0`;
+    const title = `Linux ${version}`;
     all.push(
-      { name: "linux", title: `Linux ${version}`, append, ...linux },
+      { name: "linux", title, append, freePageReporting: false, ...linux },
       {
         name: "linux-tuned",
-        title: `Linux ${version}, init_on_alloc=0`,
-        append: `${append} init_on_alloc=0`,
+        title: `${title}, tuned`,
+        append: tuned,
+        freePageReporting: false,
+        ...linux,
+      },
+      {
+        name: "linux-reporting",
+        title: `${title}, tuned, with page reporting`,
+        append: tuned,
+        freePageReporting: true,
         ...linux,
       },
     );

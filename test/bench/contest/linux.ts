@@ -6,7 +6,6 @@
  * it answers is complete; a run that was broken off leaves nothing that looks so.
  */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -51,6 +50,9 @@ echo "linux: ready"
 exec /bin/busybox sleep 2147483647
 `;
 
+/** A guest that was made otherwise is made anew. */
+const RECIPE = [KERNEL, SHELL, INIT].join();
+
 interface Run {
   readonly directory: string;
   readonly signal: AbortSignal;
@@ -63,7 +65,8 @@ export async function linuxGuest(options: {
 }): Promise<LinuxGuest> {
   const directory = join(packageRoot(), "build/bench-linux");
   const described = join(directory, "guest.json");
-  if (existsSync(described)) return JSON.parse(await readFile(described, "utf8")) as LinuxGuest;
+  const known = await readFile(described, "utf8").then(JSON.parse, () => undefined);
+  if (known?.recipe === RECIPE) return known.guest as LinuxGuest;
   options.progress("fetching the Linux guest");
   const fresh = `${directory}-${process.pid}`;
   await mkdir(fresh, { recursive: true });
@@ -71,7 +74,7 @@ export async function linuxGuest(options: {
     const guest = await make({ directory: fresh, signal: options.signal });
     const at = (path: string) => path.replace(fresh, directory);
     const moved = { ...guest, kernel: at(guest.kernel), initrd: at(guest.initrd) };
-    await writeFile(join(fresh, "guest.json"), JSON.stringify(moved, null, 2));
+    await writeFile(join(fresh, "guest.json"), JSON.stringify({ recipe: RECIPE, guest: moved }));
     await rm(directory, { recursive: true, force: true });
     await rename(fresh, directory);
     return moved;

@@ -32,10 +32,11 @@ const COLOURS: Readonly<Record<string, string>> = {
   reporting: "#4dabf7",
   linux: "#c92a2a",
   "linux-tuned": "#f08c00",
+  "linux-reporting": "#ffc078",
 };
 const WIDTH = 900;
-const NAME_WIDTH = 290;
-const VALUE_WIDTH = 190;
+const NAME_WIDTH = 360;
+const VALUE_WIDTH = 170;
 const BAR_HEIGHT = 16;
 const STEP = 22;
 
