@@ -8,7 +8,7 @@
  * Invariant: of all that the device can write, only `used.idx`, `used.ring[].id`, `used.flags`
  * and `avail_event` are ever read; the first two are checked against the private record, the last
  * two decide nothing but whether to notify. `used.len` is never read: devices disagree on what it
- * counts (virtio 1.3, 5.5.6.2).
+ * counts (virtio 1.3, 5.5.6.2.1).
  *
  * Memory of one ring of n entries:
  *

@@ -82,7 +82,7 @@ export type AccessHabit = "native" | "any" | "v86";
 
 /**
  * What `used.len` says on the inflate and deflate queues: nothing was written, the buffer's length,
- * the number of pages, or the largest number there is. A driver has to ignore it (5.5.6.2).
+ * the number of pages, or the largest number there is. A driver has to ignore it (5.5.6.2.1).
  */
 export type UsedLength = "zero" | "total" | "pfns" | "ones";
 

@@ -73,7 +73,7 @@ export const BALLOON_RULES = [
   {
     id: "D17",
     level: "MUST",
-    section: "5.5.6.2 and 4.1.3.1",
+    section: "5.5.6.2.1 and 4.1.3.1",
     title: "actual is written as one 32-bit access.",
     observed: "A write of another width reaches actual.",
   },

@@ -66,7 +66,7 @@ export const notObservable: readonly Unobservable[] = [
   },
   {
     id: "D16",
-    section: "5.5.6.2",
+    section: "5.5.6.2.1",
     title: "The used length is ignored on inflate and deflate.",
     reason: "Only the outcome shows it: run the driver with every `usedLength`.",
   },

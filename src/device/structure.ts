@@ -140,7 +140,7 @@ export function configFields(virtio: VirtioDevice): Field[] {
       name: CONFIG_NAMES[offset / 4] ?? `config ${offset}`,
       offset,
       width: 4,
-      // One access, whatever the interface (virtio 1.3, 5.5.6.2).
+      // One access, whatever the interface (virtio 1.3, 5.5.6.2.1).
       ...(offset === CONFIG.actual && { wholeRule: "D17" as const }),
       read: () => virtio.readConfig(offset),
       write: (value) => virtio.writeConfig(offset, value),

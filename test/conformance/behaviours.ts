@@ -115,7 +115,7 @@ export const behaviours = [
   {
     id: "B-RESTARTS",
     level: "OURS",
-    section: "2.1.2",
+    section: "2.1.1",
     title: "A device that asks for a reset over and over is given up.",
   },
   {

@@ -3,18 +3,19 @@
  * passes, and at least one mutant of the driver that is caught. And every statement of the
  * specification about drivers: what of these finds a driver out that breaks it.
  *
- * Invariant: a rule without a mutant stands in `exempt` with the reason, or this fails; no MUST is
- * without a mutant, unless it is not about this driver.
+ * Invariant: a rule without a mutant stands in awaited.ts with the reason, or this fails; no MUST
+ * is without a mutant, unless it is not about this driver.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { rules } from "../../src/device/index.ts";
 import { applyPatch } from "../support/patched.ts";
+import { awaited } from "./awaited.ts";
 import { judge } from "./bench.ts";
 import { mutants } from "./mutants/all.ts";
 import { buildMutant } from "./mutants/build.ts";
-import { exempt, mutantsAgainst, mutantsOf, owed, report, summary } from "./report.ts";
+import { mutantsAgainst, mutantsOf, owed, report, summary } from "./report.ts";
 import { type ScenarioName, scenarios } from "./scenarios.ts";
 import { statements } from "./statements/all.ts";
 import { isMust, isShown, reasonOf } from "./statements/statement.ts";
@@ -41,15 +42,15 @@ describe("a mutant is caught", () => {
 
 describe("the table of rules", () => {
   it.each(owed.map(({ id }) => id))("%s has a mutant or a reason", (id) => {
-    expect(mutantsOf(id).length > 0).toBe(exempt[id] === undefined);
+    expect(mutantsOf(id).length > 0).toBe(awaited[id] === undefined);
   });
 
   it("names mutants once", () => {
     expect(twice(mutants.map(({ id }) => id))).toEqual([]);
   });
 
-  it("exempts only rules that there are", () => {
-    expect(Object.keys(exempt).filter((id) => !owed.some((rule) => rule.id === id))).toEqual([]);
+  it("awaits only rules that there are", () => {
+    expect(Object.keys(awaited).filter((id) => !owed.some((rule) => rule.id === id))).toEqual([]);
   });
 
   it("refuses a patch that does not fit once", () => {
@@ -92,7 +93,7 @@ describe("the table of statements", () => {
     for (let n = 1; n <= 28; n++) expect(numbered).toContain(`D${n}`);
   });
 
-  const claimed = rules.filter((rule) => !isOurs(rule) && exempt[rule.id] === undefined);
+  const claimed = rules.filter((rule) => !isOurs(rule) && awaited[rule.id] === undefined);
   it.each(claimed.map((rule) => [rule.id, rule] as const))(
     "%s stands for a statement, and is as strong",
     (id, { level }) => {

@@ -63,6 +63,14 @@ export const mmioMutants: readonly Mutant[] = [
     scenario: PROBED,
   },
   {
+    id: "starts without a reset, over MMIO",
+    file: "runtime/virtio/bring-up.ts",
+    find: 'private current: BringUpState = { name: "reset", refusals: 0 };',
+    replace: 'private current: BringUpState = { name: "acknowledge", refusals: 0 };',
+    breaks: "G-RESET-FIRST",
+    scenario: NAMED,
+  },
+  {
     id: "reads the status as the byte that it is",
     file: CONSTANTS,
     find: "status: le32(0x070),",

@@ -33,7 +33,7 @@ export const basicStatements: readonly Statement[] = [
     id: "2.1.1-4",
     section: "2.1.1",
     level: "SHOULD NOT",
-    text: "With DEVICE_NEEDS_RESET set, the driver does not count on the device completing anything.",
+    text: "With DEVICE_NEEDS_RESET set, the driver does not count on anything being completed.",
     by: ["G-NEEDS-RESET"],
   },
   {
@@ -251,6 +251,10 @@ export const basicStatements: readonly Statement[] = [
     level: "SHOULD",
     text: "A driver that gives up on the way sets FAILED.",
     by: ["B-FAILED-BIT"],
+    mutants: [
+      "gives a lying device up without FAILED",
+      "gives a device up in the middle of bring-up without FAILED",
+    ],
   },
   {
     id: "3.1.1-9",
@@ -318,6 +322,7 @@ export const basicStatements: readonly Statement[] = [
     level: "MUST",
     text: "Without ACCESS_PLATFORM the device is given physical addresses only.",
     by: ["R-BUFFER-MEMORY", "R-MEMORY"],
+    mutants: ["puts a buffer where no memory is", "writes a 1 into the upper half of addresses"],
   },
   {
     id: "6.1-6",

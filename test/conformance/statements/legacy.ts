@@ -1,6 +1,6 @@
 /**
- * What virtio 1.3 says of drivers that use the interface from before virtio 1.0: the sections called
- * "Legacy Interface", but for those of MMIO and of the balloon.
+ * What virtio 1.3 says of drivers that use the interface from before virtio 1.0: the sections
+ * called "Legacy Interface", but for those of MMIO and of the balloon.
  *
  * It must not hold code. Invariant: ids are the section and the statement's number in it.
  */
@@ -19,7 +19,7 @@ export const legacyStatements: readonly Statement[] = [
     id: "2.2.3-2",
     section: "2.2.3",
     level: "MUST",
-    text: "A transitional device that is used by its legacy interface is used as these sections say.",
+    text: "Who uses a transitional device by its legacy interface does as these sections say.",
     by: ["P-MIXED"],
   },
   {

@@ -168,7 +168,8 @@ export const mmioStatements: readonly Statement[] = [
     section: "4.2.3.1.1",
     level: "MUST",
     text: "What follows is initialisation as everywhere.",
-    by: ["G-RESET-FIRST", "G-ORDER"],
+    by: ["G-RESET-FIRST"],
+    mutants: ["starts without a reset, over MMIO"],
   },
   {
     id: "4.2.3.3-1",

@@ -110,6 +110,7 @@ export const pciStatements: readonly Statement[] = [
     level: "MUST NOT",
     text: "Read-only fields of the common configuration are not written.",
     by: ["P-READ-ONLY"],
+    mutants: ["writes config_generation at a reset"],
   },
   {
     id: "4.1.4.3.2-2",
@@ -158,6 +159,7 @@ export const pciStatements: readonly Statement[] = [
     level: "MUST NOT",
     text: "The reset of a queue is not over for the driver before queue_reset reads 0.",
     by: ["R-RESET-WAIT"],
+    mutants: ["does not wait for the end of a queue's reset"],
   },
   {
     id: "4.1.4.3.2-8",
@@ -239,6 +241,7 @@ export const pciStatements: readonly Statement[] = [
     level: "TEXT",
     text: "A queue whose size reads 0 is not there.",
     by: ["P-QUEUE-ABSENT"],
+    mutants: ["selects a queue by the offset of its descriptor"],
   },
   {
     id: "4.1.5.1.3-2",

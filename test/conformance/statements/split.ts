@@ -20,6 +20,7 @@ export const splitStatements: readonly Statement[] = [
     level: "TEXT",
     text: "At most as many buffers are available as the queue has entries.",
     by: ["R-AVAIL-JUMP"],
+    mutants: ["lets the available index jump"],
   },
   {
     id: "2.7.1-1",
