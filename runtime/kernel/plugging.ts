@@ -33,10 +33,11 @@ export interface PluggingOptions {
 }
 
 export class Plugging {
+  /** The line by which the device asks, if it has one that can be known. */
+  deviceLine: number | undefined;
   private readonly parts: PluggingOptions;
   private readonly events: AcpiEvents | undefined;
   private found: DiscoveredBalloon | undefined;
-  private line: number | undefined;
 
   constructor(parts: PluggingOptions) {
     const hal = parts.hal();
@@ -50,15 +51,10 @@ export class Plugging {
     return this.events?.slots !== undefined;
   }
 
-  /** The line by which the device asks, if it has one that can be known. */
-  get deviceLine(): number | undefined {
-    return this.line;
-  }
-
   /** No interrupt of the device's can reach this guest, so it has to look. */
   get isDeaf(): boolean {
     const kind = this.found?.transport.interruptMode.kind;
-    return kind === "polling" || (kind === "line" && this.line === undefined);
+    return kind === "polling" || (kind === "line" && this.deviceLine === undefined);
   }
 
   /**
@@ -73,7 +69,7 @@ export class Plugging {
     const found = discoverBalloon({ hal, prefer, interrupts, commandLine, probe: true });
     const { pci, mmio } = found;
     const line = pci ? interruptLineOf({ hal, ...pci }) : mmio?.interruptLine;
-    this.line = line !== undefined && line < LINES ? line : undefined;
+    this.deviceLine = line !== undefined && line < LINES ? line : undefined;
     this.found = found;
     return found.transport;
   }
@@ -81,7 +77,7 @@ export class Plugging {
   /** From now on the device and the chipset are heard. */
   listen(): void {
     const { machine } = this.parts;
-    if (this.line !== undefined) machine.listen(this.line);
+    if (this.deviceLine !== undefined) machine.listen(this.deviceLine);
     if (this.events === undefined) return;
     machine.listen(SCI_LINE);
     this.events.listen();
@@ -104,11 +100,12 @@ export class Plugging {
   private empty(slot: Slot, driver: BalloonDriver): void {
     const pci = this.found?.pci;
     const isOurs = pci?.address.device === slot.device && isPresent(pci.config, pci.address);
-    if (isOurs) this.rest(driver, () => driver.suspend());
+    const isUp = driver.stateName === "running" || driver.stateName === "starting";
+    if (isOurs && isUp) this.rest(driver, () => driver.suspend());
     this.events?.slots?.eject(slot);
     if (!isOurs) return;
-    if (isPresent(pci.config, pci.address)) driver.resume();
-    else driver.detach();
+    if (!isPresent(pci.config, pci.address)) driver.detach();
+    else if (isUp) driver.resume();
   }
 
   private fill(driver: BalloonDriver): void {

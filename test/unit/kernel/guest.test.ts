@@ -182,13 +182,17 @@ describe("plugging", () => {
   });
 
   it("comes back when a slot of the same number was that of another bus", () => {
-    const { chipset, device, settle, status } = pluggable();
+    const { chipset, device, call, settle, status } = pluggable();
     device.setTarget(900);
     settle();
     chipset.want(1, 4);
     settle();
     expect(chipset.ejected).toEqual(["1:4"]);
     expect(status()).toMatchObject({ state: "running", actualPages: 900, restarts: 0 });
+    call("suspend");
+    chipset.want(1, 4);
+    settle();
+    expect(status().state).toBe("suspended");
   });
 
   it("takes a device that came after one that went without a word", () => {
