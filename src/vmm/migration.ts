@@ -16,7 +16,7 @@
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -318,7 +318,9 @@ async function withSocketPath<T>(
 async function receive(path: string) {
   const parts: Buffer[] = [];
   let isWhole = false;
+  const senders: Socket[] = [];
   const server = createServer((socket) => {
+    senders.push(socket);
     socket.on("error", () => {});
     socket.on("data", (bytes) => parts.push(bytes));
     socket.on("end", () => {
@@ -332,6 +334,7 @@ async function receive(path: string) {
     whole: (): Uint8Array | undefined => (isWhole ? Buffer.concat(parts) : undefined),
     [Symbol.asyncDispose]: async () => {
       server.close();
+      for (const socket of senders) socket.destroy();
     },
   };
 }
