@@ -6,8 +6,9 @@
  *   suspended ---- resume --+-> starting -- bring-up done --> running -------------+
  *   gone --------- attach --+      |                             |
  *                                  +--- stop, suspend -----------+--> stopping -- reset done
- *                                  |                             |       --> stopped, suspended
- *                                  +--- does not come up; lies --+--> failed
+ *                                  |                             |       ^   --> stopped, suspended
+ *                                  |                             |       +--- stop, suspend ---+
+ *                                  +--- does not come up; lies --+--> failed ------------------+
  *
  *   any state -- the device is no more --> gone
  *
@@ -188,9 +189,10 @@ export class BalloonDriver {
    * @returns false when the balloon cannot help.
    */
   shortage(pages: number): boolean {
-    const { oomUnasked } = this.options.settings;
-    const mayAsk = oomUnasked || this.negotiated(BALLOON_FEATURE.DEFLATE_ON_OOM);
-    if (!mayAsk || this.link.actualPages === 0) return false;
+    const { state } = this;
+    if (state.name !== "running" || this.link.actualPages === 0) return false;
+    const isAgreed = hasFeature(state.negotiation.negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM);
+    if (!isAgreed && !this.options.settings.oomUnasked) return false;
     this.steady.owe(pages);
     return true;
   }
@@ -223,11 +225,6 @@ export class BalloonDriver {
     this.steady.outlook.forgetShortages();
   }
 
-  private negotiated(feature: number): boolean {
-    const { state } = this;
-    return state.name === "running" && hasFeature(state.negotiation.negotiated, feature);
-  }
-
   private fail(error: BallonetError): undefined {
     this.lastError = error;
     if (error.code === "device-gone") {
@@ -240,7 +237,7 @@ export class BalloonDriver {
 
   private beginBringUp(): void {
     this.steady.reset();
-    this.state = { name: "starting", bringUp: this.link.bringUp(this.steady.deflateMode) };
+    this.state = { name: "starting", bringUp: this.link.bringUp(() => this.steady.deflateMode) };
   }
 
   private halt(end: "stopped" | "suspended"): void {

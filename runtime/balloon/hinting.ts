@@ -15,7 +15,7 @@
  * Invariant: each run has exactly one start and at most one stop, and DONE forgets its id, because
  * some hosts use the same one for every run.
  */
-import { type CoreExports, HINTQ } from "../core.ts";
+import { type CoreExports, framesIn, HINTQ } from "../core.ts";
 
 /** What free_page_hint_cmd_id means when it is no run's id. */
 const COMMAND_STOP = 0;
@@ -52,6 +52,7 @@ export class Hinting {
   reset(): void {
     this.state = { name: "idle" };
     this.releaseDue = false;
+    this.waitingSinceMs = undefined;
   }
 
   /** What the device configuration says now. */
@@ -69,13 +70,16 @@ export class Hinting {
   }
 
   /** Posts what can be posted, leaving `reserve` free pages to the guest. */
-  turn(freePages: number, reservePages: number): void {
+  turn(reservePages: number): void {
     const { core } = this;
+    // Before the next run begins, whose pages must not go with these.
+    this.release();
+    if (this.releaseDue && this.state.name === "starting") return;
     if (this.state.name === "starting" && core.hint_command(this.state.run) !== 0) {
       this.state = { name: "hinting", run: this.state.run };
     }
     if (this.state.name === "hinting") {
-      const want = Math.max(0, freePages - reservePages);
+      const want = Math.max(0, framesIn(core, "free") - reservePages);
       const posted = core.hint_post(want);
       this.hintedFrames += posted;
       const isFull = posted < want && core.queue_buffers_in_flight(HINTQ) > 0;
@@ -84,12 +88,18 @@ export class Hinting {
     if (this.state.name === "ending" && core.hint_command(COMMAND_STOP) !== 0) {
       this.state = { name: "ended", run: this.state.run };
     }
-    if (this.releaseDue && core.queue_buffers_in_flight(HINTQ) === 0) {
-      core.hint_release();
-      this.releaseDue = false;
-      if (this.state.name === "ended") this.state = { name: "idle" };
-    }
   }
+
+  /** Gives the pages of a run that is done to the guest, once the device has nothing of it left. */
+  private release(): void {
+    const { core } = this;
+    if (!this.releaseDue || this.state.name === "ending") return;
+    if (core.queue_buffers_in_flight(HINTQ) !== 0) return;
+    core.hint_release();
+    this.releaseDue = false;
+    if (this.state.name === "ended") this.state = { name: "idle" };
+  }
+
   /**
    * When to look at the queue again, now that it is known whether anything `moved`. The time to
    * wait is the time waited so far.

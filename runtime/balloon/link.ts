@@ -104,15 +104,28 @@ export class Link {
     return this.core.queue_pages_in_flight(DEFLATEQ) !== framesIn(this.core, "deflating");
   }
 
-  /** A bring-up of the device, in the order of virtio 1.3, 5.5.5. */
-  bringUp(deflateMode: DeflateMode): BringUp {
+  /**
+   * A bring-up of the device, in the order of virtio 1.3, 5.5.5. The mode may change until features
+   * are accepted.
+   */
+  bringUp(deflateMode: () => DeflateMode): BringUp {
     const { hal, core, settings, onStep } = this.options;
     const { transport } = this;
     this.close();
     return new BringUp({
       transport,
       decide: (offered, refusals) =>
-        wantedFeatures({ settings: { ...settings, deflateMode }, transport, offered, refusals }),
+        wantedFeatures({
+          settings: { ...settings, deflateMode: deflateMode() },
+          transport,
+          offered,
+          refusals,
+        }),
+      afterReset: () => {
+        core.ledger_reclaim();
+        this.hinting.reset();
+        this.reporting.reset();
+      },
       pauses: this.pause(),
       onRefused: ({ offered, negotiated }, lost) => {
         const sets = `${formatFeatures(negotiated)} of ${formatFeatures(offered)}`;
@@ -120,13 +133,9 @@ export class Link {
         hal.log("warn", `the device ${what}; its features are read again`);
       },
       queues: (negotiation) => {
-        deflateOrder(deflateMode, negotiation.negotiated, settings.dialect);
+        deflateOrder(deflateMode(), negotiation.negotiated, settings.dialect);
         this.negotiation = negotiation;
-        // The device was reset, so nothing that it had is its own any more.
-        core.ledger_reclaim();
         core.ledger_unit(unitFrames(settings));
-        this.hinting.reset();
-        this.reporting.reset();
         this.queues = openQueues({ core, transport, settings, negotiation });
         return this.queues.setups;
       },
@@ -237,7 +246,7 @@ export class Link {
     let againMs = Number.POSITIVE_INFINITY;
     if (indices[HINTQ] !== undefined) {
       const settled = this.checked(HINTQ, this.core.hint_settle());
-      this.hinting.turn(framesIn(this.core, "free"), reservePages);
+      this.hinting.turn(reservePages);
       this.publish(HINTQ);
       againMs = this.hinting.lookAgainMs(now, settled > 0);
     }

@@ -65,7 +65,8 @@ export class Reporting {
       this.refillAtMs = now + PORTION_MS;
     }
     const posted = this.core.report_post(this.isAnswered ? this.left : BLOCK_FRAMES);
-    this.left -= posted;
+    // The first block of a device is sent whatever is left.
+    this.left = Math.max(0, this.left - posted);
     this.reportedFrames += posted;
     return this.left < BLOCK_FRAMES ? this.refillAtMs : undefined;
   }

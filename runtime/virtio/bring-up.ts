@@ -88,6 +88,8 @@ export interface BringUpOptions {
    * each time. `undefined` gives up.
    */
   decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
+  /** The device is reset: it has no claim left on anything that it was given. */
+  afterReset?(): void;
   /** Asked while features were read and none accepted: true to be asked again later. */
   pauses?(): boolean;
   /**
@@ -213,7 +215,10 @@ export class BringUp {
   /** A reset is complete when the status reads 0, and not before (virtio 1.3, 4.1.4.3.2). */
   private awaitReset(refusals: number, polls: number): BringUpState {
     const seen = this.transport.status();
-    if (seen === 0) return { name: "acknowledge", refusals };
+    if (seen === 0) {
+      this.options.afterReset?.();
+      return { name: "acknowledge", refusals };
+    }
     const pollsMax = this.options.resetPollsMax ?? RESET_POLLS_MAX;
     if (polls + 1 < pollsMax) return { name: "await-reset", refusals, polls: polls + 1 };
     throw new BallonetError({
