@@ -5,7 +5,7 @@
  * the balloon's interrupt and the control channel, so the host can always reach it.
  */
 import { BalloonDriver } from "../balloon/driver.ts";
-import { frameCounts } from "../core.ts";
+import { framesIn } from "../core.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
@@ -35,6 +35,8 @@ const COM2_LINE = 3;
 const POLL_MS = 50;
 /** How long a guest that lacks memory waits for the host to give some back. */
 const SHORTAGE_MS = 2000;
+/** How long of that it waits for reports alone: a host that answers at all does so at once. */
+const REPORTS_MS = 100;
 /** How long to wait in one piece. */
 const NAP_MS = 50;
 const LOG_LINE_MAX = 1000;
@@ -215,18 +217,27 @@ export class Guest {
     return this.machine.exit(EXIT.powerOff);
   }
 
-  /** Asks the balloon for memory and waits until some is free, within bounds. */
+  /**
+   * Waits until some memory is free, within bounds: what is being reported comes back by itself, the
+   * rest the balloon is asked for.
+   */
   private awaitShortage(frames: number): boolean {
     const { machine, driver } = this;
-    const freeBefore = frameCounts(machine.core).free;
-    const until = machine.now() + SHORTAGE_MS;
-    while (driver.shortage(frames) && machine.now() < until) {
+    const { core } = machine;
+    const freeBefore = framesIn(core, "free");
+    const began = machine.now();
+    const hasHope = () => {
+      const waitedMs = machine.now() - began;
+      if (waitedMs < REPORTS_MS && framesIn(core, "reporting") > 0) return true;
+      return waitedMs < SHORTAGE_MS && driver.shortage(frames);
+    };
+    while (hasHope()) {
       const next = this.serveBalloon();
-      if (frameCounts(machine.core).free > freeBefore) return true;
+      if (framesIn(core, "free") > freeBefore) return true;
       const lines = machine.waitForInterrupt(Math.min(next, machine.now() + NAP_MS));
       this.serveChipset(lines);
       driver.interrupt(lines >>> MESSAGE.firstLine);
     }
-    return frameCounts(machine.core).free > freeBefore;
+    return framesIn(core, "free") > freeBefore;
   }
 }

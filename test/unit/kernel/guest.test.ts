@@ -1,6 +1,7 @@
 /** The guest on a strict machine: bring-up, the methods, the workload, shortages, and its ends. */
 import { describe, expect, it } from "vitest";
 import type { DriverStatus } from "../../../runtime/balloon/status.ts";
+import { frameCounts } from "../../../runtime/core.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/control.ts";
 import { EXIT, Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
@@ -96,6 +97,25 @@ describe("the balloon", () => {
     expect(answer.error === undefined).toBe(offered);
     expect(machine.device?.verdicts).toEqual([]);
     expect(call("workload.verify").result).toMatchObject({ mismatches: 0 });
+  });
+
+  it.each([
+    { answer: { kind: "late", ms: 30 }, isGiven: true },
+    { answer: { kind: "never" }, isGiven: false },
+  ] as const)("pages that are being reported are waited for: $answer", ({ answer, isGiven }) => {
+    const offer = { pageReporting: true, deflateOnOom: false };
+    const machine = new FakeMachine({ device: { offer, completion: { reporting: answer } } });
+    const guest = new Guest(machine);
+    guest.start();
+    const { free, reporting } = frameCounts(machine.core);
+    expect(reporting).toBeGreaterThan(0);
+    const params = { frames: free + reporting, seed: 1 };
+    const request = { jsonrpc: "2.0", id: 1, method: "workload.allocate", params };
+    machine.send(`${JSON.stringify(request)}\n`);
+    guest.wake(1 << 3);
+    expect("result" in (machine.replies[0] ?? {})).toBe(isGiven);
+    expect(machine.now()).toBeLessThan(1000);
+    expect(machine.device?.verdicts).toEqual([]);
   });
 });
 
