@@ -20,11 +20,11 @@
  * queues are decided by the callbacks.
  *
  * A legacy device knows no FEATURES_OK and refuses nothing, so for it those two steps are not there
- * (virtio 1.3, 3.1.2). It silently drops what it does not have, and there are modern devices that do
- * so, too: a guest that was migrated between reading the features and writing them would believe in
- * a bit that its new host lacks. Not every host lets the written features be read back as it has
- * taken them, but all show what they offer: that is read again. A guest that is migrated later is
- * its host's to refuse: by then it knows what was accepted.
+ * (virtio 1.3, 3.1.2). It silently drops what it does not have, and some modern devices do so, too:
+ * a guest that was migrated between reading the features and writing them would believe in a bit
+ * that its new host lacks. Not every host lets the written features be read back as it has taken
+ * them, but all show what they offer: that is read again. A guest that is migrated later is its
+ * host's to refuse: by then it knows what was accepted.
  *
  * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
  * it is asked again with the number of refusals so far, and steps down. When the device offers

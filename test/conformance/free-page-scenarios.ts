@@ -92,6 +92,22 @@ async function hintingPaused(bench: Bench) {
   doneHinting(bench, vm);
 }
 
+/** The host is done, and wants the next run while hints of the last are still on their way. */
+async function hintingOverlapped(bench: Bench) {
+  const vm = await bench.vm({
+    machine: { offer: { freePageHint: true }, completion: { freePage: late } },
+  });
+  vm.guest.grow(GUEST_FRAMES, 1);
+  vm.machine.startHinting();
+  watch(vm, 5);
+  vm.machine.finishHinting();
+  watch(vm, 5);
+  vm.machine.startHinting();
+  bench.rest(vm, { held: 0 });
+  handedOver(bench, vm, FRAMES - GUEST_FRAMES - RESERVE);
+  doneHinting(bench, vm);
+}
+
 /** Nothing is held back, and nothing lies behind the guest's memory that could be hinted. */
 async function hintingAll(bench: Bench) {
   const vm = await bench.vm({
@@ -298,6 +314,7 @@ export const freePageScenarios = {
   "hinting, the same id for every run": hintingAgain,
   "hinting, a new id without DONE": hintingAnew,
   "hinting, paused": hintingPaused,
+  "hinting, the next run amid the last": hintingOverlapped,
   "hinting, all there is": hintingAll,
   "hinting, a guest and a host in need": hintingAndNeed,
   "hinting, a device that asks for a reset": hintingAndReset,

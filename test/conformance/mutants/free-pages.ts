@@ -73,6 +73,14 @@ export const freePageMutants: readonly Mutant[] = [
     scenario: "hinting, paused",
   },
   {
+    id: "begins the next run before the last one's pages are back",
+    file: HINTING,
+    find: 'if (this.releaseDue && this.state.name === "starting") return;',
+    replace: "",
+    breaks: "D21-ONCE",
+    scenario: "hinting, the next run amid the last",
+  },
+  {
     id: "marks hinted pages that came back",
     file: RANGES,
     find: "for (; id >= 0; id = take(ring)) taken += 1;",
