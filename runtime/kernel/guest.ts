@@ -218,8 +218,8 @@ export class Guest {
   }
 
   /**
-   * Waits until some memory is free, within bounds: what is being reported comes back by itself, the
-   * rest the balloon is asked for.
+   * Waits until some memory is free, within bounds: what is being reported comes back by itself,
+   * the rest the balloon is asked for.
    */
   private awaitShortage(frames: number): boolean {
     const { machine, driver } = this;
