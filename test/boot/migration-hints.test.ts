@@ -20,7 +20,7 @@ import {
   verifyAll,
 } from "../support/guests.ts";
 import { qemu10OrSkip } from "../support/tools.ts";
-import { destinationOf, expectAtWork, type MachineOptions } from "./moves.ts";
+import { destinationOf, expectAtWork, expectPagesBack, type MachineOptions } from "./moves.ts";
 
 useGuests();
 
@@ -65,15 +65,6 @@ async function moveHinted(
   })();
   const [result] = await Promise.all([moving, hinted]);
   return result;
-}
-
-/** The host is done with every run, and the guest has all of its pages back. */
-async function expectPagesBack(vm: QemuVmm): Promise<void> {
-  const away = async () => {
-    const { hintRun, frames } = await statusOf(vm);
-    return { hintRun, hinted: frames.hinted };
-  };
-  await expect.poll(away, SOON).toEqual({ hintRun: undefined, hinted: 0 });
 }
 
 async function begun(context: TestContext, options: MachineOptions): Promise<QemuVmm> {

@@ -8,20 +8,25 @@
 import { describe, expect, it } from "vitest";
 import { loadState, migrate, saveState } from "../../src/vmm/migration.ts";
 import type { QemuVmm } from "../../src/vmm/qemu.ts";
+import { PAGE_BYTES } from "../../src/vmm/vmm.ts";
 import {
   allocate,
   ask,
   BOOT_MS,
+  inflateTo,
   MIB,
   PAGES_PER_MIB,
   qemuGuest,
+  statusOf,
   useGuests,
   verifyAll,
 } from "../support/guests.ts";
+import { qemu10OrSkip } from "../support/tools.ts";
 import {
   destinationOf,
   expectAtWork,
   expectBalloon,
+  expectPagesBack,
   type MachineOptions,
   move,
   runStateOf,
@@ -132,5 +137,61 @@ describe.each(["i386", "x86_64"] as const)("%s", (arch) => {
       await vm.balloon.waitForActual({ pages: ROOM, timeoutMs: BOOT_MS });
       await expectAtWork(vm, [ROOM, 7]);
     }
+  });
+});
+
+const EVERYTHING = [
+  { name: "QEMU 10", arch: "x86_64", packed: true, isNew: true },
+  { name: "QEMU 10", arch: "i386", packed: false, isNew: true },
+  { name: "system's QEMU", arch: "x86_64", packed: true, isNew: false },
+] as const;
+
+describe.each(EVERYTHING)("$name, $arch, packed rings $packed", ({ arch, packed, isNew }) => {
+  it("all that the balloon has goes on after each of two moves", async (context) => {
+    const options: MachineOptions = {
+      arch,
+      machine: "q35",
+      memoryBytes,
+      balloon: { packed, deflateOnOom: true, freePageReporting: true, freePageHint: true },
+      ...(isNew && { binary: qemu10OrSkip(context, arch) }),
+    };
+    let vm = await qemuGuest(context, options);
+    const { negotiated, interrupts } = await statusOf(vm);
+    const { accepted } = await vm.balloon.negotiated();
+    for (const name of ["DEFLATE_ON_OOM", "FREE_PAGE_HINT", "PAGE_REPORTING", "EVENT_IDX"]) {
+      expect(negotiated.split(" ")).toContain(name);
+    }
+    expect(negotiated.includes("RING_PACKED")).toBe(packed);
+    expect(interrupts === "msix").toBe(vm.qmp.version.major >= 10);
+    const handle = await allocate(vm, WORKLOAD_FRAMES, 1);
+    for (let round = 0; round < 2; round++) {
+      // Statistics are being asked for, every second, when it goes.
+      expect((await vm.balloon.statistics({ timeoutMs: BOOT_MS })).tags.totalMemory).toBeDefined();
+      // After a shortage, only a new target is gone for at once.
+      await inflateTo(vm, 0);
+      await inflateTo(vm, HALF);
+      vm = await move(context, vm, options);
+      await expectBalloon(vm, HALF);
+      await expectPagesBack(vm);
+      expect((await vm.balloon.negotiated()).accepted).toBe(accepted);
+      expect((await statusOf(vm)).interrupts).toBe(interrupts);
+      const { tags } = await vm.balloon.statistics({ timeoutMs: BOOT_MS });
+      const { frames } = await statusOf(vm);
+      expect(tags.freeMemory).toBeLessThan(BigInt(memoryBytes - HALF * PAGE_BYTES));
+      expect(tags.freeMemory).toBeGreaterThan(BigInt((frames.free - PAGES_PER_MIB) * PAGE_BYTES));
+      // Memory that is freed is reported.
+      const { reported } = (await statusOf(vm)).totals;
+      await ask(vm, "workload.free", { handle: await allocate(vm, 24 * PAGES_PER_MIB, 2) });
+      await expect
+        .poll(async () => (await statusOf(vm)).totals.reported, SOON)
+        .toBeGreaterThan(reported + 16 * PAGES_PER_MIB);
+      // A guest that lacks memory takes some from the balloon.
+      const large = await allocate(vm, 80 * PAGES_PER_MIB, 3);
+      expect((await vm.balloon.query()).actualPages).toBeLessThan(HALF);
+      expect((await verifyAll(vm)).mismatches).toBe(0);
+      await ask(vm, "workload.free", { handle: large });
+    }
+    expect(await ask(vm, "workload.verify", { handle })).toMatchObject({ mismatches: 0 });
+    await expectAtWork(vm, [0]);
   });
 });

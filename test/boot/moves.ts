@@ -8,7 +8,7 @@ import { expect, type TestContext } from "vitest";
 import type { JsonObject } from "../../src/vmm/json.ts";
 import { type MigrateOptions, migrate } from "../../src/vmm/migration.ts";
 import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu.ts";
-import { inflateTo, qemuGuest, statusOf, verifyAll } from "../support/guests.ts";
+import { BOOT_MS, inflateTo, qemuGuest, statusOf, verifyAll } from "../support/guests.ts";
 
 /** What a guest is launched with; its destination is launched with the same, but for changes. */
 export type MachineOptions = Omit<LaunchQemuOptions, "image">;
@@ -55,6 +55,17 @@ export async function expectAtWork(vm: QemuVmm, targets: readonly number[]): Pro
     expect((await verifyAll(vm)).mismatches).toBe(0);
   }
   expect(vm.log.lines.filter((line) => /error|warn|panic/.test(line))).toEqual([]);
+}
+
+/** The host is done with every run, and the guest has all of its pages back. */
+export async function expectPagesBack(vm: QemuVmm): Promise<void> {
+  const away = async () => {
+    const { hintRun, frames } = await statusOf(vm);
+    return { hintRun, hinted: frames.hinted };
+  };
+  await expect
+    .poll(away, { timeout: BOOT_MS, interval: 10 })
+    .toEqual({ hintRun: undefined, hinted: 0 });
 }
 
 export async function runStateOf(vm: QemuVmm): Promise<string> {
