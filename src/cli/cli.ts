@@ -12,6 +12,7 @@ import { COMMANDS, type CommandSpec } from "./commands.ts";
 import { compare } from "./compare.ts";
 import { doctor } from "./doctor.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
+import { explain } from "./explain.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { image } from "./image.ts";
 import { type Given, parseOptions } from "./options.ts";
@@ -109,6 +110,8 @@ async function perform(parts: {
       return boot({ given, io, run: await services.runSession() });
     case "image":
       return image({ given, io, build: await services.buildImage() });
+    case "explain":
+      return explain({ given, io, lab: await services.laboratory() });
     case "compare":
       return compare({ given, io, lab: await services.laboratory() });
     default:

@@ -6,7 +6,7 @@
 import { DEFLATE_MODES, DIALECTS } from "../../runtime/balloon/deflate.ts";
 import { PERSONA_NAMES } from "../../runtime/balloon/settings.ts";
 import { POLICY_NAMES } from "../../runtime/policy/named.ts";
-import { HOST_NAMES } from "../lab/subjects.ts";
+import { HOST_NAMES, PATH_NAMES } from "../lab/subjects.ts";
 import type { OperandSpec, OptionSpec } from "./options.ts";
 
 export interface CommandSpec {
@@ -97,7 +97,7 @@ const IMAGE: CommandSpec = {
 /** Any number of the names that there are. */
 const some = (name: string, choices: readonly string[], text: string): OptionSpec => ({
   ...{ name, value: name.toUpperCase(), choices, repeatable: true },
-  text: `${text}: ${choices.join(", ")}`,
+  text,
 });
 
 const COMPARE: CommandSpec = {
@@ -110,27 +110,55 @@ const COMPARE: CommandSpec = {
     text: "deflate: must a driver tell the host before it uses a page again?",
   },
   options: [
-    some("persona", PERSONA_NAMES, "only these drivers"),
-    some("host", HOST_NAMES, "only these hosts"),
-    some("dialect", DIALECTS, "only these of the driver's dialects"),
+    some("persona", PERSONA_NAMES, `only these drivers: ${PERSONA_NAMES.join(", ")}`),
+    some("host", HOST_NAMES, `only these hosts: ${HOST_NAMES.join(", ")}`),
+    some("dialect", DIALECTS, `only these of the driver's dialects: ${DIALECTS.join(", ")}`),
+    some("path", PATH_NAMES, "only these ways to migrate; `ballonet explain` lists them"),
     { name: "html", value: "FILE", text: "write a page with a timeline of every pair, too" },
     { name: "json", text: "one JSON object with every fact of every pair" },
     HELP,
   ],
   notes: [
     "Every pair is a run of the driver on the reference device, in this process; all of them\n" +
-      "take some ten seconds. What the table says was counted by the device and the guest.",
+      "take half a minute. What the table says was counted by the device and the guest.",
+    "Without options: every driver on every host, the two-bit dialect where the host speaks it,\n" +
+      "and every migration between hosts that are locked. Name --host and --path, or --host and\n" +
+      "--dialect, for other combinations.",
     "JSON: type (comparison), question, cells, findings. A cell: name, outcome (gains,\n" +
-      "nothing, lost, refused), manner, persona, host, dialect, refused, offered, negotiated,\n" +
-      "mustTellFirst, mayBeSilent, mayUnlock, pages, touches, damagedFrames, verdicts, marks,\n" +
-      "timeline. A finding: outcome, cells (names), text. Fields are added, never changed.",
+      "nothing, lost, refused), manner, persona, host, dialect, path, migration, refused,\n" +
+      "offered, negotiated, mustTellFirst, mayBeSilent, mayUnlock, pages, touches,\n" +
+      "damagedFrames, verdicts, marks, timeline. A finding: outcome, cells (names), text.\n" +
+      "Fields are added, never changed.",
     "To compare is not to judge: the exit code is 0 even where data was lost.",
   ],
   examples: [
     ["ballonet compare deflate", "every driver on every host"],
     ["ballonet compare deflate --host locked --host locked-always", "two hosts"],
+    ["ballonet compare deflate --host two-bit --path to-old", "one host, one way to migrate"],
     ["ballonet compare deflate --persona windows --persona linux --json", "for programs"],
     ["ballonet compare deflate --html deflate.html", "a page that needs nothing else"],
+  ],
+};
+
+const EXPLAIN: CommandSpec = {
+  name: "explain",
+  text: "say why a driver on a host comes out as it does, with the specification's sections",
+  operand: {
+    value: "NAME",
+    text: "a driver, a host, a dialect, a way to migrate, or a pair (PERSONA/HOST)",
+  },
+  options: [{ name: "json", text: "one JSON object" }, HELP],
+  notes: [
+    "Without a name: what there is to explain, and how the question came about. What is said\n" +
+      "of how pairs come out is run for it.",
+    "JSON: type (explanation), name, kinds, paragraphs, and the cells and findings of\n" +
+      "`ballonet compare deflate --json`.",
+  ],
+  examples: [
+    ["ballonet explain", "the question, and what there is"],
+    ["ballonet explain windows", "a driver's manners"],
+    ["ballonet explain windows/locked-always", "why data is lost"],
+    ["ballonet explain linux/locked/to-old", "why a host does not take a guest"],
   ],
 };
 
@@ -142,4 +170,4 @@ const DOCTOR: CommandSpec = {
   examples: [["ballonet doctor", "look at this machine"]],
 };
 
-export const COMMANDS: readonly CommandSpec[] = [BOOT, IMAGE, COMPARE, DOCTOR];
+export const COMMANDS: readonly CommandSpec[] = [BOOT, IMAGE, COMPARE, EXPLAIN, DOCTOR];

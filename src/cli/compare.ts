@@ -9,32 +9,25 @@ import type { CompareOptions } from "../lab/compare.ts";
 import { LabError } from "../lab/errors.ts";
 import { formatBytes } from "../lab/sizes.ts";
 import { GOOD } from "./exit-codes.ts";
+import { type Laboratory, withProgress } from "./laboratory.ts";
 import type { Given } from "./options.ts";
 import { type Io, Screen } from "./terminal.ts";
-
-type Laboratory = typeof import("../lab/index.ts");
 
 function compareOptions(given: Given): CompareOptions {
   // The parser let nothing through that is none of these names.
   return {
     personas: given.values("persona") as NonNullable<CompareOptions["personas"]>,
     hosts: given.values("host") as NonNullable<CompareOptions["hosts"]>,
+    paths: given.values("path") as NonNullable<CompareOptions["paths"]>,
     dialects: given.values("dialect") as NonNullable<CompareOptions["dialects"]>,
   };
 }
 
 export async function compare(parts: { given: Given; io: Io; lab: Laboratory }): Promise<number> {
   const { given, io, lab } = parts;
-  const progress = new Screen(io.err, io.environment);
-  const onCell = (name: string, done: number, of: number): void => {
-    progress.draw(progress.style("dim", `${done + 1}/${of} ${name}`));
-  };
-  let comparison: Awaited<ReturnType<Laboratory["compareDeflate"]>>;
-  try {
-    comparison = await lab.compareDeflate({ ...compareOptions(given), signal: io.signal, onCell });
-  } finally {
-    progress.clear();
-  }
+  const comparison = await withProgress(io, (onCell) =>
+    lab.compareDeflate({ ...compareOptions(given), signal: io.signal, onCell }),
+  );
   const file = given.value("html");
   const page = file === undefined ? "" : lab.comparisonPage(comparison);
   if (file !== undefined) await writePage(file, page);

@@ -25,8 +25,8 @@ export interface OptionSpec {
 export interface OperandSpec {
   /** What stands for it in the help. */
   readonly value: string;
-  /** The words there are; an error lists them where they are few. */
-  readonly choices: readonly string[];
+  /** The words there are, if they can be listed. */
+  readonly choices?: readonly string[];
   readonly required?: boolean;
   /** One line for the help. */
   readonly text: string;
@@ -90,7 +90,7 @@ export function parseOptions(parts: {
     given.set(spec.name, [...values, readValue({ spec, token, listed })]);
   }
   if (operand?.required && operands.length === 0 && !given.has("help")) {
-    const todo = `write ${command} ${operand.choices[0] ?? operand.value}; ${listed}`;
+    const todo = `write ${command} ${operand.choices?.[0] ?? operand.value}; ${listed}`;
     throw refuse(`\`${command}\``, `no ${operand.value}`, todo);
   }
   return {
@@ -100,9 +100,6 @@ export function parseOptions(parts: {
     values: (name) => given.get(name) ?? [],
   };
 }
-
-/** More choices than these are not listed in an error. */
-const CHOICES_LISTED = 12;
 
 function readOperand(parts: {
   command: string;
@@ -115,10 +112,10 @@ function readOperand(parts: {
   const what = `\`${command}\``;
   if (spec === undefined) throw refuse(what, `"${typed}", which belongs to no option`, listed);
   if (before.length > 0) throw refuse(what, `"${typed}" after "${before[0]}"`, "give one of them");
-  if (spec.choices.includes(typed)) return typed;
-  const all = spec.choices.join(", ");
-  const todo = spec.choices.length > CHOICES_LISTED ? listed : `choose one of ${all}`;
-  throw refuse(`${what} ${spec.value}`, `"${typed}"`, `${hint(typed, spec.choices)}${todo}`);
+  const { choices, value } = spec;
+  if (choices === undefined || choices.includes(typed)) return typed;
+  const todo = `${hint(typed, choices)}choose one of ${choices.join(", ")}`;
+  throw refuse(`${what} ${value}`, `"${typed}"`, todo);
 }
 
 function readValue(parts: {

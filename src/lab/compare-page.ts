@@ -12,7 +12,7 @@ import { locksMemory, type Outcome, usedEarly } from "./outcome.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { reasonsOf, ruleOf } from "./reasons.ts";
 import { counted, formatCount } from "./sizes.ts";
-import { designOf, situationName } from "./subjects.ts";
+import { situationName, situationText } from "./subjects.ts";
 import { PATTERNS, timelineFigure } from "./timeline-svg.ts";
 
 const SIGNS: Readonly<Record<Outcome, string>> = {
@@ -35,7 +35,8 @@ function verdictOf(cell: ComparedCell): string {
   return `${SIGNS[cell.outcome]} ${words[cell.outcome]}`;
 }
 
-function matrix({ cells }: Comparison): string {
+function matrix(title: string, cells: readonly ComparedCell[]): string {
+  if (cells.length === 0) return "";
   const columns = [...new Set(cells.map(situationName))];
   const personas = [...new Set(cells.map(({ persona }) => persona))];
   const head = columns.map((name) => `<th scope="col">${escaped(name)}</th>`).join("");
@@ -47,17 +48,25 @@ function matrix({ cells }: Comparison): string {
     return `<tr><th scope="row">${escaped(persona)}</th>${entries.join("")}</tr>`;
   });
   return (
-    '<div class="scroll"><table class="matrix">\n' +
+    `<div class="scroll"><table class="matrix">\n<caption>${escaped(title)}</caption>\n` +
     `<thead><tr><td></td>${head}</tr></thead>\n<tbody>\n${rows.join("\n")}\n</tbody></table></div>`
   );
 }
 
 function matrixCell(cell: ComparedCell): string {
-  const manner = cell.refused === undefined ? cell.manner : `refused: ${cell.refused.code}`;
+  const words = [cell.refused === undefined ? cell.manner : `refused: ${cell.refused.code}`];
+  if (cell.path !== "none") words.unshift(migrationWords(cell));
   return (
     `<td class="${cell.outcome}"><a href="#${escaped(cell.name)}">` +
-    `<b>${escaped(verdictOf(cell))}</b><small>${escaped(manner)}</small></a></td>`
+    `<b>${escaped(verdictOf(cell))}</b><small>${escaped(words.join(", "))}</small></a></td>`
   );
+}
+
+/** What came of the migration, in a word or two. */
+function migrationWords({ path, migration }: ComparedCell): string {
+  if (migration === undefined) return path === "none" ? "none" : "not migrated";
+  if (!migration.worked) return "not taken";
+  return migration.renegotiated ? "renegotiated" : "migrated";
 }
 
 function findingsList({ findings }: Comparison): string {
@@ -87,6 +96,7 @@ function facts(cell: ComparedCell): string {
     ["used before the answer", formatCount(touches.unanswered)],
     ["faults", formatCount(touches.faults)],
     ["frames lost", formatCount(cell.damagedFrames)],
+    ["migration", migrationWords(cell)],
   ];
   const entry = (kind: string, [term, text]: readonly [string, string]): string =>
     `<div${kind}><dt>${escaped(term)}</dt><dd>${escaped(text)}</dd></div>`;
@@ -164,10 +174,9 @@ function section(cell: ComparedCell): string {
 
 function chapter(cells: readonly ComparedCell[]): string {
   const first = cells[0] as ComparedCell;
-  const spoken = first.dialect === "standard" ? "" : ` The driver speaks ${first.dialect}.`;
   return [
     `<h2>${escaped(situationName(first))}</h2>`,
-    `<p class="soft">${escaped(`${designOf(first.host).does}${spoken}`)}</p>`,
+    `<p class="soft">${escaped(situationText(first))}</p>`,
     ...cells.map(section),
   ].join("\n");
 }
@@ -185,7 +194,14 @@ export function comparisonPage(comparison: Comparison): string {
     `<p class="soft">${counted(cells.length, "pair")} of a driver's manners and a host's design, `,
     "each run by the same script. ✓ the host may take memory away and nobody is hurt, ",
     "– it may not, ✗ the guest's data was lost, ⊘ no balloon.</p>",
-    matrix(comparison),
+    matrix(
+      "Where the guest stays on its host",
+      cells.filter(({ path }) => path === "none"),
+    ),
+    matrix(
+      "Where the guest is migrated",
+      cells.filter(({ path }) => path !== "none"),
+    ),
     "<h2>Found</h2>",
     findingsList(comparison),
     ...columns.map((column) => chapter(cells.filter((cell) => situationName(cell) === column))),

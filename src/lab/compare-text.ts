@@ -11,7 +11,7 @@ import type { Finding } from "./findings.ts";
 import { type Outcome, usedEarly } from "./outcome.ts";
 import type { Paint, Style } from "./paint.ts";
 import { formatCount } from "./sizes.ts";
-import { designOf, situationName } from "./subjects.ts";
+import { situationName, situationText } from "./subjects.ts";
 import { TEXT_COLUMNS, wrapped } from "./wrap.ts";
 
 const MARKS: Readonly<Record<Outcome, readonly [string, Style | undefined, string]>> = {
@@ -35,10 +35,11 @@ const COLUMNS: readonly Column[] = [
   { head: "driver", chars: 9, cell: ({ persona }) => persona },
   { head: "accepted", chars: 9, cell: ({ negotiated }) => featureLetters(negotiated) },
   { head: "takes back", chars: 12, cell: ({ manner }) => manner },
-  { head: "may be silent", chars: 13, cell: ({ mayBeSilent }) => yes(mayBeSilent) },
-  { head: "may munlock", chars: 11, cell: ({ mayUnlock }) => yes(mayUnlock) },
+  { head: "silence", chars: 7, cell: ({ mayBeSilent }) => yes(mayBeSilent) },
+  { head: "munlock", chars: 7, cell: ({ mayUnlock }) => yes(mayUnlock) },
+  { head: "migrated", chars: 12, cell: migrated },
   number("locked", 6, ({ pages }) => pages.locked),
-  number("used early", 10, usedEarly),
+  number("early", 6, usedEarly),
   number("faults", 6, ({ touches }) => touches.faults),
   number("lost", 5, ({ damagedFrames }) => damagedFrames),
 ];
@@ -47,20 +48,28 @@ function number(head: string, chars: number, count: (cell: ComparedCell) => numb
   return { head, chars, isNumber: true, cell: (cell) => formatCount(count(cell)) };
 }
 
+/** In a word; a dash where there was no migration. */
+function migrated({ migration }: ComparedCell): string {
+  if (migration === undefined) return "-";
+  if (!migration.worked) return "not taken";
+  return migration.renegotiated ? "renegotiated" : "yes";
+}
+
 const HEAD_COLUMNS = 2;
 
-function row(texts: readonly string[]): string {
-  const padded = texts.map((text, index) => {
-    const { chars, isNumber } = COLUMNS[index] as Column;
+function row(columns: readonly Column[], textOf: (column: Column) => string): string {
+  const padded = columns.map((column) => {
+    const { chars, isNumber } = column;
+    const text = textOf(column);
     return isNumber ? text.padStart(chars) : text.padEnd(chars);
   });
   return padded.join("  ");
 }
 
 function cellRow(cell: ComparedCell): string {
-  if (cell.refused === undefined) return row(COLUMNS.map((column) => column.cell(cell)));
-  const [name = "", accepted = ""] = COLUMNS.slice(0, HEAD_COLUMNS).map((it) => it.cell(cell));
-  return `${row([name, accepted])}  no balloon: refused (${cell.refused.code})`;
+  if (cell.refused === undefined) return row(COLUMNS, (column) => column.cell(cell));
+  const first = row(COLUMNS.slice(0, HEAD_COLUMNS), (column) => column.cell(cell));
+  return `${first}  no balloon: refused (${cell.refused.code})`;
 }
 
 function cellLine(cell: ComparedCell, paint: Paint): string {
@@ -71,14 +80,11 @@ function cellLine(cell: ComparedCell, paint: Paint): string {
 
 function tableLines(cells: readonly ComparedCell[], paint: Paint): string[] {
   const first = cells[0] as ComparedCell;
-  const spoken = first.dialect === "standard" ? "" : ` The driver speaks ${first.dialect}.`;
-  const [head = "", ...rest] = wrapped(
-    `${situationName(first)}: ${designOf(first.host).does}${spoken}`,
-  );
+  const [head = "", ...rest] = wrapped(`${situationName(first)}: ${situationText(first)}`);
   return [
     paint("bold", head),
     ...rest,
-    paint("dim", `  ${row(COLUMNS.map((column) => column.head))}`),
+    paint("dim", `  ${row(COLUMNS, (column) => column.head)}`),
     ...cells.map((cell) => cellLine(cell, paint)),
     "",
   ];
@@ -90,15 +96,16 @@ function legendLines({ cells }: Comparison): string[] {
   return [
     ...wrapped(`accepted: ${letters.map(([letter, name]) => `${letter} ${name}`).join(", ")}`),
     ...wrapped(
-      "locked: of the guest's pages, when the balloon is inflated. used early: pages that the " +
-        "guest used while the host held them. faults: those of them that were unlocked. lost: " +
-        "frames whose contents were gone.",
+      "silence: whether the driver may never tell. munlock: whether the host may unlock what it " +
+        "is given. locked: of the guest's pages, when the balloon is inflated. early: pages that " +
+        "the guest used while the host held them. faults: those of them that were unlocked. " +
+        "lost: frames whose contents were gone.",
     ),
     marks.map(([mark, , meaning]) => `${mark} ${meaning}`).join("; "),
   ];
 }
 
-function findingLines({ outcome, text }: Finding, paint: Paint): string[] {
+export function findingLines({ outcome, text }: Finding, paint: Paint): string[] {
   const [mark, style] = MARKS[outcome];
   const [first = "", ...rest] = wrapped(text, TEXT_COLUMNS - 2);
   const lines = [`${mark} ${first}`, ...rest.map((line) => `  ${line}`)];

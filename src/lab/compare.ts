@@ -15,9 +15,11 @@ import {
   cellName,
   type Dialect,
   type HostDesignName,
+  type MigrationPathName,
   type PersonaName,
   SITUATIONS,
   type Situation,
+  speaksTwoBits,
 } from "./subjects.ts";
 
 /** What there is to choose from; an empty or missing list is all that says something. */
@@ -25,6 +27,7 @@ export interface CompareOptions {
   readonly personas?: readonly PersonaName[];
   readonly hosts?: readonly HostDesignName[];
   readonly dialects?: readonly Dialect[];
+  readonly paths?: readonly MigrationPathName[];
   /** core.wasm. Default: this package's own. */
   readonly core?: CoreSource;
   readonly signal?: AbortSignal;
@@ -44,7 +47,7 @@ export interface ComparedCell extends CellResult {
 export interface Comparison {
   readonly type: "comparison";
   readonly question: "deflate";
-  /** By host, then by dialect, then by persona. */
+  /** By host, then by dialect, then by path, then by persona. */
   readonly cells: readonly ComparedCell[];
   readonly findings: readonly Finding[];
 }
@@ -53,19 +56,38 @@ function chosen<T>(some: readonly T[] | undefined, all: readonly T[]): readonly 
   return some === undefined || some.length === 0 ? all : some;
 }
 
-/** A host that does not speak a dialect meets it only when both were asked for by name. */
-function situations({ hosts = [], dialects = [] }: CompareOptions): readonly Situation[] {
-  if (hosts.length > 0 && dialects.length > 0) {
-    return hosts.flatMap((host) => dialects.map((dialect) => ({ host, dialect })));
-  }
-  return SITUATIONS.filter(
-    ({ host, dialect = "standard" }) =>
-      chosen(hosts, [host]).includes(host) && chosen(dialects, [dialect]).includes(dialect),
-  );
-}
+/** The host on which it shows most what a migration does to a deal. */
+const MOVED_HOST: HostDesignName = "locked";
 
 /**
- * Runs the cells one after the other; some hundred milliseconds each.
+ * Which columns say something, unless all that makes them was asked for by name: a dialect is
+ * spoken where the host speaks it, and guests are migrated from one host, in one dialect.
+ */
+function situations({ hosts = [], dialects = [], paths = [] }: CompareOptions) {
+  return SITUATIONS.filter(({ host, dialect, path }) => {
+    const isWanted =
+      chosen(hosts, [host]).includes(host) &&
+      chosen(dialects, [dialect]).includes(dialect) &&
+      chosen(paths, [path]).includes(path);
+    const isSpoken = dialect === "standard" || speaksTwoBits(host) || named(hosts, dialects);
+    const isMoved = path === "none" || isUsual({ host, dialect, path }) || named(hosts, paths);
+    const isBoth = dialect === "standard" || path === "none" || named(dialects, paths);
+    return isWanted && isSpoken && isMoved && isBoth;
+  });
+}
+
+function isUsual({ host, dialect }: Situation): boolean {
+  return host === MOVED_HOST || dialect !== "standard";
+}
+
+function named(...lists: readonly (readonly string[])[]): boolean {
+  return lists.every(({ length }) => length > 0);
+}
+
+type HowOptions = Pick<CompareOptions, "core" | "signal" | "onCell">;
+
+/**
+ * Runs what was asked for; some hundred milliseconds for each cell.
  * @throws the reason of `signal` when it aborts; else only for bugs.
  */
 export async function compareDeflate(options: CompareOptions = {}): Promise<Comparison> {
@@ -73,32 +95,27 @@ export async function compareDeflate(options: CompareOptions = {}): Promise<Comp
   const keys = situations(options).flatMap((situation) =>
     personas.map((persona) => ({ persona, ...situation })),
   );
-  const core = await loadCore(options.core);
-  const cells: ComparedCell[] = [];
-  for (const key of keys) {
-    options.onCell?.(cellName(key), cells.length, keys.length);
-    cells.push(await compareCell(key, { core, ...withSignal(options) }));
-  }
-  const findings = findingsOf(cells);
-  return { type: "comparison", question: "deflate", cells, findings };
-}
-
-function withSignal({ signal }: CompareOptions): Pick<CompareOptions, "signal"> {
-  return signal === undefined ? {} : { signal };
+  return compareCells(keys, options);
 }
 
 /**
- * Runs one cell.
+ * Runs these cells, one after the other.
  * @throws as compareDeflate does.
  */
-export async function compareCell(
-  key: CellKey,
-  how: Pick<CompareOptions, "core" | "signal"> = {},
-): Promise<ComparedCell> {
-  // A cell is one long computation: signals of the process get their turn between two.
-  await breathe();
-  how.signal?.throwIfAborted();
-  return judged(await runCell({ ...key, ...how }));
+export async function compareCells(
+  keys: readonly CellKey[],
+  { core: source, signal, onCell }: HowOptions,
+): Promise<Comparison> {
+  const core = await loadCore(source);
+  const cells: ComparedCell[] = [];
+  for (const key of keys) {
+    onCell?.(cellName(key), cells.length, keys.length);
+    // A cell is one long computation: signals of the process get their turn between two.
+    await breathe();
+    signal?.throwIfAborted();
+    cells.push(judged(await runCell({ ...key, core })));
+  }
+  return { type: "comparison", question: "deflate", cells, findings: findingsOf(cells) };
 }
 
 /** A cell's facts with its name and what they amount to. */

@@ -19,34 +19,69 @@ export interface Finding {
 
 const WORST_FIRST: readonly Outcome[] = ["lost", "refused", "gains", "nothing"];
 
+/** Cells of one outcome of which the same is said. */
+interface Group {
+  readonly cells: readonly ComparedCell[];
+  readonly situations: readonly string[];
+  readonly who: string;
+  readonly said: string;
+}
+
 export function findingsOf(cells: readonly ComparedCell[]): readonly Finding[] {
-  const groups = new Map<string, ComparedCell[]>();
-  for (const cell of cells) {
-    const key = JSON.stringify([situationName(cell), cell.outcome, said(cell)]);
-    groups.set(key, [...(groups.get(key) ?? []), cell]);
-  }
-  const findings = [...groups.values()].map(
+  const groups = merged(cells.map(alone), ({ situations, said }) => [situations, said]).map(
+    (group) => ({ ...group, who: who(group.cells) }),
+  );
+  // What happened to the same drivers in several places is said once, too.
+  const findings = merged(groups, (group) => [group.who, group.said]).map(
     (group): Finding => ({
-      outcome: (group[0] as ComparedCell).outcome,
-      cells: group.map(({ name }) => name),
-      text: sentence(group),
+      outcome: (group.cells[0] as ComparedCell).outcome,
+      cells: group.cells.map(({ name }) => name),
+      text: `${group.situations.join(", ")} with ${group.who}: ${group.said}`,
     }),
   );
   return WORST_FIRST.flatMap((one) => findings.filter(({ outcome }) => outcome === one));
 }
 
-function sentence(group: readonly ComparedCell[]): string {
-  const first = group[0] as ComparedCell;
-  const personas = group.map(({ persona }) => persona);
-  const all = PERSONA_NAMES.every((name) => personas.includes(name));
-  const today = first.dialect === "standard" && speaksTwoBits(first.host);
-  const every = today ? "today's drivers" : "every driver";
-  const who = all ? every : personas.join(", ");
-  return `${situationName(first)} with ${who}: ${said(first)}`;
+function alone(cell: ComparedCell): Group {
+  const said = `${moved(cell)}${amounted(cell)}`;
+  return { cells: [cell], situations: [situationName(cell)], who: cell.persona, said };
+}
+
+function merged(groups: readonly Group[], keyOf: (group: Group) => unknown): readonly Group[] {
+  const byKey = new Map<string, Group>();
+  for (const group of groups) {
+    const key = JSON.stringify(keyOf(group));
+    const before = byKey.get(key);
+    const cells = [...(before?.cells ?? []), ...group.cells];
+    const situations = [...new Set([...(before?.situations ?? []), ...group.situations])];
+    byKey.set(key, { ...group, cells, situations });
+  }
+  return [...byKey.values()];
+}
+
+/** The drivers of a group; its cells are of one situation. */
+function who(cells: readonly ComparedCell[]): string {
+  const personas = cells.map(({ persona }) => persona);
+  if (!PERSONA_NAMES.every((name) => personas.includes(name))) return personas.join(", ");
+  return isUnspoken(cells[0] as ComparedCell) ? "today's drivers" : "every driver";
+}
+
+/** Whether the host speaks the experiment's dialect and the driver does not. */
+function isUnspoken({ dialect, host }: ComparedCell): boolean {
+  return dialect === "standard" && speaksTwoBits(host);
+}
+
+/** What came of the migration, where there was one to be. */
+function moved({ path, migration }: ComparedCell): string {
+  if (path === "none") return "";
+  if (migration === undefined) return "never on the way, so not migrated; ";
+  const { worked, bits = [], renegotiated } = migration;
+  if (!worked) return `not taken by the other host, which lacks ${bits.join(" ")}; goes on; `;
+  return renegotiated ? "migrated, refused there, negotiated again; " : "migrated; ";
 }
 
 /** What happened; cells of which the same is said are told together. */
-function said(cell: ComparedCell): string {
+function amounted(cell: ComparedCell): string {
   const { outcome, pages, touches, damagedFrames } = cell;
   const { total, locked, unlocked } = pages;
   switch (outcome) {
@@ -70,8 +105,8 @@ function said(cell: ComparedCell): string {
 function nothingSaid(cell: ComparedCell): string {
   if (!locksMemory(cell)) return "nothing is locked, so nothing is to be gained; nothing is lost";
   // Where a host speaks the experiment's bits and no driver does, all are alike to it.
-  if (cell.dialect === "standard" && speaksTwoBits(cell.host)) {
-    return "the host gains nothing until they change; nothing is lost";
+  if (isUnspoken(cell)) {
+    return "the host gains nothing until drivers change; nothing is lost";
   }
   const early = counted(usedEarly(cell), "page");
   const granted = cell.mayBeSilent ? ", as was granted," : ",";

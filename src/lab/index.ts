@@ -18,7 +18,14 @@ export {
   type CellTouch,
   runCell,
 } from "./deflate-lab.ts";
+export {
+  type ExplainOptions,
+  type Explanation,
+  explainDeflate,
+  type SubjectKind,
+} from "./explain.ts";
+export { explanationLines } from "./explain-text.ts";
 export type { Finding } from "./findings.ts";
 export type { Manner, Outcome } from "./outcome.ts";
 export type { Paint, Style } from "./paint.ts";
-export { HOST_NAMES } from "./subjects.ts";
+export { HOST_NAMES, PATH_NAMES } from "./subjects.ts";

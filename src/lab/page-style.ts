@@ -27,6 +27,7 @@ a { color: inherit } code, .trace { font: 12.5px/1.45 ui-monospace, monospace }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse }
 .matrix { width: 100%; margin: 1.2rem 0; min-width: 60rem; table-layout: fixed }
+.matrix caption { text-align: left; color: var(--soft); padding: .4rem 0 }
 .matrix th { text-align: left; font-weight: 600; padding: .35rem .5rem }
 .matrix thead th { vertical-align: bottom }
 .matrix td { border: 2px solid var(--paper); padding: 0 }

@@ -8,6 +8,7 @@ import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import type { HostDesign } from "../device/host-design.ts";
 import { rules } from "../device/index.ts";
 import type { ComparedCell } from "./compare.ts";
+import { migrationPaths } from "./migration-paths.ts";
 import { locksMemory, usedEarly } from "./outcome.ts";
 import { counted, formatCount } from "./sizes.ts";
 import { designOf } from "./subjects.ts";
@@ -21,10 +22,21 @@ export function cite(section: string): string {
 export function reasonsOf(cell: ComparedCell): readonly string[] {
   const design = designOf(cell.host);
   if (cell.refused !== undefined) return [refusal(cell, design)];
-  return [deal(cell, design), host(cell, design), driver(cell), result(cell), ...verdicts(cell)];
+  const isMovedFirst = migrationPaths[cell.path].when === "reading";
+  const moved = migration(cell, design);
+  return [
+    ...(isMovedFirst ? moved : []),
+    deal(cell, design),
+    ...(isMovedFirst ? [] : moved),
+    host(cell, design),
+    driver(cell),
+    result(cell),
+    ...verdicts(cell),
+  ];
 }
 
-function bitName(bit: number): string {
+/** A feature by its number. */
+export function bitName(bit: number): string {
   return formatFeatures(featureSet(bit));
 }
 
@@ -62,12 +74,54 @@ function deal(cell: ComparedCell, design: HostDesign): string {
       "pages again and never say so."
     );
   }
+  if (!cell.offered.includes(bit)) {
+    return (
+      `The host does not offer ${bit}, so no driver can promise to tell first. This one may use ` +
+      "pages before the host has acknowledged their deflate, and still has to send every page " +
+      `through the deflate queue (${cite("5.5.6.1")}).`
+    );
+  }
+  if (migrationPaths[cell.path].from === "without") {
+    return (
+      `When the features were settled the host did not know ${bit}. The one that the guest came ` +
+      "to offers it, which changes nothing: what was negotiated holds until the next reset " +
+      `(${cite("3.1.1")}).`
+    );
+  }
   const should = silent === undefined ? `, which it should (${cite("5.5.3.1")})` : "";
   return (
     `The host offered ${bit} (${source}) and the driver did not accept it${should}. It may use ` +
     "pages before the host has acknowledged their deflate, and still has to send every page " +
     `through the deflate queue (${cite("5.5.6.1")}).`
   );
+}
+
+/** What came of the way to another host. */
+function migration({ path, migration: came }: ComparedCell, design: HostDesign): string[] {
+  const { bit } = promiseOf(design);
+  const { does, when, adoptOffer } = migrationPaths[path];
+  if (path === "none") return [];
+  if (came === undefined) return [`${does} There was no such moment, so the guest stayed.`];
+  if (!came.worked) {
+    return [
+      `${does} The other host looks at what was negotiated, finds ${came.bits?.join(" ")}, which ` +
+        `it lacks, and does not take the guest, which goes on where it was: "${came.error}".`,
+    ];
+  }
+  if (came.renegotiated) {
+    return [
+      `${does} Nothing was negotiated when the guest moved, so no check of the host's found ` +
+        `anything. The driver accepted ${bit}, which the second host lacks, and that host did ` +
+        `not keep FEATURES_OK (${cite("3.1.1")}, step 6): the driver read the features again and ` +
+        "accepted what is there.",
+    ];
+  }
+  if (adoptOffer) {
+    return [`${does} The driver finds the features that it has read, and nothing fails.`];
+  }
+  const kept =
+    when === "reading" ? "It had not counted on any bit that the second host lacks." : "";
+  return [`${does} It was taken, with its balloon and what was negotiated. ${kept}`.trimEnd()];
 }
 
 function host(cell: ComparedCell, design: HostDesign): string {
@@ -170,7 +224,7 @@ const TELLING = ["5.5.3.1", "5.5.6.1"];
 function verdicts({ verdicts: seen }: ComparedCell): string[] {
   const broken = seen.flatMap(({ rule, times }) => {
     const { level, section, title } = ruleOf(rule);
-    if (!TELLING.includes(section)) return [];
+    if (level === "FIELD" || !TELLING.includes(section)) return [];
     return [`${rule}, ${level} (${cite(section)}), ${counted(times, "time")}: ${title}`];
   });
   return broken.length === 0 ? [] : [`The device's verdicts: ${broken.join(" ")}`];

@@ -137,6 +137,21 @@ describe("compare deflate", () => {
   });
 });
 
+describe("explain", () => {
+  test("says why, and runs what it speaks of", async () => {
+    const { code, stdout, stderr } = await run(["explain", "windows/locked-always"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.replace(/\s+/g, " ")).toContain("though nobody promised");
+    expect(stdout).toContain("virtio 1.3, 5.5.6.1");
+  });
+
+  test("knows no other name than those that it lists", async () => {
+    const { code, stdout, stderr } = await run(["explain", "windos"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain("did you mean windows?");
+  });
+});
+
 describe("an interruption", () => {
   test.each([
     ["SIGINT", 130],

@@ -11,6 +11,8 @@ import { COMMANDS } from "../../../src/cli/commands.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import { comparisonPage } from "../../../src/lab/compare-page.ts";
 import type { FailureKind } from "../../../src/lab/errors.ts";
+import type { Explanation } from "../../../src/lab/explain.ts";
+import { findingsOf } from "../../../src/lab/findings.ts";
 import type { SessionEvent } from "../../../src/lab/session-events.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
@@ -115,6 +117,7 @@ describe("exit codes", () => {
     [["compare", "defalte"], "did you mean deflate? choose one of deflate"],
     [["compare", "deflate", "inflate"], "give one of them"],
     [["compare", "deflate", "--host", "lockd"], "did you mean locked?"],
+    [["explain", "linux", "windows"], '"windows" after "linux"'],
     [["boot", "--memory", "12"], "write a size with its unit"],
     [["boot", "--target", "9%%"], "write half, 0, a share"],
     [["doctor", "--verbose"], "unknown option"],
@@ -219,6 +222,7 @@ describe("compare", () => {
       "--persona",
       "silent",
       "--dialect=two-bit",
+      "--path=amid",
     ];
     const { code, out, err } = await run(["compare", "deflate", ...args], { laboratory });
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -226,6 +230,7 @@ describe("compare", () => {
       personas: ["linux", "silent"],
       hosts: ["locked"],
       dialects: ["two-bit"],
+      paths: ["amid"],
     });
     expect(out).toMatch(/^! windows /m);
     for (const control of ["\r", "\u001b"]) expect(out).not.toContain(control);
@@ -256,6 +261,33 @@ describe("compare", () => {
     const refused = await run(["compare", "deflate", "--html", nowhere], { laboratory });
     expect(refused.code).toBe(2);
     expect(refused.err).toContain("option --html");
+  });
+});
+
+describe("explain", () => {
+  const explanation: Explanation = {
+    ...{ type: "explanation", name: "linux", kinds: ["persona"] },
+    ...{ paragraphs: ["Some words."], cells: [], findings: findingsOf([losing()]) },
+  };
+  const names: (string | undefined)[] = [];
+  const laboratory: Services["laboratory"] = async () => ({
+    ...(await SERVICES.laboratory()),
+    explainDeflate: async ({ name } = {}) => {
+      names.push(name);
+      return explanation;
+    },
+  });
+
+  it("asks for the name that was typed, or for none, and prints text or one object", async () => {
+    const text = await run(["explain", "linux"], { laboratory });
+    expect(text.out).toBe(
+      "linux: persona\n\nSome words.\n\nRun just now\n" +
+        "! locked-always with windows: 1,006 faults, 1,004 frames lost of what the guest had written\n",
+    );
+    const json = await run(["explain", "--json"], { laboratory });
+    expect(JSON.parse(json.out)).toEqual(explanation);
+    expect([text.code, json.code, text.err, json.err]).toEqual([0, 0, "", ""]);
+    expect(names).toEqual(["linux", undefined]);
   });
 });
 

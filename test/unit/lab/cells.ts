@@ -53,6 +53,11 @@ export function losing(changes: Partial<CellResult> = {}): ComparedCell {
   });
 }
 
+/** A guest that was to be migrated. */
+export function moving(migration: NonNullable<CellResult["migration"]>): ComparedCell {
+  return madeUp({ path: "equal", migration });
+}
+
 /** One that the host did not want. */
 export function refused(): ComparedCell {
   return madeUp({

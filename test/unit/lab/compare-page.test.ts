@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { comparisonPage } from "../../../src/lab/compare-page.ts";
 import { timelineFigure } from "../../../src/lab/timeline-svg.ts";
-import { comparisonOf, losing, madeUp, refused } from "./cells.ts";
+import { comparisonOf, losing, madeUp, moving, refused } from "./cells.ts";
 
 const VOID = ["meta", "!doctype"];
 
@@ -71,6 +71,14 @@ describe("the page", () => {
     for (const words of ["✓ 2,001 unlocked", "✗ 1,004 lost", "⊘ no balloon"]) {
       expect(page).toContain(`<b>${words}</b>`);
     }
+  });
+
+  it("has a matrix of its own for guests that are migrated", () => {
+    const moved = moving({ worked: false, error: "no", bits: ["STATS_VQ"], renegotiated: false });
+    const both = comparisonPage(comparisonOf(...cells, moved));
+    expect([page, both].map((it) => it.split('class="matrix"').length)).toEqual([2, 3]);
+    expect(both).toContain("<small>not taken, tells first</small>");
+    expect(nestingFault(both)).toBe("");
   });
 
   it("leaves a place empty for a pair that was not run", () => {

@@ -2,13 +2,13 @@
  * A comparison as text: layout, letters, marks, and sentences in which each cell is once.
  */
 import { describe, expect, it } from "vitest";
-import type { Comparison } from "../../../src/lab/compare.ts";
+import { type Comparison, judged } from "../../../src/lab/compare.ts";
 import { comparisonLines } from "../../../src/lab/compare-text.ts";
 import { featureLetters } from "../../../src/lab/feature-letters.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
 import { PERSONA_NAMES } from "../../../src/lab/subjects.ts";
 import { wrapped } from "../../../src/lab/wrap.ts";
-import { comparisonOf, losing, madeUp, refused } from "./cells.ts";
+import { comparisonOf, losing, madeUp, moving, refused } from "./cells.ts";
 
 const lines = (comparison: Comparison) => comparisonLines(comparison, (_style, text) => text);
 
@@ -23,17 +23,33 @@ describe("the table", () => {
         .slice(0, head.indexOf(name) + name.length)
         .split(/ +/)
         .pop();
-    expect(["locked", "used early", "faults", "lost"].map(under)).toEqual([
+    expect(["locked", "early", "faults", "lost"].map(under)).toEqual([
       "2,999",
       "1,007",
       "1,006",
       "1,004",
     ]);
-    expect(row).toMatch(/^! windows +S +tells late +no +yes /);
-    expect(shown).toContainEqual(expect.stringMatching(/^\+ linux +Mr +tells first +no +yes /));
+    expect(row).toMatch(/^! windows +S +tells late +no +yes +- /);
+    expect(shown).toContainEqual(expect.stringMatching(/^\+ linux +Mr +tells first +no +yes +- /));
     expect(shown).toContainEqual(
       expect.stringMatching(/^x freebsd +- +no balloon: refused \(features\)$/),
     );
+  });
+
+  it("says in a word what came of a migration", () => {
+    const { migration: _none, ...stayed } = moving({ worked: true, renegotiated: false });
+    const words = [
+      judged(stayed),
+      moving({ worked: true, renegotiated: false }),
+      moving({ worked: true, renegotiated: true }),
+      moving({ worked: false, error: "no", bits: ["STATS_VQ"], renegotiated: false }),
+    ].map((cell) => lines(comparisonOf(cell)).find((line) => line.startsWith("+ linux")));
+    expect(words.map((line) => line?.split(/ {2,}/)[5])).toEqual([
+      "-",
+      "yes",
+      "renegotiated",
+      "not taken",
+    ]);
   });
 
   it("fits a hundred columns", () => {
@@ -58,6 +74,18 @@ describe("findings", () => {
     expect(found.map(({ outcome }) => outcome)).toEqual(["lost", "refused", "gains"]);
   });
 
+  it("say what happened to the same drivers in several places once", () => {
+    const cells = [
+      madeUp(),
+      madeUp({ host: "refusing" }),
+      moving({ worked: true, renegotiated: false }),
+    ];
+    expect(findingsOf(cells).map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^locked, refusing with linux: the host may take/),
+      expect.stringMatching(/^locked\/equal with linux: migrated; the host may take/),
+    ]);
+  });
+
   it("say of two bits that no driver knows who would have to change", () => {
     const nothing = { ...madeUp().pages, locked: 5000, unlocked: 0 };
     const idle = {
@@ -68,7 +96,7 @@ describe("findings", () => {
     } as const;
     const cells = PERSONA_NAMES.map((persona) => madeUp({ ...idle, persona }));
     expect(findingsOf(cells).map(({ text }) => text)).toEqual([
-      "two-bit with today's drivers: the host gains nothing until they change; nothing is lost",
+      "two-bit with today's drivers: the host gains nothing until drivers change; nothing is lost",
     ]);
     const [one] = findingsOf([madeUp({ ...idle, dialect: "two-bit" })]);
     expect(one?.text).toContain(

@@ -1,0 +1,37 @@
+/**
+ * An explanation as lines for people.
+ *
+ * It must not print. Invariant: it says what the explanation says, and no more than how to ask on.
+ */
+import { findingLines } from "./compare-text.ts";
+import { type Explanation, SUBJECTS } from "./explain.ts";
+import type { Paint } from "./paint.ts";
+import { wrapped } from "./wrap.ts";
+
+export function explanationLines(explanation: Explanation, paint: Paint): string[] {
+  const { name, kinds, paragraphs, findings } = explanation;
+  const isQuestion = kinds.includes("question");
+  const title = isQuestion
+    ? "Must a driver tell the host before it uses a page again?"
+    : `${name}: ${kinds.join(" and ")}`;
+  return [
+    paint("bold", title),
+    ...paragraphs.flatMap((text) => ["", ...wrapped(text)]),
+    ...(findings.length === 0 ? [] : ["", paint("bold", "Run just now")]),
+    ...findings.flatMap((finding) => findingLines(finding, paint)),
+    ...(isQuestion ? subjectLines(paint) : []),
+  ];
+}
+
+const KIND_CHARS = 9;
+
+function subjectLines(paint: Paint): string[] {
+  const rows = SUBJECTS.map(([kind, names]) => `  ${kind.padEnd(KIND_CHARS)}${names.join(" ")}`);
+  return [
+    "",
+    paint("bold", "What can be explained"),
+    ...rows,
+    `  ${"cell".padEnd(KIND_CHARS)}PERSONA/HOST, and then /DIALECT, /PATH: windows/locked-always,`,
+    `  ${"".padEnd(KIND_CHARS)}linux/two-bit/two-bit, linux/locked/to-old`,
+  ];
+}
