@@ -226,10 +226,14 @@ export class Link {
   }
 
   /**
-   * Takes in what the device acknowledged; answers the pages.
+   * Takes in what the device acknowledged; answers the balloon's pages. Reports, too: an inflate
+   * that waits for them must see that they are back in the turn in which they are taken.
    * @throws BallonetError `device-lied`.
    */
   settle(): number {
+    if (this.queues.indices[REPORTQ] !== undefined) {
+      this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
+    }
     const inflated = this.checked(INFLATEQ, this.core.balloon_settle(INFLATEQ));
     const deflated = this.checked(DEFLATEQ, this.core.balloon_settle(DEFLATEQ));
     this.totals.inflated += inflated;
@@ -251,7 +255,6 @@ export class Link {
       againMs = this.hinting.lookAgainMs(now, settled > 0);
     }
     if (indices[REPORTQ] !== undefined) {
-      this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
       againMs = Math.min(againMs, this.reporting.turn(now) ?? againMs);
       this.publish(REPORTQ);
     }
