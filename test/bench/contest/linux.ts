@@ -66,21 +66,26 @@ export async function linuxGuest(options: {
   const directory = join(packageRoot(), "build/bench-linux");
   const described = join(directory, "guest.json");
   const known = await readFile(described, "utf8").then(JSON.parse, () => undefined);
-  if (known?.recipe === RECIPE) return known.guest as LinuxGuest;
+  if (known?.recipe === RECIPE) return located(directory, known.version);
   options.progress("fetching the Linux guest");
   const fresh = `${directory}-${process.pid}`;
   await mkdir(fresh, { recursive: true });
   try {
-    const guest = await make({ directory: fresh, signal: options.signal });
-    const at = (path: string) => path.replace(fresh, directory);
-    const moved = { ...guest, kernel: at(guest.kernel), initrd: at(guest.initrd) };
-    await writeFile(join(fresh, "guest.json"), JSON.stringify({ recipe: RECIPE, guest: moved }));
+    const version = await make({ directory: fresh, signal: options.signal });
+    await writeFile(join(fresh, "guest.json"), JSON.stringify({ recipe: RECIPE, version }));
     await rm(directory, { recursive: true, force: true });
     await rename(fresh, directory);
-    return moved;
+    return located(directory, version);
   } finally {
     await rm(fresh, { recursive: true, force: true });
   }
+}
+
+async function located(directory: string, version: string): Promise<LinuxGuest> {
+  const kernel = join(directory, `boot/vmlinuz-${version}`);
+  const initrd = join(directory, "initrd");
+  const imageBytes = (await stat(kernel)).size + (await stat(initrd)).size;
+  return { kernel, initrd, version, imageBytes };
 }
 
 async function tool(run: Run, command: string, ...args: readonly string[]): Promise<string> {
@@ -98,7 +103,8 @@ async function tool(run: Run, command: string, ...args: readonly string[]): Prom
   }
 }
 
-async function make(run: Run): Promise<LinuxGuest> {
+/** Answers the kernel's version. */
+async function make(run: Run): Promise<string> {
   const { directory } = run;
   const depends = await tool(run, "apt-cache", "depends", KERNEL);
   const kernelPackage = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
@@ -110,11 +116,8 @@ async function make(run: Run): Promise<LinuxGuest> {
     await rm(join(directory, file));
   }
   const version = kernelPackage.replace("linux-image-", "");
-  const kernel = join(directory, `boot/vmlinuz-${version}`);
-  const initrd = join(directory, "initrd");
-  await writeFile(initrd, await fileSystem(directory, version));
-  const imageBytes = (await stat(kernel)).size + (await stat(initrd)).size;
-  return { kernel, initrd, version, imageBytes };
+  await writeFile(join(directory, "initrd"), await fileSystem(directory, version));
+  return version;
 }
 
 async function fileSystem(directory: string, version: string): Promise<Buffer> {
