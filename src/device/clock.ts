@@ -47,10 +47,14 @@ export class Clock {
     this.turn = Math.max(this.turn, turn) + 1;
   }
 
-  /** Plans work `inMs` from now. */
-  plan(inMs: number, run: () => void): void {
+  /** Plans work `inMs` from now. Answers how to have it not done. */
+  plan(inMs: number, run: () => void): () => void {
     this.order += 1;
-    this.planned.push({ dueMs: this.currentMs + inMs, order: this.order, run });
+    const work = { dueMs: this.currentMs + inMs, order: this.order, run };
+    this.planned.push(work);
+    return () => {
+      this.planned = this.planned.filter((other) => other !== work);
+    };
   }
 
   /** Moves the clock by `ms` and runs what falls due on the way. */

@@ -42,7 +42,8 @@ export class CompletionQueue<T> {
   private readonly finish: (done: T[]) => void;
   private gathered: T[] = [];
   private handedIn = 0;
-  private readonly underway = new Set<Batch<T>>();
+  /** Each with the way to call it off. */
+  private readonly underway = new Map<Batch<T>, () => void>();
 
   constructor(context: Context, schedule: Completion, finish: (done: T[]) => void) {
     this.context = context;
@@ -85,12 +86,16 @@ export class CompletionQueue<T> {
   forget(): void {
     this.gathered = [];
     this.handedIn = 0;
-    this.underway.clear();
+    for (const batch of [...this.underway.keys()]) this.callOff(batch);
   }
 
   /** What is on its way, as plain values; given to another queue, it comes back there. */
   get state(): CompletionState<T> {
-    return { gathered: this.gathered, handedIn: this.handedIn, underway: [...this.underway] };
+    return {
+      gathered: this.gathered,
+      handedIn: this.handedIn,
+      underway: [...this.underway.keys()],
+    };
   }
 
   set state({ gathered, handedIn, underway }: CompletionState<T>) {
@@ -106,12 +111,17 @@ export class CompletionQueue<T> {
 
   private expect(batch: Batch<T>): void {
     const { clock } = this.context;
-    this.underway.add(batch);
-    clock.plan(Math.max(0, batch.dueMs - clock.nowMs), () => {
-      if (!this.underway.delete(batch)) return;
+    const callOff = clock.plan(Math.max(0, batch.dueMs - clock.nowMs), () => {
+      this.underway.delete(batch);
       if (batch.done === "gathered") this.flush();
       else this.release(batch.done);
     });
+    this.underway.set(batch, callOff);
+  }
+
+  private callOff(batch: Batch<T>): void {
+    this.underway.get(batch)?.();
+    this.underway.delete(batch);
   }
 
   private gather(taken: T[], count: number, ms: number): void {
@@ -125,7 +135,9 @@ export class CompletionQueue<T> {
   private flush(): void {
     const done = this.gathered;
     this.gathered = [];
-    for (const batch of this.underway) if (batch.done === "gathered") this.underway.delete(batch);
+    for (const batch of [...this.underway.keys()]) {
+      if (batch.done === "gathered") this.callOff(batch);
+    }
     if (done.length > 0) this.release(done);
   }
 

@@ -100,11 +100,8 @@ export class GraphReader {
         return Number(what);
       case "object":
         return this.object(what);
-      case "named": {
-        const named = this.names.named(what);
-        if (named === undefined) throw new Error(`graph: nothing is called "${String(what)}"`);
-        return named;
-      }
+      case "named":
+        return this.names.named(what);
       default:
         throw new Error(`graph: unknown tag "${tag}"`);
     }
@@ -149,13 +146,19 @@ export class GraphReader {
       return;
     }
     if (object instanceof Set) {
-      for (const part of parts) object.add(this.read(part));
+      for (const part of parts) if (!this.isNobody(part)) object.add(this.read(part));
       return;
     }
     for (let i = 0; i + 1 < parts.length; i += 2) {
       const value = this.read(parts[i + 1]);
-      if (object instanceof Map) object.set(this.read(parts[i]), value);
-      else Reflect.set(object, parts[i] as string, value);
+      if (!(object instanceof Map)) Reflect.set(object, parts[i] as string, value);
+      else if (!this.isNobody(parts[i])) object.set(this.read(parts[i]), value);
     }
+  }
+
+  /** Somebody of the other side who is not here: what was noted of them is forgotten. */
+  private isNobody(coded: unknown): boolean {
+    const [tag, name] = Array.isArray(coded) ? (coded as [string, string]) : [];
+    return tag === "named" && this.names.named(name ?? "") === undefined;
   }
 }

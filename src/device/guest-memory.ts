@@ -87,6 +87,17 @@ export class GuestMemory {
     return pages;
   }
 
+  /** All of it, for `restore`. */
+  copy(): Uint32Array {
+    this.refresh();
+    return this.words.slice();
+  }
+
+  restore(copy: Uint32Array): void {
+    this.refresh();
+    this.words.set(copy);
+  }
+
   /** Every byte becomes 0. */
   clear(): void {
     this.refresh();

@@ -15,6 +15,7 @@
 
 import type { BalloonDevice } from "./balloon-device.ts";
 import type { Context } from "./context.ts";
+import type { GuestMemory } from "./guest-memory.ts";
 import type { MovedParts } from "./moving.ts";
 import { FEATURE, PAGE_BYTES } from "./numbers.ts";
 import type { QueueRole } from "./queue-plan.ts";
@@ -139,16 +140,21 @@ export function loadStream(to: Movable, incoming: Incoming): void {
   device.virtio.legacy = header.legacy;
   // Which queue does what has to be known before queues are filled.
   if (header.settled || header.legacy) device.balloon.negotiated(accepted);
+  // To open a queue is to write to its rings; so the memory comes last.
+  const inPlace = header.hasMemory ? undefined : context.memory.copy();
   context.moving.load(parts);
-  if (header.hasMemory) {
-    context.memory.clear();
-    for (let at = 0; at < pages.byteLength; at += 4 + PAGE_BYTES) {
-      const page = new Uint8Array(pages.buffer, pages.byteOffset + at + 4, PAGE_BYTES);
-      context.memory.page(pages.getUint32(at, true)).set(page);
-    }
-  }
+  if (inPlace === undefined) takePages(context.memory, pages);
+  else context.memory.restore(inPlace);
   device.memory.arrived();
   context.trace.add("host", "takes a guest", { offered: header.offered, ms: header.ms });
+}
+
+function takePages(memory: GuestMemory, pages: DataView): void {
+  memory.clear();
+  for (let at = 0; at < pages.byteLength; at += 4 + PAGE_BYTES) {
+    const page = new Uint8Array(pages.buffer, pages.byteOffset + at + 4, PAGE_BYTES);
+    memory.page(pages.getUint32(at, true)).set(page);
+  }
 }
 
 /** Answers what the driver has accepted. */

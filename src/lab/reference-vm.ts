@@ -5,7 +5,7 @@
  * It must not judge. Invariant: guest and driver see one memory and one Hal for all their life,
  * whichever machine is behind them.
  */
-import { FRAME_BYTES, type Hal, type SettingsInput } from "../../runtime/index.ts";
+import { FRAME_BYTES, type SettingsInput } from "../../runtime/index.ts";
 import type { Machine } from "../device/index.ts";
 import {
   type Balloon,
@@ -15,6 +15,7 @@ import {
 } from "../embed/balloon.ts";
 import { type CoreSource, loadCore } from "../embed/core.ts";
 import { PatternGuest } from "./pattern-guest.ts";
+import { Seat } from "./seat.ts";
 
 const WASM_PAGE_BYTES = 65_536;
 
@@ -85,21 +86,11 @@ export class ReferenceVm {
   }
 
   /**
-   * Migrates the guest. Its memory is wiped before the other machine is made from the stream, so
-   * that nothing else can have carried it over.
+   * Migrates the guest to the machine that `make` makes of the stream.
    * @throws what `make` throws; the guest then goes on where it is.
    */
   migrate(make: (memory: WebAssembly.Memory, incoming: Uint8Array) => Machine): void {
-    const bytes = new Uint8Array(this.memory.buffer);
-    const before = bytes.slice();
-    const stream = this.machine.save();
-    bytes.fill(0);
-    try {
-      this.seat.machine = make(this.memory, stream);
-    } catch (error) {
-      bytes.set(before);
-      throw error;
-    }
+    this.seat.migrate(this.memory, (incoming) => make(this.memory, incoming));
   }
 
   /** Delivers the interrupt that is pending. False: there was none. */
@@ -124,26 +115,5 @@ export class ReferenceVm {
       this.machine.advance(Math.max(0, next - this.machine.nowMs));
     }
     throw new Error(`driver and device do not come to rest in ${ROUNDS_MAX} rounds`);
-  }
-}
-
-/** A Hal that leads to whichever machine is there now. */
-class Seat {
-  machine: Machine;
-  readonly hal: Hal;
-
-  constructor(machine: Machine) {
-    this.machine = machine;
-    this.hal = {
-      portRead: (port, width) => this.machine.hal.portRead(port, width),
-      portWrite: (port, width, value) => this.machine.hal.portWrite(port, width, value),
-      mmioRead: (address, width) => this.machine.hal.mmioRead(address, width),
-      mmioWrite: (address, width, value) => this.machine.hal.mmioWrite(address, width, value),
-      now: () => this.machine.hal.now(),
-      log: (level, line) => this.machine.hal.log(level, line),
-      ...(machine.hal.interrupts && {
-        interrupts: { allocate: (count) => this.machine.hal.interrupts?.allocate(count) },
-      }),
-    };
   }
 }

@@ -13,6 +13,7 @@ import {
 } from "../../src/device/index.ts";
 import type { SettingsInput } from "../../src/index.ts";
 import { ReferenceVm, type ReferenceVmOptions } from "../../src/lab/reference-vm.ts";
+import { importPatched, patchFiles } from "../support/patched.ts";
 import { coreModule, SLOT_WORD } from "../support/vm.ts";
 
 const FRAMES = 2048;
@@ -24,10 +25,15 @@ const LATE: Host = { completion: { kind: "late", ms: 20 } };
 
 interface Start extends Partial<Pick<ReferenceVmOptions, "discover">> {
   readonly settings?: SettingsInput;
+  /** Another build of the driver than that of the sources: a mutant's. */
+  readonly build?: typeof ReferenceVm;
 }
 
-function start(host: Host, { settings = {}, discover }: Start = {}): Promise<ReferenceVm> {
-  return ReferenceVm.create({
+function start(
+  host: Host,
+  { settings = {}, discover, build = ReferenceVm }: Start = {},
+): Promise<ReferenceVm> {
+  return build.create({
     frames: FRAMES,
     settings,
     core: coreModule,
@@ -384,5 +390,29 @@ describe.each<[string, Host]>([
     expect(vm.balloon.status().negotiated).not.toMatch(/STATS_VQ|MUST_TELL_HOST|DEFLATE_ON_OOM/);
     goesOn(vm);
     expect(broken(vm.machine)).toEqual([]);
+  });
+});
+
+describe("a driver that does not look again after accepting over the older interface", () => {
+  const patch = {
+    file: "runtime/virtio/bring-up.ts",
+    find: 'return { ...state, name: transport.isLegacy ? "check-offer" : "set-features-ok" };',
+    replace:
+      'if (transport.isLegacy) return { name: "queues", negotiation: state.wanted };' +
+      'return { ...state, name: "set-features-ok" };',
+  };
+
+  it("believes in a feature that its host does not have", async () => {
+    const entry = 'export { ReferenceVm } from "./src/lab/reference-vm.ts";';
+    const built = await importPatched<{ ReferenceVm: typeof ReferenceVm }>(
+      entry,
+      patchFiles([patch]),
+    );
+    const legacy: Host = { transport: "legacy" };
+    const options = { build: built.ReferenceVm };
+    const vm = await threeSteps(legacy, { ...legacy, ...OOM_OFF }, options);
+    const deflateOnOom = 1n << 2n;
+    expect(vm.balloon.status().negotiated).toContain("DEFLATE_ON_OOM");
+    expect(vm.machine.negotiated & deflateOnOom).toBe(0n);
   });
 });

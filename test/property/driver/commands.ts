@@ -6,6 +6,7 @@
  */
 import fc from "fast-check";
 import { DEFLATE_MODES, type DeflateMode } from "../../../runtime/index.ts";
+import type { OtherHost } from "./rig.ts";
 import { FRAMES_MAX } from "./setups.ts";
 
 export type Lie =
@@ -44,6 +45,8 @@ export type Command =
   /** The device's next reset takes so many looks. */
   | { readonly do: "slow-reset"; readonly times: number }
   | { readonly do: "needs-reset" }
+  /** The guest is migrated, if that host takes it. */
+  | { readonly do: "migrate"; readonly host: OtherHost }
   | { readonly do: "lie"; readonly lie: Lie; readonly queue: 0 | 1 | 2; readonly after: number };
 
 const just = <Name extends Command["do"]>(name: Name) => fc.constant({ do: name });
@@ -56,7 +59,7 @@ const pages = fc.oneof(
 
 const few = fc.integer({ min: 1, max: 120 });
 
-const weighted: [number, fc.Arbitrary<Command>][] = [
+const steady: [number, fc.Arbitrary<Command>][] = [
   [8, fc.record({ do: fc.constant("target"), pages })],
   [2, just("target-again")],
   [8, just("interrupt")],
@@ -83,6 +86,10 @@ const weighted: [number, fc.Arbitrary<Command>][] = [
       mode: fc.constantFrom<DeflateMode>("tell-first", "use-first", "tell-if-must"),
     }),
   ],
+];
+
+const weighted: typeof steady = [
+  ...steady,
   [1, just("stop")],
   [2, just("start")],
   [1, just("suspend")],
@@ -94,6 +101,24 @@ const weighted: [number, fc.Arbitrary<Command>][] = [
 const anyMode: fc.Arbitrary<Command> = fc.record({
   do: fc.constant("mode"),
   mode: fc.constantFrom(...DEFLATE_MODES),
+});
+
+/** Hosts that differ in what they offer and in what they do with memory. */
+export const otherHost: fc.Arbitrary<OtherHost> = fc.record({
+  hostDesign: fc.constantFrom("plain", "locked", "locked-always"),
+  adoptOffer: fc.boolean(),
+  offer: fc.record({
+    mustTellHost: fc.boolean(),
+    statsVq: fc.boolean(),
+    deflateOnOom: fc.boolean(),
+    eventIdx: fc.boolean(),
+    indirect: fc.boolean(),
+  }),
+});
+
+const migrate: fc.Arbitrary<Command> = fc.record({
+  do: fc.constant("migrate"),
+  host: otherHost,
 });
 
 const lie: fc.Arbitrary<Command> = fc.record({
@@ -121,5 +146,9 @@ const sequence = (one: fc.Arbitrary<Command>) =>
 export const honestCommands = sequence(oneOf(weighted));
 /** With one that now and then writes into a used ring what no device may write. */
 export const lyingCommands = sequence(oneOf([...weighted, [4, lie]]));
+/** With migrations between hosts that keep their word. */
+export const migratingCommands = sequence(oneOf([...weighted, [8, migrate]]));
+/** Without any reset, after which a driver may agree on something else. */
+export const steadyCommands = sequence(oneOf(steady));
 /** With a driver that now and then takes pages back without a word. */
 export const silentCommands = sequence(oneOf([...weighted, [4, anyMode]]));

@@ -18,8 +18,14 @@ import {
   makeSettings,
   openMemory,
 } from "../../../runtime/index.ts";
-import { createMachine, type FaultSpec, type Machine } from "../../../src/device/index.ts";
+import {
+  createMachine,
+  type FaultSpec,
+  type Machine,
+  type MachineOptions,
+} from "../../../src/device/index.ts";
 import type { GuestProgram } from "../../../src/embed/example/vm.ts";
+import { Seat } from "../../../src/lab/seat.ts";
 import { instantiateCore } from "../../core-instance.ts";
 import { guestModule, SLOT_WORD } from "../../support/vm.ts";
 import { FRAMES_MAX, HOLE_MAX, type Setup, waived } from "./setups.ts";
@@ -35,8 +41,14 @@ export interface GuestFrames {
   release(run: FrameRun): void;
 }
 
+/** In what another host may differ from the first. */
+export type OtherHost = Pick<MachineOptions, "hostDesign" | "adoptOffer" | "offer">;
+
 export interface Rig {
+  /** The machine that the guest is on now. */
   readonly machine: Machine;
+  /** @throws MigrationError when that host does not take the guest. */
+  migrate(host: OtherHost): void;
   readonly core: CoreExports;
   readonly driver: BalloonDriver;
   readonly guest: GuestProgram;
@@ -85,7 +97,7 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   const endFrame = 1 + setup.frames + setup.hole.frames;
   const bytes = arenaBytes({ core, settings, ram });
   const arena = { start: endFrame * FRAME_BYTES, bytes };
-  const machine = createMachine({
+  const own: MachineOptions = {
     memory,
     frames: endFrame + bytes / FRAME_BYTES,
     profile: setup.profile,
@@ -100,17 +112,26 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
     staleActual: setup.staleActual,
     seed,
     waive: waived(setup),
-    faults: faultsOf(setup),
-  });
+  };
+  const seat = new Seat(createMachine({ ...own, faults: faultsOf(setup) }));
   openMemory({ core, settings, arena, ram });
-  const { hal } = machine;
+  const { hal } = seat;
   const { prefer, interrupts } = way;
   const commandLine = way.transport.endsWith("mmio") ? SLOT_WORD : "";
   const { transport } = discoverBalloon({ hal, prefer, interrupts, commandLine });
   const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow() });
   const frames = new Frames(core);
   const guest = makeGuest(guestFrames);
-  return { machine, core, driver, guest, frames, ramFrames: setup.frames, endFrame };
+  return {
+    ...{ core, driver, guest, frames, ramFrames: setup.frames, endFrame },
+    get machine() {
+      return seat.machine;
+    },
+    migrate: (host) => {
+      // The memory stays in its place: to wipe and copy it each time takes longer than all else.
+      seat.migrate(undefined, (incoming) => createMachine({ ...own, ...host, incoming }));
+    },
+  };
 }
 
 function makeGuest({ allocate, release }: GuestFrames): GuestProgram {

@@ -14,11 +14,11 @@ import {
   frameCounts,
   gentle,
 } from "../../../runtime/index.ts";
-import { hasFailed, type Machine } from "../../../src/device/index.ts";
+import { hasFailed, type Machine, MigrationError } from "../../../src/device/index.ts";
 import { messageBits, verdictLines } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
-import { makeRig, type Rig } from "./rig.ts";
+import { makeRig, type OtherHost, type Rig } from "./rig.ts";
 import { answers, leastGiven, mayHaveToTell, type Setup } from "./setups.ts";
 
 /** The embed API asks so often before an allocation fails. */
@@ -156,6 +156,9 @@ export class World {
       case "needs-reset":
         this.needReset();
         break;
+      case "migrate":
+        this.migrate(command.host);
+        break;
       case "lie":
         if (this.liesArmed > this.liesTold) return;
         this.liesArmed += 1;
@@ -189,6 +192,29 @@ export class World {
   /** Whether MUST_TELL_HOST, bit 0, is negotiated. */
   private get tells(): boolean {
     return (this.rig.machine.negotiated & 1n) !== 0n;
+  }
+
+  /** To a host that takes the guest exactly when it has all that was accepted. */
+  migrate(host: OtherHost): void {
+    const { rig, setup } = this;
+    const { offered, negotiated } = rig.machine;
+    // A mode that MUST_TELL_HOST forbids would be an error of the settings after a reset.
+    const mustTellHost = setup.offer.mustTellHost && (host.offer?.mustTellHost ?? false);
+    const offer = { ...setup.offer, ...host.offer, mustTellHost };
+    try {
+      rig.migrate({ ...host, offer });
+    } catch (error) {
+      if (!(error instanceof MigrationError) || error.bits.length === 0) throw error;
+      if (host.adoptOffer) throw error;
+      equal("the offer of a host that did not take the guest", rig.machine.offered, offered);
+      return;
+    }
+    const missing = negotiated & ~rig.machine.offered;
+    if (setup.way.transport === "modern") equal("features that are missing", missing, 0n);
+    if (host.adoptOffer) equal("the offer that was taken over", rig.machine.offered, offered);
+    // The armed lies were the other host's.
+    this.liesArmed = this.liesTold;
+    this.traced = 0;
   }
 
   private needReset(): void {
