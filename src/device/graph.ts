@@ -151,7 +151,7 @@ export class GraphReader {
     }
     for (let i = 0; i + 1 < parts.length; i += 2) {
       const value = this.read(parts[i + 1]);
-      if (!(object instanceof Map)) Reflect.set(object, parts[i] as string, value);
+      if (!(object instanceof Map)) define(object, parts[i] as string, value);
       else if (!this.isNobody(parts[i])) object.set(this.read(parts[i]), value);
     }
   }
@@ -161,4 +161,10 @@ export class GraphReader {
     const [tag, name] = Array.isArray(coded) ? (coded as [string, string]) : [];
     return tag === "named" && this.names.named(name ?? "") === undefined;
   }
+}
+
+/** A field of the object's own, whatever it is called. */
+function define(object: object, key: string, value: unknown): void {
+  const how = { writable: true, enumerable: true, configurable: true };
+  Object.defineProperty(object, key, { value, ...how });
 }
