@@ -4,8 +4,7 @@
  * It explains nothing itself. Invariant: standard output has the explanation alone.
  */
 import { GOOD } from "./exit-codes.ts";
-import type { Laboratory } from "./laboratory.ts";
-import { withProgress } from "./laboratory.ts";
+import { type Laboratory, withProgress } from "./laboratory.ts";
 import type { Given } from "./options.ts";
 import { type Io, Screen } from "./terminal.ts";
 

@@ -8,10 +8,11 @@
 import type { ComparedCell, Comparison } from "./compare.ts";
 import type { CellTouch } from "./deflate-lab.ts";
 import { escaped } from "./markup.ts";
-import { locksMemory, type Outcome, usedEarly } from "./outcome.ts";
+import { locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
 import { PAGE_STYLE } from "./page-style.ts";
+import { QUESTION } from "./portraits.ts";
 import { reasonsOf, ruleOf } from "./reasons.ts";
-import { counted, formatCount } from "./sizes.ts";
+import { counted, formatCount, yesOrNo } from "./sizes.ts";
 import { situationName, situationText } from "./subjects.ts";
 import { PATTERNS, timelineFigure } from "./timeline-svg.ts";
 
@@ -55,18 +56,11 @@ function matrix(title: string, cells: readonly ComparedCell[]): string {
 
 function matrixCell(cell: ComparedCell): string {
   const words = [cell.refused === undefined ? cell.manner : `refused: ${cell.refused.code}`];
-  if (cell.path !== "none") words.unshift(migrationWords(cell));
+  if (cell.path !== "none") words.unshift(moveOf(cell));
   return (
     `<td class="${cell.outcome}"><a href="#${escaped(cell.name)}">` +
     `<b>${escaped(verdictOf(cell))}</b><small>${escaped(words.join(", "))}</small></a></td>`
   );
-}
-
-/** What came of the migration, in a word or two. */
-function migrationWords({ path, migration }: ComparedCell): string {
-  if (migration === undefined) return path === "none" ? "none" : "not migrated";
-  if (!migration.worked) return "not taken";
-  return migration.renegotiated ? "renegotiated" : "migrated";
 }
 
 function findingsList({ findings }: Comparison): string {
@@ -77,8 +71,6 @@ function findingsList({ findings }: Comparison): string {
   return `<ul class="findings">\n${items.join("\n")}\n</ul>`;
 }
 
-const yes = (it: boolean): string => (it ? "yes" : "no");
-
 function facts(cell: ComparedCell): string {
   const { pages, touches, negotiated, offered } = cell;
   const wide: readonly (readonly [string, string])[] = [
@@ -86,9 +78,9 @@ function facts(cell: ComparedCell): string {
     ["negotiated", negotiated.join(" ") || "nothing"],
   ];
   const narrow: readonly (readonly [string, string])[] = [
-    ["must tell first", yes(cell.mustTellFirst)],
-    ["may be silent", yes(cell.mayBeSilent)],
-    ["may munlock", yes(cell.mayUnlock)],
+    ["must tell first", yesOrNo(cell.mustTellFirst)],
+    ["may be silent", yesOrNo(cell.mayBeSilent)],
+    ["may munlock", yesOrNo(cell.mayUnlock)],
     ["locked when inflated", `${formatCount(pages.locked)} of ${formatCount(pages.total)} pages`],
     ["inflated, unlocked", `${formatCount(pages.inflated)}, ${formatCount(pages.unlocked)}`],
     ["taken back, told", `${formatCount(pages.takenBack)}, ${formatCount(pages.told)}`],
@@ -96,7 +88,7 @@ function facts(cell: ComparedCell): string {
     ["used before the answer", formatCount(touches.unanswered)],
     ["faults", formatCount(touches.faults)],
     ["frames lost", formatCount(cell.damagedFrames)],
-    ["migration", migrationWords(cell)],
+    ["migration", moveOf(cell)],
   ];
   const entry = (kind: string, [term, text]: readonly [string, string]): string =>
     `<div${kind}><dt>${escaped(term)}</dt><dd>${escaped(text)}</dd></div>`;
@@ -188,9 +180,9 @@ export function comparisonPage(comparison: Comparison): string {
   return [
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>Must a driver tell the host?</title>\n<style>${PAGE_STYLE}</style>\n</head>\n<body>`,
+    `<title>${QUESTION}</title>\n<style>${PAGE_STYLE}</style>\n</head>\n<body>`,
     PATTERNS,
-    "<h1>Must a driver tell the host before it uses a page again?</h1>",
+    `<h1>${QUESTION}</h1>`,
     `<p class="soft">${counted(cells.length, "pair")} of a driver's manners and a host's design, `,
     "each run by the same script. ✓ the host may take memory away and nobody is hurt, ",
     "– it may not, ✗ the guest's data was lost, ⊘ no balloon.</p>",

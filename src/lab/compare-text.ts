@@ -8,9 +8,10 @@
 import type { ComparedCell, Comparison } from "./compare.ts";
 import { featureLetters, letterLegend } from "./feature-letters.ts";
 import type { Finding } from "./findings.ts";
-import { type Outcome, usedEarly } from "./outcome.ts";
+import { moveOf, type Outcome, usedEarly } from "./outcome.ts";
 import type { Paint, Style } from "./paint.ts";
-import { formatCount } from "./sizes.ts";
+import { QUESTION } from "./portraits.ts";
+import { formatCount, yesOrNo } from "./sizes.ts";
 import { situationName, situationText } from "./subjects.ts";
 import { TEXT_COLUMNS, wrapped } from "./wrap.ts";
 
@@ -28,16 +29,14 @@ interface Column {
   cell(cell: ComparedCell): string;
 }
 
-const yes = (it: boolean): string => (it ? "yes" : "no");
-
 /** Two blanks between columns; with the mark before them, they fit a hundred. */
 const COLUMNS: readonly Column[] = [
   { head: "driver", chars: 9, cell: ({ persona }) => persona },
   { head: "accepted", chars: 9, cell: ({ negotiated }) => featureLetters(negotiated) },
   { head: "takes back", chars: 12, cell: ({ manner }) => manner },
-  { head: "silence", chars: 7, cell: ({ mayBeSilent }) => yes(mayBeSilent) },
-  { head: "munlock", chars: 7, cell: ({ mayUnlock }) => yes(mayUnlock) },
-  { head: "migrated", chars: 12, cell: migrated },
+  { head: "silence", chars: 7, cell: ({ mayBeSilent }) => yesOrNo(mayBeSilent) },
+  { head: "munlock", chars: 7, cell: ({ mayUnlock }) => yesOrNo(mayUnlock) },
+  { head: "migration", chars: 12, cell: moveOf },
   number("locked", 6, ({ pages }) => pages.locked),
   number("early", 6, usedEarly),
   number("faults", 6, ({ touches }) => touches.faults),
@@ -46,13 +45,6 @@ const COLUMNS: readonly Column[] = [
 
 function number(head: string, chars: number, count: (cell: ComparedCell) => number): Column {
   return { head, chars, isNumber: true, cell: (cell) => formatCount(count(cell)) };
-}
-
-/** In a word; a dash where there was no migration. */
-function migrated({ migration }: ComparedCell): string {
-  if (migration === undefined) return "-";
-  if (!migration.worked) return "not taken";
-  return migration.renegotiated ? "renegotiated" : "yes";
 }
 
 const HEAD_COLUMNS = 2;
@@ -113,10 +105,12 @@ export function findingLines({ outcome, text }: Finding, paint: Paint): string[]
 }
 
 function introLines(cells: readonly ComparedCell[], paint: Paint): string[] {
-  const { pages } =
-    cells.find(({ refused }) => refused === undefined) ?? (cells[0] as ComparedCell);
+  const head = paint("bold", QUESTION);
+  const run = cells.find(({ refused }) => refused === undefined);
+  if (run === undefined) return [head, ""];
+  const { pages } = run;
   return [
-    paint("bold", "Must a driver tell the host before it uses a page again?"),
+    head,
     ...wrapped(
       `One script for every pair, of ${formatCount(pages.total)} pages: the host takes ` +
         `${formatCount(pages.inflated)}, and is asked for ${formatCount(pages.takenBack)} of ` +

@@ -91,7 +91,8 @@ type HowOptions = Pick<CompareOptions, "core" | "signal" | "onCell">;
  * @throws the reason of `signal` when it aborts; else only for bugs.
  */
 export async function compareDeflate(options: CompareOptions = {}): Promise<Comparison> {
-  const personas = chosen(options.personas, PERSONA_NAMES);
+  const wanted = chosen(options.personas, PERSONA_NAMES);
+  const personas = PERSONA_NAMES.filter((name) => wanted.includes(name));
   const keys = situations(options).flatMap((situation) =>
     personas.map((persona) => ({ persona, ...situation })),
   );

@@ -6,14 +6,13 @@
 import { findingLines } from "./compare-text.ts";
 import { type Explanation, SUBJECTS } from "./explain.ts";
 import type { Paint } from "./paint.ts";
+import { QUESTION } from "./portraits.ts";
 import { wrapped } from "./wrap.ts";
 
 export function explanationLines(explanation: Explanation, paint: Paint): string[] {
   const { name, kinds, paragraphs, findings } = explanation;
   const isQuestion = kinds.includes("question");
-  const title = isQuestion
-    ? "Must a driver tell the host before it uses a page again?"
-    : `${name}: ${kinds.join(" and ")}`;
+  const title = isQuestion ? QUESTION : `${name}: ${kinds.join(" and ")}`;
   return [
     paint("bold", title),
     ...paragraphs.flatMap((text) => ["", ...wrapped(text)]),

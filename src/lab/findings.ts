@@ -6,7 +6,7 @@
  * the worst comes first.
  */
 import type { ComparedCell } from "./compare.ts";
-import { locksMemory, type Outcome, usedEarly } from "./outcome.ts";
+import { locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
 import { counted, formatCount } from "./sizes.ts";
 import { PERSONA_NAMES, situationName, speaksTwoBits } from "./subjects.ts";
 
@@ -72,12 +72,15 @@ function isUnspoken({ dialect, host }: ComparedCell): boolean {
 }
 
 /** What came of the migration, where there was one to be. */
-function moved({ path, migration }: ComparedCell): string {
-  if (path === "none") return "";
-  if (migration === undefined) return "never on the way, so not migrated; ";
-  const { worked, bits = [], renegotiated } = migration;
-  if (!worked) return `not taken by the other host, which lacks ${bits.join(" ")}; goes on; `;
-  return renegotiated ? "migrated, refused there, negotiated again; " : "migrated; ";
+function moved(cell: ComparedCell): string {
+  if (cell.path === "none") return "";
+  const lacks = cell.migration?.bits?.join(" ");
+  return {
+    stayed: "never on the way, so not migrated; ",
+    "not taken": `not taken by the other host, which lacks ${lacks}; goes on; `,
+    renegotiated: "migrated, refused there, negotiated again; ",
+    moved: "migrated; ",
+  }[moveOf(cell)];
 }
 
 /** What happened; cells of which the same is said are told together. */

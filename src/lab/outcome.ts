@@ -29,6 +29,18 @@ export function mannerOf({ pages, touches }: CellResult): Manner {
   return usedEarly({ touches }) > 0 ? "tells late" : "tells first";
 }
 
+/**
+ * What came of a migration, if there was to be one: `stayed` where its moment never came,
+ * `not taken` where the other host said no, `renegotiated` where it did so afterwards.
+ */
+export type Move = "stayed" | "not taken" | "renegotiated" | "moved";
+
+export function moveOf({ migration }: CellResult): Move {
+  if (migration === undefined) return "stayed";
+  if (!migration.worked) return "not taken";
+  return migration.renegotiated ? "renegotiated" : "moved";
+}
+
 /** Pages that were used while the host held them: untold, or told and not answered yet. */
 export function usedEarly({ touches }: Pick<CellResult, "touches">): number {
   return touches.untold + touches.unanswered;

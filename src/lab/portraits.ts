@@ -144,6 +144,8 @@ export function pathPortrait(path: MigrationPathName): readonly string[] {
   ];
 }
 
+export const QUESTION = "Must a driver tell the host before it uses a page again?";
+
 /** How it came about. */
 export const HISTORY: readonly string[] = [
   "A balloon takes pages from a guest. Does the guest have to tell the host before it uses one " +

@@ -94,6 +94,10 @@ export function formatPages(pages: number): string {
   return formatBytes(pages * PAGE_BYTES);
 }
 
+export function yesOrNo(is: boolean): string {
+  return is ? "yes" : "no";
+}
+
 /** 1,024. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");

@@ -121,7 +121,7 @@ describe("compare deflate", () => {
   test("prints a table and what was found; losses are no failure", async () => {
     const { code, stdout, stderr } = await run(pair);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/^! windows .* yes +3,072 +1,024 +1,024 +1,024$/m);
+    expect(stdout).toMatch(/^! windows .* yes +stayed +3,072 +1,024 +1,024 +1,024$/m);
     expect(stdout).toContain("locked-always with windows: 1,024 faults, 1,024 frames lost");
   });
 

@@ -37,8 +37,8 @@ const yes = (it: boolean) => (it ? "yes" : "no");
 
 /** A migration in a word. */
 function movedIn({ migration }: CellResult): string {
-  if (migration === undefined) return "-";
-  const taken = migration.renegotiated ? "renegotiated" : "yes";
+  if (migration === undefined) return "stayed";
+  const taken = migration.renegotiated ? "renegotiated" : "moved";
   return migration.worked ? taken : "not taken";
 }
 

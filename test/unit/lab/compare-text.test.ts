@@ -29,8 +29,10 @@ describe("the table", () => {
       "1,006",
       "1,004",
     ]);
-    expect(row).toMatch(/^! windows +S +tells late +no +yes +- /);
-    expect(shown).toContainEqual(expect.stringMatching(/^\+ linux +Mr +tells first +no +yes +- /));
+    expect(row).toMatch(/^! windows +S +tells late +no +yes +stayed /);
+    expect(shown).toContainEqual(
+      expect.stringMatching(/^\+ linux +Mr +tells first +no +yes +stayed /),
+    );
     expect(shown).toContainEqual(
       expect.stringMatching(/^x freebsd +- +no balloon: refused \(features\)$/),
     );
@@ -45,8 +47,8 @@ describe("the table", () => {
       moving({ worked: false, error: "no", bits: ["STATS_VQ"], renegotiated: false }),
     ].map((cell) => lines(comparisonOf(cell)).find((line) => line.startsWith("+ linux")));
     expect(words.map((line) => line?.split(/ {2,}/)[5])).toEqual([
-      "-",
-      "yes",
+      "stayed",
+      "moved",
       "renegotiated",
       "not taken",
     ]);
