@@ -65,7 +65,13 @@ class Measuring {
   ): Promise<void> {
     const { qemu, signal, progress } = this.plan;
     progress(`${what}: ${contender.title}, ${size(memoryBytes)}`);
-    const values = await trial({ contender, memoryBytes, qemu, signal });
+    const options = { contender, memoryBytes, qemu, signal };
+    const values = await trial(options).catch((error: Error) => {
+      // One bad start of a quarter of an hour's many must not cost all of them.
+      signal.throwIfAborted();
+      progress(`${what}: once more, because of ${error.message}`);
+      return trial(options);
+    });
     this.samples.add(contender.name, memoryBytes, values);
   }
 
