@@ -9,6 +9,7 @@ import { Balloon } from "./balloon.ts";
 import type { Context } from "./context.ts";
 import { DeviceMemory } from "./device-memory.ts";
 import { DeviceQueue, type QueueOptions, type QueueServant } from "./device-queue.ts";
+import { EXPERIMENT_BITS } from "./experiment.ts";
 import type { FaultBox } from "./faults.ts";
 import { Garbage } from "./garbage.ts";
 import { Hinting } from "./hinting.ts";
@@ -65,7 +66,7 @@ export class BalloonDevice {
     const { balloon: habits } = profile;
     this.offered = offered;
     this.reachBytes = frames * PAGE_BYTES;
-    const known = design.offers.reduce((bits, bit) => bits | (1n << BigInt(bit)), described);
+    const known = described | (offered & EXPERIMENT_BITS);
     this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
     this.memory = new HostMemory(context, design, pages, frames);
     if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });

@@ -14,3 +14,9 @@
  */
 
 export const EXPERIMENT = { willTellHost: 22, silentDeflate: 23 } as const;
+
+/** The same as a set of features. */
+export const EXPERIMENT_BITS = Object.values(EXPERIMENT).reduce(
+  (bits, bit) => bits | (1n << BigInt(bit)),
+  0n,
+);

@@ -55,24 +55,35 @@ export class PatternGuest {
     return [...this.seeds].filter(([pfn, seed]) => !this.isWhole(pfn, seed)).map(([pfn]) => pfn);
   }
 
-  private words(pfn: number): Uint32Array {
+  private words(pfn: number): Int32Array {
     const { buffer, byteOffset, byteLength } = frameBytes(this.memory, pfn);
-    return new Uint32Array(buffer, byteOffset, byteLength / Uint32Array.BYTES_PER_ELEMENT);
+    return new Int32Array(buffer, byteOffset, byteLength / Int32Array.BYTES_PER_ELEMENT);
   }
 
   private fill(pfn: number, seed: number): void {
     this.seeds.set(pfn, seed);
     const words = this.words(pfn);
-    for (let n = 0; n < words.length; n++) words[n] = pattern(pfn, seed, n);
+    let word = firstWord(pfn, seed);
+    for (let n = 0; n < words.length; n++) {
+      words[n] = word;
+      word = (word + STRIDE) | 0;
+    }
   }
 
   private isWhole(pfn: number, seed: number): boolean {
-    return this.words(pfn).every((word, n) => word === pattern(pfn, seed, n));
+    const words = this.words(pfn);
+    let word = firstWord(pfn, seed);
+    for (let n = 0; n < words.length; n++) {
+      if (words[n] !== word) return false;
+      word = (word + STRIDE) | 0;
+    }
+    return true;
   }
 }
 
-function pattern(pfn: number, seed: number, n: number): number {
-  return (
-    (Math.imul(pfn, 0x9e37_79b1) ^ Math.imul(seed, 0x85eb_ca6b) ^ Math.imul(n, 0x27d4_eb2f)) >>> 0
-  );
+/** From one word of a pattern to the next: odd, so that no two words of a frame are the same. */
+const STRIDE = 0x27d4_eb2f;
+
+function firstWord(pfn: number, seed: number): number {
+  return Math.imul(pfn, 0x9e37_79b1) ^ Math.imul(seed, 0x85eb_ca6b);
 }

@@ -213,6 +213,14 @@ describe("on the way between a host that knows MUST_TELL_HOST and one that does 
     });
     expect(moved(cell)).toBe("not taken: bit 22");
     expect(line(cell)).toBe(knows);
+    const adopted = await run({
+      ...{ persona: "linux", host: "two-bit", dialect: "two-bit" },
+      path: "three-steps-adopted",
+    });
+    // The bits came along, and nothing with them: that host does not know what they are for.
+    expect(adopted.negotiated).toContain("WILL_TELL_HOST");
+    expect(line(adopted)).toBe(knowsNot);
+    expect(adopted.verdicts.map(({ rule }) => rule)).not.toContain("G-RESERVED-BIT");
   });
 });
 
@@ -248,8 +256,8 @@ describe("a driver that uses pages before it is answered", () => {
 describe("a driver that goes by what is offered", () => {
   const patch = {
     file: "runtime/balloon/link.ts",
-    find: "deflateOrder(deflateMode, negotiation.negotiated, settings.dialect);",
-    replace: "deflateOrder(deflateMode, negotiation.offered, settings.dialect);",
+    find: "deflateOrder(deflateMode(), negotiation.negotiated, settings.dialect);",
+    replace: "deflateOrder(deflateMode(), negotiation.offered, settings.dialect);",
   };
 
   it("comes out as one that begins to tell when its host could be told", async () => {
