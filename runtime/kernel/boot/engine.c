@@ -16,7 +16,7 @@
 
 extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
 extern const uint32_t snapshot_promised, snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
-extern char snapshot_frames[];
+extern char snapshot_frames[], image_start[];
 extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 
 w2c_engine engine;
@@ -65,8 +65,12 @@ static bool grow(uint32_t wanted) {
   return true;
 }
 
-/* Its frames are still as they were cleared; see src/image/pack.ts. */
+/*
+ * Its frames are still as they were cleared; see src/image/pack.ts. Where memory is short, firmware
+ * may have written over what is packed.
+ */
 void engine_unpack(void) {
+  region_need((uintptr_t)image_start, (uintptr_t)snapshot_packed_end - (uintptr_t)image_start);
   uint32_t* to = (uint32_t*)snapshot_frames;
   for (const uint32_t* from = snapshot_packed; from < snapshot_packed_end;) {
     uint32_t kept = *from & 0xffff;

@@ -94,7 +94,9 @@ extern struct region regions[REGIONS_MAX];
 extern uint32_t region_count;
 extern char command_line[COMMAND_LINE_MAX];
 void loader_read(uint32_t loader, uint32_t word);
-/* Marks a range inside available memory as the kernel's own. */
+/* All of it lies in one available region, or the machine stops. */
+void region_need(uint64_t base, uint64_t bytes);
+/* The same, and from now on it is the kernel's. */
 void region_carve(uint64_t base, uint64_t bytes);
 
 /* ---- memory.c: frames and page tables -------------------------------------------------------- */

@@ -88,16 +88,22 @@ static void carve(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind k
   if (whole.base < base) insert(at, whole.base, base - whole.base, REGION_AVAILABLE);
 }
 
-void region_carve(uint64_t base, uint64_t bytes) {
+/* The available region that [base, base + bytes) lies in. */
+static uint32_t holder(uint64_t base, uint64_t bytes) {
   for (uint32_t at = 0; at < region_count; at++) {
-    struct region* here = &regions[at];
+    const struct region* here = &regions[at];
     if (here->kind == REGION_AVAILABLE && here->base <= base &&
         base + bytes <= here->base + here->bytes) {
-      carve(at, base, bytes, REGION_KERNEL);
-      return;
+      return at;
     }
   }
   panic(STOP_LOADER, "loader", "the image does not lie in available memory");
+}
+
+void region_need(uint64_t base, uint64_t bytes) { holder(base, bytes); }
+
+void region_carve(uint64_t base, uint64_t bytes) {
+  carve(holder(base, bytes), base, bytes, REGION_KERNEL);
 }
 
 /* Maps in the wild overlap; where a reserved range covers available memory, reserved wins. */

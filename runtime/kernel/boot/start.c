@@ -8,8 +8,8 @@
 
 NORETURN void boot_start(uint32_t loader, uint32_t word) {
   serial_start();
-  engine_unpack();
   loader_read(loader, word);
+  engine_unpack();
   memory_start();
   trap_start();
   clock_start();
