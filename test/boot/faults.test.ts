@@ -21,7 +21,7 @@ const STOP = { wasmTrap: 0x41, exception: 0x42, uncaught: 0x43 };
 const TOO_LITTLE_MIB = [5, 7];
 
 const BAD_WORDS: readonly [string, RegExp][] = [
-  ["ballonet.deflate=never", /deflate mode.*never.*tell-first, use-first, silent/],
+  ["ballonet.deflate=never", /deflate mode.*never.*tell-first, use-first, /],
   ["quiet ballonet.bufers=3", /"ballonet\.bufers=3".*buffers/],
   ["ballonet.poll=soon", /"ballonet\.poll=soon".*whole number/],
   ["ballonet.poll", /"ballonet\.poll".*ballonet\.poll=VALUE/],
