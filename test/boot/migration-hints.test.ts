@@ -34,7 +34,7 @@ const SOON = { timeout: BOOT_MS, interval: 10 };
 /** QEMU numbers its queues by what it offers: inflate, deflate, statistics, hints. */
 const HINT_QUEUE = 3;
 /** Bytes a second: so slow that hints are there first, and so fast that it is over soon. */
-const SLOW = { "max-bandwidth": MIB };
+const SLOW = { "max-bandwidth": MIB / 8 };
 const FAST = { "max-bandwidth": 1024 * MIB };
 
 async function dirty(vm: QemuVmm, seed: number): Promise<void> {
