@@ -13,7 +13,7 @@ export interface Names {
 }
 
 /** Classes whose objects are copied as they are: the object's own fields and nothing else. */
-export type ValueClasses = Readonly<Record<string, new () => object>>;
+type ValueClasses = Readonly<Record<string, new () => object>>;
 
 /** As it goes into JSON: itself, or an array of a tag and what it takes. */
 type Coded = string | number | boolean | null | readonly unknown[];

@@ -45,8 +45,8 @@ export interface MemoryPoint {
 }
 
 /** Touches and points kept: the first ones tell the story, and a run makes no more points. */
-export const TOUCHES_KEPT = 256;
-export const POINTS_KEPT = 4096;
+const TOUCHES_KEPT = 256;
+const POINTS_KEPT = 4096;
 
 export class HostMemory {
   readonly design: HostDesign;

@@ -8,7 +8,7 @@
 import { frameBytes } from "../embed/balloon.ts";
 
 /** Runs of frames, by page frame number. */
-export interface FrameSource {
+interface FrameSource {
   /** A run of at most `most` frames that are free now; undefined when there is none. */
   allocate(most: number): { readonly first: number; readonly length: number } | undefined;
   release(run: { readonly first: number; readonly length: number }): void;

@@ -31,7 +31,7 @@ export interface ReferenceVmOptions {
 }
 
 /** What a guest does while driver and device are at work; called once for each round of theirs. */
-export type MeanwhileInGuest = () => void;
+type MeanwhileInGuest = () => void;
 
 /** More rounds than any script of a laboratory needs: past this they ping-pong for ever. */
 const ROUNDS_MAX = 20_000;
