@@ -7,12 +7,13 @@
 import type { CoreExports } from "../runtime/core.ts";
 import { loadCore } from "../src/embed/core.ts";
 
-const module = await loadCore();
+const builtCore = await loadCore();
 
 /** `fence` is called at each memory barrier, as the other side of the memory might act there. */
 export function instantiateCore(
   memory: WebAssembly.Memory,
   fence: () => void = () => {},
+  module: WebAssembly.Module = builtCore,
 ): CoreExports {
   const imports = { env: { memory }, hal: { fence, fill: () => {} } };
   return new WebAssembly.Instance(module, imports).exports as unknown as CoreExports;

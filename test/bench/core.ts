@@ -5,15 +5,17 @@
  * Invariant: everything printed was measured in this very run.
  */
 import { parseArgs } from "node:util";
-import { coreGuest, modelGuest } from "./exchange.ts";
+import { compilePatchedCore, patchFiles } from "../support/patched.ts";
+import { coreGuest, type Guest, modelGuest } from "./exchange.ts";
 import { measureLedger, type OperationFigures } from "./ledger.ts";
-import { type Figures, measureNs, RUNS } from "./measure.ts";
+import { costsNs, type Figures, figures, RUNS } from "./measure.ts";
 
 const HELP = `Usage: npm run bench:core -- [--json] [--help]
 
 Measures core.wasm in this Node, ${RUNS} alternating runs each after one to warm up:
   pages    inflated and deflated through ring and ledger against a device that completes at once,
-           by the core and by a plain TypeScript model of it, at 4 GiB of frames
+           by the core, by the core with all but plain split rings compiled out (has a goal: what
+           the other rings cost the plain one), and by a plain TypeScript model, at 4 GiB of frames
   ledger   operations at 1 GiB, 64 GiB and 1 TiB of frames, with the ratio to 1 GiB. Those that
            search have a goal; "anywhere" goes to random places, so it shows what cache misses cost
 
@@ -24,9 +26,13 @@ The ledger of 1 TiB needs about 134 MiB of memory. Exit code 0, whether or not a
 
 /** 4 GiB: more than fits a cache, little enough for the model to be done soon. */
 const EXCHANGE_FRAMES = 1_048_576;
-/** The core is that much faster that one trip alone would be over too soon. */
-const CORE_TRIPS = 20;
+/** The core is so fast that one trip would be over too soon, and two cores are nearly equal. */
+const CORE_SLICES = 200;
 const FLAT_WITHIN = 1.5;
+/** What the core may lose, on plain split rings, to all the other things that a ring can be. */
+const PLAIN_WITHIN = 1.03;
+/** Bits that a ring's record can hold; a bit that is 0 is never set, and its code folds away. */
+const RING_FEATURES = { EVENT_INDEX: 1, PACKED: 2, IN_ORDER: 4, INDIRECT: 8 };
 
 interface Results {
   readonly node: string;
@@ -36,6 +42,10 @@ interface Results {
     /** Pages per second, by side. */
     readonly sides: readonly Figures[];
     readonly coreOverModel: number;
+    /** Time of the core over that of one that has plain split rings alone. */
+    readonly coreToPlain: Figures;
+    readonly goal: number;
+    readonly reached: boolean;
   };
   readonly ledger: {
     readonly operations: readonly OperationFigures[];
@@ -49,26 +59,48 @@ function perSecond({ name, median, least, most }: Figures): Figures {
   return { name, median: 1e9 / median, least: 1e9 / most, most: 1e9 / least };
 }
 
-function measureExchange(): Results["exchange"] {
-  const core = coreGuest(EXCHANGE_FRAMES);
-  const model = modelGuest(EXCHANGE_FRAMES);
-  const trips = () => {
-    let pages = 0;
-    for (let trip = 0; trip < CORE_TRIPS; trip++) pages += core.roundTrip();
-    return pages;
-  };
-  const sides = measureNs([
-    { name: "core", run: trips },
-    { name: "model", run: () => model.roundTrip() },
-  ]).map(perSecond);
-  const [ofCore, ofModel] = sides;
-  const coreOverModel = (ofCore?.median ?? Number.NaN) / (ofModel?.median ?? Number.NaN);
-  return { frames: EXCHANGE_FRAMES, sides, coreOverModel };
+/** The core with nothing but plain split rings in it. */
+function plainCore(): Promise<WebAssembly.Module> {
+  const constant = (name: string, value: number) => `export const ${name}: u32 = ${value};`;
+  const patches = Object.entries(RING_FEATURES).map(([name, bit]) => ({
+    file: "assembly/ring/ring.ts",
+    find: constant(name, bit),
+    replace: constant(name, 0),
+  }));
+  return compilePatchedCore(patchFiles(patches));
 }
 
-function measure(progress: (line: string) => void): Results {
+async function measureExchange(): Promise<Results["exchange"]> {
+  const core = coreGuest(EXCHANGE_FRAMES);
+  const plain = coreGuest(EXCHANGE_FRAMES, await plainCore());
+  const model = modelGuest(EXCHANGE_FRAMES);
+  const trip = (name: string, guest: Guest) => ({ name, run: () => guest.roundTrip() });
+  const [ofCore = [], ofPlain = []] = costsNs(
+    [trip("core", core), trip("plain", plain)],
+    CORE_SLICES,
+  );
+  const [ofModel = []] = costsNs([trip("model", model)]);
+  const sides = [
+    figures("core", ofCore),
+    figures("core, plain split rings alone", ofPlain),
+    figures("model", ofModel),
+  ].map(perSecond);
+  // Run by run, for the two of one run shared the machine's moods.
+  const ratios = ofCore.map((cost, run) => cost / (ofPlain[run] ?? Number.NaN));
+  const coreToPlain = figures("core to plain", ratios);
+  return {
+    frames: EXCHANGE_FRAMES,
+    sides,
+    coreOverModel: (sides[0]?.median ?? Number.NaN) / (sides[2]?.median ?? Number.NaN),
+    coreToPlain,
+    goal: PLAIN_WITHIN,
+    reached: coreToPlain.median <= PLAIN_WITHIN,
+  };
+}
+
+async function measure(progress: (line: string) => void): Promise<Results> {
   progress("pages through ring and ledger");
-  const exchange = measureExchange();
+  const exchange = await measureExchange();
   const operations = measureLedger(progress);
   const judged = operations.filter(({ inGoal }) => inGoal).flatMap(({ sizes }) => sizes);
   const worst = Math.max(...judged.map(({ ratio }) => ratio));
@@ -84,32 +116,33 @@ function row(first: string, ...cells: readonly string[]): string {
   return `  ${first.padEnd(42)}${cells.map((cell) => cell.padStart(11)).join("")}`;
 }
 
+function verdict({ reached }: { readonly reached: boolean }): string {
+  return reached ? "reached" : "NOT reached";
+}
+
 function table({ node, runs, exchange, ledger }: Results): string {
-  const millions = (value: number) => (value / 1e6).toFixed(2);
-  const ns = (value: number) => value.toFixed(1);
+  const of = ({ median, least, most }: Figures, digits: number, unit = 1) =>
+    [median, least, most].map((value) => (value / unit).toFixed(digits));
   return [
     `Node ${node}, ${runs} alternating runs`,
     "",
     row("million pages a second", "median", "min", "max"),
-    ...exchange.sides.map(({ name, median, least, most }) =>
-      row(name, millions(median), millions(least), millions(most)),
-    ),
+    ...exchange.sides.map((side) => row(side.name, ...of(side, 2, 1e6))),
     row("core over model", `${exchange.coreOverModel.toFixed(1)} x`),
+    row("time of the core to the plain one's", ...of(exchange.coreToPlain, 3)),
+    `  goal: within ${exchange.goal}: ${verdict(exchange)}`,
     "",
     row("ns an operation", "median", "min", "max", "to 1 GiB"),
     ...ledger.operations.flatMap(({ operation, inGoal, sizes }) => [
       row(inGoal ? operation : `${operation} (no goal)`),
-      ...sizes.map(({ name, median, least, most, ratio }) =>
-        row(`  ${name}`, ns(median), ns(least), ns(most), ratio.toFixed(2)),
-      ),
+      ...sizes.map((size) => row(`  ${size.name}`, ...of(size, 1), size.ratio.toFixed(2))),
     ]),
     "",
-    `  goal: flat within ${ledger.goal}; worst ${ledger.worst.toFixed(2)}: ` +
-      `${ledger.reached ? "reached" : "NOT reached"}`,
+    `  goal: flat within ${ledger.goal}; worst ${ledger.worst.toFixed(2)}: ${verdict(ledger)}`,
   ].join("\n");
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
   });
@@ -117,8 +150,8 @@ function main(): void {
     console.log(HELP);
     return;
   }
-  const results = measure((line) => console.error(`... ${line}`));
+  const results = await measure((line) => console.error(`... ${line}`));
   console.log(values.json === true ? JSON.stringify(results, null, 2) : table(results));
 }
 
-main();
+await main();

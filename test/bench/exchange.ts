@@ -97,9 +97,10 @@ export class Guest {
   }
 }
 
-export function coreGuest(frames: number): Guest {
+/** `module`: of another core than the one that was built. */
+export function coreGuest(frames: number, module?: WebAssembly.Module): Guest {
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const core = instantiateCore(memory);
+  const core = instantiateCore(memory, undefined, module);
   const end = ARENA_PTR + (core.arena_bytes(frames, QUEUE_SIZE, BUFFERS, PFNS) >>> 0);
   memory.grow(Math.ceil(end / PAGE_OF_WASM) - 1);
   return new Guest(core, memory.buffer, frames);

@@ -33,16 +33,31 @@ export function figures(name: string, values: readonly number[]): Figures {
   };
 }
 
-/** Nanoseconds per unit of work, for each contender, over RUNS alternating runs. */
-export function measureNs(contenders: readonly Contender[]): Figures[] {
+/**
+ * Nanoseconds per unit of work, of each contender in each of RUNS runs. A run is made of `slices`:
+ * the more turns are taken in it, the closer the contenders of one run can be compared.
+ */
+export function costsNs(contenders: readonly Contender[], slices = 1): number[][] {
   const costs = contenders.map((): number[] => []);
   for (let run = -1; run < RUNS; run++) {
-    for (const [index, contender] of contenders.entries()) {
-      const start = performance.now();
-      const units = contender.run();
-      const cost = ((performance.now() - start) * 1e6) / units;
-      if (run >= 0) costs[index]?.push(cost);
+    const spent = contenders.map(() => ({ ms: 0, units: 0 }));
+    for (let slice = 0; slice < slices; slice++) {
+      for (const [index, contender] of contenders.entries()) {
+        const start = performance.now();
+        const units = contender.run();
+        const sum = spent[index] as { ms: number; units: number };
+        sum.ms += performance.now() - start;
+        sum.units += units;
+      }
     }
+    if (run < 0) continue;
+    for (const [index, { ms, units }] of spent.entries()) costs[index]?.push((ms * 1e6) / units);
   }
+  return costs;
+}
+
+/** The same over whole runs, as figures. */
+export function measureNs(contenders: readonly Contender[]): Figures[] {
+  const costs = costsNs(contenders);
   return contenders.map(({ name }, index) => figures(name, costs[index] ?? []));
 }
