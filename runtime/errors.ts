@@ -20,7 +20,6 @@
  * - `access`: an access outside of what the transport mapped: a bug of the caller.
  * - `reset-timeout`: the device status did not become 0 after a reset.
  * - `features`: the device refused every feature set offered to it, or lacks a required one.
- * - `config-unstable`: the device configuration kept changing while it was read.
  * - `queue`: a queue that the driver needs does not exist, is too small, or would not set up.
  * - `device-failed`: the device asked for a reset, or the driver gave up on it.
  * - `device-lied`: the device wrote into a ring what no device may write.
@@ -36,7 +35,6 @@ export type ErrorCode =
   | "access"
   | "reset-timeout"
   | "features"
-  | "config-unstable"
   | "queue"
   | "device-failed"
   | "device-lied"

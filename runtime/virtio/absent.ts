@@ -28,7 +28,6 @@ export const ABSENT: Transport = {
   },
   reset: lost,
   configLength: 0,
-  configGeneration: () => undefined,
   readConfig: () => ALL_ONES,
   writeConfig: lost,
   numQueues: () => 0,

@@ -136,10 +136,6 @@ class LegacyPci implements Transport {
     this.enable();
   }
 
-  configGeneration(): undefined {
-    return undefined;
-  }
-
   readConfig(field: Field): number {
     return this.header.read(this.place(field));
   }

@@ -129,7 +129,6 @@ abstract class Mmio implements Transport {
     this.expectedInterrupts = interrupts === "polling" ? "polling" : "line";
   }
 
-  abstract configGeneration(): number | undefined;
   abstract setUpQueue(queue: QueueSetup): void;
   abstract resetQueue(index: number): void;
   abstract isQueueReset(index: number): boolean;
@@ -234,10 +233,6 @@ class ModernMmio extends Mmio {
     super(options, "MMIO");
   }
 
-  configGeneration(): number {
-    return this.registers.read(MMIO.configGeneration);
-  }
-
   setUpQueue(queue: QueueSetup): void {
     const { index } = queue;
     this.selectFree(queue, MMIO.queueReady);
@@ -293,10 +288,6 @@ class LegacyMmio extends Mmio {
   override reset(): void {
     super.reset();
     this.hasPageSize = false;
-  }
-
-  configGeneration(): undefined {
-    return undefined;
   }
 
   setUpQueue(queue: QueueSetup): void {

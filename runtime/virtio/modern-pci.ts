@@ -180,10 +180,6 @@ class ModernPci implements Transport {
     this.enable();
   }
 
-  configGeneration(): number {
-    return this.at.common.read(COMMON.configGeneration);
-  }
-
   readConfig(field: Field): number {
     return this.at.device.read(field);
   }

@@ -85,11 +85,6 @@ export interface Transport {
 
   /** Bytes of device configuration. */
   readonly configLength: number;
-  /**
-   * Changes whenever two reads of the device configuration could see different versions; undefined
-   * where the interface has no such register.
-   */
-  configGeneration(): number | undefined;
   /** One field of the device configuration, in one access. @throws BallonetError `access`. */
   readConfig(field: Field): number;
   /** Writes one field, in one access. @throws BallonetError `access`. */
@@ -145,48 +140,6 @@ export interface Transport {
    * shared with it may be reused once `status()` is 0. A later `reset` begins anew.
    */
   tearDown(): void;
-}
-
-/** A device whose configuration changes faster than this many reads of it is broken. */
-export const CONFIG_READS_MAX = 16;
-
-/**
- * Several fields of the device configuration, all of one version (virtio 1.3, 2.5.1). A single
- * field needs no guard: it is read in one access.
- * @returns their values, in the order of `fields`.
- * @throws BallonetError `config-unstable` after CONFIG_READS_MAX attempts.
- */
-export function readConfigFields(transport: Transport, fields: readonly Field[]): number[] {
-  let before = transport.configGeneration();
-  if (before === undefined) return readConfigTwice(transport, fields);
-  for (let attempt = 0; attempt < CONFIG_READS_MAX; attempt++) {
-    const values = fields.map((field) => transport.readConfig(field));
-    const after = transport.configGeneration();
-    if (after === before) return values;
-    before = after;
-  }
-  throw unstable(transport, `a new generation after each of ${CONFIG_READS_MAX} reads`);
-}
-
-/** Without a generation, two reads in a row that agree must do (virtio 1.3, 2.5.4). */
-function readConfigTwice(transport: Transport, fields: readonly Field[]): number[] {
-  const read = () => fields.map((field) => transport.readConfig(field));
-  let before = read();
-  for (let attempt = 0; attempt < CONFIG_READS_MAX; attempt++) {
-    const after = read();
-    if (after.every((value, index) => value === before[index])) return after;
-    before = after;
-  }
-  throw unstable(transport, `another value in each of ${CONFIG_READS_MAX} reads`);
-}
-
-function unstable(transport: Transport, seen: string): BallonetError {
-  return new BallonetError({
-    code: "config-unstable",
-    what: `device configuration of ${transport.name}`,
-    seen,
-    todo: "report it to the device's makers: the configuration changes without reason",
-  });
 }
 
 /** The status with `bits` added. @throws BallonetError `device-gone`. */

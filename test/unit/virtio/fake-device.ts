@@ -67,9 +67,6 @@ export class FakeDevice {
   readonly notified: { readonly offset: number; readonly value: number }[] = [];
   status = 0;
   isr = 0;
-  generation = 0;
-  /** Called after each read of the device configuration. */
-  onConfigRead: () => void = () => {};
   gone = false;
   private readonly options: FakeDeviceOptions;
   private readonly base: number;
@@ -153,7 +150,6 @@ export class FakeDevice {
     this.expectWidth("device configuration", width, 4);
     const value = this.deviceConfig[(offset - DEVICE_AT) / 4];
     if (value === undefined) throw new Error(`no device configuration at ${offset - DEVICE_AT}`);
-    this.onConfigRead();
     return value;
   }
 
@@ -177,9 +173,6 @@ export class FakeDevice {
           return 0x0f;
         }
         return this.status;
-      case 0x15:
-        this.expectWidth("config_generation", width, 1);
-        return this.generation;
       case 0x18:
         this.expectWidth("queue_size", width, 2);
         return queue?.size ?? 0;

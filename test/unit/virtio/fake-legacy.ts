@@ -54,8 +54,6 @@ export class FakeLegacy {
   gone = false;
   /** Messages that the machine has given away. */
   handedOut = 0;
-  /** Called after each read of the device configuration. */
-  onConfigRead: () => void = () => {};
   private readonly options: FakeLegacyOptions;
   private queueSelect = 0;
   private wasReset = false;
@@ -150,7 +148,6 @@ export class FakeLegacy {
     this.expect("device configuration", width, 4);
     const value = this.deviceConfig[offset / 4];
     if (value === undefined) throw new Error(`no device configuration at ${offset}`);
-    this.onConfigRead();
     return value;
   }
 

@@ -43,7 +43,6 @@ export class FakeMmio {
   readonly notified: number[] = [];
   status = 0;
   interruptStatus = 0;
-  generation = 0;
   pageSize = 0;
   private readonly options: FakeMmioOptions;
   private readonly version: number;
@@ -111,8 +110,6 @@ export class FakeMmio {
         return this.status;
       case 0x0c0:
         return this.readQueueReset();
-      case 0x0fc:
-        return this.generation;
       default:
         throw new Error(`read of offset ${offset.toString(16)}`);
     }

@@ -7,11 +7,7 @@ import { featureSet } from "../../../runtime/virtio/features.ts";
 import { openLegacyPci } from "../../../runtime/virtio/legacy-pci.ts";
 import type { PciTransportOptions } from "../../../runtime/virtio/modern-pci.ts";
 import { openPci } from "../../../runtime/virtio/open-pci.ts";
-import {
-  CONFIG_READS_MAX,
-  type QueueSetup,
-  readConfigFields,
-} from "../../../runtime/virtio/transport.ts";
+import type { QueueSetup } from "../../../runtime/virtio/transport.ts";
 import { virtioCap } from "../pci/config-space.ts";
 import { FakeLegacy, type FakeLegacyOptions, LEGACY_ADDRESS } from "./fake-legacy.ts";
 
@@ -192,30 +188,6 @@ describe("device configuration", () => {
     expect(codeOf(() => transport.readConfig({ offset: 64 - CONFIG_OFF, width: 4 }))).toBe(
       "access",
     );
-  });
-
-  it("is read until two reads agree, since there is no generation", () => {
-    const { device, transport } = ready();
-    let reads = 0;
-    device.onConfigRead = () => {
-      if (++reads === 1) device.deviceConfig.splice(0, 2, 20, 21);
-    };
-    const { numPages, actual } = BALLOON_CONFIG;
-    expect(transport.configGeneration()).toBeUndefined();
-    expect(readConfigFields(transport, [numPages, actual])).toEqual([20, 21]);
-    expect(reads).toBe(6);
-  });
-
-  it("is given up when it never holds still", () => {
-    const { device, transport } = ready();
-    let reads = 0;
-    device.onConfigRead = () => {
-      reads++;
-      device.deviceConfig[0] = reads;
-    };
-    const read = () => readConfigFields(transport, [BALLOON_CONFIG.numPages]);
-    expect(codeOf(read)).toBe("config-unstable");
-    expect(reads).toBe(CONFIG_READS_MAX + 1);
   });
 });
 

@@ -4,12 +4,7 @@ import { BallonetError } from "../../../runtime/errors.ts";
 import { BALLOON_CONFIG, FEATURE, STATUS } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
 import { openModernPci } from "../../../runtime/virtio/modern-pci.ts";
-import {
-  CONFIG_READS_MAX,
-  type QueueSetup,
-  readConfigFields,
-  type Transport,
-} from "../../../runtime/virtio/transport.ts";
+import type { QueueSetup, Transport } from "../../../runtime/virtio/transport.ts";
 import { virtioCap } from "../pci/config-space.ts";
 import { FAKE_ADDRESS, FakeDevice, type FakeDeviceOptions } from "./fake-device.ts";
 
@@ -120,33 +115,6 @@ describe("device configuration", () => {
     const transport = open(new FakeDevice({ config: [1, 2] }));
     expect(codeOf(() => transport.readConfig(BALLOON_CONFIG.freePageHintCmdId))).toBe("access");
     expect(codeOf(() => transport.writeConfig({ offset: 2, width: 4 }, 0))).toBe("access");
-  });
-
-  it("is read again when its generation changes midway", () => {
-    const device = new FakeDevice({ config: [1, 1] });
-    const transport = open(device);
-    let reads = 0;
-    device.onConfigRead = () => {
-      if (++reads !== 1) return;
-      device.generation = 200;
-      device.deviceConfig.splice(0, 2, 2, 2);
-    };
-    const { numPages, actual } = BALLOON_CONFIG;
-    expect(readConfigFields(transport, [numPages, actual])).toEqual([2, 2]);
-    expect(reads).toBe(4);
-  });
-
-  it("is given up when it never holds still", () => {
-    const device = new FakeDevice();
-    const transport = open(device);
-    let reads = 0;
-    device.onConfigRead = () => {
-      reads++;
-      device.generation = (device.generation + 1) & 0xff;
-    };
-    const read = () => readConfigFields(transport, [BALLOON_CONFIG.numPages]);
-    expect(codeOf(read)).toBe("config-unstable");
-    expect(reads).toBe(CONFIG_READS_MAX);
   });
 });
 
