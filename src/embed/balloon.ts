@@ -70,6 +70,10 @@ export interface GuestImports {
   release(first: number, length: number): void;
 }
 
+/**
+ * All of it may be called from within the Hal too, amid an access of the driver's: what would
+ * change the driver's state is then done when the step that is under way is over.
+ */
 export interface Balloon extends AsyncDisposable {
   /**
    * Does all that can be done now.
@@ -78,8 +82,7 @@ export interface Balloon extends AsyncDisposable {
    */
   step(): number | undefined;
   /**
-   * The device raised its interrupt: acknowledges it and steps. False: it was another device's. May
-   * be called from within the Hal, amid an access of the driver's: it is then taken up after it.
+   * The device raised its interrupt: acknowledges it and steps. False: it was another device's.
    * @param messages which of the Hal's messages came, a bit each, if it has messages and that is
    * known; bit 0 is the first that it handed out.
    */
@@ -198,6 +201,8 @@ function throwIfDown({ stateName, error }: BalloonDriver): void {
 const SHORTAGE_ROUNDS = 4;
 /** Interrupts taken up in one step before the caller gets its thread back. */
 const INTERRUPTS_MAX = 64;
+/** Whoever awaits this goes on when the step that is under way, which awaits nothing, is over. */
+const BETWEEN_STEPS = Promise.resolve();
 /** Waiting longer than this in one piece would hide a clock that stands still. */
 const SLEEP_MOST_MS = 1000;
 
@@ -209,9 +214,10 @@ class EmbeddedBalloon implements Balloon {
   private readonly find: () => Transport;
   private readonly frames: Frames;
   private nextMs: number | undefined;
-  /** A device may interrupt amid one of the driver's own accesses: that is taken up afterwards. */
+  /** A device may interrupt, or go, amid one of the driver's accesses: taken up afterwards. */
   private isStepping = false;
   private isInterrupted = false;
+  private isDetached = false;
   private wake: () => void = () => {};
 
   constructor(hal: Hal, core: CoreExports, driver: BalloonDriver, find: () => Transport) {
@@ -238,9 +244,11 @@ class EmbeddedBalloon implements Balloon {
     try {
       for (let round = 0; round < INTERRUPTS_MAX; round++) {
         this.nextMs = this.driver.step();
-        if (!this.isInterrupted) return this.nextMs;
+        if (this.isDetached) this.driver.detach();
+        else if (this.isInterrupted) this.driver.interrupt();
+        else return this.nextMs;
+        this.isDetached = false;
         this.isInterrupted = false;
-        this.driver.interrupt();
       }
       // A device that interrupts without end must not keep the VM from everything else.
       this.nextMs = this.hal.now();
@@ -319,41 +327,40 @@ class EmbeddedBalloon implements Balloon {
     return Math.min(Math.max(0, next - this.hal.now()), SLEEP_MOST_MS);
   }
 
-  async stop(): Promise<void> {
-    this.driver.stop();
-    await this.rest();
+  stop(): Promise<void> {
+    return this.rest(() => this.driver.stop());
   }
 
-  async suspend(): Promise<void> {
-    this.driver.suspend();
-    await this.rest();
+  suspend(): Promise<void> {
+    return this.rest(() => this.driver.suspend());
   }
 
   async resume(): Promise<void> {
-    this.driver.resume();
-    await this.arrive();
+    await this.change(() => this.driver.resume());
     throwIfDown(this.driver);
   }
 
   detach(): void {
-    this.driver.detach();
+    if (this.isStepping) this.isDetached = true;
+    else this.driver.detach();
     this.wake();
   }
 
   async attach(transport?: Transport): Promise<void> {
-    this.driver.attach(transport ?? this.find());
-    await this.arrive();
+    await this.change(() => this.driver.attach(transport ?? this.find()));
     throwIfDown(this.driver);
   }
 
   /** As good as at rest is a device that is gone. */
-  private async rest(): Promise<void> {
-    await this.arrive();
+  private async rest(deed: () => void): Promise<void> {
+    await this.change(deed);
     if (this.driver.stateName === "failed") throwIfDown(this.driver);
   }
 
-  /** Waits out a reset, which has an end by itself. */
-  private async arrive(): Promise<void> {
+  /** Does `deed` between two steps, and waits out the reset that follows, which has an end. */
+  private async change(deed: () => void): Promise<void> {
+    if (this.isStepping) await BETWEEN_STEPS;
+    deed();
     let next = this.step();
     while (this.driver.stateName === "starting" || this.driver.stateName === "stopping") {
       const waitMs = this.waitMs(next ?? this.hal.now());

@@ -241,6 +241,59 @@ describe("an interrupt amid the driver's own access", () => {
   });
 });
 
+describe("a Hal that calls amid an access of the driver's", () => {
+  /** A balloon of 300 pages, and its machine, which calls `amid` at its next notification. */
+  async function calling(amid: (balloon: Balloon, machine: Machine) => unknown) {
+    const { machine, balloon } = await running();
+    machine.setTarget(300);
+    balloon.interrupt();
+    machine.setTarget(700);
+    machine.onInterrupt = () => {
+      machine.onInterrupt = undefined;
+      expect(balloon.status().state).toBe("running");
+      amid(balloon, machine);
+      expect(balloon.status().state).toBe("running");
+    };
+    balloon.interrupt();
+    return { machine, balloon };
+  }
+
+  it("has its device let go after the step", async () => {
+    const { machine, balloon } = await calling((it, itsMachine) => {
+      itsMachine.unplug();
+      it.detach();
+    });
+    expect(balloon.status()).toMatchObject({ state: "gone", transport: "none" });
+    expect(balloon.counts()).toMatchObject({ free: FRAMES });
+    machine.plug();
+    await balloon.attach();
+    expect(machine.heldPages).toBe(700);
+    expect(machine.check()).toEqual([]);
+  });
+
+  it("stops it after the step", async () => {
+    const promises: Promise<void>[] = [];
+    const { machine, balloon } = await calling((it) => promises.push(it.stop()));
+    await Promise.all(promises);
+    expect(balloon.status().state).toBe("stopped");
+    expect(balloon.counts()).toMatchObject({ free: FRAMES });
+    expect(machine.check()).toEqual([]);
+  });
+
+  it("suspends and resumes it after the step", async () => {
+    const promises: Promise<void>[] = [];
+    const { machine, balloon } = await calling((it) => {
+      promises.push(it.suspend(), it.resume(), it.suspend());
+    });
+    await Promise.all(promises);
+    expect(balloon.status().state).toBe("suspended");
+    expect(balloon.counts()).toMatchObject({ free: FRAMES });
+    await balloon.resume();
+    expect(machine.heldPages).toBe(700);
+    expect(machine.check()).toEqual([]);
+  });
+});
+
 describe("stop", () => {
   it("may be asked for twice, and takes no more steps afterwards", async () => {
     const { machine, balloon } = await running();
