@@ -54,7 +54,7 @@ export interface DriverOptions {
 type DriverState =
   | { readonly name: "idle" }
   | { readonly name: "starting"; readonly bringUp: BringUp }
-  | { readonly name: "running"; readonly negotiation: Negotiation }
+  | { readonly name: "running"; readonly negotiation: Negotiation; readonly sinceMs: number }
   | { readonly name: "stopping"; readonly end: "stopped" | "suspended"; readonly polls: number }
   | { readonly name: "stopped" }
   | { readonly name: "suspended" }
@@ -63,8 +63,10 @@ type DriverState =
 
 export type DriverStateName = DriverState["name"];
 
-/** How often a device may ask for a reset before the driver gives it up. */
+/** How often in a row a device may ask for a reset before the driver gives it up. */
 const RESTARTS_MAX = 8;
+/** A device that has worked for so long begins a new row: one reset a week is no broken device. */
+const RESTART_FORGIVEN_MS = 60_000;
 /** How long to let a device reset before looking again, and how often. */
 const RESET_WAIT_MS = 1;
 const STOP_POLLS_MAX = 1000;
@@ -76,6 +78,7 @@ export class BalloonDriver {
   private readonly steady: Steady;
   private state: DriverState;
   private restarts = 0;
+  private restartsInRow = 0;
   private lastError: BallonetError | undefined;
 
   constructor(options: DriverOptions) {
@@ -145,6 +148,7 @@ export class BalloonDriver {
     if (this.state.name !== "gone") return;
     this.link.transport = transport;
     this.restarts = 0;
+    this.restartsInRow = 0;
     this.beginBringUp();
   }
 
@@ -171,7 +175,7 @@ export class BalloonDriver {
       case "starting":
         return this.stepBringUp(this.state.bringUp);
       case "running":
-        return this.stepRunning(this.state.negotiation);
+        return this.stepRunning(this.state.negotiation, this.state.sinceMs);
       case "stopping":
         return this.stepStopping(this.state.end, this.state.polls);
       case "idle":
@@ -273,7 +277,7 @@ export class BalloonDriver {
     }
     hal.log("info", `ready: ${formatFeatures(negotiation.negotiated)}, ${this.transport.name}`);
     this.steady.begin();
-    this.state = { name: "running", negotiation };
+    this.state = { name: "running", negotiation, sinceMs: hal.now() };
     return this.step();
   }
 
@@ -300,10 +304,10 @@ export class BalloonDriver {
     );
   }
 
-  private stepRunning({ negotiated }: Negotiation): number | undefined {
+  private stepRunning({ negotiated }: Negotiation, sinceMs: number): number | undefined {
     try {
       const next = this.steady.work(negotiated);
-      return next === "reset" ? this.restart() : next;
+      return next === "reset" ? this.restart(sinceMs) : next;
     } catch (error) {
       // Quarantine: a device that breaks the rules gets nothing more, and what it holds stays
       // there.
@@ -312,17 +316,19 @@ export class BalloonDriver {
     }
   }
 
-  private restart(): number | undefined {
+  private restart(sinceMs: number): number | undefined {
+    const ranMs = this.options.hal.now() - sinceMs;
+    this.restartsInRow = ranMs < RESTART_FORGIVEN_MS ? this.restartsInRow + 1 : 1;
     this.restarts += 1;
     const error = new BallonetError({
       code: "device-failed",
       what: this.transport.name,
       seen:
         `DEVICE_NEEDS_RESET, a reset by others, or a queue that will not reset, ` +
-        `for the ${this.restarts}. time of at most ${RESTARTS_MAX}`,
+        `for the ${this.restartsInRow}. time in a row of at most ${RESTARTS_MAX}`,
       todo: "look into the host's log for what the device did not like",
     });
-    if (this.restarts > RESTARTS_MAX) throw error;
+    if (this.restartsInRow > RESTARTS_MAX) throw error;
     this.lastError = error;
     this.options.hal.log("warn", error.message);
     this.beginBringUp();

@@ -51,6 +51,7 @@ export interface DriverStatus {
   readonly reservePages: number;
   /** True while the target cannot be reached for want of free memory. */
   readonly outOfReach: boolean;
+  /** How often this device was brought up again because it needed a reset. */
   readonly restarts: number;
   readonly totals: {
     readonly inflated: number;

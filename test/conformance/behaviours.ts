@@ -119,6 +119,12 @@ export const behaviours = [
     title: "A device that asks for a reset over and over is given up.",
   },
   {
+    id: "B-RESTARTS-APART",
+    level: "OURS",
+    section: "2.1.1",
+    title: "One that works for a minute between its resets is not, however many there are.",
+  },
+  {
     id: "B-GONE",
     level: "OURS",
     section: "2.1",

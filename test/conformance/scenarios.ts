@@ -69,6 +69,20 @@ async function restartsWithoutEnd(bench: Bench) {
   bench.owes("B-FAILED-BIT", hasFailed(vm.machine), `status ${vm.machine.status}`);
 }
 
+async function restartsFarApart(bench: Bench) {
+  const vm = await bench.vm();
+  vm.machine.setTarget(700);
+  vm.settle();
+  for (let restarts = 0; restarts < 20; restarts++) {
+    vm.machine.advance(60_000);
+    vm.machine.inject({ name: "needs-reset" });
+    vm.settle();
+  }
+  const { state } = vm.balloon.status();
+  bench.owes("B-RESTARTS-APART", state === "running", `a driver that is ${state}`);
+  bench.rest(vm, { held: 700 });
+}
+
 async function lie(bench: Bench, name: FaultName, target = 1200) {
   const vm = await bench.vm({ machine: { completion: { kind: "late", ms: 5 } } });
   vm.guest.grow(GUEST_FRAMES, 8);
@@ -268,6 +282,7 @@ const table = {
   "a device that asks for a reset": (bench: Bench) => restart(bench),
   "a slow reset": (bench: Bench) => restart(bench, { faults: [{ name: "reset-slow", times: 40 }] }),
   "resets without end": restartsWithoutEnd,
+  "resets far apart": restartsFarApart,
   "a reset that never ends": endlessReset,
   "features refused once": (bench: Bench) =>
     targets(bench, { faults: [{ name: "refuse-features", times: 1 }] }),

@@ -193,10 +193,18 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "restarts a device as often as it asks",
     file: DRIVER,
-    find: "if (this.restarts > RESTARTS_MAX) throw error;",
+    find: "if (this.restartsInRow > RESTARTS_MAX) throw error;",
     replace: "",
     breaks: "B-RESTARTS",
     scenario: "resets without end",
+  },
+  {
+    id: "holds every reset against a device for ever",
+    file: DRIVER,
+    find: "ranMs < RESTART_FORGIVEN_MS ? this.restartsInRow + 1 : 1",
+    replace: "this.restartsInRow + 1",
+    breaks: "B-RESTARTS-APART",
+    scenario: "resets far apart",
   },
   {
     id: "stops without taking its pages back",

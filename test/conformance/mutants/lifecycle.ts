@@ -75,9 +75,9 @@ export const lifecycleMutants: readonly Mutant[] = [
   {
     id: "waits for another device and leaves it alone",
     file: DRIVER,
-    find: `this.restarts = 0;
+    find: `this.restartsInRow = 0;
     this.beginBringUp();`,
-    replace: "this.restarts = 0;",
+    replace: "this.restartsInRow = 0;",
     breaks: "B-ATTACH",
     scenario: ANY_MOMENT,
   },
