@@ -94,7 +94,8 @@ async function transfer(options: MigrateOptions): Promise<MigrationProgress> {
 
 /**
  * The guest's whole state as bytes, for `loadState`: memory, processor and devices. The guest
- * stands still when the last of them are taken, and then goes on if it ran before.
+ * stands still when the last of them are taken, and then goes on if it ran before; one that was
+ * paused QEMU lets be saved no second time until it has run.
  * Rejects with MigrationError, `exited`, `timeout` (default: 2 min) or the signal's reason.
  */
 export async function saveState(

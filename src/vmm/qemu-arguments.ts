@@ -73,6 +73,8 @@ export const COM1_FD = 5;
 export const COM2_FD = 6;
 /** The balloon's id, under which QMP finds it. */
 export const BALLOON_ID = "balloon0";
+/** Of the thread in QEMU that works on hints. */
+export const IO_THREAD_ID = "iothread0";
 /** Where the guest writes its exit code; v86 claims QEMU's customary 0xf4 for itself. */
 export const EXIT_PORT = 0x501;
 export const EXIT_PORT_BYTES = 4;
@@ -148,7 +150,7 @@ export function balloonDevice(
     const value = balloon[option as keyof typeof PROPERTY_OF_OPTION];
     if (value !== undefined) properties[property] = value;
   }
-  if (balloon.freePageHint) properties.iothread = "iothread0";
+  if (balloon.freePageHint) properties.iothread = IO_THREAD_ID;
   return { ...properties, ...balloon.properties, driver };
 }
 
@@ -164,7 +166,7 @@ function balloonArguments(parts: {
     ([name, value]) => `${name}=${propertyText(value)}`,
   );
   return [
-    ...(wanted.freePageHint ? ["-object", "iothread,id=iothread0"] : []),
+    ...(wanted.freePageHint ? ["-object", `iothread,id=${IO_THREAD_ID}`] : []),
     // QEMU's MMIO transport is a legacy one unless told otherwise, for all devices at once.
     ...(driver !== MMIO_MODEL || wanted.disableLegacy === false
       ? []

@@ -4,9 +4,15 @@
  * It must not know how a guest takes it. Invariant: the machine has a balloon by this file's word
  * only while QEMU has one.
  */
+import { isJsonObject, type JsonValue } from "./json.ts";
 import type { Patience } from "./patience.ts";
 import type { QemuVmm } from "./qemu.ts";
-import { BALLOON_ID, balloonDevice, type QemuBalloonOptions } from "./qemu-arguments.ts";
+import {
+  BALLOON_ID,
+  balloonDevice,
+  IO_THREAD_ID,
+  type QemuBalloonOptions,
+} from "./qemu-arguments.ts";
 
 export interface PlugOptions extends Patience {
   readonly vmm: QemuVmm;
@@ -20,8 +26,19 @@ export interface PlugOptions extends Patience {
 export async function plugBalloon(options: PlugOptions): Promise<void> {
   const { vmm, bus, balloon = {}, ...patience } = options;
   const args = { ...balloonDevice(balloon, "pc"), bus };
+  if (balloon.freePageHint) await addIoThread(vmm, patience);
   await vmm.execute({ ...patience, command: "device_add", args });
   vmm.plugged(true);
+}
+
+/** The thread outlives the balloon that it was made for, and serves the next one. */
+async function addIoThread(vmm: QemuVmm, patience: Patience): Promise<void> {
+  const path = "/objects";
+  const objects = await vmm.execute({ ...patience, command: "qom-list", args: { path } });
+  const all: readonly JsonValue[] = Array.isArray(objects) ? objects : [];
+  if (all.some((object) => isJsonObject(object) && object.name === IO_THREAD_ID)) return;
+  const args = { "qom-type": "iothread", id: IO_THREAD_ID };
+  await vmm.execute({ ...patience, command: "object-add", args });
 }
 
 /** Asks the guest to let go of the balloon; resolves when it is out of the machine. */
