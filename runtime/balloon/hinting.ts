@@ -12,6 +12,10 @@
  * it in a thread of its own and break when they have to interrupt from there, so it is looked at
  * while there is something to come. It must not know why the host wants hints.
  *
+ * While hints are posted, the host's command is looked at only when the host says that something
+ * changed since the run began. Some hosts show 0 from a run's first buffer on and have paused
+ * nothing: to a guest that looks for another reason, a run would end that has only begun.
+ *
  * Invariant: each run has exactly one start and at most one stop, and DONE forgets its id, because
  * some hosts use the same one for every run.
  */
@@ -23,6 +27,11 @@ const COMMAND_DONE = 1;
 /** How often to look at the queue: soon in the beginning, seldom where the host is slow. */
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 1000;
+/**
+ * How long after the guest has found a run the word may come that it is on, or that the last one is
+ * over: the guest may have looked by itself, and the host have sent two words in a row.
+ */
+const ANNOUNCEMENT_MS = 250;
 
 type HintingState =
   | { readonly name: "idle" }
@@ -37,6 +46,9 @@ export class Hinting {
   /** DONE came while buffers were still with the device: the pages wait for them. */
   private releaseDue = false;
   private waitingSinceMs: number | undefined;
+  /** When the run was found, and when the host has said last that something changed. */
+  private foundMs = 0;
+  private toldMs: number | undefined;
   hintedFrames = 0;
 
   constructor(core: CoreExports) {
@@ -53,10 +65,28 @@ export class Hinting {
     this.state = { name: "idle" };
     this.releaseDue = false;
     this.waitingSinceMs = undefined;
+    this.toldMs = undefined;
+  }
+
+  /** The host says that something changed in its configuration. */
+  tell(now: number): void {
+    this.toldMs = now;
+  }
+
+  /** Whether what the host's command says can be taken at its word. */
+  get listens(): boolean {
+    const { toldMs = Number.NEGATIVE_INFINITY } = this;
+    return this.state.name !== "hinting" || toldMs - this.foundMs >= ANNOUNCEMENT_MS;
+  }
+
+  /** Whether to look at it now: the host said something, and nobody has looked since. */
+  get isDue(): boolean {
+    return this.toldMs !== undefined && this.listens;
   }
 
   /** What the device configuration says now. */
-  command(command: number): void {
+  command(command: number, now: number): void {
+    this.toldMs = undefined;
     const { state } = this;
     if (command === COMMAND_DONE) {
       this.releaseDue = state.name !== "idle" || this.releaseDue;
@@ -66,6 +96,7 @@ export class Hinting {
       else if (state.name === "starting") this.state = { name: "idle" };
     } else if (state.name === "idle" || state.run !== command) {
       this.state = { name: "starting", run: command };
+      this.foundMs = now;
     }
   }
 

@@ -248,11 +248,12 @@ export class Link {
   turnRanges(now: number, reservePages: number): number {
     const { indices } = this.queues;
     let againMs = Number.POSITIVE_INFINITY;
-    if (indices[HINTQ] !== undefined) {
+    if (this.hasHints) {
       const settled = this.checked(HINTQ, this.core.hint_settle());
       this.hinting.turn(reservePages);
       this.publish(HINTQ);
       againMs = this.hinting.lookAgainMs(now, settled > 0);
+      if (this.hinting.isDue) againMs = now;
     }
     if (indices[REPORTQ] !== undefined) {
       againMs = Math.min(againMs, this.reporting.turn(now) ?? againMs);
@@ -307,21 +308,30 @@ export class Link {
     });
   }
 
+  private get hasHints(): boolean {
+    return this.queues.indices[HINTQ] !== undefined;
+  }
+
+  /** The device says that its configuration changed. */
+  configChanged(now: number): void {
+    if (this.hasHints) this.hinting.tell(now);
+  }
+
   /**
    * num_pages, or "reset" when the device needs one: it says so, or somebody else did it already.
    * With FREE_PAGE_HINT its command, too.
    * @throws BallonetError `device-gone`.
    */
-  readTarget(): number | "reset" {
+  readTarget(now: number): number | "reset" {
     const { transport } = this;
-    const hints = this.queues.indices[HINTQ] !== undefined;
-    const command = hints ? transport.readConfig(BALLOON_CONFIG.freePageHintCmdId) : undefined;
+    const listens = this.hasHints && this.hinting.listens;
+    const command = listens ? transport.readConfig(BALLOON_CONFIG.freePageHintCmdId) : undefined;
     const target = transport.readConfig(BALLOON_CONFIG.numPages);
     // Last: while the device was there until now, what was read before came from it.
     const status = transport.status();
     if (status === STATUS_GONE) throw goneError(transport);
     if (status === 0 || (status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";
-    if (command !== undefined) this.hinting.command(command);
+    if (command !== undefined) this.hinting.command(command, now);
     return target;
   }
 

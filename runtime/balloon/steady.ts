@@ -78,6 +78,7 @@ export class Steady {
   /** The device interrupted, to say that its configuration changed or for another reason. */
   wake(configChanged: boolean): void {
     this.woken = true;
+    if (configChanged) this.link.configChanged(this.options.hal.now());
     if (configChanged || this.options.settings.targetReads === "each-wake") this.configDue = true;
   }
 
@@ -123,9 +124,9 @@ export class Steady {
       this.lastProgressMs = now;
       if (settings.targetReads === "each-step") this.configDue = true;
     }
-    if (this.configDue) {
+    if (this.configDue || this.link.hinting.isDue) {
       this.configDue = false;
-      const target = this.link.readTarget();
+      const target = this.link.readTarget(now);
       if (target === "reset") return "reset";
       this.outlook.noteTarget(attainable(target, settings), now);
     }

@@ -2,6 +2,7 @@
  * Free page hinting: the host's runs and the driver's answers to them (virtio 1.3, 5.5.6.5).
  *
  *   free_page_hint_cmd_id   id >= 2: hint      0: pause, keep the pages      1: done, release them
+ *                           (some hosts show 0 once a run is begun, too)
  *   the driver's buffers    OUT id, once   IN range ... IN range   OUT 0, when it has no more
  *
  * It must not know rings. Invariant: the device looks at a range only while the block that it came
@@ -69,8 +70,10 @@ export class Hinting implements QueueServant {
     this.ambiguous = false;
   }
 
-  /** The driver reads free_page_hint_cmd_id. */
+  /** The driver reads free_page_hint_cmd_id. To be shown no id is not to be told to stop. */
   read(): number {
+    const isOn = this.commandId >= HINT.firstId && this.starts > 0;
+    if (this.habits.hidesId && isOn) return HINT.stop;
     this.seenId = this.commandId;
     return this.commandId;
   }

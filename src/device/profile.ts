@@ -96,6 +96,8 @@ export interface HintHabits {
   readonly doneOnStop: boolean;
   /** Whether pages are taken whatever id they come with, and also when no run is on. */
   readonly anyId: boolean;
+  /** Whether a run's id is shown only until the run is begun, and then 0, though it goes on. */
+  readonly hidesId: boolean;
   /** What becomes of a hinted page's contents. */
   readonly fill: "garbage" | "zero";
   /** Whether runs are ever started and buffers returned. */

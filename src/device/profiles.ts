@@ -31,6 +31,7 @@ const HINTS: HintHabits = {
   sameId: false,
   doneOnStop: false,
   anyId: false,
+  hidesId: false,
   fill: "garbage",
   served: true,
 };
@@ -149,7 +150,7 @@ const qemu: Profile = {
   balloon: {
     ...HABITS,
     actualAfterReset: "kept",
-    hints: { ...HINTS, firstId: 0x8000_0000 },
+    hints: { ...HINTS, firstId: 0x8000_0000, hidesId: true },
   },
 };
 

@@ -28,8 +28,8 @@ const memoryBytes = 256 * MIB;
 const WORKLOAD_MIB = 16;
 /** Written, and free again: without a hint, QEMU cannot know that nobody wants it. */
 const GARBAGE_MIB = 160;
-/** What the hints must save at least: a host that is slow to take them sends some of it before. */
-const SAVED_BYTES = (GARBAGE_MIB / 2) * MIB;
+/** What the hints must save at least: a little of it may be sent before they are there. */
+const SAVED_BYTES = (GARBAGE_MIB - 16) * MIB;
 const SOON = { timeout: BOOT_MS, interval: 10 };
 /** QEMU numbers its queues by what it offers: inflate, deflate, statistics, hints. */
 const HINT_QUEUE = 3;

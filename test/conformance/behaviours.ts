@@ -155,6 +155,12 @@ export const behaviours = [
     title: "Hinted pages are kept from guest and balloon until the host is done with them.",
   },
   {
+    id: "B-HINT-WHOLE",
+    level: "OURS",
+    section: "5.5.6.5, and hosts that show no id once a run is begun",
+    title: "A run hands over all that is free, unless the host says that something changed.",
+  },
+  {
     id: "B-HINT-BACK",
     level: "OURS",
     section: "5.5.6.5.1",

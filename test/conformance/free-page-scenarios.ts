@@ -10,6 +10,8 @@ import { GUEST_FRAMES, late, type Machine, RESERVE } from "./play.ts";
 const BLOCK_FRAMES = 512;
 /** Several blocks, also when the first is not whole and the guest has broken another one. */
 const MORE_FRAMES = 16 * BLOCK_FRAMES;
+/** So slow that there is a time between the word that a run is on and its end. */
+const slow = { kind: "late", ms: 200 } as const;
 /** Time for every portion of reports. */
 const LONG_MS = 10_000;
 const POISON = 0xaaaa_aaaa;
@@ -73,11 +75,11 @@ async function hintingAgain(bench: Bench) {
 /** The host says STOP while hints are on their way, and later wants the rest, or not. */
 async function hintingPaused(bench: Bench) {
   const vm = await bench.vm({
-    machine: { offer: { freePageHint: true }, ringSize: 2, completion: { freePage: late } },
+    machine: { offer: { freePageHint: true }, ringSize: 2, completion: { freePage: slow } },
   });
   vm.guest.grow(GUEST_FRAMES, 1);
   vm.machine.startHinting();
-  watch(vm, 30);
+  watch(vm, 300);
   vm.machine.stopHinting();
   bench.rest(vm, { held: 0 });
   const { hinted } = vm.balloon.counts();
@@ -90,6 +92,53 @@ async function hintingPaused(bench: Bench) {
   vm.machine.stopHinting();
   bench.rest(vm, { held: 0 });
   doneHinting(bench, vm);
+}
+
+/**
+ * A host that shows 0 from a run's first buffer on, and is slow: the guest looks at its target all
+ * the while, by itself and for new ones. `found`: it sees the run before it hears of it.
+ */
+async function hintingUnshown(bench: Bench, found: boolean) {
+  const vm = await bench.vm({
+    settings: { pollMs: 10 },
+    machine: {
+      ...{ profile: "qemu", ringSize: 2, completion: { freePage: late } },
+      offer: { freePageHint: true },
+    },
+  });
+  vm.guest.grow(GUEST_FRAMES, 1);
+  vm.guest.shrink(GUEST_FRAMES / 2);
+  for (let run = 1; run < 4; run++) {
+    vm.machine.startHinting();
+    if (found) {
+      vm.machine.advance(20);
+      vm.balloon.step();
+    }
+    bench.rest(vm, { held: 0 });
+    const { pages, starts } = vm.machine.hinting;
+    const most = run * (FRAMES - vm.guest.frames_held() - RESERVE);
+    const seen = `${pages} pages of ${most}, ${starts} starts after run ${run}`;
+    bench.owes("B-HINT-WHOLE", pages === most && starts === run, seen);
+    doneHinting(bench, vm);
+  }
+}
+
+/** The host is done while the first hints are on their way, and the guest does not look by itself. */
+async function hintingCutShort(bench: Bench) {
+  const vm = await bench.vm({
+    settings: { pollMs: 3_600_000 },
+    machine: { offer: { freePageHint: true }, ringSize: 2, completion: { freePage: late } },
+  });
+  vm.guest.grow(GUEST_FRAMES, 1);
+  for (let run = 1; run < 4; run++) {
+    vm.machine.startHinting();
+    watch(vm, 5);
+    vm.machine.finishHinting();
+    watch(vm, 1000);
+    const { hinted } = vm.balloon.counts();
+    bench.owes("B-HINT-BACK", hinted === 0, `${hinted} pages are away a second after DONE`);
+  }
+  bench.rest(vm, { held: 0 });
 }
 
 /** The host is done, and wants the next run while hints of the last are still on their way. */
@@ -314,6 +363,10 @@ export const freePageScenarios = {
   "hinting, the same id for every run": hintingAgain,
   "hinting, a new id without DONE": hintingAnew,
   "hinting, paused": hintingPaused,
+  "hinting, a host that shows no id meanwhile": (bench: Bench) => hintingUnshown(bench, false),
+  "hinting, the same, and the guest finds the run by itself": (bench: Bench) =>
+    hintingUnshown(bench, true),
+  "hinting, over before it has begun": hintingCutShort,
   "hinting, the next run amid the last": hintingOverlapped,
   "hinting, all there is": hintingAll,
   "hinting, a guest and a host in need": hintingAndNeed,

@@ -192,6 +192,28 @@ describe("a run of hints", () => {
     expect(ids("crosvm")).toEqual([undefined, undefined]);
   });
 
+  it("QEMU: the id is shown until it is begun, and 0 then is no pause; a pause is one", () => {
+    const driver = up([1, 3], { profile: "qemu" });
+    for (const id of [0x80000000, 0x80000001]) {
+      expect(driver.machine.startHinting()).toBe(id);
+      expect(driver.readHintId()).toBe(id);
+      driver.command(HINT, id);
+      expect(driver.readHintId()).toBe(0);
+      driver.lend(HINT, [[FIRST_FRAME, 8]]);
+      expect(driver.machine.hintedPages).toBe(8);
+      driver.command(HINT, 0);
+      expect(driver.readHintId()).toBe(0);
+      driver.machine.finishHinting();
+      expect(driver.readHintId()).toBe(1);
+    }
+    expect(driver.machine.check()).toEqual([]);
+    driver.command(HINT, driver.machine.startHinting() ?? 0);
+    driver.machine.stopHinting();
+    expect(driver.readHintId()).toBe(0);
+    driver.lend(HINT, [[FIRST_FRAME, 8]]);
+    expect(broken(driver.machine)).toContain("D22-STOP");
+  });
+
   it("v86: zeros at once whatever the id, DONE at STOP, the same id again", () => {
     const driver = rig({ profile: "v86", waive: ["D21-START"] })
       .accepts([3])
