@@ -105,9 +105,6 @@ const ROWS: readonly Row[] = [
     append: "ballonet.interrupts=polling",
     transport: /^modern PCI/,
   },
-];
-
-const MMIO_ROWS: readonly Row[] = [
   { name: "MMIO", machine: "microvm", transport: /^MMIO/, has: ["VERSION_1"] },
   {
     name: "legacy MMIO",
@@ -125,8 +122,7 @@ const PLACES = ARCHITECTURES.flatMap((arch) => [
 ]);
 
 describe.each(PLACES)("qemu $arch, version $version", ({ arch, version }) => {
-  const rows = arch === "x86_64" ? [...ROWS, ...MMIO_ROWS] : ROWS;
-  for (const row of rows)
+  for (const row of ROWS)
     it(row.name, async (context) => {
       const { machine, balloon = true, append = "" } = row;
       const program = version === "10" ? { binary: qemu10OrSkip(context, arch) } : {};
