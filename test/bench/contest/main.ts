@@ -22,7 +22,7 @@ Boots our unikernel and a Linux guest, in turns, on the same QEMU with the same 
 and measures what a balloon costs; next to them, what the host's own calls cost. The Linux guest is
 Debian's kernel, fetched with apt below build/, also tuned (init_on_alloc=0); nothing is installed.
 Prints a table, and writes the same as JSON and as one HTML file with plots. A whole run takes about
-a quarter of an hour on a quiet machine.
+half an hour on a quiet machine.
 
   --runs N       how often (5)
   --sizes LIST   the guests' memory, populated beforehand (512M,2G,8G)

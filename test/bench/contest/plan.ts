@@ -67,7 +67,7 @@ class Measuring {
     progress(`${what}: ${contender.title}, ${size(memoryBytes)}`);
     const options = { contender, memoryBytes, qemu, signal };
     const values = await trial(options).catch((error: Error) => {
-      // One bad start of a quarter of an hour's many must not cost all of them.
+      // One bad start of half an hour's many must not cost all of them.
       signal.throwIfAborted();
       progress(`${what}: once more, because of ${error.message}`);
       return trial(options);
