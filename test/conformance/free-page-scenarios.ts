@@ -96,18 +96,19 @@ async function hintingPaused(bench: Bench) {
 
 /**
  * A host that shows 0 from a run's first buffer on, and is slow: the guest looks at its target all
- * the while, by itself and for new ones. `found`: it sees the run before it hears of it.
+ * the while. `found`: it sees the run before it hears of it.
  */
 async function hintingUnshown(bench: Bench, found: boolean) {
   const vm = await bench.vm({
     settings: { pollMs: 10 },
     machine: {
-      ...{ profile: "qemu", ringSize: 2, completion: { freePage: late } },
+      profile: "qemu",
       offer: { freePageHint: true },
+      ringSize: 2,
+      completion: { freePage: late },
     },
   });
   vm.guest.grow(GUEST_FRAMES, 1);
-  vm.guest.shrink(GUEST_FRAMES / 2);
   for (let run = 1; run < 4; run++) {
     vm.machine.startHinting();
     if (found) {
@@ -116,7 +117,7 @@ async function hintingUnshown(bench: Bench, found: boolean) {
     }
     bench.rest(vm, { held: 0 });
     const { pages, starts } = vm.machine.hinting;
-    const most = run * (FRAMES - vm.guest.frames_held() - RESERVE);
+    const most = run * (FRAMES - GUEST_FRAMES - RESERVE);
     const seen = `${pages} pages of ${most}, ${starts} starts after run ${run}`;
     bench.owes("B-HINT-WHOLE", pages === most && starts === run, seen);
     doneHinting(bench, vm);
