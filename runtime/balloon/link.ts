@@ -140,7 +140,7 @@ export class Link {
         return this.queues.setups;
       },
       beforeDriverOk: () => {
-        if (this.queues.indices[STATSQ] !== undefined) this.postFirstStatistics();
+        if (this.hasQueue(STATSQ)) this.postFirstStatistics();
         if (settings.notifiesEarly) this.publish(STATSQ);
         this.settlePoison();
       },
@@ -182,6 +182,10 @@ export class Link {
     this.core.poison_set(poison);
   }
 
+  private hasQueue(queue: number): boolean {
+    return this.queues.indices[queue] !== undefined;
+  }
+
   private has(feature: number): boolean {
     return this.negotiation !== undefined && hasFeature(this.negotiation.negotiated, feature);
   }
@@ -206,7 +210,7 @@ export class Link {
    * @throws BallonetError `device-lied`.
    */
   answerStatistics(): void {
-    if (this.queues.indices[STATSQ] === undefined) return;
+    if (!this.hasQueue(STATSQ)) return;
     if (this.checked(STATSQ, this.core.stats_take()) === 0) return;
     this.postStatistics();
     this.publish(STATSQ);
@@ -231,7 +235,7 @@ export class Link {
    * @throws BallonetError `device-lied`.
    */
   settle(): number {
-    if (this.queues.indices[REPORTQ] !== undefined) {
+    if (this.hasQueue(REPORTQ)) {
       this.reporting.settled(this.checked(REPORTQ, this.core.report_settle()));
     }
     const inflated = this.checked(INFLATEQ, this.core.balloon_settle(INFLATEQ));
@@ -246,16 +250,15 @@ export class Link {
    * on. @throws BallonetError `device-lied`.
    */
   turnRanges(now: number, reservePages: number): number {
-    const { indices } = this.queues;
     let againMs = Number.POSITIVE_INFINITY;
-    if (this.hasHints) {
+    if (this.hasQueue(HINTQ)) {
       const settled = this.checked(HINTQ, this.core.hint_settle());
       this.hinting.turn(reservePages);
       this.publish(HINTQ);
       againMs = this.hinting.lookAgainMs(now, settled > 0);
       if (this.hinting.isDue) againMs = now;
     }
-    if (indices[REPORTQ] !== undefined) {
+    if (this.hasQueue(REPORTQ)) {
       againMs = Math.min(againMs, this.reporting.turn(now) ?? againMs);
       this.publish(REPORTQ);
     }
@@ -264,7 +267,7 @@ export class Link {
 
   /** Whether an inflate of so many pages should wait for reports that were sent ahead of it. */
   reportsAhead(pages: number, now: number): boolean {
-    if (this.queues.indices[REPORTQ] === undefined) return false;
+    if (!this.hasQueue(REPORTQ)) return false;
     const waits = this.reporting.ahead(pages, now);
     this.publish(REPORTQ);
     return waits;
@@ -308,13 +311,9 @@ export class Link {
     });
   }
 
-  private get hasHints(): boolean {
-    return this.queues.indices[HINTQ] !== undefined;
-  }
-
   /** The device says that its configuration changed. */
   configChanged(now: number): void {
-    if (this.hasHints) this.hinting.tell(now);
+    if (this.hasQueue(HINTQ)) this.hinting.tell(now);
   }
 
   /**
@@ -324,7 +323,7 @@ export class Link {
    */
   readTarget(now: number): number | "reset" {
     const { transport } = this;
-    const listens = this.hasHints && this.hinting.listens;
+    const listens = this.hasQueue(HINTQ) && this.hinting.listens;
     const command = listens ? transport.readConfig(BALLOON_CONFIG.freePageHintCmdId) : undefined;
     const target = transport.readConfig(BALLOON_CONFIG.numPages);
     // Last: while the device was there until now, what was read before came from it.
@@ -376,7 +375,7 @@ export class Link {
   arm(): boolean {
     let pending = false;
     for (const queue of ALL_QUEUES) {
-      if (this.queues.indices[queue] === undefined) continue;
+      if (!this.hasQueue(queue)) continue;
       const after = Math.max(0, this.core.queue_buffers_in_flight(queue) - 1);
       if (this.core.queue_arm(queue, after) !== 0) pending = true;
     }
