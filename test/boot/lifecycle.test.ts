@@ -21,6 +21,7 @@ import {
   PAGES_PER_MIB,
   qemuGuest,
   ready,
+  sizeOf,
   statusOf,
   useGuests,
   verifyAll,
@@ -153,7 +154,7 @@ describe.each(PLACES)("$name", (place) => {
     const spare = await spareFrames(vm);
     await ask(vm, "policy.set", PACE);
     await vm.balloon.setTarget({ pages: PAGES });
-    await expect.poll(async () => (await vm.balloon.query()).actualPages, SOON).toBeGreaterThan(0);
+    await expect.poll(() => sizeOf(vm), SOON).toBeGreaterThan(0);
     await unplugBalloon({ vmm: vm, timeoutMs: BOOT_MS });
     const { state, totals, policy } = await statusOf(vm);
     expect({ state, policy }).toEqual({ state: "gone", policy: "gentle" });
@@ -191,7 +192,7 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
     await allocate(vm, OWN, 5);
     await ask(vm, "policy.set", PACE);
     await vm.balloon.setTarget({ pages: PAGES });
-    await expect.poll(async () => (await vm.balloon.query()).actualPages, SOON).toBeGreaterThan(0);
+    await expect.poll(() => sizeOf(vm), SOON).toBeGreaterThan(0);
     return vm;
   }
 
@@ -201,9 +202,9 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
       await vm.pause();
       const { actualPages } = await vm.balloon.query();
       expect(actualPages).toBeLessThan(PAGES);
-      expect((await vm.balloon.query()).actualPages).toBe(actualPages);
+      expect(await sizeOf(vm)).toBe(actualPages);
       await vm.resume();
-      const next = async () => (await vm.balloon.query()).actualPages;
+      const next = () => sizeOf(vm);
       await expect.poll(next, SOON).toBeGreaterThan(actualPages);
     }
     await vm.balloon.waitForActual({ pages: PAGES, timeoutMs: BOOT_MS });
@@ -212,7 +213,7 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
 
   it("a reset amid an inflate: the next guest has the same target, and all is right", async (context) => {
     const vm = await amidInflate(context);
-    expect((await vm.balloon.query()).actualPages).toBeLessThan(PAGES);
+    expect(await sizeOf(vm)).toBeLessThan(PAGES);
     const from = vm.log.nextNumber;
     await vm.reset();
     await ready(vm, from);

@@ -7,7 +7,6 @@
  */
 import { describe, expect, it } from "vitest";
 import { loadState, migrate, saveState } from "../../src/vmm/migration.ts";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
 import { PAGE_BYTES } from "../../src/vmm/vmm.ts";
 import {
   allocate,
@@ -17,6 +16,7 @@ import {
   MIB,
   PAGES_PER_MIB,
   qemuGuest,
+  sizeOf,
   statusOf,
   useGuests,
   verifyAll,
@@ -108,7 +108,6 @@ describe.each(["i386", "x86_64"] as const)("%s", (arch) => {
     const pagesPerSecond = 300;
     await ask(source, "policy.set", { name: "gentle", options: { pagesPerSecond } });
     await source.balloon.setTarget({ pages: ROOM });
-    const sizeOf = async (vm: QemuVmm) => (await vm.balloon.query()).actualPages;
     await expect.poll(() => sizeOf(source), SOON).toBeGreaterThan(0);
     const destination = await destinationOf(context, options, { paused: true });
     const before = await sizeOf(source);
@@ -131,7 +130,7 @@ describe.each(["i386", "x86_64"] as const)("%s", (arch) => {
     const state = await saveState({ source });
     const destination = await destinationOf(context, options);
     await loadState({ destination, state });
-    expect((await destination.balloon.query()).actualPages).toBe(amid);
+    expect(await sizeOf(destination)).toBe(amid);
     for (const vm of [source, destination]) {
       await vm.resume();
       await vm.balloon.waitForActual({ pages: ROOM, timeoutMs: BOOT_MS });
@@ -187,7 +186,7 @@ describe.each(EVERYTHING)("$name, $arch, packed rings $packed", ({ arch, packed,
         .toBeGreaterThan(reported + 16 * PAGES_PER_MIB);
       // A guest that lacks memory takes some from the balloon.
       const large = await allocate(vm, 80 * PAGES_PER_MIB, 3);
-      expect((await vm.balloon.query()).actualPages).toBeLessThan(HALF);
+      expect(await sizeOf(vm)).toBeLessThan(HALF);
       expect((await verifyAll(vm)).mismatches).toBe(0);
       await ask(vm, "workload.free", { handle: large });
     }

@@ -8,7 +8,7 @@ import { expect, type TestContext } from "vitest";
 import type { JsonObject } from "../../src/vmm/json.ts";
 import { type MigrateOptions, migrate } from "../../src/vmm/migration.ts";
 import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu.ts";
-import { BOOT_MS, inflateTo, qemuGuest, statusOf, verifyAll } from "../support/guests.ts";
+import { BOOT_MS, inflateTo, qemuGuest, sizeOf, statusOf, verifyAll } from "../support/guests.ts";
 
 /** What a guest is launched with; its destination is launched with the same, but for changes. */
 export type MachineOptions = Omit<LaunchQemuOptions, "image">;
@@ -37,7 +37,7 @@ export async function move(
 
 /** The balloon holds so many pages: to QEMU, to the driver, and in its ledger. */
 export async function expectBalloon(vm: QemuVmm, pages: number): Promise<void> {
-  expect((await vm.balloon.query()).actualPages).toBe(pages);
+  expect(await sizeOf(vm)).toBe(pages);
   // Where the balloon had this size already, the guest may still have to look at the target.
   const seen = async () => {
     const { state, targetPages, actualPages, frames } = await statusOf(vm);
@@ -97,8 +97,7 @@ export async function stopAmid(vm: QemuVmm, { from, to, pagesPerBuffer }: Amid):
     const before = await used();
     await vm.balloon.setTarget({ pages: to });
     // A stop at once mostly comes before the guest has begun.
-    const size = async () => (await vm.balloon.query()).actualPages;
-    await expect.poll(size, { timeout: BOOT_MS, interval: 1 }).not.toBe(from);
+    await expect.poll(() => sizeOf(vm), { timeout: BOOT_MS, interval: 1 }).not.toBe(from);
     await vm.pause();
     const { actualPages } = await vm.balloon.query();
     const counted = Math.abs(actualPages - from);

@@ -16,6 +16,7 @@ import {
   PLACES,
   placeName,
   ready,
+  sizeOf,
   statusOf,
   useGuests,
   v86Guest,
@@ -39,7 +40,7 @@ describe.each(PLACES.map((place) => ({ place, name: placeName(place) })))("$name
       await ready(vm, from);
       // The host's target outlives the guest, and the new guest follows it without being asked.
       await expect.poll(async () => (await statusOf(vm)).actualPages, SOON).toBe(PAGES);
-      expect((await vm.balloon.query()).actualPages).toBe(PAGES);
+      expect(await sizeOf(vm)).toBe(PAGES);
       const { workloadFrames, totals, uptimeMs } = await statusOf(vm);
       expect({ workloadFrames, inflated: totals.inflated }).toEqual({
         workloadFrames: 0,
@@ -58,7 +59,7 @@ describe.each(PLACES.map((place) => ({ place, name: placeName(place) })))("$name
     // The new guest has nothing to inflate, so that only its first word can correct the figure.
     await vm.pause();
     await vm.balloon.setTarget({ pages: 0 });
-    expect((await vm.balloon.query()).actualPages).toBe(PAGES);
+    expect(await sizeOf(vm)).toBe(PAGES);
     const from = vm.log.nextNumber;
     await vm.reset();
     await vm.resume();
@@ -74,7 +75,7 @@ it("v86: a state saved with a half-inflated balloon goes on", async (context) =>
   // At this pace there is ample time between the first page and the last one.
   await ask(vm, "policy.set", { name: "gentle", options: { pagesPerSecond: 6000 } });
   await vm.balloon.setTarget({ pages: PAGES });
-  await expect.poll(async () => (await vm.balloon.query()).actualPages, SOON).toBeGreaterThan(0);
+  await expect.poll(() => sizeOf(vm), SOON).toBeGreaterThan(0);
   const state = await vm.snapshots.save();
   await vm.balloon.waitForActual({ pages: PAGES, timeoutMs: BOOT_MS });
   await inflateTo(vm, 0);

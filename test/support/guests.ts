@@ -147,6 +147,11 @@ export async function statusOf(vm: Vmm): Promise<GuestStatus> {
   return (await ask(vm, "status")) as unknown as GuestStatus;
 }
 
+/** Pages in the balloon, as the host knows them. */
+export async function sizeOf(vm: Vmm): Promise<number> {
+  return (await vm.balloon.query()).actualPages;
+}
+
 /** Sets a target and waits until the host sees a balloon of exactly that size. */
 export async function inflateTo(vm: Vmm, pages: number): Promise<void> {
   await vm.balloon.setTarget({ pages });
