@@ -20,8 +20,8 @@
  *   | statistics buffer                                             |
  *   +---------------------------------------------------------------+
  */
-import { ledgerBytes, openLedger } from "./ledger";
-import { IDS_MAX, RING_BYTES, Ring } from "./ring/ring";
+import { ledgerBytes, openLedger } from "./ledger/ledger";
+import { IDS_MAX, RING_BYTES, Ring } from "./ring/record";
 import { ALIGNMENT_MAX, QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
 
 /** The roles of the queues, not the device's numbers for them. */

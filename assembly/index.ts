@@ -6,11 +6,11 @@
  * does.
  */
 import * as arena from "./arena";
-import * as balloon from "./balloon";
-import * as ledger from "./ledger";
+import * as ledger from "./ledger/ledger";
 import * as poison from "./poison";
-import * as ranges from "./ranges";
-import { Ring } from "./ring/ring";
+import * as balloon from "./queues/pages";
+import * as ranges from "./queues/ranges";
+import { Ring } from "./ring/record";
 import { arm, nextPlace, open, publish } from "./ring/virtqueue";
 
 const ABI_VERSION: u32 = 4;

@@ -1,5 +1,10 @@
 /** The guest's side: public names only. */
-export { DEFLATE_MODES, type DeflateMode, DIALECTS, type Dialect } from "./balloon/deflate.ts";
+export {
+  DEFLATE_MODES,
+  type DeflateMode,
+  DIALECTS,
+  type Dialect,
+} from "./balloon/deflate-order.ts";
 export {
   type DiscoveredBalloon,
   type DiscoverOptions,
@@ -16,6 +21,14 @@ export {
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
 export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
 export {
+  arenaBytes,
+  FRAME_BYTES,
+  type FrameRun,
+  Frames,
+  type MemoryRange,
+  openMemory,
+} from "./core/arena.ts";
+export {
   CORE_ABI_VERSION,
   type CoreExports,
   type CoreImports,
@@ -24,17 +37,9 @@ export {
   type FrameCounts,
   type FrameState,
   frameCounts,
-} from "./core.ts";
+} from "./core/exports.ts";
 export { BallonetError, type ErrorCode } from "./errors.ts";
 export type { Hal, InterruptMessage, LogLevel, Width } from "./hal.ts";
-export {
-  arenaBytes,
-  FRAME_BYTES,
-  type FrameRun,
-  Frames,
-  type MemoryRange,
-  openMemory,
-} from "./memory.ts";
 export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/config.ts";
 export { enumeratePci, matchPci, type PciFunction } from "./pci/enumerate.ts";
 export { type FollowOptions, follow } from "./policy/follow.ts";
@@ -49,5 +54,5 @@ export {
   FEATURE,
   VIRTIO_PCI_VENDOR,
 } from "./virtio/constants.ts";
-export { openModernPci, type PciTransportOptions } from "./virtio/modern-pci.ts";
+export { openModernPci, type PciTransportOptions } from "./virtio/pci/modern.ts";
 export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";

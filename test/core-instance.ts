@@ -4,7 +4,7 @@
  * It must not open an arena. Invariant: every instance has globals of its own, so nothing of an
  * earlier one is left over.
  */
-import type { CoreExports } from "../runtime/core.ts";
+import type { CoreExports } from "../runtime/core/exports.ts";
 import { loadCore } from "../src/embed/core.ts";
 
 const builtCore = await loadCore();

@@ -15,7 +15,7 @@
  *   device area       4        the same                              when to notify
  */
 import { fence } from "../hal";
-import { EVENT_INDEX, FAULT_ID, NOTHING, QUIET, Ring, takeId } from "./ring";
+import { EVENT_INDEX, FAULT_ID, NOTHING, QUIET, Ring, takeId } from "./record";
 import { QUEUE_SIZE_MAX } from "./split";
 
 const AVAILABLE: u16 = 1 << 7;

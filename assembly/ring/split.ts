@@ -30,7 +30,7 @@ import {
   Ring,
   takeId,
   waitingId,
-} from "./ring";
+} from "./record";
 
 /** The specification's own limit is 32768; nothing here needs more than this. */
 export const QUEUE_SIZE_MAX: u32 = 1024;

@@ -25,7 +25,7 @@ import {
   Ring,
   returnId,
   takeOldest,
-} from "./ring";
+} from "./record";
 import { armSplit, openSplit, passSplit, postSplit, publishSplit, returnedSplit } from "./split";
 
 function isPacked(ring: Ring): bool {

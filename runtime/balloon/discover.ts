@@ -7,25 +7,25 @@
  */
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
+import { openPciConfig } from "../pci/acpi-mcfg.ts";
 import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
 import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
-import { openPciConfig } from "../pci/mcfg.ts";
 import {
   BALLOON_CONFIG_LENGTH,
   BALLOON_PCI_IDS,
   DEVICE_ID_BALLOON,
   VIRTIO_PCI_VENDOR,
 } from "../virtio/constants.ts";
+import type { InterruptChoice } from "../virtio/interrupts.ts";
 import {
   findMmio,
   MICROVM_FIRST_LINES,
   microvmSlots,
   mmioSlotsOf,
   type WiredMmioSlot,
-} from "../virtio/find-mmio.ts";
-import type { InterruptChoice } from "../virtio/interrupts.ts";
-import { openMmio } from "../virtio/mmio.ts";
-import { openPci, type PciInterface } from "../virtio/open-pci.ts";
+} from "../virtio/mmio/find.ts";
+import { openMmio } from "../virtio/mmio/mmio.ts";
+import { openPci, type PciInterface } from "../virtio/pci/open.ts";
 import type { Transport } from "../virtio/transport.ts";
 
 export interface DiscoverOptions {

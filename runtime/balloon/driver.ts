@@ -21,21 +21,21 @@
  *
  * Invariant: in `gone` nothing reaches the device that was there, and every page is the guest's.
  */
-import { type CoreExports, frameCounts, framesIn } from "../core.ts";
+import { type CoreExports, frameCounts, framesIn } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, LogLevel } from "../hal.ts";
 import type { Policy } from "../policy/policy.ts";
-import { ABSENT } from "../virtio/absent.ts";
+import { ABSENT } from "../virtio/absent-transport.ts";
 import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
 import { BALLOON_FEATURE, STATUS_GONE } from "../virtio/constants.ts";
 import { formatFeatures, hasFeature } from "../virtio/features.ts";
 import { giveUp, goneError, type Transport } from "../virtio/transport.ts";
-import { checkDeflateMode, type DeflateMode, deflateOrder } from "./deflate.ts";
-import { Link } from "./link.ts";
+import { checkDeflateMode, type DeflateMode, deflateOrder } from "./deflate-order.ts";
+import { Link } from "./device-queues.ts";
 import type { DriverSettings } from "./settings.ts";
 import type { Statistics } from "./statistics.ts";
 import type { DriverStatus } from "./status.ts";
-import { Steady } from "./steady.ts";
+import { Steady } from "./turn.ts";
 
 export interface DriverOptions {
   readonly hal: Hal;

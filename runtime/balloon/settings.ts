@@ -5,11 +5,11 @@
  * Invariant: settings that `makeSettings` answers make sense one by one; whether they do together
  * with a device is known only once features are negotiated.
  */
-import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core.ts";
+import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { FollowOptions } from "../policy/follow.ts";
 import { BALLOON_FEATURE } from "../virtio/constants.ts";
-import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate.ts";
+import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate-order.ts";
 import { PERSONA_NAMES, PERSONAS, type PersonaName } from "./personas.ts";
 import type { FirstStatistics } from "./statistics.ts";
 

@@ -3,10 +3,10 @@
  *
  * Invariant: it can go through JSON and come back equal.
  */
-import type { FrameCounts } from "../core.ts";
+import type { FrameCounts } from "../core/exports.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { InterruptMode } from "../virtio/interrupts.ts";
-import type { DeflateMode } from "./deflate.ts";
+import type { DeflateMode } from "./deflate-order.ts";
 import type { DriverStateName } from "./driver.ts";
 
 /** The core's queues, at the index that the core uses for each. */

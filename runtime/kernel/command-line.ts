@@ -4,7 +4,7 @@
  * It must not act on what it reads. Invariant: a word of ours that makes no sense is an error; a
  * guest that starts otherwise than it was told to would only confuse its tester.
  */
-import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate.ts";
+import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-order.ts";
 import {
   type DriverSettings,
   makeSettings,
@@ -16,7 +16,7 @@ import { follow } from "../policy/follow.ts";
 import { namedPolicy } from "../policy/named.ts";
 import type { Policy } from "../policy/policy.ts";
 import { INTERRUPT_CHOICES, type InterruptChoice } from "../virtio/interrupts.ts";
-import { PCI_INTERFACES, type PciInterface } from "../virtio/open-pci.ts";
+import { PCI_INTERFACES, type PciInterface } from "../virtio/pci/open.ts";
 
 export interface GuestOptions {
   readonly settings: DriverSettings;

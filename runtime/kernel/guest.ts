@@ -5,17 +5,17 @@
  * the balloon's interrupt and the control channel, so the host can always reach it.
  */
 import { BalloonDriver } from "../balloon/driver.ts";
-import { framesIn } from "../core.ts";
+import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../core/arena.ts";
+import { framesIn } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
-import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../memory.ts";
-import { SCI_LINE } from "../pci/acpi-events.ts";
+import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
+import { Plugging } from "./balloon-slot.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
-import { ControlServer } from "./control.ts";
+import { controlMethods } from "./control-methods.ts";
+import { ControlServer } from "./json-rpc-server.ts";
 import { type Machine, MESSAGE } from "./machine.ts";
-import { controlMethods } from "./methods.ts";
-import { Plugging } from "./plugging.ts";
 import { Workload } from "./workload.ts";
 
 /**

@@ -4,7 +4,7 @@
  * It must not be used while a module is evaluated: that happens when the image is built, on another
  * machine. Invariant: each function here has one of the same name in runtime/kernel/boot/machine.c.
  */
-import type { CoreExports } from "../core.ts";
+import type { CoreExports } from "../core/exports.ts";
 import type { Width } from "../hal.ts";
 
 export interface MemoryRegion {

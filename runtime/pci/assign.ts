@@ -13,10 +13,11 @@
  * Invariant: a function is sized and moved only while it answers to nothing, and nothing that had
  * an address loses it.
  */
+
+import { type AddressRange, Window } from "./address-windows.ts";
 import { BAR_COUNT, type Bar, readBars, sizeBar } from "./bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
 import { enumeratePci, type PciFunction } from "./enumerate.ts";
-import { type AddressRange, Window } from "./windows.ts";
 
 /** What the caller has to give. Absent: nothing of that kind. */
 export interface PciWindows {

@@ -5,7 +5,7 @@
  * view always gives the same decision. Invariant: a decision never asks for more memory than
  * `freePages - reservePages` beyond what the balloon has.
  */
-import type { DeflateMode } from "../balloon/deflate.ts";
+import type { DeflateMode } from "../balloon/deflate-order.ts";
 
 export interface PolicyView {
   /** Monotonic milliseconds. */

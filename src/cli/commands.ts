@@ -3,7 +3,7 @@
  *
  * It does nothing. Invariant: every option that a command reads stands here, with a line of help.
  */
-import { DEFLATE_MODES, DIALECTS } from "../../runtime/balloon/deflate.ts";
+import { DEFLATE_MODES, DIALECTS } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES } from "../../runtime/balloon/settings.ts";
 import { POLICY_NAMES } from "../../runtime/policy/named.ts";
 import { HOST_NAMES, PATH_NAMES } from "../lab/subjects.ts";

@@ -4,7 +4,7 @@
  * It must not ask by itself. Invariant: a reply that lacks a field is an error here; no number that
  * the guest did not send is ever shown.
  */
-import { FRAME_STATES, type FrameState } from "../../runtime/core.ts";
+import { FRAME_STATES, type FrameState } from "../../runtime/core/exports.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
 import { LabError } from "./errors.ts";
 

@@ -5,7 +5,7 @@
  * It runs nothing and explains nothing. Invariant: a cell's name says all that makes it differ from
  * another cell, and leads back to it.
  */
-import { DIALECTS, type Dialect } from "../../runtime/balloon/deflate.ts";
+import { DIALECTS, type Dialect } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "../device/host-design.ts";
 import type { CellOptions } from "./deflate-lab.ts";

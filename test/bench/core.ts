@@ -63,7 +63,7 @@ function perSecond({ name, median, least, most }: Figures): Figures {
 function plainCore(): Promise<WebAssembly.Module> {
   const constant = (name: string, value: number) => `export const ${name}: u32 = ${value};`;
   const patches = Object.entries(RING_FEATURES).map(([name, bit]) => ({
-    file: "assembly/ring/ring.ts",
+    file: "assembly/ring/record.ts",
     find: constant(name, bit),
     replace: constant(name, 0),
   }));

@@ -5,7 +5,7 @@
  * as if nothing had been.
  */
 import { describe, expect, it } from "vitest";
-import { RPC_ERROR } from "../../runtime/kernel/control.ts";
+import { RPC_ERROR } from "../../runtime/kernel/json-rpc-server.ts";
 import { MAX_REQUEST_BYTES } from "../../src/vmm/control.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
 import {

@@ -5,7 +5,7 @@
  * counts. Invariant: whatever the manners, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
-import { DEFLATE_MODES } from "../../runtime/balloon/deflate.ts";
+import { DEFLATE_MODES } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
 import type { QemuVmm } from "../../src/vmm/qemu.ts";
 import {

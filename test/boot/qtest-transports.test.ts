@@ -3,16 +3,16 @@
  * interrupt.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findEcam, openPciConfig } from "../../runtime/pci/acpi-mcfg.ts";
 import { assignPci } from "../../runtime/pci/assign.ts";
 import { portConfigAccess } from "../../runtime/pci/config.ts";
 import { ecamConfigAccess } from "../../runtime/pci/ecam.ts";
 import { enumeratePci, matchPci } from "../../runtime/pci/enumerate.ts";
-import { findEcam, openPciConfig } from "../../runtime/pci/mcfg.ts";
 import { BALLOON_CONFIG, FEATURE, STATUS } from "../../runtime/virtio/constants.ts";
 import { featureSet, hasFeature } from "../../runtime/virtio/features.ts";
-import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../runtime/virtio/find-mmio.ts";
-import { openMmio } from "../../runtime/virtio/mmio.ts";
-import { type OpenPciOptions, openPci } from "../../runtime/virtio/open-pci.ts";
+import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../runtime/virtio/mmio/find.ts";
+import { openMmio } from "../../runtime/virtio/mmio/mmio.ts";
+import { type OpenPciOptions, openPci } from "../../runtime/virtio/pci/open.ts";
 import type { Transport } from "../../runtime/virtio/transport.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import { findOnPath } from "./lineage.ts";

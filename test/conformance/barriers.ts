@@ -5,7 +5,7 @@
  * It must not know mutants. Invariant: what stands in memory at a barrier is all that the device
  * has seen until the next one.
  */
-import { type CoreExports, INFLATEQ, RING_FEATURE } from "../../runtime/core.ts";
+import { type CoreExports, INFLATEQ, RING_FEATURE } from "../../runtime/core/exports.ts";
 import type { Bench } from "./bench.ts";
 
 const ARENA_PTR = 0x2000;

@@ -167,7 +167,7 @@ const rows: readonly Row[] = [
     id: "B21",
     title: "over every transport the balloon does the same, buffer by buffer and page by page",
     looks: { "modern, legacy, transitional and MMIO": look.sameDeeds },
-    beside: ["test/unit/virtio/legacy-pci.test.ts", `${BOOT}qtest-transports.test.ts`],
+    beside: ["test/unit/virtio/pci/legacy.test.ts", `${BOOT}qtest-transports.test.ts`],
   },
   {
     id: "B22",

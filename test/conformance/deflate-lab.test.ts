@@ -233,7 +233,7 @@ async function runMutant(patch: Patch, options: Omit<CellOptions, "core">): Prom
 
 describe("a driver that uses pages before it is answered", () => {
   const patch = {
-    file: "runtime/balloon/steady.ts",
+    file: "runtime/balloon/turn.ts",
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_untold(pages);",
   };
@@ -255,14 +255,14 @@ describe("a driver that uses pages before it is answered", () => {
 
 describe("a driver that goes by what is offered", () => {
   const patch = {
-    file: "runtime/balloon/link.ts",
+    file: "runtime/balloon/device-queues.ts",
     find: "deflateOrder(deflateMode(), negotiation.negotiated, settings.dialect);",
     replace: "deflateOrder(deflateMode(), negotiation.offered, settings.dialect);",
   };
 
   it("comes out as one that begins to tell when its host could be told", async () => {
     const reads = {
-      file: "runtime/balloon/steady.ts",
+      file: "runtime/balloon/turn.ts",
       find: "const order = deflateOrder(mode, negotiated, dialect);",
       replace:
         "const order = deflateOrder(mode, BigInt(this.link.transport.deviceFeatures(0)), dialect);",

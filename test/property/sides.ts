@@ -4,7 +4,7 @@
  * It must not know in which order things are done to them. Invariant: `compare` passes only when
  * nothing that a caller or a device can see differs, and every sum of the ledger is right.
  */
-import type { PageExports } from "../../runtime/core.ts";
+import type { PageExports } from "../../runtime/core/exports.ts";
 import { instantiateCore } from "../core-instance.ts";
 import { ModelCore } from "./model/core.ts";
 import { INFLATING, STATE_COUNT } from "./model/ledger.ts";

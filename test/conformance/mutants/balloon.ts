@@ -1,12 +1,12 @@
 /** Mistakes in the balloon: pages, `actual`, statistics, policies. */
 import type { Mutant } from "./mutant.ts";
 
-const BALLOON = "assembly/balloon.ts";
+const BALLOON = "assembly/queues/pages.ts";
 const CONSTANTS = "runtime/virtio/constants.ts";
-const STEADY = "runtime/balloon/steady.ts";
+const STEADY = "runtime/balloon/turn.ts";
 const FOLLOW = "runtime/policy/follow.ts";
-const LEDGER = "assembly/ledger.ts";
-const LINK = "runtime/balloon/link.ts";
+const LEDGER = "assembly/ledger/ledger.ts";
+const LINK = "runtime/balloon/device-queues.ts";
 const POLICY = "runtime/policy/policy.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
 const STATISTICS = "runtime/balloon/statistics.ts";

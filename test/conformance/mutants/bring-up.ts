@@ -3,8 +3,8 @@ import type { Mutant } from "./mutant.ts";
 
 const BRING_UP = "runtime/virtio/bring-up.ts";
 const DRIVER = "runtime/balloon/driver.ts";
-const LINK = "runtime/balloon/link.ts";
-const QUEUES = "runtime/balloon/queues.ts";
+const LINK = "runtime/balloon/device-queues.ts";
+const QUEUES = "runtime/balloon/bring-up-plan.ts";
 
 export const bringUpMutants: readonly Mutant[] = [
   {

@@ -4,9 +4,9 @@ import type { Mutant } from "./mutant.ts";
 const BRING_UP = "runtime/virtio/bring-up.ts";
 const CONSTANTS = "runtime/virtio/constants.ts";
 const DRIVER = "runtime/balloon/driver.ts";
-const MODERN_PCI = "runtime/virtio/modern-pci.ts";
+const MODERN_PCI = "runtime/virtio/pci/modern.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
-const STRUCTURES = "runtime/virtio/structures.ts";
+const STRUCTURES = "runtime/virtio/pci/capability-regions.ts";
 
 const SIZE = "common.write(COMMON.queueSize, queue.size);";
 const CAPABILITY = "if (capability.cfgType !== need.cfgType) continue;";

@@ -2,11 +2,11 @@
 import type { Mutant } from "./mutant.ts";
 
 const EMBED = "src/embed/balloon.ts";
-const HINTING = "runtime/balloon/hinting.ts";
-const LEDGER = "assembly/ledger.ts";
-const LINK = "runtime/balloon/link.ts";
-const RANGES = "assembly/ranges.ts";
-const REPORTING = "runtime/balloon/reporting.ts";
+const HINTING = "runtime/balloon/free-page-hinting.ts";
+const LEDGER = "assembly/ledger/ledger.ts";
+const LINK = "runtime/balloon/device-queues.ts";
+const RANGES = "assembly/queues/ranges.ts";
+const REPORTING = "runtime/balloon/free-page-reporting.ts";
 
 const POST_HINT = "post(ring, address(first), length << FRAME_SHIFT, IN);";
 const POST_COMMAND = "post(ring, <u64>ptr, COMMAND_BYTES, OUT);";
@@ -188,7 +188,7 @@ export const freePageMutants: readonly Mutant[] = [
   },
   {
     id: "reports memory that must keep its value to a host that does not know it",
-    file: "runtime/balloon/queues.ts",
+    file: "runtime/balloon/bring-up-plan.ts",
     find: "accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);",
     replace: "accept |= 0n;",
     breaks: "B-POISON-REPORT",

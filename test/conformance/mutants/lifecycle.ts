@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const DRIVER = "runtime/balloon/driver.ts";
-const LINK = "runtime/balloon/link.ts";
+const LINK = "runtime/balloon/device-queues.ts";
 
 const BUSY = "a device that is gone while all queues are busy";
 const ANY_MOMENT = "a device that is gone at any moment";
@@ -58,7 +58,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     id: "knows the end of a device by ones alone",
-    file: "runtime/virtio/modern-pci.ts",
+    file: "runtime/virtio/pci/modern.ts",
     find: "return status === 0 && !isPresent(this.config, this.address) ? STATUS_GONE : status;",
     replace: "return status;",
     breaks: "B-GONE",
@@ -66,7 +66,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     id: "takes an empty MMIO slot for a device that was reset",
-    file: "runtime/virtio/mmio.ts",
+    file: "runtime/virtio/mmio/mmio.ts",
     find: "return isGone ? STATUS_GONE : status;",
     replace: "return status;",
     breaks: "B-GONE",

@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const CONSTANTS = "runtime/virtio/constants.ts";
-const TRANSPORT = "runtime/virtio/mmio.ts";
+const TRANSPORT = "runtime/virtio/mmio/mmio.ts";
 
 const MAGIC = "if (registers.read(MMIO.magicValue) !== MMIO_MAGIC) return undefined;";
 const IDENTIFIED = "return deviceId === 0 ? undefined : { version, deviceId };";
@@ -56,7 +56,7 @@ export const mmioMutants: readonly Mutant[] = [
   },
   {
     id: "takes the first device that it meets",
-    file: "runtime/virtio/find-mmio.ts",
+    file: "runtime/virtio/mmio/find.ts",
     find: "return slots.filter((slot) => identifyMmio(hal, slot)?.deviceId === deviceId);",
     replace: "return slots.filter((slot) => identifyMmio(hal, slot)?.deviceId !== undefined);",
     breaks: "M-WRONG-DEVICE",
@@ -292,7 +292,7 @@ export const mmioMutants: readonly Mutant[] = [
   },
   {
     id: "looks for used buffers in the inflate queue alone",
-    file: "runtime/balloon/link.ts",
+    file: "runtime/balloon/device-queues.ts",
     find: "const deflated = this.checked(DEFLATEQ, this.core.balloon_settle(DEFLATEQ));",
     replace: "const deflated = 0;",
     breaks: "B-SUM",

@@ -4,13 +4,13 @@
  */
 import type { Mutant } from "./mutant.ts";
 
-const LINK = "runtime/balloon/link.ts";
-const MODERN_PCI = "runtime/virtio/modern-pci.ts";
-const NUMBERING = "runtime/virtio/queue-numbering.ts";
+const LINK = "runtime/balloon/device-queues.ts";
+const MODERN_PCI = "runtime/virtio/pci/modern.ts";
+const NUMBERING = "runtime/balloon/queue-numbering.ts";
 const PACKED = "assembly/ring/packed.ts";
-const QUEUES = "runtime/balloon/queues.ts";
+const QUEUES = "runtime/balloon/bring-up-plan.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
-const RING = "assembly/ring/ring.ts";
+const RING = "assembly/ring/record.ts";
 const SPLIT = "assembly/ring/split.ts";
 const VIRTQUEUE = "assembly/ring/virtqueue.ts";
 
@@ -132,7 +132,7 @@ export const packedMutants: readonly Mutant[] = [
   },
   {
     id: "chains the entries of a packed ring's indirect table",
-    file: "assembly/ranges.ts",
+    file: "assembly/queues/ranges.ts",
     find: "isPacked ? IN << 16 :",
     replace: "isPacked ? (IN | NEXT) << 16 :",
     breaks: "R-PACKED-INDIRECT-FLAGS",

@@ -5,10 +5,10 @@ const BARS = "runtime/pci/bars.ts";
 const CONFIG = "runtime/pci/config.ts";
 const CONSTANTS = "runtime/virtio/constants.ts";
 const ENUMERATE = "runtime/pci/enumerate.ts";
-const LINK = "runtime/balloon/link.ts";
-const QUEUES = "runtime/balloon/queues.ts";
-const STRUCTURES = "runtime/virtio/structures.ts";
-const TRANSPORT = "runtime/virtio/modern-pci.ts";
+const LINK = "runtime/balloon/device-queues.ts";
+const QUEUES = "runtime/balloon/bring-up-plan.ts";
+const STRUCTURES = "runtime/virtio/pci/capability-regions.ts";
+const TRANSPORT = "runtime/virtio/pci/modern.ts";
 
 const ENABLE = "common.write(COMMON.queueEnable, 1);";
 const NOTIFY = "this.at.notify.write(field, value);";
@@ -232,7 +232,7 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "does not read the ISR status",
-    file: "runtime/virtio/pci-interrupts.ts",
+    file: "runtime/virtio/pci/interrupts.ts",
     find: "return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;",
     replace: "return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;",
     breaks: "Q-ISR-UNREAD",

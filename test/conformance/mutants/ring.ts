@@ -1,8 +1,8 @@
 /** Mistakes in the core's split ring. */
 import type { Mutant } from "./mutant.ts";
 
-const BALLOON = "assembly/balloon.ts";
-const RING = "assembly/ring/ring.ts";
+const BALLOON = "assembly/queues/pages.ts";
+const RING = "assembly/ring/record.ts";
 const SPLIT = "assembly/ring/split.ts";
 
 const FLAGS = "store<u32>(descriptor, kind, 12);";

@@ -2,12 +2,12 @@
 import type { Mutant } from "./mutant.ts";
 
 const INTERRUPTS = "runtime/virtio/interrupts.ts";
-const LEGACY = "runtime/virtio/legacy-pci.ts";
-const MODERN = "runtime/virtio/modern-pci.ts";
+const LEGACY = "runtime/virtio/pci/legacy.ts";
+const MODERN = "runtime/virtio/pci/modern.ts";
 const MSIX = "runtime/pci/msix.ts";
-const OPEN_PCI = "runtime/virtio/open-pci.ts";
-const PCI_INTERRUPTS = "runtime/virtio/pci-interrupts.ts";
-const QUEUES = "runtime/balloon/queues.ts";
+const OPEN_PCI = "runtime/virtio/pci/open.ts";
+const PCI_INTERRUPTS = "runtime/virtio/pci/interrupts.ts";
+const QUEUES = "runtime/balloon/bring-up-plan.ts";
 
 export const transportMutants: readonly Mutant[] = [
   {

@@ -5,7 +5,7 @@
  * affair, and a device finds them as it finds the core's. Invariant: it throws ModelTrap exactly
  * where the core traps.
  */
-import type { PageExports } from "../../../runtime/core.ts";
+import type { PageExports } from "../../../runtime/core/exports.ts";
 import {
   DEFLATING,
   FREE,

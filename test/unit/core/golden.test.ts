@@ -13,7 +13,7 @@ const face = readWasmFace(bytes);
 
 const HOW_TO_UPDATE =
   "the core's imports or exports differ from test/unit/core/exports.golden.txt. If that is meant: " +
-  "raise ABI_VERSION in assembly/index.ts and CORE_ABI_VERSION in runtime/core.ts, run " +
+  "raise ABI_VERSION in assembly/index.ts and CORE_ABI_VERSION in runtime/core/exports.ts, run " +
   "`UPDATE_GOLDEN=1 npx vitest run --project unit test/unit/core/golden.test.ts`, and commit all three";
 
 describe("core.wasm", () => {

@@ -6,7 +6,7 @@
  * are in use, the channel carries whole lines of ASCII, and no wait is for nothing. Invariant: what
  * the boot code forbids throws here.
  */
-import type { CoreExports } from "../../../runtime/core.ts";
+import type { CoreExports } from "../../../runtime/core/exports.ts";
 import type { Width } from "../../../runtime/hal.ts";
 import type { Footprint, Machine, MemoryRegion } from "../../../runtime/kernel/machine.ts";
 import {

@@ -1,9 +1,9 @@
 /** The guest on a strict machine: bring-up, the methods, the workload, shortages, and its ends. */
 import { describe, expect, it } from "vitest";
 import type { DriverStatus } from "../../../runtime/balloon/status.ts";
-import { frameCounts } from "../../../runtime/core.ts";
-import { RPC_ERROR } from "../../../runtime/kernel/control.ts";
+import { frameCounts } from "../../../runtime/core/exports.ts";
 import { EXIT, Guest, guestHal } from "../../../runtime/kernel/guest.ts";
+import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
 import { FakeChipset } from "./fake-chipset.ts";
 import { Exited, FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";

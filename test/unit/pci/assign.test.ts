@@ -1,10 +1,10 @@
 /** Addresses for BARs, numbers and windows for bridges, where no firmware gave any. */
 import { describe, expect, it } from "vitest";
+import { Window } from "../../../runtime/pci/address-windows.ts";
 import { type AssignOptions, assignPci } from "../../../runtime/pci/assign.ts";
 import { readBars, sizeBar } from "../../../runtime/pci/bars.ts";
 import { portConfigAccess } from "../../../runtime/pci/config.ts";
 import { enumeratePci } from "../../../runtime/pci/enumerate.ts";
-import { Window } from "../../../runtime/pci/windows.ts";
 import { FakeConfigSpace } from "./config-space.ts";
 import { type FakeBar, SizedFunction } from "./sized-function.ts";
 

@@ -8,8 +8,8 @@ import {
 } from "../../../runtime/virtio/bring-up.ts";
 import { BALLOON_CONFIG, STATUS } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
-import { openModernPci } from "../../../runtime/virtio/modern-pci.ts";
-import { FAKE_ADDRESS, FakeDevice, type FakeDeviceOptions } from "./fake-device.ts";
+import { openModernPci } from "../../../runtime/virtio/pci/modern.ts";
+import { FAKE_ADDRESS, FakeDevice, type FakeDeviceOptions } from "./pci/fake-device.ts";
 
 const STRAIGHT: BringUpStep[] = [
   "reset",

@@ -11,7 +11,7 @@ import {
   VIRTIO_PCI_VENDOR,
 } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
-import { openModernPci } from "../../../runtime/virtio/modern-pci.ts";
+import { openModernPci } from "../../../runtime/virtio/pci/modern.ts";
 import type { Transport } from "../../../runtime/virtio/transport.ts";
 import {
   createMachine,

@@ -1,0 +1,113 @@
+/**
+ * Outlook: what a driver remembers on its policy's behalf, and the view made of it.
+ *
+ * It must not decide. Invariant: policies stay pure; whatever one needs to know of the past is
+ * here.
+ */
+
+import { type CoreExports, DEFLATEQ, frameCounts } from "../core/exports.ts";
+import type { PolicyDecision, PolicyView } from "../policy/policy.ts";
+import type { DeflateMode } from "./deflate-order.ts";
+
+export interface OutlookOptions {
+  readonly core: CoreExports;
+  readonly reservePages: number;
+  /** Whether fewer pages than a buffer takes are as good as none. */
+  readonly wholeBuffers: boolean;
+  readonly pfnsPerBuffer: number;
+  /** Of the jitter; any number. */
+  readonly seed: number;
+}
+
+export class Outlook {
+  targetPages = 0;
+  reservePages: number;
+  private readonly core: CoreExports;
+  private readonly options: OutlookOptions;
+  private random: number;
+  private targetChangedMs = 0;
+  private shortages = 0;
+  private lastShortageMs = 0;
+  private lastInflateMs: number | undefined;
+  private lastOomMs: number | undefined;
+
+  constructor(options: OutlookOptions) {
+    this.core = options.core;
+    this.options = options;
+    this.reservePages = options.reservePages;
+    this.random = options.seed >>> 0 || 1;
+  }
+
+  /** True while the target cannot be reached for want of free memory. */
+  get outOfReach(): boolean {
+    return this.shortages > 0;
+  }
+
+  noteTarget(pages: number, now: number): void {
+    if (pages === this.targetPages) return;
+    this.targetPages = pages;
+    this.targetChangedMs = now;
+    this.shortages = 0;
+  }
+
+  noteDecision(decision: PolicyDecision, now: number): void {
+    if (decision.short === false) this.shortages = 0;
+    if (decision.short !== true) return;
+    this.shortages += 1;
+    this.lastShortageMs = now;
+  }
+
+  noteInflate(now: number): void {
+    this.lastInflateMs = now;
+  }
+
+  noteOom(now: number): void {
+    this.lastOomMs = now;
+  }
+
+  /** Something changed that may bring the target within reach. */
+  forgetShortages(): void {
+    this.shortages = 0;
+  }
+
+  view(now: number, deflateMode: DeflateMode, deflateOnOom: boolean): PolicyView {
+    const counts = frameCounts(this.core);
+    return {
+      nowMs: now,
+      targetPages: this.targetPages,
+      targetChangedMs: this.targetChangedMs,
+      heldPages: counts.held,
+      inflatingPages: counts.inflating,
+      deflatingPages: this.core.queue_pages_in_flight(DEFLATEQ),
+      // What is being reported is free again in a moment.
+      freePages: this.usable(counts.free + counts.reporting, counts.held + counts.inflating),
+      totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
+      reservePages: this.reservePages,
+      lastInflateMs: this.lastInflateMs,
+      shortages: this.shortages,
+      lastShortageMs: this.lastShortageMs,
+      lastOomMs: this.lastOomMs,
+      random: this.nextRandom(),
+      deflateMode,
+      deflateOnOom,
+    };
+  }
+
+  /** Free pages, without those beyond the reserve that are too few for the next buffer. */
+  private usable(freePages: number, boundPages: number): number {
+    const { wholeBuffers, pfnsPerBuffer } = this.options;
+    const spare = freePages - this.reservePages;
+    const buffer = Math.min(pfnsPerBuffer, this.targetPages - boundPages);
+    return wholeBuffers && spare > 0 && buffer > 0 ? freePages - (spare % buffer) : freePages;
+  }
+
+  /** Xorshift: jitter needs spread, not secrecy. */
+  private nextRandom(): number {
+    let x = this.random;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.random = x >>> 0;
+    return this.random / 0x1_0000_0000;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The methods of the control channel.
+ *
+ * It must not know how requests arrive. Invariant: a method checks all its parameters before it
+ * changes anything.
+ */
+import { DEFLATE_MODES, type DeflateMode } from "../balloon/deflate-order.ts";
+import type { BalloonDriver } from "../balloon/driver.ts";
+import { BallonetError } from "../errors.ts";
+import { namedPolicy } from "../policy/named.ts";
+import {
+  FatalError,
+  RPC_ERROR,
+  RpcError,
+  type RpcMethod,
+  type RpcParams,
+} from "./json-rpc-server.ts";
+import { FAULT, type Machine } from "./machine.ts";
+import type { Workload } from "./workload.ts";
+
+export interface MethodsOptions {
+  readonly machine: Machine;
+  readonly driver: BalloonDriver;
+  readonly workload: Workload;
+}
+
+/** The most frames that a PFN can name, and the most that a seed can be. */
+const U32_MAX = 0xffff_ffff;
+
+function badParams(detail: string): RpcError {
+  return new RpcError(RPC_ERROR.params, "Invalid params", detail);
+}
+
+function only(params: RpcParams, names: readonly string[]): void {
+  for (const name of Object.keys(params)) {
+    if (!names.includes(name)) {
+      throw badParams(`unknown "${name}"; there ${names.length > 0 ? `is ${names}` : "are none"}`);
+    }
+  }
+}
+
+function integer(params: RpcParams, name: string, least: number): number {
+  const value = params[name];
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= U32_MAX) {
+    return value as number;
+  }
+  throw badParams(`${name}: a whole number from ${least} to ${U32_MAX}, not ${text(value)}`);
+}
+
+function string(params: RpcParams, name: string, choices?: readonly string[]): string {
+  const value = params[name];
+  if (typeof value === "string" && (choices?.includes(value) ?? true)) return value;
+  throw badParams(`${name}: ${choices?.join(" or ") ?? "a string"}, not ${text(value)}`);
+}
+
+function text(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}
+
+/** Runs what may refuse a configuration, and says so in the reply. */
+function refusable<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof BallonetError)) throw error;
+    throw new RpcError(RPC_ERROR.refused, error.message, { code: error.code });
+  }
+}
+
+function noHandle(handle: number): RpcError {
+  return badParams(`handle: there is no ${handle}`);
+}
+
+export function controlMethods(options: MethodsOptions): Record<string, RpcMethod> {
+  const { machine, driver, workload } = options;
+  return {
+    status: (params) => {
+      only(params, []);
+      return {
+        ...driver.status(),
+        workloadFrames: workload.heldFrames,
+        footprint: machine.footprint(),
+        uptimeMs: machine.now(),
+      };
+    },
+    "workload.allocate": (params) => {
+      only(params, ["frames", "seed"]);
+      const answer = workload.allocate(integer(params, "frames", 1), integer(params, "seed", 0));
+      if ("handle" in answer) return answer;
+      throw new RpcError(RPC_ERROR.refused, "not enough free memory", answer);
+    },
+    "workload.verify": (params) => {
+      only(params, ["handle"]);
+      const handle = params.handle === undefined ? undefined : integer(params, "handle", 1);
+      const verified = workload.verify(handle);
+      if (verified === undefined) throw noHandle(handle ?? 0);
+      return verified;
+    },
+    "workload.free": (params) => {
+      only(params, ["handle"]);
+      const handle = integer(params, "handle", 1);
+      const frames = workload.free(handle);
+      if (frames === undefined) throw noHandle(handle);
+      driver.memoryFreed();
+      return { frames };
+    },
+    "policy.set": (params) => {
+      only(params, ["name", "options"]);
+      const { options: policyOptions = {} } = params;
+      if (typeof policyOptions !== "object" || policyOptions === null) {
+        throw badParams(`options: an object, not ${text(policyOptions)}`);
+      }
+      const name = string(params, "name");
+      const policy = refusable(() => namedPolicy(name, { ...policyOptions }));
+      driver.setPolicy(policy);
+      return { policy: policy.name };
+    },
+    "deflate.set": (params) => {
+      only(params, ["mode"]);
+      const mode = string(params, "mode", DEFLATE_MODES) as DeflateMode;
+      refusable(() => driver.setDeflateMode(mode));
+      return { mode };
+    },
+    "reserve.set": (params) => {
+      only(params, ["pages"]);
+      const pages = integer(params, "pages", 0);
+      driver.setReserve(pages);
+      return { pages };
+    },
+    suspend: (params) => {
+      only(params, []);
+      driver.suspend();
+      driver.step();
+      return { state: driver.stateName };
+    },
+    resume: (params) => {
+      only(params, []);
+      driver.resume();
+      driver.step();
+      return { state: driver.stateName };
+    },
+    panic: (params) => {
+      only(params, ["kind"]);
+      const kind = string(params, "kind", ["error", ...Object.keys(FAULT)]);
+      if (kind === "error") throw new FatalError("a deliberate error, asked for by panic");
+      machine.provoke(FAULT[kind as keyof typeof FAULT]);
+      return null;
+    },
+    evaluate: (params) => {
+      only(params, ["script"]);
+      const script = string(params, "script");
+      try {
+        // Strict, so that its variables are its own: the guest program's are global ones, too.
+        // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
+        const result: unknown = globalThis.eval(`"use strict"; undefined; ${script}`);
+        return JSON.parse(JSON.stringify(result ?? null) ?? "null");
+      } catch (error) {
+        const stack = error instanceof Error ? `${error}\n${error.stack ?? ""}` : String(error);
+        throw new RpcError(RPC_ERROR.refused, "the script failed", stack);
+      }
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * Where MMIO devices are: no bus says it, so the command line does, or the machine is known.
+ *
+ * It must not touch a device beyond asking who it is. Invariant: addresses are read only where the
+ * caller says that MMIO slots are; elsewhere a read could disturb another device.
+ */
+import { BallonetError } from "../../errors.ts";
+import type { Hal } from "../../hal.ts";
+import { identifyMmio, type MmioSlot } from "./mmio.ts";
+
+/** A slot and, where it is known, the interrupt that its wire leads to. */
+export interface WiredMmioSlot extends MmioSlot {
+  /** As the interrupt controllers count: 0 to 15 are those of every PC. */
+  readonly interruptLine?: number;
+}
+
+const WORD = /^virtio[-_]mmio\.device=(.*)$/;
+const DEVICE = /^([^@]+)@([^:]+):(\d{1,4})(?::-?\d{1,9})?$/;
+const NUMBER = /^(0[xX][0-9a-fA-F]{1,13}|\d{1,15})([kKmMgG]?)$/;
+const UNITS = new Map([
+  ["", 1],
+  ["K", 2 ** 10],
+  ["M", 2 ** 20],
+  ["G", 2 ** 30],
+]);
+
+/** More than any machine names; a longer command line is not about devices. */
+export const MMIO_WORDS_MAX = 64;
+
+/**
+ * The slots that `virtio_mmio.device=<size>@<base>:<irq>[:<id>]` words name, in their order; sizes
+ * and bases are decimal or hexadecimal, with K, M or G behind. Other words are left alone.
+ * @throws BallonetError `config` for a word of this form that makes no sense.
+ */
+export function mmioSlotsOf(commandLine: string): WiredMmioSlot[] {
+  const slots: WiredMmioSlot[] = [];
+  for (const word of commandLine.split(/\s+/)) {
+    const value = WORD.exec(word)?.[1];
+    if (value === undefined) continue;
+    const [, size = "", base = "", line = ""] = DEVICE.exec(value) ?? [];
+    const slot = { size: numberOf(size), base: numberOf(base), interruptLine: Number(line) };
+    if (Number.isNaN(slot.size + slot.base) || line === "" || slots.length === MMIO_WORDS_MAX) {
+      throw new BallonetError({
+        code: "config",
+        what: "command line",
+        seen: `"${word}"`,
+        todo: "write virtio_mmio.device=SIZE@BASE:IRQ, as in 512@0xfeb00000:5",
+      });
+    }
+    slots.push(slot);
+  }
+  return slots;
+}
+
+function numberOf(text: string): number {
+  const [, digits = "", unit = ""] = NUMBER.exec(text) ?? [];
+  const value = Number(digits) * (UNITS.get(unit.toUpperCase()) ?? 1);
+  return digits === "" || !Number.isSafeInteger(value) ? Number.NaN : value;
+}
+
+/** QEMU's `microvm`: so many slots of this size from here on. Fewer are used without ACPI. */
+export const MICROVM = { base: 0xfeb0_0000, slotBytes: 512, slots: 24 } as const;
+
+/**
+ * The interrupt of QEMU microvm's first slot; each next slot has the next one. It depends on the
+ * machine's settings: 5 without ACPI, 16 with ACPI and one I/O APIC, 24 with two.
+ */
+export const MICROVM_FIRST_LINES = { plain: 5, acpi: 16, secondIoApic: 24 } as const;
+
+/** All slots of a microvm, for `findMmio`. Only where the machine has no PCI. */
+export function microvmSlots(firstLine?: number): WiredMmioSlot[] {
+  return Array.from({ length: MICROVM.slots }, (_, index) => ({
+    base: MICROVM.base + index * MICROVM.slotBytes,
+    size: MICROVM.slotBytes,
+    ...(firstLine !== undefined && { interruptLine: firstLine + index }),
+  }));
+}
+
+/** Those slots that hold a device with this virtio device id. */
+export function findMmio(
+  hal: Hal,
+  slots: readonly WiredMmioSlot[],
+  deviceId: number,
+): WiredMmioSlot[] {
+  return slots.filter((slot) => identifyMmio(hal, slot)?.deviceId === deviceId);
+}

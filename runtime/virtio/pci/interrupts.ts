@@ -1,0 +1,111 @@
+/**
+ * The interrupts of a virtio PCI function, modern or legacy (virtio 1.3, 4.1.5.1.2 and 4.1.5.3).
+ *
+ * It must not know where the vector registers or the ISR status lie: its transport hands it the way
+ * to both. Invariant: the ISR status is read in every mode but `msix`, where it says nothing of
+ * queues and the driver should leave it alone.
+ */
+import type { Hal } from "../../hal.ts";
+import { type Bar, enableFunction } from "../../pci/bars.ts";
+import type { PciAddress, PciConfigAccess } from "../../pci/config.ts";
+import { type Msix, openMsix } from "../../pci/msix.ts";
+import { ISR } from "../constants.ts";
+import {
+  type InterruptChoice,
+  type InterruptMode,
+  LINE,
+  MsixSetup,
+  POLLING,
+  type VectorRegisters,
+} from "../interrupts.ts";
+import type { InterruptCause } from "../transport.ts";
+
+export interface PciInterruptsOptions {
+  readonly hal: Hal;
+  readonly config: PciConfigAccess;
+  readonly address: PciAddress;
+  readonly bars: readonly Bar[];
+  readonly memoryEnd: number;
+  readonly choice: InterruptChoice;
+  readonly registers: VectorRegisters;
+  /** Reads the ISR status, which lowers the line. */
+  readIsr(): number;
+}
+
+const INTERRUPT_PIN = 0x3d;
+
+/** One object for each cause, so that an interrupt allocates nothing. */
+export const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
+  queue: (bits & ISR.QUEUE) !== 0,
+  config: (bits & ISR.CONFIG) !== 0,
+}));
+
+export class PciInterrupts {
+  mode: InterruptMode = POLLING;
+  private readonly options: PciInterruptsOptions;
+  private readonly msix: Msix | undefined;
+  private readonly setup: MsixSetup | undefined;
+
+  constructor(options: PciInterruptsOptions) {
+    const { hal, choice, registers } = options;
+    this.options = options;
+    // Also where no messages are wanted: whoever ran before may have left MSI-X on.
+    this.msix = openMsix(options);
+    if (choice === "best" && this.msix && hal.interrupts) {
+      this.setup = new MsixSetup({ msix: this.msix, allocator: hal.interrupts, registers });
+    }
+  }
+
+  /** True while the function sends messages, which moves things in a legacy device. */
+  get msixEnabled(): boolean {
+    return this.msix?.isEnabled ?? false;
+  }
+
+  /** What `setUp` will answer unless the device refuses. */
+  get expected(): InterruptMode["kind"] {
+    return this.setup ? "msix" : this.withoutMessages().kind;
+  }
+
+  /** Lets the function answer in these spaces, use memory, and interrupt as it was chosen. */
+  enableFunction(spaces: { readonly io: boolean; readonly memory: boolean }): void {
+    const { config, address, choice } = this.options;
+    enableFunction(config, address, {
+      io: spaces.io,
+      memory: spaces.memory || this.setup !== undefined,
+      intx: choice !== "polling",
+    });
+  }
+
+  /** A reset of the device clears its vectors; from here on it is as if nothing was set up. */
+  reset(): void {
+    this.mode = POLLING;
+    this.msix?.disable();
+  }
+
+  setUp(queues: readonly number[]): InterruptMode {
+    this.mode = this.setup?.setUp(queues) ?? this.withoutMessages();
+    return this.mode;
+  }
+
+  private withoutMessages(): InterruptMode {
+    const { config, address, choice } = this.options;
+    if (choice === "polling") return POLLING;
+    return config.read(address, INTERRUPT_PIN, 1) === 0 ? POLLING : LINE;
+  }
+
+  /** The vector of a queue that is set up again; its reset took it away. True when it holds. */
+  restoreQueue(index: number): boolean {
+    const vector = this.mode.kind === "msix" ? this.mode.queues.get(index) : undefined;
+    return vector === undefined || this.options.registers.queue(index, vector) === vector;
+  }
+
+  acknowledge(messages?: number): InterruptCause {
+    if (this.mode.kind !== "msix") {
+      return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
+    }
+    if (messages === undefined) return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;
+    let bits = messages & (1 << this.mode.config) ? ISR.CONFIG : 0;
+    for (const vector of this.mode.queues.values()) if (messages & (1 << vector)) bits |= ISR.QUEUE;
+    return CAUSES[bits] as InterruptCause;
+  }
+}
