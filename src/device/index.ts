@@ -4,25 +4,10 @@
  * Public names only.
  */
 
-export type { Completion } from "./completion.ts";
-export { type Fault, type FaultName, type FaultSpec, faults } from "./faults.ts";
-export type { GuestMemorySource } from "./guest-memory.ts";
-export { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
-export type { MemoryPoint, Touch } from "./host-memory.ts";
-export { type HostVersion, hostVersions } from "./host-version.ts";
-export { formatVerdict, type Verdict } from "./judge.ts";
-export { createMachine, hasFailed, type Machine } from "./machine.ts";
-export {
-  type AccessWidth,
-  type CheckOptions,
-  type CompletionOption,
-  type MachineHal,
-  MachineOptionError,
-  type MachineOptions,
-} from "./machine-options.ts";
-export type { InterruptMessage } from "./messages.ts";
-export { MigrationError } from "./migration.ts";
-export type { Offer } from "./offer.ts";
+export type { MemoryPoint, Touch } from "./balloon/locked-memory.ts";
+export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
+export { type HostVersion, hostVersions } from "./host/host-version.ts";
+export type { Offer } from "./host/offer.ts";
 export type {
   BalloonHabits,
   BarSpec,
@@ -34,10 +19,25 @@ export type {
   Profile,
   QueueSpec,
   UsedLength,
-} from "./profile.ts";
-export { type ProfileName, profiles } from "./profiles.ts";
-export type { QueueNumbering, QueueRole } from "./queue-plan.ts";
-export type { Level, Rule } from "./rule.ts";
-export { notObservable, type RuleId, rules, type Unobservable } from "./rules.ts";
-export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./trace.ts";
-export type { TransportKind } from "./transport.ts";
+} from "./host/profile.ts";
+export { type ProfileName, profiles } from "./host/profiles.ts";
+export type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
+export { formatVerdict, type Verdict } from "./judge/judge.ts";
+export { createMachine, hasFailed, type Machine } from "./machine.ts";
+export {
+  type AccessWidth,
+  type CheckOptions,
+  type CompletionOption,
+  type MachineHal,
+  MachineOptionError,
+  type MachineOptions,
+} from "./machine-options.ts";
+export type { TransportKind } from "./make-bus.ts";
+export type { GuestMemorySource } from "./memory/guest-memory.ts";
+export type { InterruptMessage } from "./pci/interrupt-messages.ts";
+export type { Completion } from "./queue/completion.ts";
+export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults.ts";
+export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";
+export type { Level, Rule } from "./spec/rule.ts";
+export { notObservable, type RuleId, rules, type Unobservable } from "./spec/rules.ts";
+export { MigrationError } from "./stream.ts";

@@ -4,21 +4,21 @@
  * It must not hold state. Invariant: an option that makes no sense throws before anything is made.
  */
 
-import type { Completion } from "./completion.ts";
-import type { FaultSpec } from "./faults.ts";
-import type { GuestMemorySource } from "./guest-memory.ts";
-import { type HostDesign, type HostDesignName, hostDesigns } from "./host-design.ts";
-import { type HostVersion, hostVersions } from "./host-version.ts";
-import type { InterruptMessage } from "./messages.ts";
-import { isMmio } from "./mmio-bus.ts";
-import { FEATURE } from "./numbers.ts";
-import type { Offer } from "./offer.ts";
-import { lookWith, VECTORS_MAX } from "./pci-look.ts";
-import type { MmioLook, PciLook, Profile, UsedLength } from "./profile.ts";
-import { type ProfileName, profiles } from "./profiles.ts";
-import type { QueueNumbering, QueueRole } from "./queue-plan.ts";
-import type { RuleId } from "./rules.ts";
-import type { TransportKind } from "./transport.ts";
+import { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
+import { type HostVersion, hostVersions } from "./host/host-version.ts";
+import type { Offer } from "./host/offer.ts";
+import type { MmioLook, PciLook, Profile, UsedLength } from "./host/profile.ts";
+import { type ProfileName, profiles } from "./host/profiles.ts";
+import type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
+import type { TransportKind } from "./make-bus.ts";
+import type { GuestMemorySource } from "./memory/guest-memory.ts";
+import { isMmio } from "./mmio/mmio-bus.ts";
+import type { InterruptMessage } from "./pci/interrupt-messages.ts";
+import { lookWith, VECTORS_MAX } from "./pci/pci-layout.ts";
+import type { Completion } from "./queue/completion.ts";
+import type { FaultSpec } from "./sim/faults.ts";
+import { FEATURE } from "./spec/numbers.ts";
+import type { RuleId } from "./spec/rules.ts";
 
 /** Width of one access, in bytes. */
 export type AccessWidth = 1 | 2 | 4;

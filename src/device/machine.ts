@@ -4,13 +4,11 @@
  * It must not know any driver. Invariant: equal options and equal accesses give equal traces.
  */
 
-import { BalloonDevice } from "./balloon-device.ts";
-import { Clock } from "./clock.ts";
-import type { Context } from "./context.ts";
-import { FaultBox, type FaultSpec } from "./faults.ts";
-import { GuestMemory } from "./guest-memory.ts";
-import type { HostMemory } from "./host-memory.ts";
-import { Judge, type Verdict } from "./judge.ts";
+import { BalloonDevice } from "./balloon/balloon-device.ts";
+import type { HostMemory } from "./balloon/locked-memory.ts";
+import type { Profile } from "./host/profile.ts";
+import type { Context } from "./judge/context.ts";
+import { Judge, type Verdict } from "./judge/judge.ts";
 import {
   type CheckOptions,
   DEFAULT_ACCESS_MS,
@@ -20,17 +18,19 @@ import {
   type MachineOptions,
   withOptions,
 } from "./machine-options.ts";
-import { Messages } from "./messages.ts";
-import { loadStream, type Movable, offeredIn, readStream, saveStream } from "./migration.ts";
-import { Moving } from "./moving.ts";
-import { FEATURE, STATUS } from "./numbers.ts";
-import type { AbsentMemory } from "./pci-bus.ts";
-import type { Profile } from "./profile.ts";
-import { Random } from "./random.ts";
-import type { RuleId } from "./rules.ts";
-import { Trace } from "./trace.ts";
-import { type Bus, type BusParts, emptyBus, makeBus, type TransportKind } from "./transport.ts";
-import type { VirtioDevice } from "./virtio.ts";
+import { type Bus, type BusParts, emptyBus, makeBus, type TransportKind } from "./make-bus.ts";
+import { GuestMemory } from "./memory/guest-memory.ts";
+import { Messages } from "./pci/interrupt-messages.ts";
+import type { AbsentMemory } from "./pci/pci-bus.ts";
+import { Clock } from "./sim/clock.ts";
+import { FaultBox, type FaultSpec } from "./sim/faults.ts";
+import { Random } from "./sim/random.ts";
+import { Trace } from "./sim/trace.ts";
+import { Moving } from "./snapshot/fields.ts";
+import { FEATURE, STATUS } from "./spec/numbers.ts";
+import type { RuleId } from "./spec/rules.ts";
+import { loadStream, type Movable, offeredIn, readStream, saveStream } from "./stream.ts";
+import type { VirtioDevice } from "./virtio/virtio-device.ts";
 
 /** What only the device itself does with its host's memory. */
 type HostOnly = "negotiated" | "reset" | "handedOver" | "cameBack" | "found" | "reclaim" | "note";

@@ -7,7 +7,7 @@
  */
 import { makeSettings } from "../../runtime/index.ts";
 import { featureBits, featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
-import { type HostDesign, hasBit } from "../device/host-design.ts";
+import { type HostDesign, hasBit } from "../device/host/host-design.ts";
 import { migrationPaths } from "./migration-paths.ts";
 import { bitName, cite } from "./reasons.ts";
 import { counted } from "./sizes.ts";

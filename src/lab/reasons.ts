@@ -5,7 +5,7 @@
  * cell's facts and the host's design, and every number in it is the cell's.
  */
 import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
-import type { HostDesign } from "../device/host-design.ts";
+import type { HostDesign } from "../device/host/host-design.ts";
 import { rules } from "../device/index.ts";
 import type { ComparedCell } from "./compare.ts";
 import { migrationPaths } from "./migration-paths.ts";

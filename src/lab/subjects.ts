@@ -7,7 +7,7 @@
  */
 import { DIALECTS, type Dialect } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
-import { type HostDesign, type HostDesignName, hostDesigns } from "../device/host-design.ts";
+import { type HostDesign, type HostDesignName, hostDesigns } from "../device/host/host-design.ts";
 import type { CellOptions } from "./deflate-lab.ts";
 import { type MigrationPathName, migrationPaths } from "./migration-paths.ts";
 

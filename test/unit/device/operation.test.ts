@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { profiles } from "../../../src/device/index.ts";
-import { broken, FIRST_FRAME, frames, rig } from "./raw-driver.ts";
+import { broken, FIRST_FRAME, frames, rig } from "./drivers/raw-driver.ts";
 
 describe.each(Object.keys(profiles) as (keyof typeof profiles)[])("profile %s", (profile) => {
   it("comes up without a verdict", () => {

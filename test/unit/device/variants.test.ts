@@ -5,8 +5,8 @@
  */
 import { describe, expect, it } from "vitest";
 import type { RuleId } from "../../../src/device/index.ts";
-import { type Breach, ready } from "./breach.ts";
-import { broken, FIRST_FRAME, frames, type RawDriver, rig } from "./raw-driver.ts";
+import { type Breach, ready } from "./breaches/breach.ts";
+import { broken, FIRST_FRAME, frames, type RawDriver, rig } from "./drivers/raw-driver.ts";
 
 const LATE = { kind: "late", ms: 5 } as const;
 

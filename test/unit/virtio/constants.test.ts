@@ -137,7 +137,7 @@ describe("the driver's constants", () => {
   });
 
   it("are compared on the device's side too", () => {
-    const other = new URL("../device/numbers.test.ts", import.meta.url);
+    const other = new URL("../device/spec/numbers.test.ts", import.meta.url);
     expect(existsSync(other)).toBe(true);
   });
 });

@@ -1,0 +1,231 @@
+/**
+ * The balloon device, put together: the virtio part, the balloon, and a servant for each queue.
+ *
+ * It must not know the transport. Invariant: a queue's servant is the one of its role, however the
+ * queues are numbered.
+ */
+
+import { PoisonWatch } from "../checks/poison-check.ts";
+import { hostDesigns } from "../host/host-design.ts";
+import { offerOf } from "../host/host-version.ts";
+import { configBytes, offeredBits } from "../host/offer.ts";
+import type { Profile } from "../host/profile.ts";
+import {
+  FEATURE_OF,
+  NAME_OF,
+  planQueues,
+  type QueuePlan,
+  type QueueRole,
+} from "../host/queue-plan.ts";
+import type { Context } from "../judge/context.ts";
+import { type CheckOptions, type MachineOptions, scheduleOf } from "../machine-options.ts";
+import { Garbage } from "../memory/canary-fill.ts";
+import { HostPages } from "../memory/page-ownership.ts";
+import { DeviceMemory } from "../queue/queue-pages.ts";
+import { DeviceQueue, type QueueOptions, type QueueServant } from "../queue/virtqueue.ts";
+import type { FaultBox } from "../sim/faults.ts";
+import { EXPERIMENT_BITS } from "../spec/experiment.ts";
+import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
+import { VirtioDevice } from "../virtio/virtio-device.ts";
+import { Lending } from "./free-page-ranges.ts";
+import { Hinting } from "./hinting.ts";
+import { Balloon } from "./inflate-deflate.ts";
+import { HostMemory } from "./locked-memory.ts";
+import { Reporting } from "./reporting.ts";
+import { StatsQueue } from "./statistics.ts";
+
+export class BalloonDevice {
+  readonly virtio: VirtioDevice;
+  readonly balloon: Balloon;
+  readonly stats: StatsQueue;
+  readonly hinting: Hinting;
+  readonly reporting: Reporting;
+  readonly poison: PoisonWatch;
+  readonly lending: Lending;
+  readonly memory: HostMemory;
+  private readonly context: Context;
+  private readonly profile: Profile;
+  private readonly options: MachineOptions;
+  private readonly offered: bigint;
+  private readonly reachBytes: number;
+  private readonly servants: Readonly<Record<QueueRole, QueueServant>>;
+
+  /** `adopted` is what to offer in place of one's own, with a guest that comes from elsewhere. */
+  constructor(
+    context: Context,
+    profile: Profile,
+    options: MachineOptions,
+    faults: FaultBox,
+    adopted?: bigint,
+  ) {
+    this.context = context;
+    this.profile = profile;
+    this.options = options;
+    const { offer = {}, hostVersion } = options;
+    const own = offeredBits(profile, hostVersion ? offerOf(offer, hostVersion) : offer);
+    const { described } = own;
+    const offered = adopted ?? own.offered;
+    const design = hostDesigns[options.hostDesign ?? "plain"];
+    const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
+    const garbage = new Garbage(context.memory, options.garbage ?? true, options.seed ?? 1);
+    const pages = new HostPages(garbage);
+    const { balloon: habits } = profile;
+    this.offered = offered;
+    this.reachBytes = frames * PAGE_BYTES;
+    const known = described | (offered & EXPERIMENT_BITS);
+    this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
+    this.memory = new HostMemory(context, design, pages, frames);
+    if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });
+    const reach = new DeviceMemory(context, this.virtio.queues);
+    const poison = new PoisonWatch(context, garbage);
+    const lending = new Lending(context, { pages, own: reach, poison, frames });
+    this.poison = poison;
+    this.lending = lending;
+    this.stats = new StatsQueue(context, habits);
+    const configChanged = () => this.virtio.configChanged();
+    this.hinting = new Hinting(context, {
+      habits: habits.hints,
+      lending,
+      garbage,
+      faults,
+      configChanged,
+    });
+    const { reportUsedLength: usedLength } = habits;
+    this.reporting = new Reporting(context, { lending, garbage, poison, usedLength });
+    this.balloon = new Balloon(context, {
+      habits,
+      configBytes: configBytes(profile, offered),
+      pages,
+      memory: this.memory,
+      frames,
+      offered,
+      own: reach,
+      lending,
+      hinting: this.hinting,
+      poison,
+      deflatesWait: () => (this.queueOf("deflate")?.ring?.waiting ?? 0) > 0,
+      onNegotiated: (features) => this.assign(features),
+      onReset: () => this.reset(),
+    });
+    this.servants = {
+      inflate: this.balloon.servant("inflate"),
+      deflate: this.balloon.servant("deflate"),
+      stats: this.stats,
+      freePage: this.hinting,
+      reporting: this.reporting,
+    };
+    this.makeQueues(faults);
+    this.stats.overflow = (older) => this.queueOf("stats")?.finish([older]);
+    this.virtio.type = this.balloon;
+    this.move(pages, garbage);
+  }
+
+  /** Says what of the device moves with a guest; queues say it themselves. */
+  private move(pages: HostPages, garbage: Garbage): void {
+    const { virtio, balloon, stats, hinting, reporting, lending, poison } = this;
+    const { moving } = this.context;
+    moving.add("virtio", virtio);
+    moving.add("bringUp", virtio.bringUp);
+    moving.add("actual", balloon.actualWatch);
+    moving.add("pages", pages);
+    moving.add("garbage", garbage);
+    const rest = { balloon, stats, hinting, reporting, lending, poison };
+    for (const kind of Object.keys(rest) as (keyof typeof rest)[]) moving.add(kind, rest[kind]);
+  }
+
+  /** The queue that has this role now, if it is there. */
+  queueOf(role: QueueRole): DeviceQueue | undefined {
+    return this.virtio.queues.find(({ options }) => options.role === role && options.maxSize > 0);
+  }
+
+  /** Whether a feature was accepted by a driver that is up. */
+  uses(feature: number): boolean {
+    return this.virtio.live && this.virtio.has(feature);
+  }
+
+  /** Looks at everything that the driver has to leave alone. */
+  audit(): void {
+    this.balloon.audit();
+    this.stats.audit();
+    this.hinting.audit();
+    this.reporting.audit();
+    if (!this.virtio.live) return;
+    for (const { ring } of this.virtio.queues) ring?.audit();
+  }
+
+  /** Judges what only shows at rest. The driver is up. */
+  check(options: CheckOptions): void {
+    this.judgeKicks();
+    this.balloon.check({ memoryShort: options.memoryShort ?? false });
+    if (this.uses(FEATURE.statsVq) && this.stats.owed) {
+      this.context.judge.breach("D19", "the device has no statistics buffer");
+    }
+    if (this.uses(FEATURE.freePageHint)) this.hinting.check();
+    this.poison.check();
+    this.virtio.wiring.check();
+    if (this.virtio.interruptPending && this.virtio.onInterrupt !== undefined) {
+      this.context.judge.breach(this.virtio.wiring.lineRule, "the interrupt is still asserted");
+    }
+  }
+
+  /** Time passes: buffers that wait must have been announced. */
+  judgeKicks(): void {
+    if (!this.virtio.live) return;
+    for (const { ring, options } of this.virtio.queues) {
+      if (ring === undefined || ring.broken !== undefined || !ring.kickOwed) continue;
+      const seen = `${options.name}: ${ring.waiting} buffers wait, no notification came`;
+      this.context.judge.breach("R-KICK-MISSING", seen);
+    }
+  }
+
+  private reset(): void {
+    this.stats.reset();
+    this.reporting.reset();
+    this.assign(this.offered);
+  }
+
+  private makeQueues(faults: FaultBox): void {
+    const { virtio } = this;
+    const exits = {
+      interrupt: (queue: DeviceQueue) => virtio.usedBuffers(queue),
+      broken: () => virtio.needReset(),
+      halted: () => virtio.halted || !virtio.wiring.reachesMemory(),
+    };
+    for (const [index, plan] of this.plan(this.offered).entries()) {
+      const queue = new DeviceQueue(this.context, this.queueOptions(index, plan), exits, faults);
+      queue.servant = plan.role === undefined ? undefined : this.servants[plan.role];
+      virtio.queues.push(queue);
+    }
+  }
+
+  /** Gives every queue the role that it has with these features accepted. */
+  private assign(features: bigint): void {
+    for (const [index, plan] of this.plan(features).entries()) {
+      const queue = this.virtio.queues[index];
+      if (queue === undefined || queue.options.role === plan.role) continue;
+      const servant = plan.role === undefined ? undefined : this.servants[plan.role];
+      queue.become(this.queueOptions(index, plan), servant);
+    }
+  }
+
+  private plan(negotiated: bigint): readonly QueuePlan[] {
+    const { profile, offered, options } = this;
+    return planQueues(profile, { offered, negotiated, strange: options.strangeQueues ?? 0 });
+  }
+
+  private queueOptions(index: number, { role, size, notifyOff }: QueuePlan): QueueOptions {
+    const { options, profile, reachBytes } = this;
+    return {
+      index,
+      role,
+      feature: role === undefined ? undefined : FEATURE_OF[role],
+      name: role === undefined ? `queue ${index}` : NAME_OF[role],
+      maxSize: size,
+      notifyOff,
+      completion: scheduleOf(role, options.completion ?? profile.completion),
+      quietWhileBusy: options.quietWhileBusy ?? false,
+      reachBytes,
+      batches: options.inOrderBatches ?? true,
+    };
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Ranges of pages that a driver lends to the host, as hints or as reports: what is wrong with them,
+ * and which pages are lent.
+ *
+ * It must not know commands or completion. Invariant: a page is hinted or being reported only while
+ * it is the guest's own; giving it to the balloon ends both.
+ */
+
+import type { PoisonWatch } from "../checks/poison-check.ts";
+import type { Context } from "../judge/context.ts";
+import type { HostPages } from "../memory/page-ownership.ts";
+import { PageSet } from "../memory/page-set.ts";
+import type { DeviceMemory } from "../queue/queue-pages.ts";
+import type { Taken } from "../queue/ring.ts";
+import { DESC, PAGE_BYTES } from "../spec/numbers.ts";
+
+/** Pages one after another. */
+export interface PageRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+export type LoanKind = "hint" | "report";
+
+export class Lending {
+  /** Pages hinted and not given back by DONE, nor found in use again. */
+  readonly hinted = new PageSet();
+  /** Pages of reports that were not returned yet. */
+  readonly reporting = new PageSet();
+  private readonly context: Context;
+  private readonly pages: HostPages;
+  private readonly own: DeviceMemory;
+  private readonly poison: PoisonWatch;
+  private readonly frames: number;
+
+  constructor(
+    context: Context,
+    parts: {
+      readonly pages: HostPages;
+      readonly own: DeviceMemory;
+      readonly poison: PoisonWatch;
+      readonly frames: number;
+    },
+  ) {
+    this.context = context;
+    this.pages = parts.pages;
+    this.own = parts.own;
+    this.poison = parts.poison;
+    this.frames = parts.frames;
+  }
+
+  reset(): void {
+    this.hinted.clear();
+    this.reporting.clear();
+  }
+
+  /** The ranges of a buffer that are sound; the others are breaches and are left out. */
+  ranges(kind: LoanKind, taken: Taken): PageRange[] {
+    const found: PageRange[] = [];
+    for (const { address, length, flags } of taken.chain.elements) {
+      if ((flags & DESC.write) === 0) continue;
+      const range = { first: address / PAGE_BYTES, count: length / PAGE_BYTES };
+      if (this.judgeRange(kind, taken, range, address, length)) found.push(range);
+    }
+    return found;
+  }
+
+  /** Which pages of a range may really be lent; the others are breaches. */
+  *usable(kind: LoanKind, taken: Taken, { first, count }: PageRange): Generator<number> {
+    for (let pfn = first; pfn < first + count; pfn += 1) {
+      if (!this.judgePage(kind, taken, pfn)) continue;
+      this.poison.taken(pfn);
+      yield pfn;
+    }
+  }
+
+  /** The balloon gets a page: judges whether the driver may have it, and ends a hint. */
+  given(pfn: number, taken: Taken): void {
+    this.poison.taken(pfn);
+    this.hinted.delete(pfn);
+    if (!this.reporting.delete(pfn)) return;
+    const seen = `page ${pfn} is inflated while its report is in flight`;
+    this.context.judge.breach("D27", seen, [taken.entry]);
+  }
+
+  private judgeRange(
+    kind: LoanKind,
+    taken: Taken,
+    { first, count }: PageRange,
+    address: number,
+    length: number,
+  ): boolean {
+    const { judge } = this.context;
+    const seen = `${kind}: 0x${address.toString(16)}, ${length} bytes`;
+    if (!Number.isInteger(first) || !Number.isInteger(count) || count === 0) {
+      judge.breach("Q-RANGE-ALIGN", seen, [taken.entry]);
+      return false;
+    }
+    if (first + count <= this.frames) return true;
+    judge.breach("Q-RANGE-MEMORY", `${seen}; the guest has ${this.frames} pages`, [taken.entry]);
+    return false;
+  }
+
+  private judgePage(kind: LoanKind, taken: Taken, pfn: number): boolean {
+    const { judge } = this.context;
+    const entries = [taken.entry];
+    const state = this.pages.state(pfn);
+    if (state !== "guest") {
+      judge.breach("Q-RANGE-HELD", `${kind}: page ${pfn} is ${state}`, entries);
+      return false;
+    }
+    if (this.own.pages().has(pfn)) {
+      const seen = `${kind}: page ${pfn} belongs to a queue or to a buffer in flight`;
+      judge.breach("Q-DEVICE-MEMORY", seen, entries);
+      return false;
+    }
+    if (!this.reporting.has(pfn)) return true;
+    if (kind === "report") {
+      judge.breach("Q-RANGE-TWICE", `report: page ${pfn} is being reported already`, entries);
+    } else {
+      judge.breach("D27", `page ${pfn} is hinted while its report is in flight`, entries);
+    }
+    return false;
+  }
+}

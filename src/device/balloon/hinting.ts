@@ -1,0 +1,238 @@
+/**
+ * Free page hinting: the host's runs and the driver's answers to them (virtio 1.3, 5.5.6.5).
+ *
+ *   free_page_hint_cmd_id   id >= 2: hint      0: pause, keep the pages      1: done, release them
+ *                           (some hosts show 0 once a run is begun, too)
+ *   the driver's buffers    OUT id, once   IN range ... IN range   OUT 0, when it has no more
+ *
+ * It must not know rings. Invariant: the device looks at a range only while the block that it came
+ * in carries the current id, except with profiles whose original looks at all of them.
+ */
+
+import type { HintHabits } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import type { Garbage } from "../memory/canary-fill.ts";
+import type { Taken } from "../queue/ring.ts";
+import type { Fate, QueueServant } from "../queue/virtqueue.ts";
+import type { FaultBox } from "../sim/faults.ts";
+import { DESC, HINT, PAGE_BYTES } from "../spec/numbers.ts";
+import type { Lending, PageRange } from "./free-page-ranges.ts";
+
+/** Bytes of a command (5.5.6.5.1). */
+const COMMAND_BYTES = 4;
+
+const ID_MAX = 0xffff_ffff;
+
+export class Hinting implements QueueServant {
+  /** What free_page_hint_cmd_id shows. */
+  commandId: number = HINT.stop;
+  /** Counted since the machine was made. */
+  readonly counted = { pages: 0, ranges: 0, starts: 0, stops: 0 };
+  private readonly context: Context;
+  private readonly habits: HintHabits;
+  private readonly lending: Lending;
+  private readonly garbage: Garbage;
+  private readonly faults: FaultBox;
+  private readonly configChanged: () => void;
+  private lastId: number | undefined;
+  /** What the driver read last. */
+  private seenId: number = HINT.stop;
+  /** The id of the block that the driver has begun and not ended. */
+  private block: number | undefined;
+  /** Buffers with the current id since it was issued. */
+  private starts = 0;
+  /** The id is the one that the driver has read last: it cannot tell the runs apart. */
+  private ambiguous = false;
+
+  constructor(
+    context: Context,
+    parts: {
+      readonly habits: HintHabits;
+      readonly lending: Lending;
+      readonly garbage: Garbage;
+      readonly faults: FaultBox;
+      readonly configChanged: () => void;
+    },
+  ) {
+    this.context = context;
+    this.habits = parts.habits;
+    this.lending = parts.lending;
+    this.garbage = parts.garbage;
+    this.faults = parts.faults;
+    this.configChanged = parts.configChanged;
+  }
+
+  reset(): void {
+    this.commandId = HINT.stop;
+    this.seenId = HINT.stop;
+    this.block = undefined;
+    this.starts = 0;
+    this.ambiguous = false;
+  }
+
+  /** The driver reads free_page_hint_cmd_id. To be shown no id is not to be told to stop. */
+  read(): number {
+    const isOn = this.commandId >= HINT.firstId && this.starts > 0;
+    if (this.habits.hidesId && isOn) return HINT.stop;
+    this.seenId = this.commandId;
+    return this.commandId;
+  }
+
+  /** The host asks for hints. Returns the run's id. */
+  start(): number {
+    const id = this.nextId();
+    this.lastId = id;
+    this.starts = 0;
+    this.ambiguous = id === this.seenId;
+    this.show(id);
+    return id;
+  }
+
+  /** The host cannot use hints for now; the driver keeps what it has hinted. */
+  pause(): void {
+    this.show(HINT.stop);
+  }
+
+  /** The host is done with the pages. From now on it changes nothing in them. */
+  finish(): void {
+    this.audit();
+    this.lending.hinted.clear();
+    this.show(HINT.done);
+  }
+
+  serve(taken: Taken): Fate {
+    const { chain } = taken;
+    if (chain.descriptors.length !== 1) {
+      const seen = `free_page_vq: ${chain.descriptors.length} descriptors`;
+      this.context.judge.breach("Q-ONE-DESCRIPTOR", seen, [taken.entry]);
+    }
+    if (chain.readableBytes > 0 || chain.writableBytes === 0) this.command(taken);
+    if (chain.writableBytes > 0) this.hint(taken);
+    return this.habits.served ? "return" : "lose";
+  }
+
+  returned(): number {
+    return 0;
+  }
+
+  /** The queue was reset. What was hinted stays hinted; a block that was begun is over. */
+  dropped(): void {
+    this.block = undefined;
+  }
+
+  /** Judges pages that were hinted: those in use again have to be initialised. */
+  audit(): void {
+    if (this.habits.fill === "zero") return;
+    for (const pfn of this.lending.hinted) {
+      if (this.garbage.firstChange(pfn) < 0) continue;
+      this.lending.hinted.delete(pfn);
+      const at = this.garbage.firstLeft(pfn);
+      if (at < 0) continue;
+      const seen = `page ${pfn} is in use again before DONE, byte ${at} was never initialised`;
+      this.context.judge.breach("D24", seen);
+    }
+  }
+
+  /** The driver is at rest: a run that it knows of has its answer. */
+  check(): void {
+    if (this.commandId < HINT.firstId) return;
+    const { judge } = this.context;
+    if (this.starts === 0 && !this.ambiguous) {
+      judge.breach("D22", `run ${this.commandId} is on, no buffer with its id came`);
+    } else if (this.block === this.commandId) {
+      judge.breach("D21-STOP", `run ${this.commandId} was begun and not ended with STOP`);
+    }
+  }
+
+  private nextId(): number {
+    const { firstId, sameId } = this.habits;
+    const { lastId } = this;
+    if (lastId === undefined) return firstId;
+    if (this.faults.strikes("hint-id-stale")) return lastId;
+    return sameId || lastId === ID_MAX ? firstId : lastId + 1;
+  }
+
+  private show(id: number): void {
+    this.context.trace.add("host", "free_page_hint_cmd_id", { id });
+    this.commandId = id;
+    this.configChanged();
+  }
+
+  private command(taken: Taken): void {
+    const { judge, memory } = this.context;
+    const element = taken.chain.elements.find(({ flags }) => (flags & DESC.write) === 0);
+    const bytes = taken.chain.readableBytes;
+    if (element === undefined || bytes !== COMMAND_BYTES || element.length !== COMMAND_BYTES) {
+      judge.breach("D21-SIZE", `an output buffer of ${bytes} bytes`, [taken.entry]);
+      return;
+    }
+    const id = memory.read32(element.address);
+    this.context.trace.add("queue", "hint command", { id });
+    if (id === HINT.stop) this.driverStops();
+    else this.driverStarts(id, taken);
+  }
+
+  private driverStops(): void {
+    this.block = undefined;
+    this.counted.stops += 1;
+    if (this.habits.doneOnStop && this.commandId >= HINT.firstId) this.finish();
+  }
+
+  private driverStarts(id: number, taken: Taken): void {
+    const { judge } = this.context;
+    this.counted.starts += 1;
+    this.block = id;
+    if (id === this.commandId && id >= HINT.firstId) {
+      this.starts += 1;
+      if (this.starts < 2 || this.ambiguous) return;
+      judge.breach("D21-ONCE", `run ${id} is begun a second time`, [taken.entry]);
+      return;
+    }
+    // Between its look at the field and its buffer the host may have changed its mind.
+    if (id === this.seenId && id >= HINT.firstId) return;
+    judge.breach("D21-ID", `a block begins with ${id}, the run is ${this.commandId}`, [
+      taken.entry,
+    ]);
+  }
+
+  private hint(taken: Taken): void {
+    const ranges = this.lending.ranges("hint", taken);
+    this.judgeBlock(taken);
+    const current = this.block !== undefined && this.block === this.commandId;
+    for (const range of ranges) {
+      const { first, count } = range;
+      const used = current || this.habits.anyId;
+      this.context.trace.add("queue", used ? "hint" : "stale hint", { first, count });
+      if (used) this.use(taken, range);
+    }
+    if (!this.faults.strikes("hint-done-early")) return;
+    this.context.trace.add("fault", "DONE without STOP");
+    this.finish();
+  }
+
+  private use(taken: Taken, range: PageRange): void {
+    const { lending, habits, context } = this;
+    this.counted.ranges += 1;
+    for (const pfn of lending.usable("hint", taken, range)) {
+      lending.hinted.add(pfn);
+      this.counted.pages += 1;
+      if (habits.fill === "garbage") this.garbage.fill(pfn);
+      else if (context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) {
+        context.memory.fillPage(pfn, 0);
+      }
+    }
+  }
+
+  private judgeBlock(taken: Taken): void {
+    const { judge } = this.context;
+    if (this.block === undefined) {
+      judge.breach("D21-START", "pages come without an id before them", [taken.entry]);
+    } else if (this.seenId < HINT.firstId) {
+      const what = this.seenId === HINT.stop ? "STOP" : "DONE";
+      judge.breach("D22-STOP", `pages come after the driver has read ${what}`, [taken.entry]);
+    } else if (this.block !== this.seenId && this.block !== this.commandId) {
+      const seen = `pages of run ${this.block} come, the driver has read ${this.seenId}`;
+      judge.breach("D21-START", seen, [taken.entry]);
+    }
+  }
+}

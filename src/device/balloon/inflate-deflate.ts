@@ -1,0 +1,383 @@
+/**
+ * The balloon device: inflating, deflating, `num_pages` and `actual` (virtio 1.3, 5.5).
+ *
+ * It must not know PCI, nor when buffers are returned. Invariant: a page is the host's from the
+ * moment its inflate is taken until its deflate is acknowledged, and each move between is judged.
+ */
+
+import { ActualWatch } from "../checks/actual-check.ts";
+import type { PoisonWatch } from "../checks/poison-check.ts";
+import type { BalloonHabits } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import type { HostPages } from "../memory/page-ownership.ts";
+import type { DeviceMemory } from "../queue/queue-pages.ts";
+import type { Taken } from "../queue/ring.ts";
+import type { Fate, QueueServant } from "../queue/virtqueue.ts";
+import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
+import type { DeviceType } from "../virtio/virtio-device.ts";
+import type { Lending } from "./free-page-ranges.ts";
+import type { Hinting } from "./hinting.ts";
+import type { HostMemory } from "./locked-memory.ts";
+import { arraysEqual, readPfns } from "./pfns.ts";
+
+/** What devices in the field take in one buffer, and what drivers should keep to. */
+export const PFNS_PER_BUFFER = 256;
+
+type Kind = "inflate" | "deflate";
+
+/** What a buffer asked for, kept until it is returned. */
+interface Request {
+  readonly pfns: Uint32Array;
+  /** Pages that the request really moved, so that their return moves them on. */
+  readonly moved: readonly number[];
+  readonly length: number;
+  /** The clock's turn when the buffer was taken. */
+  readonly turn: number;
+}
+
+export interface BalloonParts {
+  readonly habits: BalloonHabits;
+  readonly configBytes: number;
+  readonly pages: HostPages;
+  readonly memory: HostMemory;
+  readonly frames: number;
+  readonly offered: bigint;
+  readonly own: DeviceMemory;
+  readonly lending: Lending;
+  readonly hinting: Hinting;
+  readonly poison: PoisonWatch;
+  /** Whether deflates were made available that the device has not taken. */
+  deflatesWait(): boolean;
+  /** Features are settled. */
+  onNegotiated(features: bigint): void;
+  onReset(): void;
+}
+
+export class Balloon implements DeviceType {
+  readonly configBytes: number;
+  readonly pages: HostPages;
+  readonly actualWatch: ActualWatch;
+  numPages = 0;
+  /** What the device shows as `actual`; who may change it depends on the profile. */
+  actual = 0;
+  private readonly context: Context;
+  private readonly habits: BalloonHabits;
+  private readonly frames: number;
+  private readonly parts: BalloonParts;
+  private readonly requests = new Map<Taken, Request>();
+  private readonly offered: bigint;
+  private features = 0n;
+  /** The lowest num_pages that a deflate which was not taken yet can have been posted under. */
+  private lowestTarget = 0;
+
+  constructor(context: Context, parts: BalloonParts) {
+    this.context = context;
+    this.parts = parts;
+    this.habits = parts.habits;
+    this.configBytes = parts.configBytes;
+    this.pages = parts.pages;
+    this.frames = parts.frames;
+    this.offered = parts.offered;
+    this.actualWatch = new ActualWatch(context);
+  }
+
+  /** The servant of the inflate or the deflate queue. */
+  servant(kind: Kind): QueueServant {
+    return {
+      serve: (taken) => this.serve(kind, taken),
+      returned: (taken) => this.returned(kind, taken),
+      dropped: (taken) => this.dropped(kind, taken),
+    };
+  }
+
+  negotiated(features: bigint): void {
+    this.features = features;
+    this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
+    this.parts.memory.negotiated(features);
+    this.actualWatch.silence = this.parts.memory.maySilence;
+    this.parts.onNegotiated(features);
+  }
+
+  started(): void {
+    this.parts.poison.start();
+  }
+
+  reset(): void {
+    const { poison, hinting, lending, memory } = this.parts;
+    this.requests.clear();
+    this.pages.clear();
+    memory.reset();
+    poison.reset();
+    hinting.reset();
+    lending.reset();
+    this.actualWatch.reset();
+    this.features = 0n;
+    this.lowestTarget = 0;
+    if (this.habits.actualAfterReset === "zero") this.actual = 0;
+    this.parts.onReset();
+  }
+
+  readConfig(offset: number): number {
+    switch (offset) {
+      case CONFIG.numPages:
+        this.noteTargetRead();
+        return this.numPages;
+      case CONFIG.actual:
+        return this.actual >>> 0;
+      case CONFIG.freePageHintCmdId:
+        this.judgeOptional(FEATURE.freePageHint, "free_page_hint_cmd_id");
+        return this.parts.hinting.read();
+      case CONFIG.poisonVal:
+        this.judgeOptional(FEATURE.pagePoison, "poison_val");
+        return this.parts.poison.value;
+      default:
+        return 0;
+    }
+  }
+
+  writeConfig(offset: number, value: number): void {
+    if (offset === CONFIG.numPages || offset === CONFIG.freePageHintCmdId) {
+      this.context.judge.breach("Q-READ-ONLY", `a write of ${value} at offset ${offset}`);
+    }
+    if (offset === CONFIG.poisonVal) this.parts.poison.write(value);
+    if (offset !== CONFIG.actual) return;
+    const { pages } = this;
+    this.actualWatch.write(
+      value,
+      pages.inBalloon,
+      pages.count("inflating"),
+      pages.count("deflating"),
+    );
+    const { actualOwner } = this.habits;
+    if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
+  }
+
+  /** Looks at every page of the host's and every buffer in flight, and judges what was changed. */
+  audit(): void {
+    for (const [taken, request] of this.requests) this.judgeArray(taken, request);
+    for (const pfn of this.pages.pages("inflating")) this.judgeTouched(pfn, "D12");
+    for (const state of ["held", "deflating"] as const) {
+      for (const pfn of this.pages.pages(state)) this.judgeTouched(pfn, "D10");
+    }
+  }
+
+  /** Judges what only shows when the driver is at rest. */
+  check(options: { readonly memoryShort: boolean }): void {
+    this.audit();
+    for (const pfn of this.pages.pages("held")) {
+      if (this.mustTellHost || this.parts.memory.maySilence) break;
+      if (!this.pages.isTouched(pfn)) continue;
+      this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
+    }
+    const held = this.pages.inBalloon;
+    this.actualWatch.check(held);
+    if (options.memoryShort || this.pages.count("inflating") > 0) return;
+    if (this.numPages > held) {
+      this.context.judge.breach("D4", `num_pages is ${this.numPages}, the host holds ${held}`);
+    }
+  }
+
+  private has(feature: number): boolean {
+    return ((this.features >> BigInt(feature)) & 1n) === 1n;
+  }
+
+  private get mustTellHost(): boolean {
+    return this.has(FEATURE.mustTellHost);
+  }
+
+  private get deflateOnOom(): boolean {
+    return this.has(FEATURE.deflateOnOom);
+  }
+
+  private serve(kind: Kind, taken: Taken): Fate {
+    const { context, habits } = this;
+    const { chain } = taken;
+    this.judgeShape(kind, taken);
+    const elements = habits.headOnly ? chain.elements.slice(0, 1) : chain.elements;
+    const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
+    const pfns = readPfns(context.memory, readable);
+    const over = pfns.length > PFNS_PER_BUFFER;
+    if (over && habits.oversize === "lose") return "lose";
+    const length = chain.readableBytes;
+    const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
+    const moved = counts ? this.move(kind, taken, pfns) : [];
+    context.trace.add("queue", kind, { pages: pfns.length, first: pfns[0] ?? 0 });
+    this.requests.set(taken, { pfns, moved, length, turn: context.clock.turn });
+    if (kind === "inflate") this.parts.memory.handedOver(moved);
+    else this.parts.memory.note();
+    if (kind === "deflate" && moved.length > 0) this.judgeTarget(taken, moved.length);
+    return habits.returns === "never" ? "lose" : "return";
+  }
+
+  private returned(kind: Kind, taken: Taken): number {
+    const request = this.requests.get(taken);
+    this.requests.delete(taken);
+    if (request === undefined) return 0;
+    const acted = request.turn !== this.context.clock.turn;
+    if (acted) this.judgeArray(taken, request);
+    for (const pfn of request.moved) {
+      if (acted) this.judgeTouched(pfn, kind === "inflate" ? "D12" : "D10", taken.entry);
+      if (kind === "deflate") this.parts.poison.cameBack(pfn, this.pages.isSpared(pfn));
+      this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
+    }
+    this.parts.memory.cameBack(kind === "deflate" ? request.moved : []);
+    this.actualWatch.acknowledged(kind, request.moved.length);
+    this.countActual(kind, request.pfns.length);
+    return this.usedLength(request);
+  }
+
+  /** The queue was reset: what was asked for has not happened. */
+  private dropped(kind: Kind, taken: Taken): void {
+    const request = this.requests.get(taken);
+    this.requests.delete(taken);
+    for (const pfn of request?.moved ?? []) {
+      this.pages.set(pfn, kind === "inflate" ? "guest" : "held");
+    }
+    this.parts.memory.cameBack(kind === "inflate" ? (request?.moved ?? []) : []);
+  }
+
+  private countActual(kind: Kind, pfns: number): void {
+    const { actualOwner } = this.habits;
+    if (actualOwner !== "device" && actualOwner !== "both") return;
+    this.actual = (this.actual + (kind === "inflate" ? pfns : -pfns)) | 0;
+  }
+
+  private usedLength(request: Request): number {
+    switch (this.habits.usedLength) {
+      case "zero":
+        return 0;
+      case "total":
+        return request.length;
+      case "pfns":
+        return request.pfns.length;
+      case "ones":
+        return 0xffff_ffff;
+    }
+  }
+
+  private move(kind: Kind, taken: Taken, pfns: Uint32Array): number[] {
+    const moved: number[] = [];
+    const own = kind === "inflate" ? this.parts.own.pages() : undefined;
+    let before = -1;
+    let disordered = false;
+    for (const pfn of pfns) {
+      if (pfn <= before) disordered = true;
+      before = pfn;
+      const fits = kind === "inflate" ? this.give(pfn, taken, own) : this.takeBack(pfn, taken);
+      if (fits) moved.push(pfn);
+    }
+    if (disordered) {
+      this.context.judge.breach("Q-ORDER", `${kind}: page numbers do not ascend`, [taken.entry]);
+    }
+    return moved;
+  }
+
+  private give(pfn: number, taken: Taken, own: ReadonlySet<number> | undefined): boolean {
+    const { judge } = this.context;
+    const entries = [taken.entry];
+    if (pfn >= this.frames) {
+      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, entries);
+      return false;
+    }
+    const state = this.pages.state(pfn);
+    if (state === "inflating") {
+      judge.breach("Q-PFN-TWICE", `inflate: page ${pfn} is being inflated already`, entries);
+      return false;
+    }
+    const silently = state === "held" && this.parts.memory.maySilence;
+    if (state !== "guest" && !silently) {
+      judge.breach("Q-PFN-HELD", `inflate: page ${pfn} is ${state} already`, entries);
+      return false;
+    }
+    const spare = own?.has(pfn) ?? false;
+    if (spare) {
+      judge.breach("Q-DEVICE-MEMORY", `inflate: page ${pfn} is used by a queue`, entries);
+    }
+    this.parts.lending.given(pfn, taken);
+    this.pages.take(pfn, spare);
+    return true;
+  }
+
+  private takeBack(pfn: number, taken: Taken): boolean {
+    const { judge } = this.context;
+    const entries = [taken.entry];
+    if (pfn >= this.frames) {
+      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, entries);
+      return false;
+    }
+    switch (this.pages.state(pfn)) {
+      case "guest":
+        judge.breach("Q-PFN-NOT-HELD", `deflate: page ${pfn} is not in the balloon`, entries);
+        return false;
+      case "deflating":
+        judge.breach("Q-PFN-TWICE", `deflate: page ${pfn} is being deflated already`, entries);
+        return false;
+      case "inflating":
+        judge.breach("D13", `deflate: the inflate of page ${pfn} is in flight`, entries);
+        return false;
+      case "held":
+        this.judgeTouched(pfn, "D10", taken.entry);
+        this.pages.set(pfn, "deflating");
+        return true;
+    }
+  }
+
+  private judgeShape(kind: Kind, taken: Taken): void {
+    const { judge } = this.context;
+    const { chain } = taken;
+    const entries = [taken.entry];
+    const bytes = chain.readableBytes;
+    if (chain.writableBytes > 0) judge.breach("Q-WRITABLE", `${kind}: a writable part`, entries);
+    if (chain.descriptors.length !== 1) {
+      const seen = `${kind}: ${chain.descriptors.length} descriptors`;
+      judge.breach("Q-ONE-DESCRIPTOR", seen, entries);
+    }
+    if (bytes === 0 && chain.writableBytes === 0)
+      judge.breach("Q-EMPTY", `${kind}: empty`, entries);
+    if (bytes % 4 !== 0) judge.breach("Q-LENGTH-4", `${kind}: ${bytes} bytes`, entries);
+    if (bytes > PFNS_PER_BUFFER * 4) {
+      judge.breach("Q-BUFFER-CAP", `${kind}: ${bytes / 4} pages in one buffer`, entries);
+    }
+  }
+
+  private judgeArray(taken: Taken, request: Request): void {
+    const { context, habits } = this;
+    const elements = habits.headOnly ? taken.chain.elements.slice(0, 1) : taken.chain.elements;
+    const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
+    if (arraysEqual(readPfns(context.memory, readable), request.pfns)) return;
+    const seen = `buffer ${taken.chain.head}: the array was changed in flight`;
+    context.judge.breach("R-BUFFER-CHANGED", seen, [taken.entry]);
+  }
+
+  private judgeTouched(pfn: number, rule: "D10" | "D12", entry?: number): void {
+    const at = this.pages.newlyTouched(pfn);
+    if (at < 0) return;
+    this.parts.memory.found(pfn, at);
+    if (rule === "D10" && !this.mustTellHost) return;
+    const state = this.pages.state(pfn);
+    const address = pfn * 2 ** PAGE_SHIFT + at;
+    const seen = `page ${pfn} (${state}) was changed at 0x${address.toString(16)}`;
+    this.context.judge.breach(rule, seen, entry === undefined ? [] : [entry]);
+  }
+
+  /** What still waits was posted before the driver read this, and it cannot take it back. */
+  private noteTargetRead(): void {
+    const { numPages } = this;
+    const waits = this.parts.deflatesWait();
+    this.lowestTarget = waits ? Math.min(this.lowestTarget, numPages) : numPages;
+  }
+
+  private judgeTarget(taken: Taken, pages: number): void {
+    if (this.deflateOnOom) return;
+    const left = this.pages.count("held");
+    const target = Math.min(this.numPages, this.lowestTarget);
+    if (left >= target) return;
+    const seen = `${pages} pages are taken back, ${left} are left, num_pages is ${target}`;
+    this.context.judge.breach("D7", seen, [taken.entry]);
+  }
+
+  private judgeOptional(feature: number, field: string): void {
+    if (((this.offered >> BigInt(feature)) & 1n) === 1n) return;
+    this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The reporting queue: free pages that the guest reports and may use again once the report is
+ * returned (virtio 1.3, 5.5.6.7).
+ *
+ * It must not know hinting. Invariant: while a report is in flight its pages hold the host's
+ * garbage or, with PAGE_POISON, poison_val; whatever else is found in them is the guest's doing.
+ */
+
+import type { PoisonWatch } from "../checks/poison-check.ts";
+import type { Context } from "../judge/context.ts";
+import type { Garbage } from "../memory/canary-fill.ts";
+import type { Taken } from "../queue/ring.ts";
+import type { Fate, QueueServant } from "../queue/virtqueue.ts";
+import { PAGE_BYTES } from "../spec/numbers.ts";
+import type { Lending, PageRange } from "./free-page-ranges.ts";
+
+/** Pages of a huge page: ranges from this on are large, whatever lies beside them. */
+export const LARGE_PAGES = 512;
+
+interface Report {
+  readonly pages: readonly number[];
+  /** The clock's turn when the buffer was taken. */
+  readonly turn: number;
+}
+
+export class Reporting implements QueueServant {
+  /** Counted since the machine was made. */
+  readonly counted = { pages: 0, ranges: 0, buffers: 0 };
+  private readonly context: Context;
+  private readonly lending: Lending;
+  private readonly garbage: Garbage;
+  private readonly poison: PoisonWatch;
+  private readonly usedLength: "zero" | "total";
+  private readonly reports = new Map<Taken, Report>();
+
+  constructor(
+    context: Context,
+    parts: {
+      readonly lending: Lending;
+      readonly garbage: Garbage;
+      readonly poison: PoisonWatch;
+      readonly usedLength: "zero" | "total";
+    },
+  ) {
+    this.context = context;
+    this.lending = parts.lending;
+    this.garbage = parts.garbage;
+    this.poison = parts.poison;
+    this.usedLength = parts.usedLength;
+  }
+
+  reset(): void {
+    this.reports.clear();
+  }
+
+  serve(taken: Taken): Fate {
+    const { context, lending } = this;
+    if (taken.chain.readableBytes > 0) {
+      const seen = `a report has ${taken.chain.readableBytes} device-readable bytes`;
+      context.judge.breach("Q-REPORT-WRITABLE", seen, [taken.entry]);
+    }
+    const ranges = lending.ranges("report", taken);
+    this.judgeSizes(taken, ranges);
+    const pages: number[] = [];
+    for (const range of ranges) {
+      for (const pfn of lending.usable("report", taken, range)) {
+        this.takeOver(taken, pfn);
+        pages.push(pfn);
+      }
+    }
+    this.counted.pages += pages.length;
+    this.counted.ranges += ranges.length;
+    this.counted.buffers += 1;
+    this.reports.set(taken, { pages, turn: context.clock.turn });
+    context.trace.add("queue", "report", { ranges: ranges.length, pages: pages.length });
+    return "return";
+  }
+
+  returned(taken: Taken): number {
+    const report = this.reports.get(taken);
+    this.forget(taken);
+    if (report === undefined) return 0;
+    if (report.turn !== this.context.clock.turn) {
+      for (const pfn of report.pages) this.judgeTouched(pfn, taken);
+    }
+    for (const pfn of report.pages) this.lending.reporting.delete(pfn);
+    return this.usedLength === "total" ? taken.chain.writableBytes : 0;
+  }
+
+  /** The queue was reset: nothing comes back, its pages are the guest's. */
+  dropped(taken: Taken): void {
+    const report = this.reports.get(taken);
+    this.forget(taken);
+    for (const pfn of report?.pages ?? []) this.lending.reporting.delete(pfn);
+  }
+
+  /** Looks at the pages of all reports in flight. */
+  audit(): void {
+    for (const [taken, { pages }] of this.reports) {
+      for (const pfn of pages) this.judgeTouched(pfn, taken);
+    }
+  }
+
+  private forget(taken: Taken): void {
+    this.reports.delete(taken);
+  }
+
+  private takeOver(taken: Taken, pfn: number): void {
+    const { context, lending, poison } = this;
+    lending.hinted.delete(pfn);
+    lending.reporting.add(pfn);
+    if (!poison.on) {
+      this.garbage.fill(pfn);
+      return;
+    }
+    if (!context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return;
+    const at = context.memory.firstOther(pfn, poison.value);
+    if (at < 0) return;
+    const seen = `page ${pfn} is reported, byte ${at} is not of poison_val`;
+    context.judge.breach("D26", seen, [taken.entry]);
+    context.memory.fillPage(pfn, poison.value);
+  }
+
+  /** A page is reported as touched once; it then counts as no longer in flight. */
+  private judgeTouched(pfn: number, taken: Taken): void {
+    const { context, lending } = this;
+    if (!lending.reporting.has(pfn)) return;
+    const at = this.firstChange(pfn);
+    if (at < 0) return;
+    lending.reporting.delete(pfn);
+    const address = (pfn * PAGE_BYTES + at).toString(16);
+    const seen = `page ${pfn} was changed at 0x${address} while its report is in flight`;
+    context.judge.breach("D27", seen, [taken.entry]);
+  }
+
+  private firstChange(pfn: number): number {
+    if (!this.poison.on) return this.garbage.firstChange(pfn);
+    const { memory } = this.context;
+    if (!memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return -1;
+    return memory.firstOther(pfn, this.poison.value);
+  }
+
+  private judgeSizes(taken: Taken, ranges: readonly PageRange[]): void {
+    const small = ranges.filter(({ count }) => count < LARGE_PAGES);
+    const ends = new Set(small.map(({ first, count }) => first + count));
+    const beside = small.find(({ first }) => ends.has(first));
+    if (beside === undefined) return;
+    const seen = `page ${beside.first} starts a range where another one ends`;
+    this.context.judge.breach("D28", seen, [taken.entry]);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Page poison: `poison_val`, and whether pages that come back are filled with it (virtio 1.3,
+ * 5.5.6.6).
+ *
+ *   a page whose deflate was returned, at a check         with PAGE_POISON
+ *   all of the host's garbage is still there              D2: not written at once
+ *   some of it is left, some is not                       D25: in use, and was not filled
+ *   nothing of it is left                                 filled, and perhaps used since
+ *
+ * It must not know queues. Invariant: a page that was never garbage is not judged.
+ */
+
+import type { Context } from "../judge/context.ts";
+import type { Garbage } from "../memory/canary-fill.ts";
+import { PageSet } from "../memory/page-set.ts";
+
+export class PoisonWatch {
+  /** What poison_val shows. */
+  value = 0;
+  private readonly context: Context;
+  private readonly garbage: Garbage;
+  /** Pages that came back and have to be filled. */
+  private readonly back = new PageSet();
+  private active = false;
+  private written = false;
+  private started = false;
+
+  constructor(context: Context, garbage: Garbage) {
+    this.context = context;
+    this.garbage = garbage;
+  }
+
+  /** Whether PAGE_POISON was accepted. */
+  get on(): boolean {
+    return this.active;
+  }
+
+  reset(): void {
+    this.value = 0;
+    this.active = false;
+    this.written = false;
+    this.started = false;
+    this.back.clear();
+  }
+
+  negotiated(on: boolean): void {
+    this.active = on;
+  }
+
+  /** DRIVER_OK was set. */
+  start(): void {
+    this.started = true;
+    if (!this.active || this.written) return;
+    this.context.judge.breach("D25-SET", "DRIVER_OK is set and poison_val was not written");
+  }
+
+  write(value: number): void {
+    const { judge } = this.context;
+    if (!this.active) {
+      judge.breach("Q-READ-ONLY", `poison_val is written with ${value} without PAGE_POISON`);
+      return;
+    }
+    if (this.started) judge.breach("D25-KEEP", `poison_val becomes ${value} after DRIVER_OK`);
+    this.written = true;
+    this.value = value;
+  }
+
+  /** A page came back to the guest, with garbage in it unless it was spared. */
+  cameBack(pfn: number, spared: boolean): void {
+    if (this.active && !spared && this.garbage.covers(pfn)) this.back.add(pfn);
+  }
+
+  /** The host has the page again. */
+  taken(pfn: number): void {
+    this.back.delete(pfn);
+  }
+
+  /** The driver is at rest: every page that came back has to be filled now. */
+  check(): void {
+    const { judge } = this.context;
+    for (const pfn of this.back) {
+      const at = this.garbage.firstLeft(pfn);
+      if (at < 0) continue;
+      if (this.garbage.firstChange(pfn) < 0) {
+        judge.breach("D2", `page ${pfn} came back and nothing was written to it`);
+      } else {
+        judge.breach("D25", `page ${pfn} is in use, byte ${at} was never initialised`);
+      }
+    }
+    this.back.clear();
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The judge: writes down which rule was broken, and by what.
+ *
+ * It must not decide when a rule is broken; the parts that see the driver's acts do. Invariant: a
+ * verdict names an existing rule and carries the trace entries that show the breach.
+ */
+
+import { formatEntry, type Trace } from "../sim/trace.ts";
+import type { Level } from "../spec/rule.ts";
+import { type RuleId, rules } from "../spec/rules.ts";
+
+export interface Verdict {
+  readonly rule: RuleId;
+  readonly level: Level;
+  readonly section: string;
+  /** The rule in one sentence. */
+  readonly title: string;
+  /** What the driver did. */
+  readonly seen: string;
+  /** Virtual time in milliseconds. */
+  readonly ms: number;
+  /** The trace entries that show it, as lines, oldest first. */
+  readonly lines: readonly string[];
+}
+
+/** Verdicts kept per rule: the first ones tell the story, the rest is counted. */
+export const VERDICTS_PER_RULE = 16;
+
+/** Entries of the trace's end that go into each verdict. */
+const TAIL_ENTRIES = 6;
+
+const RULE_BY_ID = new Map(rules.map((rule) => [rule.id, rule]));
+
+export class Judge {
+  readonly verdicts: Verdict[] = [];
+  private readonly counts = new Map<RuleId, number>();
+  private readonly trace: Trace;
+  private readonly nowMs: () => number;
+  private readonly waived: ReadonlySet<RuleId>;
+
+  constructor(trace: Trace, nowMs: () => number, waived: readonly RuleId[]) {
+    this.trace = trace;
+    this.nowMs = nowMs;
+    this.waived = new Set(waived);
+  }
+
+  /** How often a rule was broken, verdicts not kept included. */
+  count(rule: RuleId): number {
+    return this.counts.get(rule) ?? 0;
+  }
+
+  /**
+   * Records a breach. `entries` are numbers of trace entries that belong to the story besides the
+   * last few. Waived rules leave no verdict and no count.
+   */
+  breach(id: RuleId, seen: string, entries: readonly number[] = []): void {
+    if (this.waived.has(id)) return;
+    const rule = RULE_BY_ID.get(id);
+    if (rule === undefined) throw new Error(`judge: no rule is called ${id}`);
+    const count = this.count(id) + 1;
+    this.counts.set(id, count);
+    if (count > VERDICTS_PER_RULE) return;
+    const lines = this.story(entries);
+    this.trace.add("verdict", `${id} ${seen}`);
+    const { level, section, title } = rule;
+    this.verdicts.push({ rule: id, level, section, title, seen, ms: this.nowMs(), lines });
+  }
+
+  private story(entries: readonly number[]): string[] {
+    const numbers = new Set(entries);
+    for (let n = Math.max(1, this.trace.last - TAIL_ENTRIES + 1); n <= this.trace.last; n += 1) {
+      numbers.add(n);
+    }
+    const lines: string[] = [];
+    for (const n of [...numbers].sort((a, b) => a - b)) {
+      const entry = this.trace.at(n);
+      if (entry !== undefined) lines.push(formatEntry(entry));
+    }
+    return lines;
+  }
+}
+
+/** A verdict as lines for people. */
+export function formatVerdict(verdict: Verdict): string {
+  const head = `${verdict.rule} (${verdict.level}, ${verdict.section}): ${verdict.title}`;
+  return [head, `  seen: ${verdict.seen}`, ...verdict.lines.map((line) => `  ${line}`)].join("\n");
+}

@@ -1,0 +1,110 @@
+/**
+ * The registers of an MMIO device, version 1, that belong to the queue selected by QueueSel, and
+ * the guest's page size, by which QueuePFN counts (virtio 1.3, 4.2.4).
+ *
+ * It must not know what queues are for. Invariant: a queue comes into use only when page size, size
+ * and alignment are known.
+ */
+
+import type { Context } from "../judge/context.ts";
+import type { DeviceQueue } from "../queue/virtqueue.ts";
+import { MMIO } from "../spec/numbers.ts";
+import { LegacyQueues } from "../virtio/legacy-queues.ts";
+import type { Field } from "../virtio/register-field.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import { isPowerOfTwo, type QueueRegisters, takeSize } from "./mmio-queues.ts";
+import type { RegisterMaker } from "./mmio-register.ts";
+
+export class LegacyMmioQueues implements QueueRegisters {
+  readonly fields: readonly Field[];
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly queues: LegacyQueues;
+  /** The guest's, not the device's: it survives a reset. 0 as long as nobody has said it. */
+  private pageBytes = 0;
+  private readonly sized = new Set<DeviceQueue>();
+  private readonly aligns = new Map<DeviceQueue, number>();
+
+  constructor(context: Context, virtio: VirtioDevice, make: RegisterMaker) {
+    this.context = context;
+    this.virtio = virtio;
+    this.queues = new LegacyQueues(context, virtio, "M-QUEUE-ABSENT");
+    this.fields = this.makeFields(make);
+    context.moving.add("legacyMmioQueues", this);
+  }
+
+  reset(): void {
+    this.queues.reset();
+    this.sized.clear();
+    this.aligns.clear();
+  }
+
+  /** This version has nothing to read back. */
+  judgeReadBack(): void {}
+
+  private makeFields(make: RegisterMaker): Field[] {
+    const { queues } = this;
+    return [
+      make.writable("GuestPageSize", MMIO.guestPageSize, (value) => this.writePageSize(value)),
+      make.writable("QueueSel", MMIO.queueSel, (value) => {
+        queues.selected = value;
+      }),
+      make.readable("QueueNumMax", MMIO.queueNumMax, () => {
+        this.isFree("QueueNumMax", queues.queue);
+        return queues.readSize();
+      }),
+      make.writable("QueueNum", MMIO.queueNum, (value) => {
+        const queue = this.free("QueueNum");
+        if (queue !== undefined && takeSize(this.context, queue, value)) this.sized.add(queue);
+      }),
+      make.writable("QueueAlign", MMIO.queueAlign, (value) => {
+        const queue = this.free("QueueAlign");
+        if (queue === undefined) return;
+        if (isPowerOfTwo(value)) this.aligns.set(queue, value);
+        else this.context.judge.breach("M-QUEUE-ALIGN", `${queue.options.name}: ${value}`);
+      }),
+      make.both("QueuePFN", MMIO.queuePfn, {
+        read: () => queues.readNumber(),
+        write: (value) => this.writeNumber(value),
+      }),
+    ];
+  }
+
+  /** The queue selected, if it is there and not in use. */
+  private free(what: string): DeviceQueue | undefined {
+    const queue = this.queues.existing(what);
+    return this.isFree(what, queue) ? queue : undefined;
+  }
+
+  private isFree(what: string, queue: DeviceQueue | undefined): boolean {
+    if (!queue?.enabled) return true;
+    this.context.judge.breach("M-QUEUE-BUSY", `${what} of ${queue.options.name}, which is in use`);
+    return false;
+  }
+
+  private writePageSize(value: number): void {
+    const { judge } = this.context;
+    if (!isPowerOfTwo(value)) {
+      judge.breach("M-PAGE-SIZE", `GuestPageSize ${value}`);
+    } else if (this.virtio.queues.some(({ enabled }) => enabled)) {
+      judge.breach("M-PAGE-SIZE", `GuestPageSize ${value} while a queue is in use`);
+    } else {
+      this.pageBytes = value;
+    }
+  }
+
+  private writeNumber(value: number): void {
+    const { judge } = this.context;
+    const { queue } = this.queues;
+    const align = queue && this.aligns.get(queue);
+    if (value === 0 || queue === undefined || queue.enabled) {
+      this.queues.writeNumber(value, this.pageBytes, align ?? 1);
+    } else if (this.pageBytes === 0) {
+      judge.breach("M-PAGE-SIZE", `${queue.options.name}: QueuePFN before any GuestPageSize`);
+    } else if (align === undefined || !this.sized.has(queue)) {
+      judge.breach("M-QUEUE-UNSET", `${queue.options.name} is placed before all of it is set`);
+    } else {
+      this.queues.writeNumber(value, this.pageBytes, align);
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Registers of an MMIO device by direction (virtio 1.3, 4.2.2): R, W, or both.
+ *
+ * It must not know what any register does. Invariant: every register is 32 bits wide, and an access
+ * against its direction is a breach that changes nothing.
+ */
+
+import type { Context } from "../judge/context.ts";
+import type { Field } from "../virtio/register-field.ts";
+
+export class RegisterMaker {
+  private readonly context: Context;
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  readable(name: string, offset: number, read: () => number): Field {
+    const write = (value: number) => {
+      this.context.judge.breach("M-READ-ONLY", `${name} is written with ${value}`);
+    };
+    return { name, offset, width: 4, read, write };
+  }
+
+  writable(name: string, offset: number, write: (value: number) => void): Field {
+    const read = () => {
+      this.context.judge.breach("M-WRITE-ONLY", `${name} is read`);
+      return 0;
+    };
+    return { name, offset, width: 4, read, write };
+  }
+
+  both(name: string, offset: number, ways: Pick<Field, "read" | "write">): Field {
+    return { name, offset, width: 4, ...ways };
+  }
+}

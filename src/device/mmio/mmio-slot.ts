@@ -1,0 +1,97 @@
+/**
+ * A slot of memory-mapped registers: what a driver may touch before it knows who lives there, and
+ * of slots that are not the balloon's (virtio 1.3, 4.2.2.2 and 4.2.3.1.1).
+ *
+ * It must not know what a balloon's registers do. Invariant: each access is judged by what the
+ * driver has read of the slot until then.
+ */
+
+import type { Context } from "../judge/context.ts";
+import { MMIO } from "../spec/numbers.ts";
+import type { RuleId } from "../spec/rules.ts";
+import type { Face } from "../virtio/register-block.ts";
+
+/** What a slot says of itself. */
+export interface MmioIdentity {
+  readonly magic: number;
+  readonly version: number;
+  readonly deviceId: number;
+  readonly vendorId: number;
+}
+
+/** The four registers that say it, in every slot. */
+export function identityRegisters(
+  identity: MmioIdentity,
+): readonly { readonly name: string; readonly offset: number; readonly value: number }[] {
+  return [
+    { name: "MagicValue", offset: MMIO.magicValue, value: identity.magic },
+    { name: "Version", offset: MMIO.version, value: identity.version },
+    { name: "DeviceID", offset: MMIO.deviceId, value: identity.deviceId },
+    { name: "VendorID", offset: MMIO.vendorId, value: identity.vendorId },
+  ];
+}
+
+export class MmioSlot {
+  readonly base: number;
+  private readonly context: Context;
+  private readonly face: Face;
+  /** Which of MagicValue and Version were read. */
+  private readonly seen = new Set<number>();
+  private known = false;
+
+  constructor(context: Context, base: number, face: Face) {
+    this.context = context;
+    this.base = base;
+    this.face = face;
+    context.moving.add("mmioSlot", this, base);
+  }
+
+  read(offset: number, width: number): number {
+    const value = this.face.read(offset, width);
+    if (!this.known) this.judgeFirst("read", offset);
+    return value;
+  }
+
+  write(offset: number, width: number, value: number): void {
+    this.face.write(offset, width, value);
+    if (!this.known) this.judgeFirst("write", offset);
+  }
+
+  private judgeFirst(what: "read" | "write", offset: number): void {
+    if (what === "read" && (offset === MMIO.magicValue || offset === MMIO.version)) {
+      this.seen.add(offset);
+      return;
+    }
+    this.known = true;
+    if (what === "read" && offset === MMIO.deviceId && this.seen.size === 2) return;
+    const seen = `a ${what} at offset 0x${offset.toString(16)} of an unknown slot`;
+    this.context.judge.breach("M-IDENTITY", seen);
+  }
+}
+
+/** A slot without a balloon. Whoever goes beyond what tells it from one breaks `rule`. */
+export function strangerFace(context: Context, identity: MmioIdentity, rule: RuleId): Face {
+  const registers = identityRegisters(identity);
+  const free: readonly number[] = [
+    MMIO.magicValue,
+    MMIO.version,
+    ...(rule === "M-FOREIGN" ? [] : [MMIO.deviceId]),
+  ];
+  const breach = (what: string, offset: number) => {
+    const { magic, version, deviceId } = identity;
+    const who = `magic 0x${magic.toString(16)}, version ${version}, device ${deviceId}`;
+    context.judge.breach(rule, `a ${what} at offset 0x${offset.toString(16)} of ${who}`);
+  };
+  return {
+    read: (offset, width) => {
+      const value = registers.find((one) => one.offset === offset)?.value ?? 0;
+      context.trace.add("mmio", "read of a neighbour", { offset, width, value });
+      if (!free.includes(offset)) breach("read", offset);
+      return value;
+    },
+    write: (offset, width, value) => {
+      context.trace.add("mmio", "write to a neighbour", { offset, width, value });
+      breach("write", offset);
+    },
+  };
+}

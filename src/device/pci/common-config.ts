@@ -1,0 +1,239 @@
+/**
+ * The common configuration structure (virtio 1.3, 4.1.4.3): the fields and what they do.
+ *
+ * It must not know BARs. Invariant: what a driver writes to a queue's fields takes effect only
+ * while the queue is not enabled.
+ */
+
+import type { Context } from "../judge/context.ts";
+import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
+import type { DeviceQueue } from "../queue/virtqueue.ts";
+import { COMMON, FEATURE } from "../spec/numbers.ts";
+import { readOnly } from "../virtio/register-block.ts";
+import type { Field } from "../virtio/register-field.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { Vectors } from "./msix-vectors.ts";
+
+const ALL_ADDRESSES = 7;
+
+const PLACES: Readonly<Record<AreaKey, number>> = {
+  descAddress: COMMON.queueDesc,
+  driverAddress: COMMON.queueDriver,
+  deviceAddress: COMMON.queueDevice,
+};
+
+/** Words for queues begin here, so that none of them is a queue's index. */
+const QUEUE_WORDS = 0x4000;
+
+/** What a notification calls a queue: its index, or a word of the device's own (2.9). */
+export function queueWord(virtio: VirtioDevice, index: number): number {
+  return virtio.has(FEATURE.notifConfigData) ? QUEUE_WORDS + index : index;
+}
+
+export class CommonConfig {
+  readonly fields: readonly Field[];
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly vectors: Vectors;
+  private readonly lowAddressesOnly: boolean;
+  private offerSelect = 0;
+  private featureSelect = 0;
+  private queueSelect = 0;
+
+  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, lowAddressesOnly: boolean) {
+    this.context = context;
+    this.virtio = virtio;
+    this.vectors = vectors;
+    this.lowAddressesOnly = lowAddressesOnly;
+    this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
+    context.moving.add("common", this);
+  }
+
+  private deviceFields(): Field[] {
+    const { virtio } = this;
+    return [
+      field("device_feature_select", COMMON.deviceFeatureSelect, 4, {
+        read: () => this.offerSelect,
+        write: (value) => {
+          this.offerSelect = value;
+        },
+      }),
+      readOnly(this.context, "device_feature", COMMON.deviceFeature, 4, () =>
+        virtio.readOffer(this.offerSelect),
+      ),
+      field("driver_feature_select", COMMON.driverFeatureSelect, 4, {
+        read: () => this.featureSelect,
+        write: (value) => {
+          this.featureSelect = value;
+        },
+      }),
+      field("driver_feature", COMMON.driverFeature, 4, {
+        read: () => virtio.readFeatures(this.featureSelect),
+        write: (value) => virtio.writeFeatures(this.featureSelect, value),
+      }),
+      this.vectors.configField(COMMON.configMsixVector),
+      readOnly(this.context, "num_queues", COMMON.numQueues, 2, () => virtio.queues.length),
+      field("device_status", COMMON.deviceStatus, 1, {
+        read: () => virtio.readStatus(),
+        write: (value) => virtio.writeStatus(value),
+      }),
+      readOnly(this.context, "config_generation", COMMON.configGeneration, 1, () =>
+        virtio.readGeneration(),
+      ),
+    ];
+  }
+
+  private queueFields(): Field[] {
+    return [
+      field("queue_select", COMMON.queueSelect, 2, {
+        read: () => this.queueSelect,
+        write: (value) => {
+          this.queueSelect = value;
+        },
+      }),
+      field("queue_size", COMMON.queueSize, 2, {
+        read: () => this.queue?.size ?? 0,
+        write: (value) => this.writeSize(value),
+      }),
+      this.vectors.queueField(COMMON.queueMsixVector, {
+        queue: () => this.queue,
+        settable: () => this.settable("queue_msix_vector"),
+      }),
+      field("queue_enable", COMMON.queueEnable, 2, {
+        read: () => (this.queue?.showsEnabled ? 1 : 0),
+        write: (value) => this.writeEnable(value),
+      }),
+      readOnly(this.context, "queue_notify_off", COMMON.queueNotifyOff, 2, () => {
+        return this.queue?.options.notifyOff ?? 0;
+      }),
+      {
+        ...readOnly(this.context, "queue_notif_config_data", COMMON.queueNotifConfigData, 2, () =>
+          queueWord(this.virtio, this.queueSelect),
+        ),
+        // This field, and the next one, are there only with their features (virtio 1.3, 4.1.4.3).
+        exists: () => this.virtio.has(FEATURE.notifConfigData),
+      },
+      {
+        ...field("queue_reset", COMMON.queueReset, 2, {
+          read: () => (this.queue?.readReset() ? 1 : 0),
+          write: (value) => this.writeReset(value),
+        }),
+        exists: () => this.virtio.has(FEATURE.ringReset),
+      },
+    ];
+  }
+
+  private addressFields(): Field[] {
+    return QUEUE_AREAS.flatMap(({ key, name }, part) => [
+      field(`${name} (low)`, PLACES[key], 4, {
+        read: () => (this.queue?.[key] ?? 0) % 0x1_0000_0000,
+        write: (value) => this.writeAddress(part, key, value, "low"),
+      }),
+      field(`${name} (high)`, PLACES[key] + 4, 4, {
+        read: () => Math.floor((this.queue?.[key] ?? 0) / 0x1_0000_0000),
+        write: (value) => this.writeAddress(part, key, value, "high"),
+      }),
+    ]);
+  }
+
+  private get queue(): DeviceQueue | undefined {
+    const queue = this.virtio.queues[this.queueSelect];
+    return queue?.exists ? queue : undefined;
+  }
+
+  /** The device was reset: nothing is selected. */
+  reset(): void {
+    this.offerSelect = 0;
+    this.featureSelect = 0;
+    this.queueSelect = 0;
+  }
+
+  /** The queue to set up, unless there is none or it is too late. */
+  private settable(what: string): DeviceQueue | undefined {
+    const { judge } = this.context;
+    const { queue } = this;
+    if (queue === undefined) {
+      judge.breach("P-QUEUE-ABSENT", `${what} of queue ${this.queueSelect}, which is not there`);
+      return undefined;
+    }
+    queue.judgeReset(what);
+    if (!queue.enabled) return queue;
+    judge.breach("P-ENABLE-ORDER", `${what} of ${queue.options.name} changes after it was enabled`);
+    return undefined;
+  }
+
+  private writeSize(value: number): void {
+    const { judge } = this.context;
+    const queue = this.settable("queue_size");
+    if (queue === undefined) return;
+    if (value === 0 || (!queue.packed && (value & (value - 1)) !== 0)) {
+      judge.breach("P-QUEUE-SIZE", `${queue.options.name}: queue_size ${value}`);
+      return;
+    }
+    const { offeredSize } = queue;
+    if (value > offeredSize) {
+      judge.breach("P-QUEUE-LARGER", `${queue.options.name}: ${value}, offered are ${offeredSize}`);
+    }
+    queue.size = Math.min(value, offeredSize);
+  }
+
+  private writeAddress(part: number, key: AreaKey, value: number, half: "low" | "high"): void {
+    const queue = this.settable(QUEUE_AREAS[part]?.name ?? key);
+    if (queue === undefined) return;
+    const was = queue[key];
+    if (half === "low") {
+      queue.written |= 1 << part;
+      queue[key] = was - (was % 0x1_0000_0000) + value;
+    } else if (!this.lowAddressesOnly) {
+      queue[key] = (was % 0x1_0000_0000) + value * 0x1_0000_0000;
+    }
+  }
+
+  private writeEnable(value: number): void {
+    const { judge } = this.context;
+    if (value === 0) {
+      judge.breach("P-ENABLE-ZERO", `queue ${this.queueSelect}: 0 is written to queue_enable`);
+      return;
+    }
+    if (value !== 1) {
+      judge.breach("P-ENABLE-VALUE", `queue ${this.queueSelect}: queue_enable ${value}`);
+      return;
+    }
+    const queue = this.settable("queue_enable");
+    if (queue === undefined || !this.judgeParts(queue)) return;
+    this.vectors.judgeRead(queue);
+    this.virtio.enableQueue(queue);
+  }
+
+  private writeReset(value: number): void {
+    const { judge } = this.context;
+    const { queue } = this;
+    if (queue === undefined) {
+      judge.breach(
+        "P-QUEUE-ABSENT",
+        `queue_reset of queue ${this.queueSelect}, which is not there`,
+      );
+    } else if (value !== 1) {
+      judge.breach("P-RESET-VALUE", `${queue.options.name}: queue_reset ${value}`);
+    } else {
+      queue.resetAlone();
+      this.vectors.forget(queue);
+    }
+  }
+
+  private judgeParts(queue: DeviceQueue): boolean {
+    if (queue.written === ALL_ADDRESSES) return judgeAreas(this.context, queue);
+    const seen = `${queue.options.name} is enabled before its addresses are set`;
+    this.context.judge.breach("P-ENABLE-ORDER", seen);
+    return false;
+  }
+}
+
+function field(
+  name: string,
+  offset: number,
+  width: 1 | 2 | 4,
+  ways: { read(): number; write(value: number): void },
+): Field {
+  return { name, offset, width, ...ways };
+}

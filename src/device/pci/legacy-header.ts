@@ -1,0 +1,139 @@
+/**
+ * The legacy PCI interface (virtio 1.3, 4.1.4.10): a header in BAR 0, and behind it the device
+ * configuration, which moves when MSI-X is switched on.
+ *
+ * It must not know BARs. Invariant: the two vectors are there, and the configuration is behind
+ * them, exactly while MSI-X is enabled.
+ */
+
+import type { AccessHabit } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import { LEGACY, LEGACY_CONFIG, LEGACY_PAGE_BYTES } from "../spec/numbers.ts";
+import { LegacyQueues } from "../virtio/legacy-queues.ts";
+import { configFields, type Face, ones, readOnly, Structures } from "../virtio/register-block.ts";
+import type { Field } from "../virtio/register-field.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { Vectors } from "./msix-vectors.ts";
+
+export class LegacyHeader implements Face {
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly vectors: Vectors;
+  private readonly queues: LegacyQueues;
+  private readonly header: Face;
+  private readonly config: Face;
+
+  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, habit: AccessHabit) {
+    this.context = context;
+    this.virtio = virtio;
+    this.vectors = vectors;
+    this.queues = new LegacyQueues(context, virtio, "P-QUEUE-ABSENT");
+    const fields = [...this.deviceFields(), ...this.queueFields(), ...this.vectorFields()];
+    const widths = { width: "P-WIDTH", hole: "P-HOLE" } as const;
+    this.header = new Structures(context, habit, widths).face("legacy", fields);
+    // The configuration may be accessed with any width (virtio 1.3, 4.1.4.10).
+    const config = new Structures(context, "any", { hole: "P-CONFIG-LENGTH" });
+    this.config = config.face("device", configFields(virtio));
+  }
+
+  read(offset: number, width: number): number {
+    const { configStart } = this;
+    if (offset >= configStart) return this.config.read(offset - configStart, width);
+    return this.isMisplaced(offset, width) ? ones(width) : this.header.read(offset, width);
+  }
+
+  write(offset: number, width: number, value: number): void {
+    const { configStart } = this;
+    if (offset >= configStart) {
+      this.config.write(offset - configStart, width, value);
+      return;
+    }
+    if (!this.isMisplaced(offset, width)) this.header.write(offset, width, value);
+  }
+
+  /** The device was reset. */
+  reset(): void {
+    this.queues.reset();
+  }
+
+  private get configStart(): number {
+    return this.vectors.enabled ? LEGACY_CONFIG.msix : LEGACY_CONFIG.plain;
+  }
+
+  /** Who takes the vectors for the configuration has not seen that it moved. */
+  private isMisplaced(offset: number, width: number): boolean {
+    if (offset < LEGACY_CONFIG.plain || width === 2) return false;
+    const seen = `${width} bytes at ${offset}, MSI-X is enabled`;
+    this.context.judge.breach("L-CONFIG-PLACE", seen);
+    return true;
+  }
+
+  private deviceFields(): Field[] {
+    const { context, virtio } = this;
+    return [
+      readOnly(context, "device_features", LEGACY.deviceFeatures, 4, () => virtio.readOffer(0)),
+      {
+        name: "driver_features",
+        offset: LEGACY.driverFeatures,
+        width: 4,
+        read: () => virtio.readFeatures(0),
+        write: (value) => virtio.writeFeatures(0, value),
+      },
+      {
+        name: "device_status",
+        offset: LEGACY.deviceStatus,
+        width: 1,
+        read: () => virtio.readStatus(),
+        write: (value) => virtio.writeStatus(value),
+      },
+      readOnly(context, "isr", LEGACY.isrStatus, 1, () => {
+        this.vectors.judgeIsr();
+        return virtio.readIsr();
+      }),
+    ];
+  }
+
+  private queueFields(): Field[] {
+    const { context, queues, virtio } = this;
+    return [
+      {
+        name: "queue_address",
+        offset: LEGACY.queueAddress,
+        width: 4,
+        read: () => queues.readNumber(),
+        write: (value) => queues.writeNumber(value, LEGACY_PAGE_BYTES, LEGACY_PAGE_BYTES),
+      },
+      readOnly(context, "queue_size", LEGACY.queueSize, 2, () => queues.readSize()),
+      {
+        name: "queue_select",
+        offset: LEGACY.queueSelect,
+        width: 2,
+        read: () => queues.selected,
+        write: (value) => {
+          queues.selected = value;
+        },
+      },
+      {
+        name: "queue_notify",
+        offset: LEGACY.queueNotify,
+        width: 2,
+        wholeRule: "P-NOTIFY-WIDTH",
+        read: () => 0,
+        write: (value) => virtio.notifyByIndex(value),
+      },
+    ];
+  }
+
+  private vectorFields(): Field[] {
+    const { vectors, queues } = this;
+    const fields = [
+      vectors.configField(LEGACY.configMsixVector),
+      vectors.queueField(LEGACY.queueMsixVector, {
+        queue: () => queues.queue,
+        // Nothing says that a queue's vector has to come before its address here.
+        settable: () => queues.existing("queue_msix_vector"),
+      }),
+    ];
+    return fields.map((field) => ({ ...field, exists: () => vectors.enabled }));
+  }
+}

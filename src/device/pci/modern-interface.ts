@@ -1,0 +1,122 @@
+/**
+ * The structures of the modern interface, one region for each capability (virtio 1.3, 4.1.4).
+ *
+ * It must not know configuration space. Invariant: what a reserved capability points at is there to
+ * be left alone.
+ */
+
+import type { CapSpec, Profile } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import { CAP, FEATURE } from "../spec/numbers.ts";
+import type { RuleId } from "../spec/rules.ts";
+import { configFields, type Face, ones, readOnly, Structures } from "../virtio/register-block.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import { CommonConfig, queueWord } from "./common-config.ts";
+import type { Vectors } from "./msix-vectors.ts";
+import type { Region } from "./pci-function.ts";
+
+export class ModernInterface {
+  private readonly context: Context;
+  private readonly profile: Profile;
+  private readonly virtio: VirtioDevice;
+  private readonly vectors: Vectors;
+  private readonly common: CommonConfig;
+  private readonly structures: Structures;
+
+  constructor(context: Context, profile: Profile, virtio: VirtioDevice, vectors: Vectors) {
+    this.context = context;
+    this.profile = profile;
+    this.virtio = virtio;
+    this.vectors = vectors;
+    this.common = new CommonConfig(context, virtio, vectors, profile.lowAddressesOnly);
+    const rules = { width: "P-WIDTH", hole: "P-HOLE" } as const;
+    this.structures = new Structures(context, profile.access, rules);
+  }
+
+  /** The device was reset. */
+  reset(): void {
+    this.common.reset();
+  }
+
+  /** What this capability describes, if it is anything. */
+  region(spec: CapSpec): Region | undefined {
+    const face = spec.reserved
+      ? this.watched("P-RESERVED-CAP", "where a reserved capability points")
+      : this.face(spec.type);
+    if (face === undefined) return undefined;
+    const place = { bar: spec.bar, offset: spec.offset, bytes: spec.bytes };
+    const { caps } = this.profile.pci;
+    const first = caps.find(({ type, reserved }) => type === spec.type && !reserved);
+    if (spec.reserved || spec === first) return { ...place, ...face };
+    const seen = `by capability ${caps.indexOf(spec)}, there is an earlier one of its type`;
+    return { ...place, ...this.watched("P-CAP-FIRST", seen, face) };
+  }
+
+  private face(type: number): Face | undefined {
+    const { structures, virtio } = this;
+    switch (type) {
+      case CAP.commonCfg:
+        return structures.face("common", this.common.fields);
+      case CAP.isrCfg:
+        return structures.face("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
+      case CAP.deviceCfg:
+        return structures.face("device", configFields(virtio));
+      case CAP.notifyCfg:
+        return this.notifications();
+      default:
+        return undefined;
+    }
+  }
+
+  private readIsr(): number {
+    this.vectors.judgeIsr();
+    return this.virtio.readIsr();
+  }
+
+  private notifications(): Face {
+    return {
+      read: (offset, width) => {
+        this.context.trace.add("notify", "read", { offset, width });
+        return ones(width);
+      },
+      write: (offset, width, value) => {
+        this.structures.other();
+        this.context.trace.add("notify", "write", { offset, width, value });
+        this.notified(offset, width, value);
+      },
+    };
+  }
+
+  private notified(offset: number, width: number, value: number): void {
+    const { judge } = this.context;
+    const withData = this.virtio.has(FEATURE.notificationData);
+    if (width !== (withData ? 4 : 2)) {
+      judge.breach("P-NOTIFY-WIDTH", `a notification of ${width} bytes`);
+      return;
+    }
+    const word = value % 0x1_0000;
+    const { virtio } = this;
+    const queue = virtio.queues.find((_, index) => queueWord(virtio, index) === word);
+    const wanted = (queue?.options.notifyOff ?? 0) * this.profile.pci.notifyMultiplier;
+    if (queue === undefined || offset !== wanted) {
+      judge.breach("P-NOTIFY-VALUE", `value ${word} at offset ${offset}`);
+      return;
+    }
+    this.virtio.notify(queue, withData ? Math.floor(value / 0x1_0000) : undefined);
+  }
+
+  /** A place that a driver has no business at; accesses reach what is `behind`, if anything. */
+  private watched(rule: RuleId, where: string, behind?: Face): Face {
+    const { judge } = this.context;
+    return {
+      read: (offset, width) => {
+        judge.breach(rule, `a read ${where}`);
+        return behind?.read(offset, width) ?? ones(width);
+      },
+      write: (offset, width, value) => {
+        judge.breach(rule, `a write ${where}`);
+        behind?.write(offset, width, value);
+      },
+    };
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Which MSI-X vector stands for which event of a virtio device (virtio 1.3, 4.1.5.1.2).
+ *
+ * It must not know where the registers lie: modern and legacy interface each have them. Invariant:
+ * a register reads the vector that the event has, and NO_VECTOR when it has none or was refused
+ * one.
+ */
+
+import type { Context } from "../judge/context.ts";
+import type { DeviceQueue } from "../queue/virtqueue.ts";
+import { NO_VECTOR } from "../spec/numbers.ts";
+import type { Field } from "../virtio/register-field.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { MsixTable } from "./msix-table.ts";
+
+/** What a fault that is meant for one queue does not mean. */
+const NO_QUEUE = -1;
+
+/** A queue's used buffers, or with `undefined` a change of the configuration. */
+type Event = DeviceQueue | undefined;
+
+export class Vectors {
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly table: MsixTable | undefined;
+  private readonly mapped = new Map<Event, number>();
+  /** Events that were mapped, and whose register was not read since. */
+  private readonly unread = new Set<Event>();
+
+  constructor(context: Context, virtio: VirtioDevice, table: MsixTable | undefined) {
+    this.context = context;
+    this.virtio = virtio;
+    this.table = table;
+    context.moving.add("vectors", this);
+  }
+
+  /** Whether the device sends messages instead of raising its line. */
+  get enabled(): boolean {
+    return this.table?.enabled ?? false;
+  }
+
+  /** The device is reset: no event has a vector (4.1.5.1.2.1). */
+  reset(): void {
+    this.mapped.clear();
+    this.unread.clear();
+  }
+
+  /** The queue is reset by itself. */
+  forget(queue: DeviceQueue): void {
+    this.mapped.delete(queue);
+    this.unread.delete(queue);
+  }
+
+  /** The register `config_msix_vector`. */
+  configField(offset: number): Field {
+    return {
+      name: "config_msix_vector",
+      offset,
+      width: 2,
+      read: () => this.read(undefined),
+      write: (vector) => this.map(undefined, vector),
+    };
+  }
+
+  /** The register `queue_msix_vector` of the queue that is selected; `settable` is asked first. */
+  queueField(offset: number, ways: QueueWays): Field {
+    return {
+      name: "queue_msix_vector",
+      offset,
+      width: 2,
+      read: () => {
+        const queue = ways.queue();
+        return queue === undefined ? NO_VECTOR : this.read(queue);
+      },
+      write: (vector) => {
+        const queue = ways.settable();
+        if (queue !== undefined) this.map(queue, vector);
+      },
+    };
+  }
+
+  /** Tells of an event by a message. Returns false when the line is what the device has. */
+  signal(event: Event): boolean {
+    if (!this.enabled) return false;
+    const vector = this.mapped.get(event);
+    if (vector !== undefined) this.table?.raise(vector);
+    return true;
+  }
+
+  /** Judges that a queue's vector was read back before the queue is used. */
+  judgeRead(event: Event): void {
+    if (!this.unread.delete(event)) return;
+    const what = event?.options.name ?? "configuration";
+    const seen = `${what}: a vector was written and not read back`;
+    this.context.judge.breach("P-MSIX-READ-BACK", seen);
+  }
+
+  /** The ISR status is read. */
+  judgeIsr(): void {
+    if (!this.enabled) return;
+    this.context.judge.breach("P-MSIX-ISR", "the ISR status is read while MSI-X is enabled");
+  }
+
+  /** The driver is at rest. */
+  judgeRest(): void {
+    if (!this.table?.hasPending) return;
+    this.context.judge.breach("P-MSIX-PENDING", "a message waits behind a mask");
+  }
+
+  /** The driver has set DRIVER_OK. */
+  judgeStart(): void {
+    for (const event of [...this.unread]) this.judgeRead(event);
+    if (!this.enabled || this.mapped.size > 0) return;
+    this.context.judge.breach("P-MSIX-LEFT-ON", "MSI-X is enabled and no event has a vector");
+  }
+
+  private read(event: Event): number {
+    this.unread.delete(event);
+    return this.mapped.get(event) ?? NO_VECTOR;
+  }
+
+  private map(event: Event, vector: number): void {
+    this.mapped.delete(event);
+    this.unread.delete(event);
+    if (vector === NO_VECTOR) return;
+    const { judge } = this.context;
+    const what = event?.options.name ?? "configuration";
+    const vectors = this.table?.vectors ?? 0;
+    if (vector >= vectors) {
+      judge.breach("P-MSIX-VECTOR", `${what}: vector ${vector}, there are ${vectors}`);
+      return;
+    }
+    if (!this.enabled) judge.breach("P-MSIX-ORDER", `${what}: vector ${vector}, MSI-X is off`);
+    this.unread.add(event);
+    if (this.virtio.faults.strikes("vector-refused", event?.options.index ?? NO_QUEUE)) {
+      this.context.trace.add("fault", `${what}: vector ${vector} is refused`);
+      return;
+    }
+    this.mapped.set(event, vector);
+  }
+}
+
+interface QueueWays {
+  /** The queue that is selected. */
+  queue(): DeviceQueue | undefined;
+  /** The same, for a write; judges it, and gives none when it comes too late. */
+  settable(): DeviceQueue | undefined;
+}

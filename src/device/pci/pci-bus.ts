@@ -1,0 +1,154 @@
+/**
+ * The PCI host bridge: configuration mechanism #1 and the decoding of I/O and memory addresses.
+ *
+ * It must not know virtio. Invariant: an address that nobody answers reads as all ones, or memory
+ * as zeros where that is asked for, and writes to it change nothing; both are in the trace.
+ */
+
+import type { BarSpec } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import type { Bus } from "../make-bus.ts";
+import { PCI } from "../spec/numbers.ts";
+import { ones, unanswered } from "../virtio/register-block.ts";
+import type { PciFunction, Region } from "./pci-function.ts";
+
+interface Hit {
+  readonly owner: PciFunction;
+  readonly bar: BarSpec;
+  readonly offset: number;
+}
+
+/** What memory that nobody answers for reads as: hosts differ, also from what their ports do. */
+export type AbsentMemory = "ones" | "zeros";
+
+export class PciBus implements Bus {
+  readonly functions: PciFunction[] = [];
+  private readonly context: Context;
+  private readonly absentMemory: AbsentMemory;
+  private address = 0;
+
+  constructor(context: Context, absentMemory: AbsentMemory) {
+    this.context = context;
+    this.absentMemory = absentMemory;
+    context.moving.add("pciBus", this);
+  }
+
+  portRead(port: number, width: number): number {
+    if (port === PCI.addressPort && width === 4) return this.address;
+    const at = this.configOffset(port, width);
+    if (at === undefined) return this.decoded("io", port, width, undefined);
+    const target = this.selected();
+    const value = at < 0 || target === undefined ? ones(width) : target.read(at, width);
+    this.context.trace.add("pci", "config read", { at: this.address + (port & 3), width, value });
+    return value;
+  }
+
+  portWrite(port: number, width: number, value: number): void {
+    if (port === PCI.addressPort && width === 4) {
+      this.address = value & 0x80ff_fffc;
+      this.address >>>= 0;
+      return;
+    }
+    const at = this.configOffset(port, width);
+    if (at === undefined) {
+      this.decoded("io", port, width, value);
+      return;
+    }
+    this.context.trace.add("pci", "config write", { at: this.address + (port & 3), width, value });
+    const target = this.selected();
+    if (at < 0 || target === undefined) return;
+    if (target.decoy) this.stranger(target, `configuration write at ${at}`);
+    target.write(at, width, value);
+  }
+
+  mmioRead(address: number, width: number): number {
+    return this.decoded("memory", address, width, undefined);
+  }
+
+  mmioWrite(address: number, width: number, value: number): void {
+    this.decoded("memory", address, width, value);
+  }
+
+  /** Offset in configuration space; -1 when the access is malformed; undefined for other ports. */
+  private configOffset(port: number, width: number): number | undefined {
+    const lane = port - PCI.dataPort;
+    if (lane < 0 || lane > 3) return undefined;
+    if (lane + width > 4) {
+      const seen = `${width} bytes at port 0x${port.toString(16)}`;
+      this.context.judge.breach("P-CONFIG-ALIGN", seen);
+      return -1;
+    }
+    return (this.address & 0xfc) + lane;
+  }
+
+  private selected(): PciFunction | undefined {
+    if (this.address < 0x8000_0000) return undefined;
+    const bus = (this.address >>> 16) & 0xff;
+    const device = (this.address >>> 11) & 0x1f;
+    const number = (this.address >>> 8) & 7;
+    return this.functions.find(
+      (one) => one.bus === bus && one.device === device && one.number === number,
+    );
+  }
+
+  private decoded(
+    kind: "io" | "memory",
+    address: number,
+    width: number,
+    value: number | undefined,
+  ): number {
+    const hit = this.find(kind, address);
+    if (hit === undefined) return this.nobody(kind, address, width, value);
+    if (hit.owner.decoy) {
+      this.stranger(hit.owner, `BAR access at 0x${address.toString(16)}`);
+      return ones(width);
+    }
+    if (!hit.owner.decodes(kind)) {
+      const seen = `0x${address.toString(16)} while ${kind} decoding is off`;
+      this.context.judge.breach("P-DECODE-OFF", seen);
+      return ones(width);
+    }
+    const region = regionAt(hit);
+    if (region === undefined) {
+      const seen = `BAR ${hit.bar.index} at 0x${hit.offset.toString(16)}, no structure is there`;
+      this.context.judge.breach("P-HOLE", seen);
+      return ones(width);
+    }
+    const offset = hit.offset - region.offset;
+    if (value === undefined) return region.read(offset, width);
+    region.write(offset, width, value);
+    return 0;
+  }
+
+  private find(kind: "io" | "memory", address: number): Hit | undefined {
+    for (const owner of this.functions) {
+      for (const bar of owner.bars) {
+        if ((bar.kind === "io") !== (kind === "io")) continue;
+        const base = owner.barBase(bar);
+        if (address >= base && address < base + bar.bytes) {
+          return { owner, bar, offset: address - base };
+        }
+      }
+    }
+    return undefined;
+  }
+
+  private nobody(kind: string, address: number, width: number, value: number | undefined): number {
+    const what = value === undefined ? `${kind} read` : `${kind} write`;
+    const nothing = kind === "memory" && this.absentMemory === "zeros" ? 0 : ones(width);
+    const written = value === undefined ? {} : { value };
+    return unanswered(this.context, what, { address, width, ...written }, nothing);
+  }
+
+  private stranger(target: PciFunction, what: string): void {
+    const name = `${target.bus}:${target.device}.${target.number}`;
+    this.context.judge.breach("P-WRONG-DEVICE", `${what} of ${name}, which is no balloon`);
+  }
+}
+
+function regionAt(hit: Hit): Region | undefined {
+  return hit.owner.regions.find(
+    ({ bar, offset, bytes }) =>
+      bar === hit.bar.index && hit.offset >= offset && hit.offset < offset + bytes,
+  );
+}

@@ -1,0 +1,103 @@
+/**
+ * The device's PCI function, put together: the interfaces and the MSI-X that its look has.
+ *
+ * It must not know registers. Invariant: whatever lies in a BAR is a region of its own, so that an
+ * access anywhere else is found.
+ */
+
+import type { MsixSpec, PciLook } from "../host/profile.ts";
+import type { BusParts } from "../make-bus.ts";
+import { CAP, COMMON, ID, LEGACY, MSIX, PCI } from "../spec/numbers.ts";
+import { InterfaceGuard } from "../virtio/interface-lock.ts";
+import { CapabilityList } from "./capability-list.ts";
+import type { InterruptMessage } from "./interrupt-messages.ts";
+import { LegacyHeader } from "./legacy-header.ts";
+import { ModernInterface } from "./modern-interface.ts";
+import { MsixTable } from "./msix-table.ts";
+import { Vectors } from "./msix-vectors.ts";
+import { PciFunction, type Region } from "./pci-function.ts";
+import { structuresIn } from "./pci-layout.ts";
+
+/** Makes the function, and wires the device to it. */
+export function makeFunction(parts: BusParts): PciFunction {
+  const { context, profile, virtio } = parts;
+  const { pci } = profile;
+  const made = new PciFunction(pci, identityOf(pci), pci.bars, false);
+  made.put(PCI.command, 2, pci.command);
+  const table = pci.msix && new MsixTable(context, pci.msix.vectors, (one) => send(parts, one));
+  const vectors = new Vectors(context, virtio, table);
+  const modern = new ModernInterface(context, profile, virtio, vectors);
+  const legacy = new LegacyHeader(context, virtio, vectors, profile.access);
+  const guard = new InterfaceGuard(context, virtio);
+  virtio.legacy = pci.legacy === true && pci.caps.length === 0;
+  if (pci.legacy) made.regions.push(headerRegion(pci, guard, legacy));
+  for (const spec of pci.caps) {
+    const region = modern.region(spec);
+    const status = spec.type === CAP.commonCfg ? COMMON.deviceStatus : undefined;
+    if (region) made.regions.push({ ...region, ...guard.guard("modern", region, status) });
+  }
+  if (pci.msix && table) made.regions.push(...msixRegions(pci.msix, table));
+  const lineIsUp = () => virtio.interruptPending;
+  made.watch = new CapabilityList(context, made, pci, { table, lineIsUp });
+  virtio.wiring = {
+    reachesMemory: () => made.masters,
+    raisesLine: () => made.raisesIntx && !vectors.enabled,
+    unusable: 0n,
+    lineRule: "Q-ISR-UNREAD",
+    signal: (queue) => vectors.signal(queue),
+    reset: () => {
+      modern.reset();
+      legacy.reset();
+      vectors.reset();
+    },
+    started: () => vectors.judgeStart(),
+    check: () => vectors.judgeRest(),
+  };
+  return made;
+}
+
+function identityOf(pci: PciLook) {
+  return {
+    vendorId: ID.vendor,
+    deviceId: pci.deviceId,
+    revision: pci.revision,
+    classCode: pci.classCode,
+    headerType: pci.function > 0 || pci.decoys ? 0x80 : 0,
+    subsystemVendor: ID.vendor,
+    subsystemId: pci.subsystemId,
+    interruptPin: 1,
+  };
+}
+
+/** The header takes its BAR up to where the modern interface may have something. */
+function headerRegion(
+  { bars, caps }: PciLook,
+  guard: InterfaceGuard,
+  header: LegacyHeader,
+): Region {
+  const whole = bars.find(({ index }) => index === 0)?.bytes ?? 0;
+  const others = structuresIn(caps, 0).map(({ offset }) => offset);
+  const bytes = Math.min(whole, ...others);
+  return { bar: 0, offset: 0, bytes, ...guard.guard("legacy", header, LEGACY.deviceStatus) };
+}
+
+function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable): Region[] {
+  const pendingBytes = Math.ceil(vectors / 64) * 8;
+  return [
+    { bar, offset: table, bytes: vectors * MSIX.entryBytes, ...msix.table },
+    { bar, offset: pending, bytes: pendingBytes, ...msix.pendingBits },
+  ];
+}
+
+/** A message is a write to memory, for which a function needs the right to (PCI 3.0, 6.2.2). */
+function send({ context, virtio, messages }: BusParts, message: InterruptMessage): void {
+  if (virtio.faults.strikes("message-lost")) {
+    context.trace.add("fault", "a message is lost");
+    return;
+  }
+  if (!virtio.wiring.reachesMemory()) {
+    context.trace.add("interrupt", "a message is lost: bus mastering is off");
+    return;
+  }
+  if (messages.deliver(message)) virtio.tellDriver();
+}

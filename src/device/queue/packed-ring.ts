@@ -1,0 +1,339 @@
+/**
+ * The device's side of a packed virtqueue (virtio 1.3, 2.8).
+ *
+ *   descriptor ring   addr:64 len:32 id:16 flags:16, x size   written by both, in turn
+ *   driver area       off:15 wrap:1 flags:2 reserved:14       written by the driver
+ *   device area       the same                                written here
+ *
+ * A position counts two laps, 0 to 2 x size - 1: the slot is the position modulo size, and the wrap
+ * counter is 1 on the first of the two laps. Slots from the next used one up to the next one to
+ * take are the device's: the driver has to leave them alone, also when a buffer that lay there came
+ * back already, because its used entry was written into another slot.
+ *
+ * It must not know what buffers are for, nor when they are returned. Invariant: the device has at
+ * most `size` slots at a time, and a buffer id that is taken is not taken again before.
+ */
+
+import type { Context } from "../judge/context.ts";
+import { DESC, PACKED } from "../spec/numbers.ts";
+import type { RuleId } from "../spec/rules.ts";
+import { readPacked, samePacked, walkPacked } from "./packed-chain.ts";
+import type { Area, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import { areasOf } from "./ring.ts";
+import type { Descriptor } from "./split-chain.ts";
+
+interface Slot {
+  readonly descriptor: Descriptor;
+  readonly taken: Taken;
+}
+
+export class PackedRing implements Ring {
+  readonly layout: RingLayout;
+  readonly inFlight = new Map<number, Taken>();
+  broken: RuleId | undefined;
+  private readonly context: Context;
+  /** What the device took from each slot that is not the driver's. */
+  private readonly slots: (Slot | undefined)[];
+  private occupied = 0;
+  private nextTake = 0;
+  private nextUsed = 0;
+  private signalled = 0;
+  private event = { off: 0, flags: 0 };
+
+  constructor(context: Context, layout: RingLayout) {
+    this.context = context;
+    this.layout = layout;
+    this.slots = Array.from({ length: layout.size }, () => undefined);
+    this.allowKicks(true);
+  }
+
+  get values(): Readonly<Record<string, unknown>> {
+    const { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event } = this;
+    return { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event };
+  }
+
+  set values(values: Readonly<Record<string, unknown>>) {
+    Object.assign(this, values);
+  }
+
+  get waiting(): number {
+    return this.count().buffers;
+  }
+
+  get kickOwed(): boolean {
+    const { descriptors } = this.count();
+    if (descriptors === 0) return false;
+    if (this.event.flags !== PACKED.eventDesc) return this.event.flags === PACKED.eventEnable;
+    return this.distance(this.nextTake, this.position(this.event.off)) < descriptors;
+  }
+
+  get used(): number {
+    return this.nextUsed % this.layout.size;
+  }
+
+  get notifyOffset(): number {
+    return this.offset(this.moved(this.nextTake, this.count().descriptors));
+  }
+
+  areas(): readonly Area[] {
+    return areasOf(true, this.layout);
+  }
+
+  allowKicks(allow: boolean): void {
+    const { memory } = this.context;
+    const { deviceAddress, eventIdx } = this.layout;
+    const on = eventIdx ? PACKED.eventDesc : PACKED.eventEnable;
+    this.event = {
+      off: eventIdx ? this.offset(this.nextTake) : 0,
+      flags: allow ? on : PACKED.eventDisable,
+    };
+    memory.write16(deviceAddress, this.event.off);
+    memory.write16(deviceAddress + 2, this.event.flags);
+  }
+
+  take(): Taken[] {
+    const taken: Taken[] = [];
+    if (this.broken !== undefined) return taken;
+    this.judgeEvents();
+    while (this.broken === undefined && this.available(this.nextTake)) {
+      const one = this.takeOne();
+      if (one !== undefined) taken.push(one);
+    }
+    return taken;
+  }
+
+  push(done: readonly Returned[]): void {
+    if (this.layout.inOrder) {
+      const last = done.at(-1);
+      if (last === undefined) return;
+      this.write(this.nextUsed, last.taken.chain.head, last);
+      this.skip(done.reduce((sum, { taken }) => sum + slotsOf(taken), 0));
+    } else {
+      for (const one of done) {
+        this.write(this.nextUsed, one.taken.chain.head, one);
+        this.skip(slotsOf(one.taken));
+      }
+    }
+    for (const { taken } of done) this.inFlight.delete(taken.chain.head);
+  }
+
+  lie(lie: RingLie, one: Returned): void {
+    const { size } = this.layout;
+    const id = one.taken.chain.head;
+    switch (lie) {
+      case "used-id-out-of-range":
+        this.write(this.nextUsed, size + 7, one);
+        this.skip(slotsOf(one.taken));
+        return;
+      case "used-id-not-in-flight":
+        this.write(this.nextUsed, this.idleId(), one);
+        this.skip(slotsOf(one.taken));
+        return;
+      case "used-id-twice":
+        this.push([one]);
+        this.write(this.nextUsed, id, one);
+        this.skip(1);
+        return;
+      case "used-idx-jump":
+        this.inFlight.delete(id);
+        this.write(this.moved(this.nextUsed, 1), id, one);
+        this.skip(slotsOf(one.taken) + 1);
+        return;
+      case "used-idx-back":
+        this.inFlight.delete(id);
+        this.write(this.moved(this.nextUsed, -1), id, one);
+        return;
+      case "used-unseen":
+        this.inFlight.delete(id);
+        this.write(this.moved(this.nextUsed, size), id, one);
+        this.skip(slotsOf(one.taken));
+        return;
+    }
+  }
+
+  publish(): boolean {
+    const { memory } = this.context;
+    const { driverAddress } = this.layout;
+    const from = this.signalled;
+    this.signalled = this.nextUsed;
+    const flags = memory.read16(driverAddress + 2) & PACKED.eventFlags;
+    if (flags === PACKED.eventDisable) return false;
+    if (flags !== PACKED.eventDesc) return true;
+    const at = this.position(memory.read16(driverAddress));
+    return this.distance(from, at) < this.distance(from, this.nextUsed);
+  }
+
+  audit(): void {
+    this.judgeOwnArea();
+    this.judgeEvents();
+    this.judgeSkipped();
+    const changed = new Set<Taken>();
+    for (const slot of this.slots) {
+      if (slot !== undefined && !samePacked(this.context, slot.descriptor)) changed.add(slot.taken);
+    }
+    for (const taken of this.inFlight.values()) {
+      if (!this.sameTable(taken)) changed.add(taken);
+    }
+    for (const taken of changed) this.descriptorsChanged(taken);
+  }
+
+  judgeOwnArea(): void {
+    const { memory, judge } = this.context;
+    const { name, deviceAddress } = this.layout;
+    const off = memory.read16(deviceAddress);
+    const flags = memory.read16(deviceAddress + 2);
+    if (off === this.event.off && flags === this.event.flags) return;
+    judge.breach("R-USED-WRITTEN", `${name}: the device's event structure is ${off}, ${flags}`);
+  }
+
+  judgeUnchanged(taken: Taken): void {
+    const same = taken.chain.descriptors.every(
+      (was) =>
+        was.index < 0 || this.slots[was.index]?.taken !== taken || samePacked(this.context, was),
+    );
+    if (!same || !this.sameTable(taken)) this.descriptorsChanged(taken);
+  }
+
+  private descriptorsChanged(taken: Taken): void {
+    const seen = `${this.layout.name}: buffer ${taken.chain.head} was changed in flight`;
+    this.context.judge.breach("R-DESC-CHANGED", seen, [taken.entry]);
+  }
+
+  private sameTable({ chain }: Taken): boolean {
+    return chain.descriptors.every((was) => was.index >= 0 || samePacked(this.context, was));
+  }
+
+  private takeOne(): Taken | undefined {
+    const { trace } = this.context;
+    const { name, size, descAddress, indirect, reachBytes } = this.layout;
+    const chain = walkPacked(this.context, {
+      descAddress,
+      size,
+      indirectNegotiated: indirect,
+      reachBytes,
+      start: this.nextTake % size,
+      room: size - this.occupied,
+      available: (n) => this.available(this.moved(this.nextTake, n)),
+    });
+    if (typeof chain === "string") return this.unreadable(chain);
+    if (chain.head >= size) return this.unreadable("R-PACKED-ID-RANGE");
+    if (this.inFlight.has(chain.head)) return this.unreadable("R-PACKED-ID-BUSY");
+    const bytes = chain.readableBytes + chain.writableBytes;
+    const entry = trace.add("queue", `${name} take`, { head: chain.head, bytes });
+    const taken = { chain, entry };
+    this.inFlight.set(chain.head, taken);
+    for (const descriptor of chain.descriptors) {
+      if (descriptor.index >= 0) this.slots[descriptor.index] = { descriptor, taken };
+    }
+    this.occupied += slotsOf(taken);
+    this.nextTake = this.moved(this.nextTake, slotsOf(taken));
+    return taken;
+  }
+
+  private unreadable(rule: RuleId): undefined {
+    this.broken = rule;
+    const seen = `${this.layout.name}: slot ${this.nextTake % this.layout.size}; the queue stops`;
+    this.context.judge.breach(rule, seen);
+    return undefined;
+  }
+
+  /** Writes a used descriptor at a position, with the wrap counter that it has there. */
+  private write(position: number, id: number, { taken, length }: Returned): void {
+    const { memory } = this.context;
+    const { size, descAddress } = this.layout;
+    const at = descAddress + (position % size) * PACKED.descBytes;
+    const written = taken.chain.writableBytes > 0 && length > 0 ? DESC.write : 0;
+    memory.write32(at + 8, length);
+    memory.write16(at + 12, id);
+    memory.write16(at + 14, written | (position < size ? PACKED.avail | PACKED.used : 0));
+    this.slots[position % size] = undefined;
+  }
+
+  /** The next used slot moves on; what is passed is the driver's again. */
+  private skip(count: number): void {
+    for (let n = 0; n < count; n += 1) {
+      this.slots[this.moved(this.nextUsed, n) % this.layout.size] = undefined;
+    }
+    this.nextUsed = this.moved(this.nextUsed, count);
+    this.occupied = Math.max(0, this.occupied - count);
+  }
+
+  /** What is marked available in one go, from the next slot to take on. */
+  private count(): { readonly descriptors: number; readonly buffers: number } {
+    const { size, descAddress } = this.layout;
+    let buffers = 0;
+    let descriptors = 0;
+    for (; descriptors < size - this.occupied; descriptors += 1) {
+      const position = this.moved(this.nextTake, descriptors);
+      if (!this.available(position)) break;
+      const one = readPacked(this.context, descAddress, position % size);
+      if (one !== undefined && (one.flags & DESC.next) === 0) buffers += 1;
+    }
+    return { descriptors, buffers: Math.max(buffers, Math.min(1, descriptors)) };
+  }
+
+  private available(position: number): boolean {
+    const { size, descAddress } = this.layout;
+    const at = descAddress + (position % size) * PACKED.descBytes + 14;
+    const flags = this.context.memory.read16(at);
+    const wrap = position < size;
+    return ((flags & PACKED.avail) !== 0) === wrap && ((flags & PACKED.used) !== 0) !== wrap;
+  }
+
+  /** Judges that no slot of the driver's is marked available behind one that is not. */
+  private judgeSkipped(): void {
+    const { name, size } = this.layout;
+    const room = size - this.occupied;
+    const { descriptors } = this.count();
+    for (let n = descriptors + 1; n < room; n += 1) {
+      const position = this.moved(this.nextTake, n);
+      if (!this.available(position)) continue;
+      const next = this.moved(this.nextTake, descriptors) % size;
+      const seen = `${name}: slot ${position % size} is available, slot ${next} is not`;
+      this.context.judge.breach("R-PACKED-SKIP", seen);
+      return;
+    }
+  }
+
+  private judgeEvents(): void {
+    const { memory, judge } = this.context;
+    const { name, size, driverAddress, eventIdx } = this.layout;
+    const off = memory.read16(driverAddress);
+    const flags = memory.read16(driverAddress + 2);
+    const highest = eventIdx ? PACKED.eventDesc : PACKED.eventDisable;
+    const far = flags === PACKED.eventDesc && (off & PACKED.eventOffset) >= size;
+    if (flags <= highest && !far) return;
+    judge.breach("R-EVENT-FLAGS", `${name}: the driver's event structure is ${off}, ${flags}`);
+  }
+
+  private idleId(): number {
+    const { size } = this.layout;
+    for (let id = 0; id < size; id += 1) if (!this.inFlight.has(id)) return id;
+    return size;
+  }
+
+  private moved(position: number, by: number): number {
+    const laps = 2 * this.layout.size;
+    return (position + by + laps) % laps;
+  }
+
+  private distance(from: number, to: number): number {
+    return this.moved(to, -from);
+  }
+
+  /** A position as an offset and a wrap counter, and back. */
+  private offset(position: number): number {
+    const { size } = this.layout;
+    return (position % size) | (position < size ? PACKED.eventWrap : 0);
+  }
+
+  private position(offset: number): number {
+    const { size } = this.layout;
+    const slot = (offset & PACKED.eventOffset) % size;
+    return (offset & PACKED.eventWrap) !== 0 ? slot : slot + size;
+  }
+}
+
+function slotsOf({ chain }: Taken): number {
+  return chain.descriptors.reduce((sum, { index }) => sum + (index >= 0 ? 1 : 0), 0);
+}

@@ -1,0 +1,148 @@
+/**
+ * Walks a descriptor chain of a split virtqueue.
+ *
+ * It must not know what the buffers are for, and writes nothing. Invariant: a walk ends after at
+ * most as many descriptors as the queue has entries, whatever the driver wrote.
+ */
+
+import type { Context } from "../judge/context.ts";
+import { DESC, RING } from "../spec/numbers.ts";
+import type { RuleId } from "../spec/rules.ts";
+
+export interface Descriptor {
+  /** Guest physical address of the descriptor itself. */
+  readonly at: number;
+  /** Index in the queue's table; -1 for a descriptor of an indirect table. */
+  readonly index: number;
+  readonly address: number;
+  readonly length: number;
+  readonly flags: number;
+  readonly next: number;
+}
+
+export interface Chain {
+  readonly head: number;
+  /** The queue's own descriptors and those of indirect tables, in the order of the walk. */
+  readonly descriptors: readonly Descriptor[];
+  /** Those that describe memory: all but the ones that point at an indirect table. */
+  readonly elements: readonly Descriptor[];
+  readonly readableBytes: number;
+  readonly writableBytes: number;
+  readonly indirect: boolean;
+}
+
+export interface Table {
+  readonly descAddress: number;
+  readonly size: number;
+  readonly indirectNegotiated: boolean;
+  /** End of the memory that device-writable parts may lie in, where it is beyond what exists. */
+  readonly reachBytes: number;
+}
+
+/** 2^32: the most bytes that a chain may describe (virtio 1.3, 2.7.5.2). */
+const CHAIN_BYTES_MAX = 0x1_0000_0000;
+
+const KNOWN_FLAGS = DESC.next | DESC.write | DESC.indirect;
+
+/** Returns the chain, or the rule that makes it unreadable. Lesser breaches are only recorded. */
+export function walkChain(context: Context, table: Table, head: number): Chain | RuleId {
+  const { judge } = context;
+  const descriptors: Descriptor[] = [];
+  const elements: Descriptor[] = [];
+  let base = table.descAddress;
+  let entries = table.size;
+  let inIndirect = false;
+  let index = head;
+  for (;;) {
+    if (elements.length >= table.size) return "R-CHAIN-LENGTH";
+    const descriptor = readDescriptor(context, base, index, inIndirect);
+    if (descriptor === undefined) return "R-BUFFER-MEMORY";
+    descriptors.push(descriptor);
+    if ((descriptor.flags & ~KNOWN_FLAGS) !== 0) {
+      judge.breach("R-DESC-FLAGS", `descriptor ${index} has flags ${descriptor.flags}`);
+    }
+    if ((descriptor.flags & DESC.indirect) !== 0) {
+      const wrong = judgeIndirect(table, descriptor, inIndirect);
+      if (wrong !== undefined) return wrong;
+      base = descriptor.address;
+      entries = descriptor.length / RING.descBytes;
+      inIndirect = true;
+      index = 0;
+      continue;
+    }
+    elements.push(descriptor);
+    if ((descriptor.flags & DESC.next) === 0) break;
+    if (descriptor.next >= entries) return "R-NEXT-RANGE";
+    index = descriptor.next;
+  }
+  return measure(context, table, { head, descriptors, elements, indirect: inIndirect });
+}
+
+/** Whether the descriptors in memory are still those of the chain. */
+export function unchanged(context: Context, chain: Chain): boolean {
+  return chain.descriptors.every((was) => {
+    const is = readAt(context, was.at, was.index);
+    return (
+      is !== undefined &&
+      is.address === was.address &&
+      is.length === was.length &&
+      is.flags === was.flags &&
+      ((was.flags & DESC.next) === 0 || is.next === was.next)
+    );
+  });
+}
+
+function judgeIndirect(table: Table, descriptor: Descriptor, nested: boolean): RuleId | undefined {
+  if (!table.indirectNegotiated) return "R-INDIRECT";
+  if (nested) return "R-INDIRECT-NESTED";
+  if ((descriptor.flags & DESC.next) !== 0) return "R-INDIRECT-NEXT";
+  if (descriptor.length === 0 || descriptor.length % RING.descBytes !== 0) return "R-INDIRECT-SIZE";
+  return undefined;
+}
+
+function readDescriptor(
+  context: Context,
+  base: number,
+  index: number,
+  inIndirect: boolean,
+): Descriptor | undefined {
+  return readAt(context, base + index * RING.descBytes, inIndirect ? -1 : index);
+}
+
+function readAt(context: Context, at: number, index: number): Descriptor | undefined {
+  const { memory } = context;
+  if (!memory.contains(at, RING.descBytes)) return undefined;
+  return {
+    at,
+    index,
+    address: memory.read64(at),
+    length: memory.read32(at + 8),
+    flags: memory.read16(at + 12),
+    next: memory.read16(at + 14),
+  };
+}
+
+/** Adds a chain's parts up and judges them; both kinds of ring do it alike. */
+export function measure(
+  context: Context,
+  { reachBytes }: Pick<Table, "reachBytes">,
+  walked: Pick<Chain, "head" | "descriptors" | "elements" | "indirect">,
+): Chain | RuleId {
+  const { head, elements } = walked;
+  let readableBytes = 0;
+  let writableBytes = 0;
+  for (const element of elements) {
+    const writable = (element.flags & DESC.write) !== 0;
+    if (!writable && writableBytes > 0) {
+      context.judge.breach("R-WRITE-ORDER", `chain ${head}: a readable part after a writable one`);
+    }
+    if (writable) writableBytes += element.length;
+    else readableBytes += element.length;
+  }
+  if (readableBytes + writableBytes > CHAIN_BYTES_MAX) return "R-CHAIN-BYTES";
+  for (const { address, length, flags } of elements) {
+    const named = (flags & DESC.write) !== 0 && address + length <= reachBytes;
+    if (!named && !context.memory.contains(address, length)) return "R-BUFFER-MEMORY";
+  }
+  return { ...walked, readableBytes, writableBytes };
+}

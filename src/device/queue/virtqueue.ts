@@ -1,0 +1,325 @@
+/**
+ * One virtqueue of the device: its registers, its ring once enabled, and its way of returning.
+ *
+ * It must not know the balloon; a `QueueServant` does the work. Invariant: nothing is taken from or
+ * written to guest memory unless the queue is enabled and live.
+ */
+
+import type { QueueRole } from "../host/queue-plan.ts";
+import type { Context } from "../judge/context.ts";
+import type { FaultBox } from "../sim/faults.ts";
+import { type Completion, CompletionQueue, type CompletionState } from "./completion.ts";
+import { PackedRing } from "./packed-ring.ts";
+import { type Returned, RING_LIES, type Ring, type Taken } from "./ring.ts";
+import { SplitRing } from "./split-ring.ts";
+
+/** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
+export type Fate = "return" | "hold" | "lose";
+
+export interface QueueServant {
+  /** Does what the buffer asks for. */
+  serve(taken: Taken): Fate;
+  /** The buffer is about to be returned. Gives the used length. */
+  returned(taken: Taken): number;
+  /** The queue was reset by itself: the buffer is never returned. */
+  dropped(taken: Taken): void;
+}
+
+export interface QueueOptions {
+  readonly index: number;
+  readonly role: QueueRole | undefined;
+  /** The feature bit that the queue belongs to, if any. */
+  readonly feature: number | undefined;
+  readonly name: string;
+  /** Entries offered; split queues are offered the power of two below it. */
+  readonly maxSize: number;
+  readonly notifyOff: number;
+  readonly completion: Completion;
+  /** Whether the device asks for no notifications while it still has buffers to return. */
+  readonly quietWhileBusy: boolean;
+  /** Where the guest's memory ends for ranges that are only named. */
+  readonly reachBytes: number;
+  /** Whether, used in order, buffers that are done together have one used entry. */
+  readonly batches: boolean;
+}
+
+/** What was negotiated about rings. */
+export interface RingFeatures {
+  readonly packed: boolean;
+  readonly eventIdx: boolean;
+  readonly indirect: boolean;
+  readonly inOrder: boolean;
+}
+
+/** A ring for another machine. */
+export interface RingState {
+  readonly features: RingFeatures;
+  readonly values: Ring["values"];
+}
+
+/** The device's ways out of a queue. */
+export interface QueueExits {
+  /** The driver wants to know that buffers came back in this queue. */
+  interrupt(queue: DeviceQueue): void;
+  /** The ring cannot be read any more. */
+  broken(): void;
+  /** Whether the device has stopped until it is reset, or cannot reach memory. */
+  halted(): boolean;
+}
+
+export class DeviceQueue {
+  options: QueueOptions;
+  size: number;
+  packed = false;
+  enabled = false;
+  descAddress = 0;
+  driverAddress = 0;
+  deviceAddress = 0;
+  /** What of it was written since the reset, as a bit mask of its transport's. */
+  written = 0;
+  ring: Ring | undefined;
+  servant: QueueServant | undefined;
+  private readonly context: Context;
+  private readonly exits: QueueExits;
+  private readonly faults: FaultBox;
+  private completions: CompletionQueue<Taken>;
+  /** Buffers in the order in which they were made available, for a device that keeps to it. */
+  private order: Taken[] = [];
+  private readonly done = new Set<Taken>();
+  /** The queue takes buffers and returns none. */
+  private stuck = false;
+  /** A reset of the queue was asked for, and the driver has not read that it is over. */
+  private resetUnread = false;
+
+  constructor(context: Context, options: QueueOptions, exits: QueueExits, faults: FaultBox) {
+    this.context = context;
+    this.options = options;
+    this.exits = exits;
+    this.faults = faults;
+    this.size = this.offeredSize;
+    this.completions = this.freshCompletions();
+    context.moving.add("queue", this, options.index);
+  }
+
+  /** The ring and what it holds, as plain values; set, it opens the ring anew. */
+  get ringState(): RingState | undefined {
+    const { ring } = this;
+    if (ring === undefined) return undefined;
+    const { eventIdx, indirect, inOrder } = ring.layout;
+    const features = { packed: this.packed, eventIdx, indirect, inOrder };
+    return { features, values: ring.values };
+  }
+
+  set ringState(state: RingState | undefined) {
+    this.ring = undefined;
+    if (state === undefined) return;
+    this.enable(state.features);
+    const { name } = this.options;
+    for (const taken of this.take(state.values)) {
+      const { head } = taken.chain;
+      taken.entry = this.context.trace.add("queue", `${name} has from before`, { head });
+    }
+  }
+
+  get completionState(): CompletionState<Taken> {
+    return this.completions.state;
+  }
+
+  set completionState(state: CompletionState<Taken>) {
+    this.completions.state = state;
+  }
+
+  private take(values: RingState["values"]): Iterable<Taken> {
+    if (this.ring === undefined) return [];
+    this.ring.values = values;
+    return this.ring.inFlight.values();
+  }
+
+  /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */
+  become(options: QueueOptions, servant: QueueServant | undefined): void {
+    this.completions.forget();
+    this.options = options;
+    this.servant = servant;
+    this.size = this.offeredSize;
+    this.completions = this.freshCompletions();
+  }
+
+  /** Features are settled: from now on the queue is of one kind. */
+  settle(packed: boolean): void {
+    this.packed = packed;
+    this.size = this.offeredSize;
+  }
+
+  /** Entries that the driver may use: any number in a packed queue, else a power of two. */
+  get offeredSize(): number {
+    const { maxSize } = this.options;
+    if (this.packed || maxSize === 0) return maxSize;
+    return 2 ** Math.floor(Math.log2(maxSize));
+  }
+
+  get exists(): boolean {
+    return this.options.maxSize > 0;
+  }
+
+  reset(): void {
+    this.packed = false;
+    this.size = this.offeredSize;
+    this.enabled = false;
+    this.descAddress = 0;
+    this.driverAddress = 0;
+    this.deviceAddress = 0;
+    this.written = 0;
+    this.ring = undefined;
+    this.resetUnread = false;
+    this.stuck = false;
+    this.order = [];
+    this.done.clear();
+    this.completions.forget();
+  }
+
+  /** The driver resets this queue alone (virtio 1.3, 2.6.1). Nothing more comes out of it. */
+  resetAlone(): void {
+    this.stop();
+    this.resetUnread = true;
+  }
+
+  /** The driver takes this queue out of use. Nothing more comes out of it. */
+  stop(): void {
+    const { packed, ring, servant } = this;
+    this.context.trace.add("queue", `${this.options.name} reset`);
+    if (servant !== undefined)
+      for (const taken of ring?.inFlight.values() ?? []) servant.dropped(taken);
+    this.reset();
+    this.settle(packed);
+  }
+
+  /** Whether it takes buffers and returns none. */
+  get hangs(): boolean {
+    return this.stuck;
+  }
+
+  /** Whether queue_enable reads 1: until a reset of the queue is over, too. */
+  get showsEnabled(): boolean {
+    return this.enabled || (this.resetUnread && this.faults.lasts("queue-reset-never"));
+  }
+
+  /** Whether queue_reset reads 1. */
+  readReset(): boolean {
+    const { faults, resetUnread } = this;
+    if (!resetUnread) return false;
+    if (faults.lasts("queue-reset-never") || faults.strikes("queue-reset-slow")) return true;
+    this.resetUnread = false;
+    return false;
+  }
+
+  /** Judges that the driver does something with the queue although its reset may not be over. */
+  judgeReset(what: string): void {
+    if (!this.resetUnread) return;
+    this.resetUnread = false;
+    const seen = `${this.options.name}: ${what} before queue_reset was read as 0`;
+    this.context.judge.breach("R-RESET-WAIT", seen);
+  }
+
+  enable({ packed, ...features }: RingFeatures): void {
+    const { size, descAddress, driverAddress, deviceAddress } = this;
+    const { name, reachBytes } = this.options;
+    const addresses = { descAddress, driverAddress, deviceAddress };
+    const strayFlags = this.faults.lasts("used-flags-stray");
+    const layout = { name, size, ...addresses, ...features, strayFlags, reachBytes };
+    this.enabled = true;
+    this.ring = packed ? new PackedRing(this.context, layout) : new SplitRing(this.context, layout);
+  }
+
+  /** Takes and serves everything that is available. */
+  process(): void {
+    const { ring, servant } = this;
+    if (ring === undefined || servant === undefined) return;
+    const back: Taken[] = [];
+    let lost = false;
+    for (const taken of ring.take()) {
+      if (ring.layout.inOrder) this.order.push(taken);
+      if (this.faults.strikes("queue-hangs", this.options.index)) this.hang();
+      const fate = servant.serve(taken);
+      if (fate === "return") back.push(taken);
+      if (fate === "lose") lost = true;
+    }
+    if (lost) this.context.trace.add("queue", `${this.options.name} loses a buffer`);
+    if (ring.broken !== undefined) this.exits.broken();
+    this.completions.add(back);
+    ring.allowKicks(!this.quiet);
+  }
+
+  /** Returns buffers now, in this order, with one look at whether an interrupt is wanted. */
+  finish(done: readonly Taken[]): void {
+    const { ring, servant } = this;
+    if (ring === undefined || servant === undefined || this.stuck || this.exits.halted()) return;
+    const ready = ring.layout.inOrder ? this.inOrder(done) : done;
+    if (ready.length === 0) return;
+    ring.judgeOwnArea();
+    for (const taken of ready) ring.judgeUnchanged(taken);
+    this.giveBack(ring, servant, ready);
+    const wanted = ring.publish();
+    this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
+    if (wanted) this.exits.interrupt(this);
+    if (!this.options.quietWhileBusy) return;
+    // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
+    if (ring.waiting > 0) this.process();
+    else ring.allowKicks(!this.quiet);
+  }
+
+  private hang(): void {
+    this.stuck = true;
+    this.context.trace.add("fault", `${this.options.name} hangs`);
+  }
+
+  private freshCompletions(): CompletionQueue<Taken> {
+    const { completion } = this.options;
+    return new CompletionQueue(this.context, completion, (done) => this.finish(done));
+  }
+
+  private get quiet(): boolean {
+    return this.options.quietWhileBusy && this.completions.pending > 0;
+  }
+
+  /** What can be returned now that these are done: all that no earlier buffer holds up. */
+  private inOrder(done: readonly Taken[]): Taken[] {
+    for (const taken of done) this.done.add(taken);
+    const ready: Taken[] = [];
+    for (
+      let next = this.order[0];
+      next !== undefined && this.done.delete(next);
+      next = this.order[0]
+    ) {
+      ready.push(next);
+      this.order.shift();
+    }
+    return ready;
+  }
+
+  private giveBack(ring: Ring, servant: QueueServant, done: readonly Taken[]): void {
+    const { faults, context, options } = this;
+    const { index, name } = options;
+    let batch: Returned[] = [];
+    const flush = () => {
+      if (options.batches) ring.push(batch);
+      else for (const one of batch) ring.push([one]);
+      batch = [];
+    };
+    for (const taken of done) {
+      const { head } = taken.chain;
+      const lie = RING_LIES.find((one) => faults.strikes(one, index));
+      // With a wrong id the buffer itself stays in flight: the device speaks of another one.
+      const stays = lie === "used-id-out-of-range" || lie === "used-id-not-in-flight";
+      const one = { taken, length: stays ? 0 : servant.returned(taken) };
+      if (!stays) context.trace.add("queue", `${name} return`, { head });
+      if (lie === undefined) {
+        batch.push(one);
+        continue;
+      }
+      flush();
+      context.trace.add("fault", `${name}: ${lie}`, { head });
+      ring.lie(lie, one);
+    }
+    flush();
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * A machine as a stream, and back: what a host sends when its guest is migrated, and what another
+ * one checks before it takes the guest.
+ *
+ *   0   8 bytes   "ballonet"
+ *   8   u32       version of the stream
+ *   12  u32       length of the text
+ *   16            text: JSON of the header and of the parts
+ *       then, for each page that is not all zeros: u32 page number, 4096 bytes
+ *
+ * It must not change the machine that is saved: a source whose guest was not taken goes on.
+ * Invariant: after a load the guest finds what it left; a machine that refuses a stream has taken
+ * nothing of it.
+ */
+
+import type { BalloonDevice } from "./balloon/balloon-device.ts";
+import type { QueueRole } from "./host/queue-plan.ts";
+import type { Context } from "./judge/context.ts";
+import type { GuestMemory } from "./memory/guest-memory.ts";
+import type { MovedParts } from "./snapshot/fields.ts";
+import { FEATURE, PAGE_BYTES } from "./spec/numbers.ts";
+
+const MAGIC = "ballonet";
+const VERSION = 1;
+const FIXED_BYTES = 16;
+
+/** Why a guest was not taken. `bits` are the features that were missing, by name. */
+export class MigrationError extends Error {
+  readonly code = "migration";
+  readonly bits: readonly string[];
+
+  constructor(message: string, bits: readonly string[] = []) {
+    super(message);
+    this.name = "MigrationError";
+    this.bits = bits;
+  }
+}
+
+/** What is compared before anything is taken. Features are numbers in hexadecimal. */
+interface Header {
+  readonly transport: string;
+  readonly deviceId: number;
+  readonly frames: number;
+  readonly memoryBytes: number;
+  /** Whether the memory is in the stream; else it is where the guest left it. */
+  readonly hasMemory: boolean;
+  readonly offered: string;
+  readonly accepted: string;
+  /** Whether the accepted features are settled. */
+  readonly settled: boolean;
+  readonly legacy: boolean;
+  readonly queues: readonly { readonly role: QueueRole | undefined; readonly inUse: boolean }[];
+  readonly ms: number;
+  readonly turn: number;
+}
+
+export interface Incoming {
+  readonly header: Header;
+  readonly parts: MovedParts;
+  /** Pages one after the other, each behind its number. */
+  readonly pages: DataView;
+}
+
+/** What takes part of a machine. */
+export interface Movable {
+  readonly context: Context;
+  readonly device: BalloonDevice;
+  readonly transport: string;
+  readonly deviceId: number;
+}
+
+/** Everything as bytes. `memory` says whether the guest's memory is among them. */
+export function saveStream(from: Movable, { memory }: { readonly memory: boolean }): Uint8Array {
+  const { context, device, transport, deviceId } = from;
+  const { virtio } = device;
+  const { clock, moving } = context;
+  const header: Header = {
+    transport,
+    deviceId,
+    frames: device.memory.frames,
+    memoryBytes: context.memory.bytes,
+    hasMemory: memory,
+    offered: virtio.options.offered.toString(16),
+    accepted: virtio.driverFeatures.toString(16),
+    settled: virtio.settled,
+    legacy: virtio.legacy,
+    queues: virtio.queues.map(({ options, enabled }) => ({ role: options.role, inUse: enabled })),
+    ms: clock.nowMs,
+    turn: clock.turn,
+  };
+  const text = new TextEncoder().encode(JSON.stringify({ header, parts: moving.save() }));
+  const pages = memory ? context.memory.pagesWithContent() : [];
+  const start = FIXED_BYTES + text.length;
+  const bytes = new Uint8Array(start + pages.length * (4 + PAGE_BYTES));
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode(MAGIC));
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, text.length, true);
+  bytes.set(text, FIXED_BYTES);
+  pages.forEach((pfn, n) => {
+    const at = start + n * (4 + PAGE_BYTES);
+    view.setUint32(at, pfn, true);
+    bytes.set(context.memory.page(pfn), at + 4);
+  });
+  return bytes;
+}
+
+/** @throws MigrationError when these are no bytes of a machine. */
+export function readStream(bytes: Uint8Array): Incoming {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = new TextDecoder().decode(bytes.subarray(0, MAGIC.length));
+  if (bytes.length < FIXED_BYTES || magic !== MAGIC) {
+    throw new MigrationError("the stream does not begin as one of a machine does");
+  }
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) {
+    throw new MigrationError(`the stream has version ${version}, this host reads ${VERSION}`);
+  }
+  const start = FIXED_BYTES + view.getUint32(12, true);
+  if (start > bytes.length || (bytes.length - start) % (4 + PAGE_BYTES) !== 0) {
+    throw new MigrationError(`the stream ends after ${bytes.length} bytes, amid something`);
+  }
+  const text = new TextDecoder().decode(bytes.subarray(FIXED_BYTES, start));
+  const { header, parts } = JSON.parse(text) as Omit<Incoming, "pages">;
+  const pages = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start);
+  return { header, parts, pages };
+}
+
+/** The features that the first host offered. */
+export function offeredIn({ header }: Incoming): bigint {
+  return BigInt(`0x${header.offered}`);
+}
+
+/** Takes a guest. @throws MigrationError when this machine cannot be what the guest came from. */
+export function loadStream(to: Movable, incoming: Incoming): void {
+  const { context, device } = to;
+  const { header, parts, pages } = incoming;
+  const accepted = check(to, header);
+  context.clock.moveTo(header.ms, header.turn);
+  device.virtio.legacy = header.legacy;
+  // Which queue does what has to be known before queues are filled.
+  if (header.settled || header.legacy) device.balloon.negotiated(accepted);
+  // To open a queue is to write to its rings; so the memory comes last.
+  const inPlace = header.hasMemory ? undefined : context.memory.copy();
+  context.moving.load(parts);
+  if (inPlace === undefined) takePages(context.memory, pages);
+  else context.memory.restore(inPlace);
+  device.memory.arrived();
+  context.trace.add("host", "takes a guest", { offered: header.offered, ms: header.ms });
+}
+
+function takePages(memory: GuestMemory, pages: DataView): void {
+  memory.clear();
+  for (let at = 0; at < pages.byteLength; at += 4 + PAGE_BYTES) {
+    const page = new Uint8Array(pages.buffer, pages.byteOffset + at + 4, PAGE_BYTES);
+    memory.page(pages.getUint32(at, true)).set(page);
+  }
+}
+
+/** Answers what the driver has accepted. */
+function check({ device, transport, deviceId, context }: Movable, header: Header): bigint {
+  const { virtio, memory } = device;
+  if (header.transport !== transport || header.deviceId !== deviceId) {
+    const was = `${header.transport}, device id 0x${header.deviceId.toString(16)}`;
+    const is = `${transport}, 0x${deviceId.toString(16)}`;
+    throw new MigrationError(`the guest sees its balloon by ${was}; this host has it by ${is}`);
+  }
+  if (header.frames !== memory.frames || header.memoryBytes !== context.memory.bytes) {
+    throw new MigrationError(`the guest has ${header.frames} frames, here are ${memory.frames}`);
+  }
+  const accepted = BigInt(`0x${header.accepted}`);
+  const allowed = header.legacy ? virtio.offeredOver("legacy") : virtio.options.offered;
+  const missing = accepted & ~allowed;
+  if (missing !== 0n) {
+    const bits = namesOf(missing);
+    const sets = [accepted, allowed].map((set) => `0x${set.toString(16)}`);
+    const seen = `Features ${sets[0]} unsupported. Allowed features: ${sets[1]}`;
+    throw new MigrationError(`${seen}; missing: ${bits.join(" ")}`, bits);
+  }
+  for (const [index, { role, inUse }] of header.queues.entries()) {
+    if (!inUse || virtio.queues[index]?.options.role === role) continue;
+    throw new MigrationError(`the guest uses queue ${index} as its ${role}, which is not so here`);
+  }
+  return accepted;
+}
+
+/** As the specification writes them. */
+function namesOf(features: bigint): string[] {
+  const names: string[] = [];
+  for (let bit = 0; features >> BigInt(bit) !== 0n; bit += 1) {
+    if (((features >> BigInt(bit)) & 1n) === 0n) continue;
+    const known = Object.entries(FEATURE).find(([, number]) => number === bit)?.[0];
+    names.push(known?.replace(/[A-Z0-9]+/g, (part) => `_${part}`).toUpperCase() ?? `bit ${bit}`);
+  }
+  return names;
+}

@@ -1,0 +1,94 @@
+/**
+ * The queue registers of the interfaces from before virtio 1.0 (virtio 1.3, 2.7.2, 4.1.5.1.3.1 and
+ * 4.2.4): a queue is selected, its size read, and its place said by one page number.
+ *
+ * It must not know on which bus the registers lie. Invariant: a queue is in use exactly while its
+ * page number reads other than 0.
+ */
+
+import type { Context } from "../judge/context.ts";
+import { judgeAreas, placeInOnePiece } from "../queue/queue-areas.ts";
+import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { RuleId } from "../spec/rules.ts";
+import type { VirtioDevice } from "./virtio-device.ts";
+
+export class LegacyQueues {
+  /** The queue whose registers are shown. */
+  selected = 0;
+  private readonly context: Context;
+  private readonly virtio: VirtioDevice;
+  private readonly absentRule: RuleId;
+  private readonly sizesRead = new Set<DeviceQueue>();
+  private readonly numbers = new Map<DeviceQueue, number>();
+
+  /** `absentRule` is what the transport calls it to write to a queue that is not there. */
+  constructor(context: Context, virtio: VirtioDevice, absentRule: RuleId) {
+    this.context = context;
+    this.virtio = virtio;
+    this.absentRule = absentRule;
+    context.moving.add("legacyQueues", this);
+  }
+
+  get queue(): DeviceQueue | undefined {
+    const queue = this.virtio.queues[this.selected];
+    return queue?.exists ? queue : undefined;
+  }
+
+  reset(): void {
+    this.selected = 0;
+    this.sizesRead.clear();
+    this.numbers.clear();
+  }
+
+  /** The size that the device offers: 0 where there is no queue. */
+  readSize(): number {
+    const { queue } = this;
+    if (queue === undefined) return 0;
+    this.sizesRead.add(queue);
+    return queue.offeredSize;
+  }
+
+  /** The page number that the queue has; 0 when it is not in use. */
+  readNumber(): number {
+    const { queue } = this;
+    return (queue && this.numbers.get(queue)) ?? 0;
+  }
+
+  /** The queue starts at page `number` of `pageBytes` each; its used ring is aligned to `align`. */
+  writeNumber(number: number, pageBytes: number, align: number): void {
+    const queue = this.settable(number);
+    if (queue === undefined) return;
+    if (number === 0) {
+      this.numbers.delete(queue);
+      queue.reset();
+      return;
+    }
+    const { judge } = this.context;
+    const { name } = queue.options;
+    if (!this.sizesRead.has(queue)) {
+      judge.breach("L-SIZE-READ", `${name} is placed, and its size was not read`);
+    }
+    placeInOnePiece(queue, number * pageBytes, align);
+    if (!judgeAreas(this.context, queue)) return;
+    this.numbers.set(queue, number);
+    this.virtio.enableQueue(queue);
+  }
+
+  /** The queue that is selected, to write its `what`; judges that it is there. */
+  existing(what: string): DeviceQueue | undefined {
+    const { queue } = this;
+    if (queue !== undefined) return queue;
+    const seen = `${what} of queue ${this.selected}, which is not there`;
+    this.context.judge.breach(this.absentRule, seen);
+    return undefined;
+  }
+
+  /** The queue to place or to put out of use, unless there is none or it is in use. */
+  private settable(number: number): DeviceQueue | undefined {
+    const queue = this.existing("page number");
+    if (queue === undefined || !queue.enabled) return queue;
+    const seen = `${queue.options.name} is in use; its page number becomes ${number}`;
+    this.context.judge.breach("L-QUEUE-MOVED", seen);
+    return number === 0 ? queue : undefined;
+  }
+}

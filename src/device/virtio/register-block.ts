@@ -1,0 +1,150 @@
+/**
+ * Structures of registers, as a driver's accesses meet them on any transport.
+ *
+ * It must not know where a structure lies, nor what its fields do. Invariant: every access is in
+ * the trace, and one of a wrong width is a breach, whatever the device then makes of it.
+ */
+
+import { PollWatch } from "../checks/poll-check.ts";
+import type { AccessHabit } from "../host/profile.ts";
+import type { Context } from "../judge/context.ts";
+import type { TraceKind } from "../sim/trace.ts";
+import { CONFIG } from "../spec/numbers.ts";
+import type { RuleId } from "../spec/rules.ts";
+import { type Field, hitField, oddRead, oddWrite } from "./register-field.ts";
+import type { VirtioDevice } from "./virtio-device.ts";
+
+/** A place that answers; offsets count from its start. */
+export interface Face {
+  read(offset: number, width: number): number;
+  write(offset: number, width: number, value: number): void;
+}
+
+/** What a transport calls a breach of its widths, where it has any, and of its length. */
+interface StructureRules {
+  readonly width?: RuleId;
+  readonly hole: RuleId;
+}
+
+/** All ones in 1, 2 or 4 bytes. */
+export function ones(width: number): number {
+  return 2 ** (8 * width) - 1;
+}
+
+/** An access that nobody answers, and what it reads then. */
+export function unanswered(
+  { trace }: Context,
+  what: string,
+  access: { readonly address: number; readonly width: number; readonly value?: number },
+  answer = ones(access.width),
+): number {
+  trace.add("hole", what, { ...access, value: access.value ?? answer });
+  return answer;
+}
+
+export class Structures {
+  private readonly context: Context;
+  private readonly habit: AccessHabit;
+  private readonly rules: StructureRules;
+  private readonly polls: PollWatch;
+
+  constructor(context: Context, habit: AccessHabit, rules: StructureRules) {
+    this.context = context;
+    this.habit = habit;
+    this.rules = rules;
+    this.polls = new PollWatch(context);
+  }
+
+  /** Something happened that is no access to a structure's field. */
+  other(): void {
+    this.polls.other();
+  }
+
+  /** These fields as a structure. Fields that do not exist now are holes in it. */
+  face(kind: TraceKind, fields: readonly Field[]): Face {
+    return {
+      read: (offset, width) => this.read(kind, fields, offset, width),
+      write: (offset, width, value) => this.write(kind, fields, offset, width, value),
+    };
+  }
+
+  private read(kind: TraceKind, fields: readonly Field[], offset: number, width: number): number {
+    const { trace, judge } = this.context;
+    const hit = hitField(fields, offset, width);
+    if (hit === undefined) return this.outside(kind, offset, width);
+    const value = hit.native ? hit.field.read() : (oddRead(this.habit, hit, width) ?? ones(width));
+    trace.add(kind, `read ${hit.field.name}`, { width, value });
+    const { name } = hit.field;
+    if (!hit.native && this.rules.width !== undefined) {
+      judge.breach(this.rules.width, `${name} is read with ${width} bytes`);
+    }
+    this.polls.read(`${kind} ${name}`, value);
+    return value;
+  }
+
+  private write(
+    kind: TraceKind,
+    fields: readonly Field[],
+    offset: number,
+    width: number,
+    value: number,
+  ): void {
+    const { trace, judge } = this.context;
+    this.polls.other();
+    const hit = hitField(fields, offset, width);
+    if (hit === undefined) {
+      this.outside(kind, offset, width);
+      return;
+    }
+    const { field } = hit;
+    trace.add(kind, `write ${field.name}`, { width, value });
+    if (hit.native) {
+      field.write(value);
+      return;
+    }
+    const rule = field.wholeRule ?? this.rules.width;
+    const seen = `${field.name} is written with ${width} bytes at ${hit.within}`;
+    if (rule !== undefined) judge.breach(rule, seen);
+    const odd = oddWrite(this.habit, hit, width, value);
+    if (odd !== undefined) field.write(odd);
+  }
+
+  private outside(kind: TraceKind, offset: number, width: number): number {
+    const { trace, judge } = this.context;
+    trace.add(kind, "access outside", { offset, width });
+    const seen = `${kind} structure at ${offset}, ${width} bytes`;
+    judge.breach(kind === "device" ? "P-CONFIG-LENGTH" : this.rules.hole, seen);
+    return ones(width);
+  }
+}
+
+/** A field that a driver must leave as it is. */
+export function readOnly(
+  { judge }: Context,
+  name: string,
+  offset: number,
+  width: 1 | 2 | 4,
+  read: () => number,
+): Field {
+  const write = (value: number) => judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
+  return { name, offset, width, read, write };
+}
+
+const CONFIG_NAMES = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
+
+/** The device configuration: 32-bit fields, whatever they are. */
+export function configFields(virtio: VirtioDevice): Field[] {
+  const fields: Field[] = [];
+  for (let offset = 0; offset < (virtio.type?.configBytes ?? 0); offset += 4) {
+    fields.push({
+      name: CONFIG_NAMES[offset / 4] ?? `config ${offset}`,
+      offset,
+      width: 4,
+      // One access, whatever the interface (virtio 1.3, 5.5.6.2.1).
+      ...(offset === CONFIG.actual && { wholeRule: "D17" as const }),
+      read: () => virtio.readConfig(offset),
+      write: (value) => virtio.writeConfig(offset, value),
+    });
+  }
+  return fields;
+}

@@ -1,0 +1,67 @@
+/**
+ * Structures made of fields: which field an access hits, and whether its width is the field's own.
+ *
+ * It must not know what the fields mean. Invariant: 64-bit fields are two 32-bit ones here, as the
+ * specification treats them (virtio 1.3, 4.1.3).
+ */
+
+import type { AccessHabit } from "../host/profile.ts";
+import type { RuleId } from "../spec/rules.ts";
+
+export interface Field {
+  readonly name: string;
+  readonly offset: number;
+  readonly width: 1 | 2 | 4;
+  /** The rule that a write in parts breaks, where the field has one of its own. */
+  readonly wholeRule?: RuleId;
+  /** Whether the field is there now; without this it always is. */
+  exists?(): boolean;
+  read(): number;
+  write(value: number): void;
+}
+
+export interface Hit {
+  readonly field: Field;
+  /** Bytes from the field's start. */
+  readonly within: number;
+  readonly native: boolean;
+}
+
+/** The field that an access starts in. */
+export function hitField(fields: readonly Field[], offset: number, width: number): Hit | undefined {
+  const field = fields.find(
+    (one) => offset >= one.offset && offset < one.offset + one.width && (one.exists?.() ?? true),
+  );
+  if (field === undefined) return undefined;
+  const within = offset - field.offset;
+  return { field, within, native: within === 0 && width === field.width };
+}
+
+/** What a read of a wrong width gives; `undefined` stands for nobody answering. */
+export function oddRead(habit: AccessHabit, hit: Hit, width: number): number | undefined {
+  const { field, within } = hit;
+  switch (habit) {
+    case "native":
+      return undefined;
+    case "any":
+      return Math.floor(field.read() / 256 ** within) % 256 ** width;
+    case "v86":
+      if (width === 1 && field.width > 1) return Math.floor(field.read() / 256 ** within) % 256;
+      return width === 4 && field.width === 2 && within === 0 ? field.read() : undefined;
+  }
+}
+
+/** What a write of a wrong width makes of the field; `undefined` stands for nothing. */
+export function oddWrite(
+  habit: AccessHabit,
+  { field, within }: Hit,
+  width: number,
+  value: number,
+): number | undefined {
+  if (habit !== "any") return undefined;
+  const bytes = Math.min(width, field.width - within);
+  const was = bytes === field.width ? 0 : field.read();
+  const low = was % 256 ** within;
+  const high = was - (was % 256 ** (within + bytes));
+  return high + (value % 256 ** bytes) * 256 ** within + low;
+}

@@ -1,0 +1,379 @@
+/**
+ * The part of a virtio device that no transport and no device type owns: status, features, queues,
+ * configuration changes, interrupts (virtio 1.3, chapters 2 and 3).
+ *
+ * It must not know PCI, nor what a balloon is. Invariant: queues are served only between DRIVER_OK
+ * and the next reset, failure or request to be reset.
+ */
+
+import { BringUp } from "../checks/bring-up-check.ts";
+import { KickWatch } from "../checks/kick-check.ts";
+import type { Context } from "../judge/context.ts";
+import { judgeApart } from "../queue/queue-areas.ts";
+import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { FaultBox } from "../sim/faults.ts";
+import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
+import { PLAIN_WIRING, type Wiring } from "./transport-hooks.ts";
+
+/** What the device type brings: its configuration space and what a reset means to it. */
+export interface DeviceType {
+  /** Bytes of configuration that exist. */
+  readonly configBytes: number;
+  /** Reads the 32-bit field at a multiple of 4. */
+  readConfig(offset: number): number;
+  writeConfig(offset: number, value: number): void;
+  /** Features are settled. */
+  negotiated(features: bigint): void;
+  /** The driver has set DRIVER_OK. */
+  started(): void;
+  reset(): void;
+}
+
+export interface VirtioOptions {
+  readonly offered: bigint;
+  /** Bits that have a meaning for this device type or for rings. */
+  readonly described: bigint;
+  /** Whether the driver's features start as everything offered, as one device does. */
+  readonly driverFeaturesStart: "none" | "offered";
+  readonly generation: "changes" | "never";
+}
+
+/** Every device that has a legacy interface offers this bit over it (virtio 1.3, 6.3). */
+const ANY_LAYOUT = 1n << BigInt(FEATURE.anyLayout);
+
+export class VirtioDevice {
+  readonly options: VirtioOptions;
+  readonly queues: DeviceQueue[] = [];
+  readonly bringUp: BringUp;
+  readonly faults: FaultBox;
+  /** What lies around the device; the transport says it. */
+  wiring: Wiring = PLAIN_WIRING;
+  /** The interrupt line goes up, or a message is sent. */
+  onInterrupt: (() => void) | undefined;
+  type: DeviceType | undefined;
+  /** Notifications counted since the machine was made. */
+  notifications = 0;
+  readonly kicks: KickWatch;
+  interrupts = 0;
+  private readonly context: Context;
+  private status = 0;
+  /** What status still shows while a reset is not over. */
+  private resetShows = 0;
+  private accepted: bigint;
+  private refused = false;
+  /** Over a legacy interface: the features were used, which is what settles them. */
+  private firstUsed = false;
+  private isr = 0;
+  private generation = 0;
+  private configRead = false;
+  /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
+  private readonly early = new Set<DeviceQueue>();
+
+  constructor(context: Context, options: VirtioOptions, faults: FaultBox) {
+    this.context = context;
+    this.options = options;
+    this.faults = faults;
+    this.bringUp = new BringUp(context);
+    this.kicks = new KickWatch(context);
+    this.accepted = this.startFeatures();
+  }
+
+  get currentStatus(): number {
+    return this.status;
+  }
+
+  /** Whether it has asked to be reset and serves nothing until then. */
+  get halted(): boolean {
+    return (this.status & STATUS.needsReset) !== 0;
+  }
+
+  get driverFeatures(): bigint {
+    return this.accepted;
+  }
+
+  /** Whether the driver uses the interface from before virtio 1.0; the transport decides. */
+  get legacy(): boolean {
+    return this.bringUp.legacy;
+  }
+
+  set legacy(legacy: boolean) {
+    if (legacy === this.bringUp.legacy) return;
+    this.bringUp.legacy = legacy;
+    this.accepted = this.startFeatures();
+  }
+
+  /** What is offered over the interface in use. */
+  get offered(): bigint {
+    return this.offeredOver(this.legacy ? "legacy" : "modern");
+  }
+
+  /** The older interface has 32 bits, and one of its own (4.1.4.10, 6.3). */
+  offeredOver(one: "legacy" | "modern"): bigint {
+    const { offered } = this.options;
+    return one === "legacy" ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
+  }
+
+  /** Whether the accepted features cannot change any more until a reset. */
+  get settled(): boolean {
+    return this.firstUsed || (this.status & STATUS.featuresOk) !== 0;
+  }
+
+  get interruptPending(): boolean {
+    return this.isr !== 0 && this.wiring.raisesLine();
+  }
+
+  /** Set up, not failed, not asking to be reset. */
+  get live(): boolean {
+    const bits = STATUS.driverOk | STATUS.failed | STATUS.needsReset;
+    return (this.status & bits) === STATUS.driverOk;
+  }
+
+  has(feature: number): boolean {
+    return ((this.accepted >> BigInt(feature)) & 1n) === 1n;
+  }
+
+  readOffer(word: number): number {
+    const value = word > 1 ? 0 : Number((this.offered >> BigInt(word * 32)) & 0xffff_ffffn);
+    this.bringUp.offerRead(word, value);
+    return value;
+  }
+
+  readFeatures(word: number): number {
+    return word > 1 ? 0 : Number((this.accepted >> BigInt(word * 32)) & 0xffff_ffffn);
+  }
+
+  writeFeatures(word: number, value: number): void {
+    const { settled } = this;
+    this.bringUp.featuresWrite(word, settled, value);
+    if (word > 1 || settled) return;
+    const shift = BigInt(word * 32);
+    this.accepted = (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
+    // Queues are looked at before anything settles the features.
+    if (this.legacy) this.type?.negotiated(this.accepted & this.offered);
+  }
+
+  readStatus(): number {
+    const value = this.statusShown();
+    this.bringUp.statusRead(value, this.halted);
+    return value;
+  }
+
+  writeStatus(value: number): void {
+    if (value === 0) {
+      this.reset();
+      return;
+    }
+    const old = this.status;
+    const wanted = this.legacy ? this.withoutFeaturesOk(value) : value;
+    this.bringUp.statusWrite(old, wanted);
+    let next = wanted | (old & STATUS.needsReset);
+    if ((next & ~old & STATUS.featuresOk) !== 0 && !this.refused) {
+      this.refused = !this.settleFeatures();
+    }
+    // Refused features leave the device unusable until it is reset (virtio 1.3, 3.1.1 step 6).
+    if (this.refused) next &= ~(STATUS.featuresOk | STATUS.driverOk);
+    this.status = next;
+    const starts = (next & ~old & STATUS.driverOk) !== 0;
+    if (starts) {
+      this.useLegacy();
+      this.judgeReach("DRIVER_OK");
+      this.wiring.started();
+      this.type?.started();
+      for (const queue of this.early) queue.process();
+    }
+    if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
+  }
+
+  /** A driver or a power cycle resets the device. */
+  reset(): void {
+    // A device that was never used has nothing to show but what a firmware's driver left.
+    this.refused = false;
+    this.firstUsed = false;
+    this.resetShows = this.status || STATUS.acknowledge;
+    this.status = 0;
+    this.accepted = this.startFeatures();
+    this.isr = 0;
+    this.kicks.reset();
+    this.early.clear();
+    for (const queue of this.queues) queue.reset();
+    this.type?.reset();
+    this.wiring.reset();
+    this.bringUp.reset();
+    this.context.trace.add("host", "reset");
+  }
+
+  readIsr(): number {
+    const value = this.isr;
+    this.isr = 0;
+    return value;
+  }
+
+  /** What the interrupt tells of: ISR bits, all until they are acknowledged one by one. */
+  get events(): number {
+    return this.isr;
+  }
+
+  /** The driver has handled these events; others keep the interrupt up. */
+  acknowledge(events: number): void {
+    this.isr &= ~events;
+  }
+
+  readGeneration(): number {
+    if (this.faults.lasts("generation-never-settles")) this.generation += 1;
+    return this.generation & 0xff;
+  }
+
+  readConfig(offset: number): number {
+    this.configRead = true;
+    return this.type?.readConfig(offset) ?? 0;
+  }
+
+  writeConfig(offset: number, value: number): void {
+    this.bringUp.configWritten(this.status);
+    this.type?.writeConfig(offset, value);
+  }
+
+  /** The host changed the configuration: a new generation, and an interrupt if the driver is up. */
+  configChanged(): void {
+    if (this.options.generation === "changes" && this.configRead) {
+      this.generation += 1;
+      this.configRead = false;
+    }
+    if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
+  }
+
+  /** The device cannot go on (virtio 1.3, 2.1.2). */
+  needReset(): void {
+    if ((this.status & STATUS.needsReset) !== 0) return;
+    this.status |= STATUS.needsReset;
+    this.context.trace.add("host", "DEVICE_NEEDS_RESET");
+    if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
+  }
+
+  /** Buffers were returned on a queue and the driver wants to know. */
+  usedBuffers(queue: DeviceQueue): void {
+    if (this.live) this.raise(ISR.queue, queue);
+  }
+
+  /** Asserts the interrupt without any cause; sends every message that there is for an event. */
+  raiseSpurious(): void {
+    this.interrupts += 1;
+    this.context.trace.add("interrupt", "spurious");
+    if (!this.wiring.signal(undefined)) this.tellDriver();
+    else for (const queue of this.queues) this.wiring.signal(queue);
+  }
+
+  /** The driver hears of it now, by line or by message. */
+  tellDriver(): void {
+    this.onInterrupt?.();
+    this.context.clock.turn += 1;
+  }
+
+  enableQueue(queue: DeviceQueue): void {
+    const { role, name } = queue.options;
+    this.bringUp.queueEnabled(this.status);
+    this.useLegacy();
+    if (role === undefined) this.context.judge.breach("Q-STRANGE-QUEUE", `${name} is enabled`);
+    queue.enable({
+      packed: this.has(FEATURE.ringPacked),
+      eventIdx: this.has(FEATURE.ringEventIdx),
+      indirect: this.has(FEATURE.ringIndirectDesc),
+      inOrder: this.has(FEATURE.inOrder),
+    });
+    judgeApart(this.context, queue, this.queues);
+  }
+
+  /** The driver notifies a queue; `data` is what comes with NOTIFICATION_DATA (2.9). */
+  notify(queue: DeviceQueue, data?: number): void {
+    const { name } = queue.options;
+    this.notifications += 1;
+    if (!this.bringUp.notified(this.status, name)) {
+      if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);
+      return;
+    }
+    queue.judgeReset("a notification");
+    if (queue.ring === undefined) {
+      this.context.judge.breach("P-NOTIFY-QUEUE", `${name} is notified and not enabled`);
+      return;
+    }
+    if (!this.judgeReach(name)) return;
+    this.kicks.notified(queue, (feature) => this.has(feature), data);
+    queue.process();
+  }
+
+  /** The same, where one register serves all queues. */
+  notifyByIndex(index: number, data?: number): void {
+    const queue = this.queues[index];
+    if (queue !== undefined) this.notify(queue, data);
+    else this.context.judge.breach("P-NOTIFY-VALUE", `value ${index}, and no such queue`);
+  }
+
+  private judgeReach(what: string): boolean {
+    if (this.wiring.reachesMemory()) return true;
+    this.context.judge.breach("P-BUS-MASTER", `${what} while bus mastering is off`);
+    return false;
+  }
+
+  /** Over a legacy interface the first use of features settles them (virtio 1.3, 3.1.2). */
+  private useLegacy(): void {
+    if (!this.legacy || this.firstUsed) return;
+    this.firstUsed = true;
+    const { offered } = this;
+    this.bringUp.accepted(offered, this.accepted, this.options.described | ANY_LAYOUT);
+    this.accepted &= offered;
+    this.type?.negotiated(this.accepted);
+  }
+
+  private withoutFeaturesOk(status: number): number {
+    if ((status & STATUS.featuresOk) !== 0) {
+      this.context.judge.breach("L-FEATURES-OK", `status ${status} is written`);
+    }
+    return status & ~STATUS.featuresOk;
+  }
+
+  private settleFeatures(): boolean {
+    const { offered, described } = this.options;
+    const accepted = this.accepted;
+    this.bringUp.accepted(offered, accepted, described & ~this.wiring.unusable);
+    let kept = (accepted & ~offered) === 0n;
+    if (((offered & ~accepted) >> BigInt(FEATURE.version1)) & 1n) kept = false;
+    if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {
+      kept = false;
+    }
+    if (this.faults.strikes("refuse-features")) {
+      this.context.trace.add("fault", "FEATURES_OK is refused");
+      kept = false;
+    }
+    this.bringUp.featuresOk(kept);
+    if (!kept) return false;
+    this.type?.negotiated(accepted);
+    for (const queue of this.queues) queue.settle(this.has(FEATURE.ringPacked));
+    return true;
+  }
+
+  private statusShown(): number {
+    if (this.status !== 0 || this.resetShows === 0) return this.status;
+    if (this.faults.lasts("reset-never-clears") || this.faults.strikes("reset-slow")) {
+      return this.resetShows;
+    }
+    this.resetShows = 0;
+    return 0;
+  }
+
+  private startFeatures(): bigint {
+    return this.options.driverFeaturesStart === "offered" ? this.offered : 0n;
+  }
+
+  private raise(bit: number, queue?: DeviceQueue): void {
+    const was = this.isr;
+    this.interrupts += 1;
+    this.context.trace.add("interrupt", queue?.options.name ?? "config", { isr: was | bit });
+    if (this.wiring.signal(queue)) {
+      // Of the two bits messages leave one in use (virtio 1.3, 4.1.4.5.1).
+      this.isr |= bit & ISR.config;
+      return;
+    }
+    this.isr |= bit;
+    if (was === 0 && this.wiring.raisesLine()) this.tellDriver();
+  }
+}
