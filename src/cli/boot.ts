@@ -4,9 +4,10 @@
  * It holds no logic of the session. Invariant: the user's own words for the guest's command line
  * come last, so that they win over what the other options made of it.
  */
-import type { runSession } from "../lab/session.ts";
-import type { SessionOptions } from "../lab/session-plan.ts";
-import { parseDuration, parsePages, parseSize, parseTarget } from "../lab/sizes.ts";
+
+import type { SessionOptions } from "../session/plan.ts";
+import type { runSession } from "../session/session.ts";
+import { parseDuration, parsePages, parseSize, parseTarget } from "../text/units.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import type { Given } from "./options.ts";
 import { sessionPrinter } from "./session-printer.ts";

@@ -4,9 +4,10 @@
  * It holds no logic and touches nothing global: outputs, environment, signal and the work itself
  * are handed in. Invariant: `main` never throws for what a user can do or lack; it returns a code.
  */
-import { type Failure, failureOf, LabError } from "../lab/errors.ts";
-import { nearestName } from "../lab/nearest.ts";
-import { packageVersion } from "../lab/package.ts";
+
+import { packageVersion } from "../package.ts";
+import { type Failure, failureOf, LabError } from "../session/failure-of.ts";
+import { nearestName } from "../text/did-you-mean.ts";
 import { boot } from "./boot.ts";
 import { COMMANDS, type CommandSpec } from "./commands.ts";
 import { compare } from "./compare.ts";
@@ -21,17 +22,17 @@ import { type Io, Screen } from "./terminal.ts";
 
 /** The work behind the commands; loaded when needed, because `--help` needs none of it. */
 export interface Services {
-  runSession(): Promise<typeof import("../lab/session.ts").runSession>;
+  runSession(): Promise<typeof import("../session/session.ts").runSession>;
   buildImage(): Promise<typeof import("../image/build-image.ts").buildImage>;
   laboratory(): Promise<typeof import("../lab/index.ts")>;
-  diagnose(): Promise<typeof import("../lab/doctor.ts").diagnose>;
+  diagnose(): Promise<typeof import("../session/doctor.ts").diagnose>;
 }
 
 export const SERVICES: Services = {
-  runSession: async () => (await import("../lab/session.ts")).runSession,
+  runSession: async () => (await import("../session/session.ts")).runSession,
   buildImage: async () => (await import("../image/build-image.ts")).buildImage,
   laboratory: () => import("../lab/index.ts"),
-  diagnose: async () => (await import("../lab/doctor.ts")).diagnose,
+  diagnose: async () => (await import("../session/doctor.ts")).diagnose,
 };
 
 /** Why a run is cut short: the abort reason of `Io.signal`. */

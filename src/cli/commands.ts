@@ -6,7 +6,7 @@
 import { DEFLATE_MODES, DIALECTS } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES } from "../../runtime/balloon/settings.ts";
 import { POLICY_NAMES } from "../../runtime/policy/named.ts";
-import { HOST_NAMES, PATH_NAMES } from "../lab/subjects.ts";
+import { HOST_NAMES, PATH_NAMES } from "../lab/cell-names.ts";
 import type { OperandSpec, OptionSpec } from "./options.ts";
 
 export interface CommandSpec {

@@ -6,8 +6,8 @@
  */
 import { writeFile } from "node:fs/promises";
 import type { CompareOptions } from "../lab/compare.ts";
-import { LabError } from "../lab/errors.ts";
-import { formatBytes } from "../lab/sizes.ts";
+import { LabError } from "../session/failure-of.ts";
+import { formatBytes } from "../text/units.ts";
 import { GOOD } from "./exit-codes.ts";
 import { type Laboratory, withProgress } from "./laboratory.ts";
 import type { Given } from "./options.ts";

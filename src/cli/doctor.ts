@@ -3,8 +3,8 @@
  *
  * It looks at nothing itself. Invariant: the exit code and the last line say the same.
  */
-import type { Diagnosis, diagnose, Finding } from "../lab/doctor.ts";
-import type { Style } from "../lab/paint.ts";
+import type { Diagnosis, diagnose, Finding } from "../session/doctor.ts";
+import type { Style } from "../text/style.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import type { Given } from "./options.ts";
 import { type Io, Screen } from "./terminal.ts";

@@ -4,8 +4,8 @@
  * It must not print. Invariant: the bar stands for all of the machine's memory, one cell for an
  * equal part, and a line never has more characters than the terminal has columns.
  */
-import type { Progress } from "../lab/session-events.ts";
-import { formatPages } from "../lab/sizes.ts";
+import type { Progress } from "../session/events.ts";
+import { formatPages } from "../text/units.ts";
 
 const BAR_CELLS_MOST = 40;
 /** Under this a bar says nothing. */

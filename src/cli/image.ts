@@ -5,8 +5,8 @@
  */
 import { relative, resolve } from "node:path";
 import type { buildImage } from "../image/build-image.ts";
-import { qemuCommand, shellLine } from "../lab/qemu-command.ts";
-import { formatBytes } from "../lab/sizes.ts";
+import { qemuCommand, shellLine } from "../session/qemu-command.ts";
+import { formatBytes } from "../text/units.ts";
 import { GOOD } from "./exit-codes.ts";
 import type { Given } from "./options.ts";
 import { sessionPrinter } from "./session-printer.ts";

@@ -5,8 +5,8 @@
  * error, with the nearest name that exists; nothing is dropped.
  */
 import { parseArgs } from "node:util";
-import { LabError } from "../lab/errors.ts";
-import { nearestName } from "../lab/nearest.ts";
+import { LabError } from "../session/failure-of.ts";
+import { nearestName } from "../text/did-you-mean.ts";
 
 export interface OptionSpec {
   readonly name: string;

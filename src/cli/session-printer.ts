@@ -4,7 +4,7 @@
  * It decides when something is printed and never what it means. Invariant: in JSON every event is
  * one line; in text a step that is done leaves one line at most beside those that were redrawn.
  */
-import type { SessionEvent } from "../lab/session-events.ts";
+import type { SessionEvent } from "../session/events.ts";
 import { formatJson, type JsonObject } from "../vmm/json.ts";
 import { type GaugeState, gaugeLine } from "./gauge.ts";
 import { eventLines } from "./session-text.ts";

@@ -5,7 +5,6 @@
  * its event says.
  */
 
-import type { Paint } from "../lab/paint.ts";
 import type {
   Booting,
   Failed,
@@ -15,8 +14,9 @@ import type {
   StatisticsTold,
   Summary,
   TargetSet,
-} from "../lab/session-events.ts";
-import { counted, formatBytes, formatCount, formatPages } from "../lab/sizes.ts";
+} from "../session/events.ts";
+import type { Paint } from "../text/style.ts";
+import { counted, formatBytes, formatCount, formatPages } from "../text/units.ts";
 import { gaugeWords } from "./gauge.ts";
 
 const LABEL_CHARS = 9;

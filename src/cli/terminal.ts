@@ -5,7 +5,7 @@
  * Invariant: an output that is no terminal never gets an escape sequence or a carriage return.
  */
 import { styleText } from "node:util";
-import type { Paint, Style } from "../lab/paint.ts";
+import type { Paint, Style } from "../text/style.ts";
 
 export interface Output {
   write(text: string): void;

@@ -7,9 +7,7 @@
 import { setImmediate as breathe } from "node:timers/promises";
 import { PERSONA_NAMES } from "../../runtime/index.ts";
 import { type CoreSource, loadCore } from "../embed/core.ts";
-import { type CellResult, runCell } from "./deflate-lab.ts";
-import { type Finding, findingsOf } from "./findings.ts";
-import { type Manner, mannerOf, type Outcome, outcomeOf } from "./outcome.ts";
+import { type CellResult, runCell } from "./cell.ts";
 import {
   type CellKey,
   cellName,
@@ -20,7 +18,9 @@ import {
   SITUATIONS,
   type Situation,
   speaksTwoBits,
-} from "./subjects.ts";
+} from "./cell-names.ts";
+import { type Finding, findingsOf } from "./findings.ts";
+import { type Manner, mannerOf, type Outcome, outcomeOf } from "./outcome.ts";
 
 /** What there is to choose from; an empty or missing list is all that says something. */
 export interface CompareOptions {

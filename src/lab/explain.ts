@@ -3,17 +3,10 @@
  *
  * It must not print. Invariant: what is said of how things come out was run for it.
  */
-import { type CompareOptions, type Comparison, compareCells, compareDeflate } from "./compare.ts";
-import { LabError } from "./errors.ts";
-import { nearestName } from "./nearest.ts";
-import {
-  dialectPortrait,
-  HISTORY,
-  hostPortrait,
-  pathPortrait,
-  personaPortrait,
-} from "./portraits.ts";
-import { reasonsOf } from "./reasons.ts";
+
+import { LabError } from "../session/failure-of.ts";
+import { nearestName } from "../text/did-you-mean.ts";
+import { reasonsOf } from "./cell-explanations.ts";
 import {
   cellName,
   cellNamed,
@@ -23,7 +16,15 @@ import {
   PATH_NAMES,
   PERSONA_NAMES,
   SITUATIONS,
-} from "./subjects.ts";
+} from "./cell-names.ts";
+import { type CompareOptions, type Comparison, compareCells, compareDeflate } from "./compare.ts";
+import {
+  dialectPortrait,
+  HISTORY,
+  hostPortrait,
+  pathPortrait,
+  personaPortrait,
+} from "./subject-descriptions.ts";
 
 export type SubjectKind = "question" | "persona" | "host" | "dialect" | "path" | "cell";
 

@@ -5,10 +5,11 @@
  * It must not print. Invariant: every cell is in exactly one finding, every number is a cell's, and
  * the worst comes first.
  */
+
+import { counted, formatCount } from "../text/units.ts";
+import { PERSONA_NAMES, situationName, speaksTwoBits } from "./cell-names.ts";
 import type { ComparedCell } from "./compare.ts";
 import { locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
-import { counted, formatCount } from "./sizes.ts";
-import { PERSONA_NAMES, situationName, speaksTwoBits } from "./subjects.ts";
 
 export interface Finding {
   readonly outcome: Outcome;

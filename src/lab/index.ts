@@ -3,29 +3,30 @@
  *
  * Public names only.
  */
-export {
-  type ComparedCell,
-  type CompareOptions,
-  type Comparison,
-  compareDeflate,
-} from "./compare.ts";
-export { comparisonPage } from "./compare-page.ts";
-export { comparisonLines } from "./compare-text.ts";
+
+export type { Paint, Style } from "../text/style.ts";
 export {
   type CellMark,
   type CellOptions,
   type CellResult,
   type CellTouch,
   runCell,
-} from "./deflate-lab.ts";
+} from "./cell.ts";
+export { HOST_NAMES, PATH_NAMES } from "./cell-names.ts";
+export {
+  type ComparedCell,
+  type CompareOptions,
+  type Comparison,
+  compareDeflate,
+} from "./compare.ts";
 export {
   type ExplainOptions,
   type Explanation,
   explainDeflate,
   type SubjectKind,
 } from "./explain.ts";
-export { explanationLines } from "./explain-text.ts";
 export type { Finding } from "./findings.ts";
 export type { Manner, Outcome } from "./outcome.ts";
-export type { Paint, Style } from "./paint.ts";
-export { HOST_NAMES, PATH_NAMES } from "./subjects.ts";
+export { explanationLines } from "./report/explain-text.ts";
+export { comparisonPage } from "./report/page.ts";
+export { comparisonLines } from "./report/text.ts";

@@ -4,7 +4,7 @@
  * It must not know any persona or host by name. Invariant: all of it is drawn from the cell's
  * facts.
  */
-import type { CellResult } from "./deflate-lab.ts";
+import type { CellResult } from "./cell.ts";
 
 /**
  * - `refused`: host and driver did not come to terms; there was no balloon.

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
-import type { SessionEvent } from "../../src/lab/session-events.ts";
+import type { SessionEvent } from "../../src/session/events.ts";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PROGRAM = join(ROOT, "dist/src/cli/main.js");

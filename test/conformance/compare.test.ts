@@ -5,25 +5,25 @@
  * Invariant: what is expected of a shown cell is what its run said, kept before anything was shown.
  */
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { CellResult } from "../../src/lab/cell.ts";
+import { HOST_NAMES, PATH_NAMES, PERSONA_NAMES } from "../../src/lab/cell-names.ts";
 import {
   type ComparedCell,
   type Comparison,
   compareDeflate,
   judged,
 } from "../../src/lab/compare.ts";
-import { comparisonPage } from "../../src/lab/compare-page.ts";
-import { comparisonLines } from "../../src/lab/compare-text.ts";
-import type { CellResult } from "../../src/lab/deflate-lab.ts";
-import { featureLetters } from "../../src/lab/feature-letters.ts";
-import { HOST_NAMES, PATH_NAMES, PERSONA_NAMES } from "../../src/lab/subjects.ts";
+import { featureLetters } from "../../src/lab/report/feature-letters.ts";
+import { comparisonPage } from "../../src/lab/report/page.ts";
+import { comparisonLines } from "../../src/lab/report/text.ts";
 import { importPatched, type Patch, patchFiles } from "../support/patched.ts";
 import { coreModule } from "../support/vm.ts";
 
 /** What the laboratory said, run by run. */
 const said = vi.hoisted((): CellResult[] => []);
 
-vi.mock("../../src/lab/deflate-lab.ts", async (original) => {
-  const real = await original<typeof import("../../src/lab/deflate-lab.ts")>();
+vi.mock("../../src/lab/cell.ts", async (original) => {
+  const real = await original<typeof import("../../src/lab/cell.ts")>();
   const runCell: typeof real.runCell = async (options) => {
     const cell = await real.runCell(options);
     said.push(structuredClone(cell));

@@ -8,8 +8,8 @@
 import { describe, expect, it } from "vitest";
 import { type HostDesignName, hostDesigns } from "../../src/device/index.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../src/index.ts";
-import { type CellOptions, type CellResult, runCell } from "../../src/lab/deflate-lab.ts";
-import type { MigrationPathName } from "../../src/lab/migration-paths.ts";
+import { type CellOptions, type CellResult, runCell } from "../../src/lab/cell.ts";
+import type { MigrationPathName } from "../../src/lab/paths.ts";
 import { importPatched, type Patch, patchFiles } from "../support/patched.ts";
 import { coreModule } from "../support/vm.ts";
 
@@ -226,7 +226,7 @@ describe("on the way between a host that knows MUST_TELL_HOST and one that does 
 
 /** The driver with one mistake, in the same cell. */
 async function runMutant(patch: Patch, options: Omit<CellOptions, "core">): Promise<CellResult> {
-  const entry = 'export { runCell } from "./src/lab/deflate-lab.ts";';
+  const entry = 'export { runCell } from "./src/lab/cell.ts";';
   const built = await importPatched<{ runCell: typeof runCell }>(entry, patchFiles([patch]));
   return built.runCell({ ...options, core: coreModule });
 }

@@ -2,9 +2,9 @@
  * Explanations: what they say of how cells come out is what a run says.
  */
 import { describe, expect, it } from "vitest";
+import { reasonsOf } from "../../src/lab/cell-explanations.ts";
 import { compareDeflate } from "../../src/lab/compare.ts";
 import { explainDeflate } from "../../src/lab/explain.ts";
-import { reasonsOf } from "../../src/lab/reasons.ts";
 import { coreModule } from "../support/vm.ts";
 
 const core = coreModule;

@@ -12,7 +12,7 @@ import {
   MigrationError,
 } from "../../src/device/index.ts";
 import type { SettingsInput } from "../../src/index.ts";
-import { ReferenceVm, type ReferenceVmOptions } from "../../src/lab/reference-vm.ts";
+import { ReferenceVm, type ReferenceVmOptions } from "../../src/lab/vm/reference-vm.ts";
 import { importPatched, patchFiles } from "../support/patched.ts";
 import { coreModule, SLOT_WORD } from "../support/vm.ts";
 
@@ -403,7 +403,7 @@ describe("a driver that does not look again after accepting over the older inter
   };
 
   it("believes in a feature that its host does not have", async () => {
-    const entry = 'export { ReferenceVm } from "./src/lab/reference-vm.ts";';
+    const entry = 'export { ReferenceVm } from "./src/lab/vm/reference-vm.ts";';
     const built = await importPatched<{ ReferenceVm: typeof ReferenceVm }>(
       entry,
       patchFiles([patch]),

@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "../../../src/image/build-image.ts";
-import { parseSize } from "../../../src/lab/sizes.ts";
+import { parseSize } from "../../../src/text/units.ts";
 import { VmmError } from "../../../src/vmm/errors.ts";
 import { GUEST_NAMES, type GuestName } from "./guests.ts";
 import { MissingError } from "./linux.ts";

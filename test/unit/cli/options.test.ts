@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import { sessionOptions } from "../../../src/cli/boot.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
-import { LabError } from "../../../src/lab/errors.ts";
-import { editDistance, nearestName } from "../../../src/lab/nearest.ts";
+import { LabError } from "../../../src/session/failure-of.ts";
+import { editDistance, nearestName } from "../../../src/text/did-you-mean.ts";
 
 const BOOT = COMMANDS.find(({ name }) => name === "boot");
 

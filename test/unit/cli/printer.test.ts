@@ -7,7 +7,7 @@ import { bar, gaugeLine } from "../../../src/cli/gauge.ts";
 import { sessionPrinter } from "../../../src/cli/session-printer.ts";
 import { formatMs } from "../../../src/cli/session-text.ts";
 import { isLively, speaksUnicode } from "../../../src/cli/terminal.ts";
-import type { SessionEvent, SessionStep } from "../../../src/lab/session-events.ts";
+import type { SessionEvent, SessionStep } from "../../../src/session/events.ts";
 import { type KeptIo, keptIo, keptOutput } from "./outputs.ts";
 
 const ESCAPE = "\u001b";

@@ -3,8 +3,9 @@
  *
  * Invariant: their figures are such that one shown in another's place is noticed.
  */
+
+import type { CellResult } from "../../../src/lab/cell.ts";
 import { type ComparedCell, type Comparison, judged } from "../../../src/lab/compare.ts";
-import type { CellResult } from "../../../src/lab/deflate-lab.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
 
 const BASE: CellResult = {

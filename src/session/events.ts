@@ -6,7 +6,7 @@
  * was measured or told by one of the two sides, never computed to look good.
  */
 import type { StatisticName } from "../vmm/vmm.ts";
-import type { Failure } from "./errors.ts";
+import type { Failure } from "./failure-of.ts";
 import type { GuestQueue } from "./guest-status.ts";
 
 /** The image is being built; `done` of `of` steps are behind it. */

@@ -8,8 +8,8 @@
 import { DIALECTS, type Dialect } from "../../runtime/balloon/deflate-order.ts";
 import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "../device/host/host-design.ts";
-import type { CellOptions } from "./deflate-lab.ts";
-import { type MigrationPathName, migrationPaths } from "./migration-paths.ts";
+import type { CellOptions } from "./cell.ts";
+import { type MigrationPathName, migrationPaths } from "./paths.ts";
 
 export const HOST_NAMES = Object.keys(hostDesigns) as readonly HostDesignName[];
 export const PATH_NAMES = Object.keys(migrationPaths) as readonly MigrationPathName[];

@@ -8,16 +8,16 @@
 import { makeSettings } from "../../runtime/index.ts";
 import { featureBits, featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import { type HostDesign, hasBit } from "../device/host/host-design.ts";
-import { migrationPaths } from "./migration-paths.ts";
-import { bitName, cite } from "./reasons.ts";
-import { counted } from "./sizes.ts";
+import { counted } from "../text/units.ts";
+import { bitName, cite } from "./cell-explanations.ts";
 import {
   type Dialect,
   designOf,
   type HostDesignName,
   type MigrationPathName,
   type PersonaName,
-} from "./subjects.ts";
+} from "./cell-names.ts";
+import { migrationPaths } from "./paths.ts";
 
 const SOURCES: Readonly<Record<PersonaName, string>> = {
   ballonet: "This project's own driver.",

@@ -5,8 +5,9 @@
  * guessed at; a plain number is such a text, because QEMU would take it for MiB and others for
  * bytes.
  */
+
+import { LabError } from "../session/failure-of.ts";
 import { PAGE_BYTES } from "../vmm/vmm.ts";
-import { LabError } from "./errors.ts";
 
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
 type Unit = keyof typeof UNIT_BYTES;

@@ -3,7 +3,7 @@
  */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { LabError } from "../../../src/lab/errors.ts";
+import { LabError } from "../../../src/session/failure-of.ts";
 import {
   formatBytes,
   pagesOf,
@@ -11,7 +11,7 @@ import {
   parsePages,
   parseSize,
   parseTarget,
-} from "../../../src/lab/sizes.ts";
+} from "../../../src/text/units.ts";
 
 const MIB = 2 ** 20;
 

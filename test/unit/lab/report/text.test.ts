@@ -2,13 +2,13 @@
  * A comparison as text: layout, letters, marks, and sentences in which each cell is once.
  */
 import { describe, expect, it } from "vitest";
-import { type Comparison, judged } from "../../../src/lab/compare.ts";
-import { comparisonLines } from "../../../src/lab/compare-text.ts";
-import { featureLetters } from "../../../src/lab/feature-letters.ts";
-import { findingsOf } from "../../../src/lab/findings.ts";
-import { PERSONA_NAMES } from "../../../src/lab/subjects.ts";
-import { wrapped } from "../../../src/lab/wrap.ts";
-import { comparisonOf, losing, madeUp, moving, refused } from "./cells.ts";
+import { PERSONA_NAMES } from "../../../../src/lab/cell-names.ts";
+import { type Comparison, judged } from "../../../../src/lab/compare.ts";
+import { findingsOf } from "../../../../src/lab/findings.ts";
+import { featureLetters } from "../../../../src/lab/report/feature-letters.ts";
+import { comparisonLines } from "../../../../src/lab/report/text.ts";
+import { wrapped } from "../../../../src/text/wrap.ts";
+import { comparisonOf, losing, madeUp, moving, refused } from "../cells.ts";
 
 const lines = (comparison: Comparison) => comparisonLines(comparison, (_style, text) => text);
 

@@ -3,24 +3,24 @@
  * the sections of the specification; and who is who, for every name.
  */
 import { describe, expect, it } from "vitest";
-import type { ComparedCell } from "../../../src/lab/compare.ts";
-import { SUBJECTS } from "../../../src/lab/explain.ts";
-import { explanationLines } from "../../../src/lab/explain-text.ts";
-import {
-  dialectPortrait,
-  HISTORY,
-  hostPortrait,
-  pathPortrait,
-  personaPortrait,
-} from "../../../src/lab/portraits.ts";
-import { reasonsOf } from "../../../src/lab/reasons.ts";
+import { reasonsOf } from "../../../src/lab/cell-explanations.ts";
 import {
   cellNamed,
   DIALECTS,
   HOST_NAMES,
   PATH_NAMES,
   PERSONA_NAMES,
-} from "../../../src/lab/subjects.ts";
+} from "../../../src/lab/cell-names.ts";
+import type { ComparedCell } from "../../../src/lab/compare.ts";
+import { SUBJECTS } from "../../../src/lab/explain.ts";
+import { explanationLines } from "../../../src/lab/report/explain-text.ts";
+import {
+  dialectPortrait,
+  HISTORY,
+  hostPortrait,
+  pathPortrait,
+  personaPortrait,
+} from "../../../src/lab/subject-descriptions.ts";
 import { losing, madeUp, moving, refused } from "./cells.ts";
 
 const why = (cell: ComparedCell) => reasonsOf(cell).join("\n");

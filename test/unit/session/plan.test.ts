@@ -2,12 +2,12 @@
  * What a session decides before anything starts, and the pieces that it is made of.
  */
 import { describe, expect, it } from "vitest";
-import { failureOf, LabError } from "../../../src/lab/errors.ts";
-import { EventQueue } from "../../../src/lab/event-queue.ts";
-import { readStatus } from "../../../src/lab/guest-status.ts";
-import { qemuCommand, shellLine } from "../../../src/lab/qemu-command.ts";
-import { runSession } from "../../../src/lab/session.ts";
-import { planSession, type SessionOptions } from "../../../src/lab/session-plan.ts";
+import { EventQueue } from "../../../src/session/event-queue.ts";
+import { failureOf, LabError } from "../../../src/session/failure-of.ts";
+import { readStatus } from "../../../src/session/guest-status.ts";
+import { planSession, type SessionOptions } from "../../../src/session/plan.ts";
+import { qemuCommand, shellLine } from "../../../src/session/qemu-command.ts";
+import { runSession } from "../../../src/session/session.ts";
 import { VmmError } from "../../../src/vmm/errors.ts";
 
 const MIB = 2 ** 20;

@@ -33,13 +33,8 @@ import {
   type Trace,
 } from "../device/index.ts";
 import type { CoreSource } from "../embed/core.ts";
-import {
-  hostOf,
-  type MigrationPath,
-  type MigrationPathName,
-  migrationPaths,
-} from "./migration-paths.ts";
-import { ReferenceVm } from "./reference-vm.ts";
+import { hostOf, type MigrationPath, type MigrationPathName, migrationPaths } from "./paths.ts";
+import { ReferenceVm } from "./vm/reference-vm.ts";
 
 export interface CellOptions {
   readonly persona: PersonaName;

@@ -6,14 +6,14 @@
  */
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { formatBytes, formatPages } from "../text/units.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
-import { LabError } from "./errors.ts";
-import { lastWords } from "./guest-end.ts";
+import type { Summary, Verified } from "./events.ts";
+import { LabError } from "./failure-of.ts";
+import { lastWords } from "./guest-exit.ts";
 import { type GuestStatus, readStatus } from "./guest-status.ts";
-import type { Summary, Verified } from "./session-events.ts";
-import type { Run } from "./session-plan.ts";
-import { formatBytes, formatPages } from "./sizes.ts";
+import type { Run } from "./plan.ts";
 
 /** Between two looks at `actual`: short beside the time that even a small balloon takes. */
 const LOOK_MS = 5;

@@ -7,7 +7,7 @@
 import { EXIT } from "../../runtime/kernel/guest.ts";
 import { describeExit } from "../vmm/exit.ts";
 import type { GuestExit } from "../vmm/vmm.ts";
-import { type Failure, LabError } from "./errors.ts";
+import { type Failure, LabError } from "./failure-of.ts";
 
 /**
  * `enum stop_code` of the boot code (runtime/kernel/boot/kernel.h): how a panic ends the machine.

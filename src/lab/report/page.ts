@@ -5,15 +5,16 @@
  * It must not run or judge anything, and the page needs no network and no script. Invariant: all
  * text that goes into it is escaped, and every cell of the matrix leads to its section.
  */
-import type { ComparedCell, Comparison } from "./compare.ts";
-import type { CellTouch } from "./deflate-lab.ts";
-import { escaped } from "./markup.ts";
-import { locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
+
+import { escaped } from "../../text/markup.ts";
+import { counted, formatCount, yesOrNo } from "../../text/units.ts";
+import type { CellTouch } from "../cell.ts";
+import { reasonsOf, ruleOf } from "../cell-explanations.ts";
+import { situationName, situationText } from "../cell-names.ts";
+import type { ComparedCell, Comparison } from "../compare.ts";
+import { locksMemory, moveOf, type Outcome, usedEarly } from "../outcome.ts";
+import { QUESTION } from "../subject-descriptions.ts";
 import { PAGE_STYLE } from "./page-style.ts";
-import { QUESTION } from "./portraits.ts";
-import { reasonsOf, ruleOf } from "./reasons.ts";
-import { counted, formatCount, yesOrNo } from "./sizes.ts";
-import { situationName, situationText } from "./subjects.ts";
 import { PATTERNS, timelineFigure } from "./timeline-svg.ts";
 
 const SIGNS: Readonly<Record<Outcome, string>> = {

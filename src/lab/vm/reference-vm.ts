@@ -5,17 +5,17 @@
  * It must not judge. Invariant: guest and driver see one memory and one Hal for all their life,
  * whichever machine is behind them.
  */
-import { FRAME_BYTES, type SettingsInput } from "../../runtime/index.ts";
-import type { Machine } from "../device/index.ts";
+import { FRAME_BYTES, type SettingsInput } from "../../../runtime/index.ts";
+import type { Machine } from "../../device/index.ts";
 import {
   type Balloon,
   type BalloonOptions,
   balloonArenaBytes,
   createBalloon,
-} from "../embed/balloon.ts";
-import { type CoreSource, loadCore } from "../embed/core.ts";
+} from "../../embed/balloon.ts";
+import { type CoreSource, loadCore } from "../../embed/core.ts";
+import { Seat } from "./movable-hal.ts";
 import { PatternGuest } from "./pattern-guest.ts";
-import { Seat } from "./seat.ts";
 
 const WASM_PAGE_BYTES = 65_536;
 

@@ -5,8 +5,8 @@
  * It must not know the guest. Invariant: a guest that another machine did not take is where it was,
  * with all of its memory.
  */
-import type { Hal } from "../../runtime/index.ts";
-import type { Machine } from "../device/index.ts";
+import type { Hal } from "../../../runtime/index.ts";
+import type { Machine } from "../../device/index.ts";
 
 export class Seat {
   readonly hal: Hal;

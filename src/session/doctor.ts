@@ -7,10 +7,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Architecture, findCompiler } from "../image/compiler.ts";
+import { dependencyVersion, packageFolder } from "../package.ts";
+import { formatBytes } from "../text/units.ts";
 import { qemuVersion } from "../vmm/qemu.ts";
-import { failureOf } from "./errors.ts";
-import { dependencyVersion, packageFolder } from "./package.ts";
-import { formatBytes } from "./sizes.ts";
+import { failureOf } from "./failure-of.ts";
 
 /**
  * - `here`: found.

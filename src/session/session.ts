@@ -13,12 +13,12 @@ import { VmmError } from "../vmm/errors.ts";
 import { launchQemu } from "../vmm/qemu.ts";
 import { launchV86 } from "../vmm/v86.ts";
 import type { Vmm } from "../vmm/vmm.ts";
-import { runScript } from "./balloon-script.ts";
-import { type Failure, failureOf, LabError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
-import { endOfGuest } from "./guest-end.ts";
-import type { Failed, SessionEvent, SessionStep } from "./session-events.ts";
-import { planSession, type Run, type SessionOptions, type SessionPlan } from "./session-plan.ts";
+import type { Failed, SessionEvent, SessionStep } from "./events.ts";
+import { type Failure, failureOf, LabError } from "./failure-of.ts";
+import { endOfGuest } from "./guest-exit.ts";
+import { planSession, type Run, type SessionOptions, type SessionPlan } from "./plan.ts";
+import { runScript } from "./script.ts";
 
 /** A guest that logs without end faster than anybody listens loses lines, not our memory. */
 const MAX_WAITING_EVENTS = 16_384;

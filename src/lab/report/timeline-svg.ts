@@ -12,10 +12,10 @@
  * at the device once an hour would hide all that happens between. It must not know the page around
  * it but for the styles' names. Invariant: a height is a count of the cell's.
  */
-import type { MemoryPoint } from "../device/index.ts";
-import type { CellMark, CellResult } from "./deflate-lab.ts";
-import { coordinate, escaped } from "./markup.ts";
-import { formatCount } from "./sizes.ts";
+import type { MemoryPoint } from "../../device/index.ts";
+import { coordinate, escaped } from "../../text/markup.ts";
+import { formatCount } from "../../text/units.ts";
+import type { CellMark, CellResult } from "../cell.ts";
 
 const WIDTH = 900;
 const HEIGHT = 260;

@@ -7,11 +7,11 @@
 import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import type { HostDesign } from "../device/host/host-design.ts";
 import { rules } from "../device/index.ts";
+import { counted, formatCount } from "../text/units.ts";
+import { designOf } from "./cell-names.ts";
 import type { ComparedCell } from "./compare.ts";
-import { migrationPaths } from "./migration-paths.ts";
 import { locksMemory, usedEarly } from "./outcome.ts";
-import { counted, formatCount } from "./sizes.ts";
-import { designOf } from "./subjects.ts";
+import { migrationPaths } from "./paths.ts";
 
 /** `virtio 1.3, 5.5.6.1`. */
 export function cite(section: string): string {

@@ -6,7 +6,7 @@
  */
 import { FRAME_STATES, type FrameState } from "../../runtime/core/exports.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
-import { LabError } from "./errors.ts";
+import { LabError } from "./failure-of.ts";
 
 export interface GuestQueue {
   readonly role: string;

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/kernel/guest.ts";
-import { endOfGuest, GUEST_EXIT_CODES, lastWords, STOP } from "../../../src/lab/guest-end.ts";
+import { endOfGuest, GUEST_EXIT_CODES, lastWords, STOP } from "../../../src/session/guest-exit.ts";
 import type { GuestExit } from "../../../src/vmm/vmm.ts";
 
 const HEADER = new URL("../../../runtime/kernel/boot/kernel.h", import.meta.url);

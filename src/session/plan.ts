@@ -4,11 +4,12 @@
  * It starts nothing and looks at no file. Invariant: a plan contradicts neither itself nor what the
  * emulators can do; what only the guest can refuse is left to the guest.
  */
+
+import { formatBytes, pagesOf, type Target } from "../text/units.ts";
 import { checkAppend } from "../vmm/qemu-arguments.ts";
 import { PAGE_BYTES, type Vmm } from "../vmm/vmm.ts";
-import { LabError } from "./errors.ts";
-import type { SessionStep } from "./session-events.ts";
-import { formatBytes, pagesOf, type Target } from "./sizes.ts";
+import type { SessionStep } from "./events.ts";
+import { LabError } from "./failure-of.ts";
 
 export interface SessionOptions {
   readonly on: "v86" | "qemu";

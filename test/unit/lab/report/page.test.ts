@@ -3,9 +3,9 @@
  * section, and pictures whose heights are the cell's.
  */
 import { describe, expect, it } from "vitest";
-import { comparisonPage } from "../../../src/lab/compare-page.ts";
-import { timelineFigure } from "../../../src/lab/timeline-svg.ts";
-import { comparisonOf, losing, madeUp, moving, refused } from "./cells.ts";
+import { comparisonPage } from "../../../../src/lab/report/page.ts";
+import { timelineFigure } from "../../../../src/lab/report/timeline-svg.ts";
+import { comparisonOf, losing, madeUp, moving, refused } from "../cells.ts";
 
 const VOID = ["meta", "!doctype"];
 

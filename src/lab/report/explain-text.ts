@@ -3,11 +3,12 @@
  *
  * It must not print. Invariant: it says what the explanation says, and no more than how to ask on.
  */
-import { findingLines } from "./compare-text.ts";
-import { type Explanation, SUBJECTS } from "./explain.ts";
-import type { Paint } from "./paint.ts";
-import { QUESTION } from "./portraits.ts";
-import { wrapped } from "./wrap.ts";
+
+import type { Paint } from "../../text/style.ts";
+import { wrapped } from "../../text/wrap.ts";
+import { type Explanation, SUBJECTS } from "../explain.ts";
+import { QUESTION } from "../subject-descriptions.ts";
+import { findingLines } from "./text.ts";
 
 export function explanationLines(explanation: Explanation, paint: Paint): string[] {
   const { name, kinds, paragraphs, findings } = explanation;

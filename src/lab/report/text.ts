@@ -5,15 +5,16 @@
  * It must not print, nor know why anything is as it is. Invariant: a figure in the table is a
  * cell's; without colours the mark before a line says what its colour would.
  */
-import type { ComparedCell, Comparison } from "./compare.ts";
+
+import type { Paint, Style } from "../../text/style.ts";
+import { formatCount, yesOrNo } from "../../text/units.ts";
+import { TEXT_COLUMNS, wrapped } from "../../text/wrap.ts";
+import { situationName, situationText } from "../cell-names.ts";
+import type { ComparedCell, Comparison } from "../compare.ts";
+import type { Finding } from "../findings.ts";
+import { moveOf, type Outcome, usedEarly } from "../outcome.ts";
+import { QUESTION } from "../subject-descriptions.ts";
 import { featureLetters, letterLegend } from "./feature-letters.ts";
-import type { Finding } from "./findings.ts";
-import { moveOf, type Outcome, usedEarly } from "./outcome.ts";
-import type { Paint, Style } from "./paint.ts";
-import { QUESTION } from "./portraits.ts";
-import { formatCount, yesOrNo } from "./sizes.ts";
-import { situationName, situationText } from "./subjects.ts";
-import { TEXT_COLUMNS, wrapped } from "./wrap.ts";
 
 const MARKS: Readonly<Record<Outcome, readonly [string, Style | undefined, string]>> = {
   gains: ["+", "green", "the host may take memory away, nobody is hurt"],
