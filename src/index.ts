@@ -29,4 +29,4 @@ export {
   frameBytes,
   type GuestImports,
 } from "./embed/balloon.ts";
-export { type CoreSource, loadCore } from "./embed/core.ts";
+export { type CoreSource, loadCore } from "./embed/load-core.ts";

@@ -5,7 +5,7 @@
  * earlier one is left over.
  */
 import type { CoreExports } from "../runtime/core/exports.ts";
-import { loadCore } from "../src/embed/core.ts";
+import { loadCore } from "../src/embed/load-core.ts";
 
 const builtCore = await loadCore();
 

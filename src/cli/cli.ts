@@ -8,16 +8,16 @@
 import { packageVersion } from "../package.ts";
 import { type Failure, failureOf, LabError } from "../session/failure-of.ts";
 import { nearestName } from "../text/did-you-mean.ts";
-import { boot } from "./boot.ts";
+import { boot } from "./commands/boot.ts";
+import { compare } from "./commands/compare.ts";
+import { doctor } from "./commands/doctor.ts";
+import { explain } from "./commands/explain.ts";
+import { image } from "./commands/image.ts";
 import { COMMANDS, type CommandSpec } from "./commands.ts";
-import { compare } from "./compare.ts";
-import { doctor } from "./doctor.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
-import { explain } from "./explain.ts";
 import { commandHelp, generalHelp } from "./help.ts";
-import { image } from "./image.ts";
 import { type Given, parseOptions } from "./options.ts";
-import { failedLines } from "./session-text.ts";
+import { failedLines } from "./session/text.ts";
 import { type Io, Screen } from "./terminal.ts";
 
 /** The work behind the commands; loaded when needed, because `--help` needs none of it. */

@@ -30,8 +30,8 @@ import {
   type Statistics,
   type Transport,
 } from "../../runtime/index.ts";
-import { type CoreSource, foreignCore, loadCore } from "./core.ts";
-import { halForEach } from "./messages.ts";
+import { halForEach } from "./forward-hal.ts";
+import { type CoreSource, foreignCore, loadCore } from "./load-core.ts";
 
 export interface BalloonOptions {
   /** The VM's memory: its offset 0 is guest physical address 0. */

@@ -12,13 +12,19 @@ import { fileURLToPath } from "node:url";
 import { bundleGuest } from "./bundle.ts";
 import { Cache } from "./cache.ts";
 import { type Architecture, type Compiler, compile, findCompiler } from "./compiler.ts";
-import { readEngine } from "./engine-package.ts";
+import { readEngine } from "./engine/engine-package.ts";
+import {
+  coreFunctions,
+  coreGlue,
+  engineNames,
+  MACHINE_FUNCTIONS,
+  snapshotSource,
+} from "./engine/glue.ts";
+import { type Snapshot, takeSnapshot } from "./engine/snapshot.ts";
 import { ImageError } from "./errors.ts";
-import { coreFunctions, coreGlue, engineNames, MACHINE_FUNCTIONS, snapshotSource } from "./glue.ts";
 import { packWords } from "./pack.ts";
-import { type Snapshot, takeSnapshot } from "./snapshot.ts";
-import { withoutData } from "./wasm-binary.ts";
-import { adaptC, wasm2c, wasm2cRecipe } from "./wasm2c.ts";
+import { withoutData } from "./wasm/binary.ts";
+import { adaptC, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
 
 /** Files of the engine's C: enough that a machine's cores share the work. */
 const ENGINE_PARTS = 4;

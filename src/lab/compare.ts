@@ -6,7 +6,7 @@
  */
 import { setImmediate as breathe } from "node:timers/promises";
 import { PERSONA_NAMES } from "../../runtime/index.ts";
-import { type CoreSource, loadCore } from "../embed/core.ts";
+import { type CoreSource, loadCore } from "../embed/load-core.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import {
   type CellKey,

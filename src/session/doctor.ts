@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { type Architecture, findCompiler } from "../image/compiler.ts";
 import { dependencyVersion, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
-import { qemuVersion } from "../vmm/qemu.ts";
+import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { failureOf } from "./failure-of.ts";
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { formatBytes, pagesOf, type Target } from "../text/units.ts";
-import { checkAppend } from "../vmm/qemu-arguments.ts";
+import { checkAppend } from "../vmm/qemu/arguments.ts";
 import { PAGE_BYTES, type Vmm } from "../vmm/vmm.ts";
 import type { SessionStep } from "./events.ts";
 import { LabError } from "./failure-of.ts";

@@ -6,7 +6,7 @@
  *
  * Invariant: the line can be pasted into a shell as it is, whatever the image's path.
  */
-import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/qemu-arguments.ts";
+import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/qemu/arguments.ts";
 
 /** Needs no quotes in any shell. */
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;

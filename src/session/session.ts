@@ -10,8 +10,8 @@
 import { stat } from "node:fs/promises";
 import { buildImage } from "../image/build-image.ts";
 import { VmmError } from "../vmm/errors.ts";
-import { launchQemu } from "../vmm/qemu.ts";
-import { launchV86 } from "../vmm/v86.ts";
+import { launchQemu } from "../vmm/qemu/qemu.ts";
+import { launchV86 } from "../vmm/v86/v86.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Failed, SessionEvent, SessionStep } from "./events.ts";

@@ -6,8 +6,8 @@
  * Invariant: a wait for pages ends only when exactly that many were reported.
  */
 
+import { type Patience, pollFor } from "./deadline.ts";
 import { VmmError } from "./errors.ts";
-import { type Patience, pollFor } from "./patience.ts";
 import { type BalloonState, type BalloonTarget, PAGE_BYTES } from "./vmm.ts";
 
 /** A large balloon under TCG takes some seconds; a minute is long enough to call it stuck. */

@@ -9,10 +9,10 @@
  * Invariant: each request settles exactly once, and after `close` none is pending.
  */
 
+import { type Patience, waitFor } from "./deadline.ts";
 import { ControlReplyError, tailPhrase, VmmError } from "./errors.ts";
 import { formatJson, isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
-import { LineSplitter } from "./lines.ts";
-import { type Patience, waitFor } from "./patience.ts";
+import { LineSplitter } from "./line-splitter.ts";
 
 /** A request is a method and a few parameters; the largest is a script of the user's. */
 export const MAX_REQUEST_BYTES = 256 * 1024;

@@ -10,6 +10,7 @@ export {
   MAX_REQUEST_BYTES,
   type UnattributedReply,
 } from "./control.ts";
+export type { Patience } from "./deadline.ts";
 export {
   ControlReplyError,
   MigrationError,
@@ -20,22 +21,21 @@ export {
 export { describeExit } from "./exit.ts";
 export type { JsonObject, JsonValue } from "./json.ts";
 export { GuestLog, type LogLine } from "./log.ts";
-export { loadState, type MigrateOptions, migrate, saveState } from "./migration.ts";
-export type { MigrationProgress } from "./migration-progress.ts";
-export type { Patience } from "./patience.ts";
-export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu.ts";
 export {
   type QemuArch,
   type QemuBalloonOptions,
   type QemuMachine,
   type QemuMachineOptions,
   qemuArguments,
-} from "./qemu-arguments.ts";
-export type { QemuBalloon } from "./qemu-balloon.ts";
-export { type PlugOptions, plugBalloon, unplugBalloon } from "./qemu-hotplug.ts";
-export { QmpClient, type QmpEvent, type QmpVersion } from "./qmp.ts";
-export { type LaunchV86Options, launchV86, V86Vmm } from "./v86.ts";
-export type { V86Balloon } from "./v86-balloon.ts";
+} from "./qemu/arguments.ts";
+export type { QemuBalloon } from "./qemu/balloon.ts";
+export { type PlugOptions, plugBalloon, unplugBalloon } from "./qemu/hotplug.ts";
+export { loadState, type MigrateOptions, migrate, saveState } from "./qemu/migration.ts";
+export type { MigrationProgress } from "./qemu/migration-progress.ts";
+export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu/qemu.ts";
+export { QmpClient, type QmpEvent, type QmpVersion } from "./qemu/qmp.ts";
+export type { V86Balloon } from "./v86/balloon.ts";
+export { type LaunchV86Options, launchV86, V86Vmm } from "./v86/v86.ts";
 export {
   type Balloon,
   type BalloonState,

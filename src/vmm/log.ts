@@ -7,9 +7,9 @@
  * Invariant: `firstNumber <= n < nextNumber` holds exactly for the lines that can still be read.
  */
 
+import { type Patience, waitFor } from "./deadline.ts";
 import { tailPhrase } from "./errors.ts";
-import { LineSplitter } from "./lines.ts";
-import { type Patience, waitFor } from "./patience.ts";
+import { LineSplitter } from "./line-splitter.ts";
 
 /** A guest that prints without end must not exhaust the host. 64 Ki lines hold hours of a boot. */
 export const MAX_LOG_LINES = 65_536;

@@ -10,8 +10,8 @@
  */
 
 import type { ControlClient } from "./control.ts";
+import type { Patience } from "./deadline.ts";
 import type { GuestLog } from "./log.ts";
-import type { Patience } from "./patience.ts";
 
 export const PAGE_BYTES = 4_096;
 

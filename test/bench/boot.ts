@@ -6,8 +6,8 @@
  */
 import { parseArgs } from "node:util";
 import { buildImage } from "../../src/image/build-image.ts";
-import { launchQemu } from "../../src/vmm/qemu.ts";
-import { launchV86 } from "../../src/vmm/v86.ts";
+import { launchQemu } from "../../src/vmm/qemu/qemu.ts";
+import { launchV86 } from "../../src/vmm/v86/v86.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
 import { type Figures, figures, RUNS } from "./measure.ts";
 

@@ -5,7 +5,7 @@
  * one. Invariant: whatever the device offers, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
-import type { LaunchQemuOptions } from "../../src/vmm/qemu.ts";
+import type { LaunchQemuOptions } from "../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,

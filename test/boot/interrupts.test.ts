@@ -11,9 +11,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
-import type { QemuBalloonOptions, QemuMachine } from "../../src/vmm/qemu-arguments.ts";
-import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu-hotplug.ts";
+import type { QemuBalloonOptions, QemuMachine } from "../../src/vmm/qemu/arguments.ts";
+import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu/hotplug.ts";
+import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   type Arch,

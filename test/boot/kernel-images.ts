@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { buildImage } from "../../src/image/build-image.ts";
-import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu.ts";
+import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 
 export type Arch = "i386" | "x86_64";
 

@@ -9,8 +9,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu.ts";
-import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu-hotplug.ts";
+import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu/hotplug.ts";
+import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,

@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
+import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
 import {
   allocate,

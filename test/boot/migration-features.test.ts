@@ -9,9 +9,9 @@ import { describe, expect, it, type TestContext } from "vitest";
 import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import { MigrationError } from "../../src/vmm/errors.ts";
 import type { JsonObject } from "../../src/vmm/json.ts";
-import { migrate } from "../../src/vmm/migration.ts";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
-import type { QemuBalloonOptions } from "../../src/vmm/qemu-arguments.ts";
+import type { QemuBalloonOptions } from "../../src/vmm/qemu/arguments.ts";
+import { migrate } from "../../src/vmm/qemu/migration.ts";
+import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   ask,

@@ -5,9 +5,9 @@
  * decides. Invariant: a hinted page is nobody's until the host is done, and then as good as any.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { migrate } from "../../src/vmm/migration.ts";
-import type { MigrationProgress } from "../../src/vmm/migration-progress.ts";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
+import { migrate } from "../../src/vmm/qemu/migration.ts";
+import type { MigrationProgress } from "../../src/vmm/qemu/migration-progress.ts";
+import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   ask,

@@ -6,8 +6,8 @@
  * where it was.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { migrate } from "../../src/vmm/migration.ts";
-import { qemuVersion } from "../../src/vmm/qemu.ts";
+import { migrate } from "../../src/vmm/qemu/migration.ts";
+import { qemuVersion } from "../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   inflateTo,

@@ -6,7 +6,7 @@
  * to its target as if nothing had happened, and every byte of the workload is where it was.
  */
 import { describe, expect, it } from "vitest";
-import { loadState, migrate, saveState } from "../../src/vmm/migration.ts";
+import { loadState, migrate, saveState } from "../../src/vmm/qemu/migration.ts";
 import { PAGE_BYTES } from "../../src/vmm/vmm.ts";
 import {
   allocate,

@@ -6,8 +6,8 @@
  */
 import { expect, type TestContext } from "vitest";
 import type { JsonObject } from "../../src/vmm/json.ts";
-import { type MigrateOptions, migrate } from "../../src/vmm/migration.ts";
-import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu.ts";
+import { type MigrateOptions, migrate } from "../../src/vmm/qemu/migration.ts";
+import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import { BOOT_MS, inflateTo, qemuGuest, sizeOf, statusOf, verifyAll } from "../support/guests.ts";
 
 /** What a guest is launched with; its destination is launched with the same, but for changes. */

@@ -9,8 +9,8 @@
  *   parent-process v86-kill IMAGE     runs a guest, kills it, and ends when Node has nothing to do
  */
 
-import { launchQemu } from "../../src/vmm/qemu.ts";
-import { launchV86 } from "../../src/vmm/v86.ts";
+import { launchQemu } from "../../src/vmm/qemu/qemu.ts";
+import { launchV86 } from "../../src/vmm/v86/v86.ts";
 
 const [mode = "", image = ""] = process.argv.slice(2);
 const memoryBytes = 32 * 1024 * 1024;

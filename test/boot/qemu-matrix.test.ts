@@ -7,7 +7,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
-import type { QemuVmm } from "../../src/vmm/qemu.ts";
+import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import type { StatisticName } from "../../src/vmm/vmm.ts";
 import {
   allocate,

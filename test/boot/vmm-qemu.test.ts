@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { VmmError } from "../../src/vmm/errors.ts";
-import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu.ts";
+import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import { startBundled } from "./bundled.ts";
 import { findOnPath, lineage } from "./lineage.ts";

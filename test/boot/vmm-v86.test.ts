@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { VmmError } from "../../src/vmm/errors.ts";
-import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86.ts";
+import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86/v86.ts";
 import { startBundled } from "./bundled.ts";
 import { TINY_EXIT_CODE, tinyGuest } from "./tiny-guest.ts";
 

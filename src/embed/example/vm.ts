@@ -7,7 +7,7 @@
  */
 import { FRAME_BYTES } from "../../../runtime/index.ts";
 import { type Balloon, type BalloonOptions, balloonArenaBytes, createBalloon } from "../balloon.ts";
-import { loadCore } from "../core.ts";
+import { loadCore } from "../load-core.ts";
 
 const WASM_PAGE_BYTES = 65536;
 

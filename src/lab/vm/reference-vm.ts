@@ -13,7 +13,7 @@ import {
   balloonArenaBytes,
   createBalloon,
 } from "../../embed/balloon.ts";
-import { type CoreSource, loadCore } from "../../embed/core.ts";
+import { type CoreSource, loadCore } from "../../embed/load-core.ts";
 import { Seat } from "./movable-hal.ts";
 import { PatternGuest } from "./pattern-guest.ts";
 

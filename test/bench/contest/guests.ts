@@ -5,7 +5,7 @@
  * for all of them; only image and command line differ, and page reporting where a name says so.
  */
 import { buildImage } from "../../../src/image/build-image.ts";
-import { launchQemu, type QemuVmm } from "../../../src/vmm/qemu.ts";
+import { launchQemu, type QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import { LINUX_READY, linuxGuest } from "./linux.ts";
 
 export const GUEST_NAMES = [

@@ -5,7 +5,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { availableParallelism, release } from "node:os";
-import { qemuVersion } from "../../../src/vmm/qemu.ts";
+import { qemuVersion } from "../../../src/vmm/qemu/qemu.ts";
 import { type Goal, judge } from "./goals.ts";
 import { measure, type Outcome, type Plan } from "./plan.ts";
 

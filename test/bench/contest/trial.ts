@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asBigInt, isJsonObject } from "../../../src/vmm/json.ts";
-import type { QemuVmm } from "../../../src/vmm/qemu.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import { PAGE_BYTES } from "../../../src/vmm/vmm.ts";
 import { type Start, start } from "./guests.ts";
 import type { Values } from "./samples.ts";

@@ -3,7 +3,7 @@
  */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { sessionOptions } from "../../../src/cli/boot.ts";
+import { sessionOptions } from "../../../src/cli/commands/boot.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
 import { LabError } from "../../../src/session/failure-of.ts";

@@ -9,7 +9,7 @@ import { buildImage } from "../../../src/image/build-image.ts";
 import { bundleGuest } from "../../../src/image/bundle.ts";
 import { findCompiler } from "../../../src/image/compiler.ts";
 import { ImageError } from "../../../src/image/errors.ts";
-import { adaptC, wasm2c } from "../../../src/image/wasm2c.ts";
+import { adaptC, wasm2c } from "../../../src/image/wasm/wasm2c.ts";
 
 let folder = "";
 beforeAll(async () => {

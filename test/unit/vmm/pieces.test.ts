@@ -3,11 +3,11 @@
 import { expect, test } from "vitest";
 import { targetPages } from "../../../src/vmm/balloon.ts";
 import { formatJson, parseJson } from "../../../src/vmm/json.ts";
-import { LineSplitter } from "../../../src/vmm/lines.ts";
+import { LineSplitter } from "../../../src/vmm/line-splitter.ts";
 import { GuestLog, MAX_LOG_LINE_BYTES } from "../../../src/vmm/log.ts";
-import { readMultiboot } from "../../../src/vmm/multiboot.ts";
-import { qemuArguments } from "../../../src/vmm/qemu-arguments.ts";
-import { featureBits, statusBits } from "../../../src/vmm/qemu-features.ts";
+import { qemuArguments } from "../../../src/vmm/qemu/arguments.ts";
+import { featureBits, statusBits } from "../../../src/vmm/qemu/features.ts";
+import { readMultiboot } from "../../../src/vmm/qemu/multiboot.ts";
 import { tinyGuest } from "../../boot/tiny-guest.ts";
 
 const MIB = 1024 * 1024;

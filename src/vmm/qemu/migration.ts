@@ -1,0 +1,341 @@
+/**
+ * Live migration of a guest from one QEMU to another, and its whole state as bytes.
+ *
+ *   source:       running -> active -+-> completed (postmigrate)     .. cont, if it did not arrive
+ *                                    +-> failed, cancelled (running again)
+ *   destination:  inmigrate -+-> running
+ *                            +-> refused: QEMU ends with its reason, which the source cannot see
+ *
+ * It asks both machines over QMP and starts no process. The stream goes over a unix socket in a
+ * directory that only this user may open, and that is removed as soon as both ends are connected.
+ * The guest's log and control channel do not move: what it says after the move, it says on those of
+ * the destination, and a request under way when it moves is answered there, to nobody.
+ *
+ * Invariant: at no time do both machines run the guest. One that failed to arrive is ended before
+ * the source goes on.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { formatFeatures } from "../../../runtime/virtio/features.ts";
+import { type Patience, pollFor } from "../deadline.ts";
+import { MigrationError, VmmError } from "../errors.ts";
+import { isJsonObject, type JsonObject } from "../json.ts";
+import { unsupportedFeatures } from "./features.ts";
+import { type MigrationProgress, progressOf } from "./migration-progress.ts";
+import type { QemuVmm } from "./qemu.ts";
+
+/** A guest of some hundred MiB moves in seconds; one that dirties memory too fast never arrives. */
+const MIGRATE_MS = 120_000;
+/** Between two looks at both machines. */
+const LOOK_MS = 10;
+/** How long QEMU may take to come to rest after a migration was called off. */
+const REST_MS = 20_000;
+/** How long a destination that cannot go on may take to say why and end. */
+const REASON_MS = 2_000;
+/** States of a migration that change no more by themselves. */
+const RESTING = ["none", "completed", "failed", "cancelled"];
+
+interface Tuning {
+  /** QEMU's migration capabilities by their names, set on both sides: `{ xbzrle: true }`. */
+  readonly capabilities?: Readonly<Record<string, boolean>>;
+  /** QEMU's migration parameters, set on both sides: `{ "max-bandwidth": 2 ** 20 }` (bytes/s). */
+  readonly parameters?: JsonObject;
+}
+
+export interface MigrateOptions extends Tuning, Patience {
+  readonly source: QemuVmm;
+  /** Launched with `incoming`, as much memory, and a machine and devices of the same kinds. */
+  readonly destination: QemuVmm;
+  /** Called with each look at the source, up to a hundred times a second. */
+  readonly onProgress?: (progress: MigrationProgress) => void;
+}
+
+/**
+ * Moves the guest. Resolves when it has arrived; the source is then in QEMU's state `postmigrate`
+ * and of no more use than to be asked and killed. `signal` and `timeoutMs` (default: 2 min) call
+ * the migration off; where the guest has arrived by then, it resolves all the same.
+ * Rejects with MigrationError, `option`, `qmp-command`, `exited`, `timeout` or the signal's reason.
+ * Then the destination has ended (but for `option`), and the source runs if it ran before.
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrationProgress> {
+  const { source, destination, signal } = options;
+  checkMemory(source, destination);
+  await checkIncoming(destination, signal);
+  const wasRunning = await checkSource(source, signal);
+  const progress = await transfer(options).catch((error: unknown) =>
+    callOff({ source, destination, wasRunning, error }),
+  );
+  if (source.hasBalloon && destination.hasBalloon) destination.balloon.takeOver(source.balloon);
+  return progress;
+}
+
+/** Starts both ends and waits until both say that the guest has moved. */
+async function transfer(options: MigrateOptions): Promise<MigrationProgress> {
+  const { source, destination, onProgress, signal } = options;
+  for (const vm of [destination, source]) await tune(vm, options);
+  return withSocketPath(async ({ path, used }) => {
+    const args = { uri: `unix:${path}` };
+    await destination.execute({ signal, command: "migrate-incoming", args });
+    await source.execute({ signal, command: "migrate", args });
+    return watch(options, async (patience) => {
+      const progress = await progressOf(source, patience);
+      if (!["none", "setup"].includes(progress.status)) await used();
+      onProgress?.(progress);
+      const arrived = await hasArrived(destination, patience);
+      checkAlive(progress);
+      return arrived && progress.status === "completed" ? progress : undefined;
+    });
+  });
+}
+
+/**
+ * The guest's whole state as bytes, for `loadState`: memory, processor and devices. The guest
+ * stands still when the last of them are taken, and then goes on if it ran before; one that was
+ * paused QEMU lets be saved no second time until it has run.
+ * Rejects with MigrationError, `exited`, `timeout` (default: 2 min) or the signal's reason.
+ */
+export async function saveState(
+  options: { readonly source: QemuVmm } & Tuning & Patience,
+): Promise<Uint8Array> {
+  const { source, signal } = options;
+  const wasRunning = await checkSource(source, signal);
+  try {
+    await tune(source, options);
+    return await withSocketPath(async ({ path }) => {
+      await using receiver = await receive(path);
+      const args = { uri: `unix:${path}` };
+      await source.execute({ signal, command: "migrate", args });
+      return await watch(options, async (patience) => {
+        const progress = await progressOf(source, patience);
+        checkAlive(progress);
+        return progress.status === "completed" ? receiver.whole() : undefined;
+      });
+    });
+  } catch (error) {
+    await comeToRest(source);
+    throw error;
+  } finally {
+    if (wasRunning) await goOn(source);
+  }
+}
+
+/**
+ * Puts what `saveState` gave into a machine launched with `incoming`, which then runs if it was
+ * saved running and was not launched `paused`.
+ * Rejects with MigrationError, `option`, `timeout` (default: 2 min) or the signal's reason; the
+ * machine has ended then (but for `option`).
+ */
+export async function loadState(
+  options: { readonly destination: QemuVmm; readonly state: Uint8Array } & Tuning & Patience,
+): Promise<void> {
+  const { destination, state, signal } = options;
+  await checkIncoming(destination, signal);
+  try {
+    await tune(destination, options);
+    await withSocketPath(async ({ path }) => {
+      const args = { uri: `unix:${path}` };
+      await destination.execute({ signal, command: "migrate-incoming", args });
+      const socket = connect(path);
+      // QEMU reads no further than it understands; what it did not like it says itself.
+      socket.on("error", () => {});
+      socket.end(state);
+      await watch(options, async (patience) => {
+        return (await hasArrived(destination, patience)) || undefined;
+      });
+    });
+  } catch (error) {
+    throw await endDestination({ destination, error, sourceSaid: "", sourceState: "saved" });
+  }
+}
+
+/**
+ * After trouble: brings the source to rest, ends the destination, and lets the source go on. Only
+ * where the caller lost patience when all was done, the result of that is given.
+ */
+async function callOff(parts: {
+  source: QemuVmm;
+  destination: QemuVmm;
+  wasRunning: boolean;
+  error: unknown;
+}): Promise<MigrationProgress> {
+  const { source, destination, wasRunning, error } = parts;
+  const progress = await comeToRest(source).catch(async (end: unknown) => {
+    await destination.kill();
+    throw end;
+  });
+  const sourceState = await runState(source, {});
+  const isLate = sourceState === "postmigrate" && !isFailure(error);
+  if (isLate && (await arrivesAfterAll(destination))) return progress;
+  const sourceSaid = progress.errorText;
+  const reason = await endDestination({ destination, error, sourceSaid, sourceState });
+  if (wasRunning) await goOn(source);
+  throw reason;
+}
+
+/** Ends the machine; answers the error, and where QEMU failed, with what it said. */
+async function endDestination(parts: {
+  destination: QemuVmm;
+  error: unknown;
+  sourceSaid: string;
+  sourceState: string;
+}): Promise<unknown> {
+  const { destination, error, sourceSaid, sourceState } = parts;
+  // One whose source failed ends as well; only a moment later it has said why.
+  if (isFailure(error))
+    await Promise.race([destination.exited, sleep(REASON_MS, undefined, { ref: false })]);
+  const { complaint } = await destination.kill();
+  if (!isFailure(error)) return error;
+  const missing = unsupportedFeatures(complaint);
+  return new MigrationError({
+    sourceSaid,
+    sourceState,
+    destinationSaid: complaint,
+    missing,
+    missingNames: formatFeatures(missing),
+    cause: error,
+  });
+}
+
+/** Whether a machine ended or a migration failed; everything else is the caller's doing. */
+function isFailure(error: unknown): boolean {
+  return error instanceof VmmError && (error.code === "exited" || error.code === "migration");
+}
+
+/** Cancels what is under way and waits for its end. */
+async function comeToRest(source: QemuVmm): Promise<MigrationProgress> {
+  await source.execute({ command: "migrate_cancel" });
+  return pollFor({
+    what: "the end of a migration that was called off",
+    patience: {},
+    defaultMs: REST_MS,
+    everyMs: LOOK_MS,
+    look: async (patience) => {
+      const progress = await progressOf(source, patience);
+      return RESTING.includes(progress.status) ? progress : undefined;
+    },
+  });
+}
+
+/** After the source has completed: true once the guest is there, false if it failed. */
+async function arrivesAfterAll(destination: QemuVmm): Promise<boolean> {
+  const look = async (patience: Patience) => (await hasArrived(destination, patience)) || undefined;
+  return watch({ timeoutMs: REST_MS }, look).catch((error: unknown) => {
+    if (isFailure(error)) return false;
+    throw error;
+  });
+}
+
+/** Lets a machine run that a migration has stopped. */
+async function goOn(source: QemuVmm): Promise<void> {
+  if ((await runState(source, {})) !== "running") await source.resume();
+}
+
+function watch<T>(
+  patience: Patience,
+  look: (patience: Patience) => Promise<T | undefined>,
+): Promise<T> {
+  const { signal, timeoutMs } = patience;
+  return pollFor({
+    what: "the end of a migration",
+    patience: { signal, timeoutMs },
+    defaultMs: MIGRATE_MS,
+    everyMs: LOOK_MS,
+    look,
+  });
+}
+
+function checkAlive({ status, errorText }: MigrationProgress): void {
+  if (status !== "failed" && status !== "cancelled") return;
+  const sourceSaid = errorText === "" ? `a migration that is ${status}` : errorText;
+  throw new MigrationError({ sourceSaid, sourceState: status });
+}
+
+/** QEMU's run state: "running", "paused", "inmigrate", "postmigrate", ... */
+async function runState(vm: QemuVmm, patience: Patience): Promise<string> {
+  const reply = await vm.execute({ ...patience, command: "query-status" });
+  return isJsonObject(reply) ? String(reply.status) : "";
+}
+
+async function hasArrived(destination: QemuVmm, patience: Patience): Promise<boolean> {
+  return (await runState(destination, patience)) !== "inmigrate";
+}
+
+async function tune(vm: QemuVmm, options: Tuning & Patience): Promise<void> {
+  const { capabilities = {}, parameters = {}, signal } = options;
+  const args = {
+    capabilities: Object.entries(capabilities).map(([capability, state]) => ({
+      capability,
+      state,
+    })),
+  };
+  await vm.execute({ signal, command: "migrate-set-capabilities", args });
+  await vm.execute({ signal, command: "migrate-set-parameters", args: parameters });
+}
+
+function checkMemory(source: QemuVmm, destination: QemuVmm): void {
+  if (source.memoryBytes === destination.memoryBytes) return;
+  throw unfit(
+    "destination",
+    `${destination.memoryBytes} bytes of memory, not ${source.memoryBytes}`,
+    "launch it with as much as the source has",
+  );
+}
+
+async function checkIncoming(destination: QemuVmm, signal: AbortSignal | undefined) {
+  const state = await runState(destination, { signal });
+  if (state === "inmigrate") return;
+  throw unfit("destination", `a machine that is ${state}`, "launch one with incoming: true for it");
+}
+
+/** Answers whether it runs. */
+async function checkSource(source: QemuVmm, signal: AbortSignal | undefined): Promise<boolean> {
+  const state = await runState(source, { signal });
+  if (state !== "inmigrate" && state !== "postmigrate") return state === "running";
+  throw unfit("source", `a machine that is ${state}`, "give the one that has the guest");
+}
+
+function unfit(role: "source" | "destination", seen: string, todo: string): VmmError {
+  return new VmmError({ code: "option", what: `${role} of a migration`, seen, todo });
+}
+
+/** A name for a socket in a directory of its own, which goes when both ends are `used`. */
+async function withSocketPath<T>(
+  use: (socket: { path: string; used: () => Promise<void> }) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), "ballonet-"));
+  const used = () => rm(directory, { recursive: true, force: true });
+  try {
+    return await use({ path: join(directory, "socket"), used });
+  } finally {
+    await used();
+  }
+}
+
+/** Listens at `path` and keeps what the one who connects there sends. */
+async function receive(path: string) {
+  const parts: Buffer[] = [];
+  let isWhole = false;
+  const senders: Socket[] = [];
+  const server = createServer((socket) => {
+    senders.push(socket);
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => parts.push(bytes));
+    socket.on("end", () => {
+      isWhole = true;
+    });
+  });
+  await new Promise<void>((listening, failed) => {
+    server.once("error", failed).listen(path, listening);
+  });
+  return {
+    whole: (): Uint8Array | undefined => (isWhole ? Buffer.concat(parts) : undefined),
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      for (const socket of senders) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,387 @@
+/**
+ * Starts QEMU, and is the machine that it runs.
+ *
+ * This is the only file that starts QEMU. It knows processes, file descriptors and what a run's end
+ * means; the command line stands in qemu-arguments.ts and the balloon in qemu-balloon.ts.
+ *
+ * QEMU must not outlive us, even if we are killed with SIGKILL. So /bin/sh starts first: it leaves
+ * a watcher behind and then becomes QEMU itself by exec, which keeps pid and exit status.
+ *
+ *   we --- fd 3 (a socket pair) --- watcher: reads a line. A line: all is well, end.
+ *    |                                       End of file: we are gone, kill QEMU.
+ *    `---- fds 4, 5, 6 ------------ QEMU:    QMP, COM1, COM2.
+ *
+ * The kernel closes our end of fd 3 however we end. There is no directory, no socket file and no
+ * pid file, so there is nothing to clean up either.
+ *
+ * Invariant: `exited` resolves exactly once, after the process is gone and its output was read.
+ */
+
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { access, constants, readFile } from "node:fs/promises";
+import { delimiter, join, resolve } from "node:path";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { ControlClient } from "../control.ts";
+import { type Patience, waitFor } from "../deadline.ts";
+import { tailPhrase, VmmError } from "../errors.ts";
+import { describeExit, exitedError, noBalloonError } from "../exit.ts";
+import { asBigInt, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { GuestLog } from "../log.ts";
+import type { GuestExit, Vmm } from "../vmm.ts";
+import { COM1_FD, COM2_FD, type QemuMachineOptions, QMP_FD, qemuArguments } from "./arguments.ts";
+import { QemuBalloon } from "./balloon.ts";
+import { QmpClient, type QmpEvent } from "./qmp.ts";
+
+const WATCH_FD = 3;
+/** See the drawing above. $$ is the pid that QEMU will have, also inside the parentheses. */
+const WATCHED_EXEC = [
+  "( read -r line <&3 || kill -KILL $$ ) </dev/null >/dev/null 2>&1 4>&- 5>&- 6>&- &",
+  'exec "$@" 3>&-',
+].join("\n");
+
+/** QEMU writes a line or two about itself before it ends; a chatty one must not fill our memory. */
+const MAX_COMPLAINT_CHARS = 16_384;
+const LAUNCH_MS = 20_000;
+const POWER_MS = 10_000;
+/** After QEMU's sockets have closed, how long to wait for the reason of its end. */
+const REASON_MS = 2_000;
+/** Linux tells CPU times in hundredths of a second on every architecture that has QEMU here. */
+const TICKS_PER_SECOND = 100;
+/** Index of utime in /proc/PID/stat, counted from the field after the program's name. */
+const UTIME_FIELD = 11;
+
+export interface LaunchQemuOptions extends QemuMachineOptions, Patience {
+  /** The program: a path, or a name to look up in PATH. Default: qemu-system-ARCH. */
+  readonly binary?: string;
+  /** Leave the guest stopped before its first instruction, until `resume()`. */
+  readonly paused?: boolean;
+}
+
+/**
+ * Starts QEMU and, unless `paused`, the guest; resolves when the guest runs. `signal` and
+ * `timeoutMs` (default: 20 s) bound the launch, not the run.
+ * Rejects with `option`, `image`, `qemu-not-found`, `exited-early` or `timeout`; nothing is left
+ * running then.
+ */
+export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
+  const args = qemuArguments(options);
+  const binary = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
+  await checkImage(options.image);
+  options.signal?.throwIfAborted();
+  const child = spawn("/bin/sh", ["-c", WATCHED_EXEC, "sh", binary, ...args], {
+    // A group of its own: Ctrl-C in a terminal is ours to answer, with an orderly end.
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
+  });
+  const vmm = new QemuVmm({
+    child,
+    memoryBytes: options.memoryBytes,
+    hasBalloon: options.balloon !== false,
+  });
+  const patience = { signal: options.signal, timeoutMs: options.timeoutMs ?? LAUNCH_MS };
+  try {
+    await vmm.start({ ...patience, paused: options.paused ?? false });
+    return vmm;
+  } catch (error) {
+    const ended = error instanceof VmmError && error.code === "exited";
+    const exit = await (ended ? vmm.exited : vmm.kill());
+    if (!ended) throw error;
+    throw new VmmError({
+      code: "exited-early",
+      what: "launching QEMU",
+      seen: `${describeExit(exit)} and ${tailPhrase(vmm.log.tail())}`,
+      todo: "correct the options or the image as QEMU's message says",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Which QEMU there is: the program's path and the first line that it says of its version. Starts
+ * no machine. Rejects with `qemu-not-found`, also when the program there does not answer.
+ */
+export async function qemuVersion(
+  options: Pick<LaunchQemuOptions, "arch" | "binary"> & Patience,
+): Promise<{ path: string; version: string }> {
+  const { signal, timeoutMs: timeout = POWER_MS } = options;
+  const path = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
+  try {
+    const limits = { timeout, ...(signal ? { signal } : {}) };
+    const { stdout } = await promisify(execFile)(path, ["--version"], limits);
+    return { path, version: stdout.split("\n")[0] ?? "" };
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new VmmError({
+      code: "qemu-not-found",
+      what: "QEMU",
+      seen: `${path} that fails: ${cause instanceof Error ? cause.message.trim() : cause}`,
+      todo: "install it anew (Debian and Ubuntu: apt-get install qemu-system-x86)",
+      cause,
+    });
+  }
+}
+
+interface QemuVmmParts {
+  readonly child: ChildProcess;
+  readonly memoryBytes: number;
+  readonly hasBalloon: boolean;
+}
+
+/** A machine run by QEMU; made by `launchQemu`. */
+export class QemuVmm implements Vmm {
+  readonly kind = "qemu";
+  readonly memoryBytes: number;
+  readonly snapshots = undefined;
+  readonly log = new GuestLog();
+  readonly control: ControlClient;
+  readonly exited: Promise<GuestExit>;
+  readonly #child: ChildProcess;
+  #balloon: QemuBalloon | undefined;
+  #qmp: QmpClient | undefined;
+  #complaint = "";
+  #killed = false;
+  #hasRun = false;
+
+  constructor({ child, memoryBytes, hasBalloon }: QemuVmmParts) {
+    this.#child = child;
+    this.memoryBytes = memoryBytes;
+    this.plugged(hasBalloon);
+    const com1 = stream(child, COM1_FD);
+    const com2 = stream(child, COM2_FD);
+    this.control = new ControlClient({
+      send: (bytes) => com2.write(bytes),
+      logTail: () => this.log.tail(),
+    });
+    com1.on("data", (bytes: Buffer) => this.log.push(bytes));
+    com2.on("data", (bytes: Buffer) => this.control.receive(bytes));
+    // A socket whose other end vanished with data unread reports an error; the end is told by exit.
+    for (const fd of [WATCH_FD, QMP_FD, COM1_FD, COM2_FD]) stream(child, fd).on("error", () => {});
+    stream(child, WATCH_FD).resume(); // Unread, a stream never ends.
+    child.stderr?.on("data", (bytes: Buffer) => {
+      this.#complaint = (this.#complaint + bytes.toString()).slice(-MAX_COMPLAINT_CHARS);
+    });
+    this.exited = this.#watchExit();
+  }
+
+  /** QEMU's process id. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get hasBalloon(): boolean {
+    return this.#balloon !== undefined;
+  }
+
+  get balloon(): QemuBalloon {
+    if (this.#balloon === undefined) throw noBalloonError();
+    return this.#balloon;
+  }
+
+  /** For qemu-hotplug.ts: whether there is a balloon now; one that there is knows nothing yet. */
+  plugged(hasBalloon: boolean): void {
+    const parts = {
+      execute: (command: { command: string; args?: JsonObject } & Patience) =>
+        this.execute(command),
+      memoryBytes: this.memoryBytes,
+      describeLog: () => tailPhrase(this.log.tail()),
+    };
+    this.#balloon = hasBalloon ? new QemuBalloon(parts) : undefined;
+  }
+
+  /** The QMP connection: events, version and whatever this interface does not name. */
+  get qmp(): QmpClient {
+    if (this.#qmp === undefined) throw new Error("the machine is not launched yet");
+    return this.#qmp;
+  }
+
+  /** Runs a QMP command; rejects with `exited`, and the reason, if QEMU has ended. */
+  execute(options: { command: string; args?: JsonObject } & Patience): Promise<JsonValue> {
+    return this.#telling(() => this.qmp.execute(options));
+  }
+
+  /** For `launchQemu`: connects, checks the memory's size, and lets the guest run. */
+  async start({ paused, ...patience }: { paused: boolean } & Patience): Promise<void> {
+    await waitFor<void>({
+      what: "QEMU's start",
+      patience,
+      defaultMs: LAUNCH_MS,
+      begin: (started, failed) => {
+        this.#start({ paused, patience }).then(started, failed);
+        return () => {};
+      },
+    });
+  }
+
+  /** Rss of /proc/PID/smaps_rollup; undefined where there is no such file. */
+  async residentBytes(): Promise<number | undefined> {
+    const text = await readProc(`/proc/${this.pid}/smaps_rollup`);
+    const kibibytes = text === undefined ? undefined : /^Rss:\s+(\d+) kB$/m.exec(text)?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  }
+
+  /** User and system time of /proc/PID/stat; undefined where there is no such file. */
+  async cpuSeconds(): Promise<number | undefined> {
+    const text = await readProc(`/proc/${this.pid}/stat`);
+    if (text === undefined) return undefined;
+    // The program's name, in parentheses, may itself hold blanks and parentheses.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const ticks = Number(fields[UTIME_FIELD]) + Number(fields[UTIME_FIELD + 1]);
+    return ticks / TICKS_PER_SECOND;
+  }
+
+  async pause(options: Patience = {}): Promise<void> {
+    await this.execute({ ...options, command: "stop" });
+  }
+
+  async resume(options: Patience = {}): Promise<void> {
+    this.#hasRun = true;
+    await this.execute({ ...options, command: "cont" });
+  }
+
+  /** Resolves when QEMU has reset the machine. The device keeps `actual` over a reset. */
+  async reset(options: Patience = {}): Promise<void> {
+    await this.executeUntil({ ...options, command: "system_reset", event: "RESET" });
+  }
+
+  /** Runs a QMP command, and resolves with the event by which QEMU says that it is done. */
+  async executeUntil(
+    options: {
+      command: string;
+      args?: JsonObject;
+      event: string;
+      accept?: (event: QmpEvent) => boolean;
+    } & Patience,
+  ): Promise<void> {
+    const { event: name, accept = () => true, timeoutMs = POWER_MS, ...command } = options;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
+    const done = this.qmp.waitForEvent({ name, accept, timeoutMs, signal });
+    // If the command fails, its error is the one that counts.
+    done.catch(() => {});
+    try {
+      await this.execute({ ...command, timeoutMs });
+      await done;
+    } finally {
+      stop.abort();
+    }
+  }
+
+  kill(): Promise<GuestExit> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#killed = true;
+      this.#child.kill("SIGKILL");
+    }
+    return this.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+
+  async #start({ paused, patience }: { paused: boolean; patience: Patience }): Promise<void> {
+    const channel = stream(this.#child, QMP_FD);
+    this.#qmp = await this.#telling(() => QmpClient.connect({ stream: channel, ...patience }));
+    const memory = await this.execute({ ...patience, command: "query-memory-size-summary" });
+    const seen = isJsonObject(memory) ? asBigInt(memory["base-memory"]) : undefined;
+    if (seen !== BigInt(this.memoryBytes)) {
+      throw new VmmError({
+        code: "option",
+        what: "QEMU's memory",
+        seen: `${seen} bytes instead of ${this.memoryBytes}`,
+        todo: "set the memory with memoryBytes, not with extraArgs",
+      });
+    }
+    if (!paused) await this.resume(patience);
+  }
+
+  async #watchExit(): Promise<GuestExit> {
+    const child = this.#child;
+    child.on("exit", () => {
+      // Tell the watcher that nothing is left to kill: the pid may soon be somebody else's.
+      stream(child, WATCH_FD).end("ended\n");
+    });
+    const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+      // "close" comes after "exit", when all output has been read.
+      child.on("close", (code, signal) => resolve([code, signal]));
+      child.on("error", (error) => {
+        this.#complaint += String(error);
+        resolve([null, null]);
+      });
+    });
+    const exit = this.#describe({ code, signal });
+    const reason = exitedError({ exit, log: this.log });
+    this.#qmp?.close();
+    this.log.close(reason);
+    this.control.close(reason);
+    return exit;
+  }
+
+  #describe({ code, signal }: { code: number | null; signal: string | null }): GuestExit {
+    const parts = { code, signal, complaint: this.#complaint.trim() };
+    if (this.#killed && signal === "SIGKILL") return { reason: "killed", ...parts };
+    if (code === 0) return { reason: "shutdown", ...parts };
+    // isa-debug-exit ends QEMU with (value << 1) | 1; QEMU's own failures are 1 and a message.
+    const complained = /^(?!.*\bwarning:).*\S/m.test(this.#complaint);
+    const ownFailure = code === null || code % 2 === 0 || (code === 1 && complained);
+    if (ownFailure || !this.#hasRun) return { reason: "failed", ...parts };
+    return { reason: "guest", guestExitCode: code >> 1, ...parts };
+  }
+
+  /** Runs `ask`; if the connection closes meanwhile, rejects with the reason of QEMU's end. */
+  async #telling<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof VmmError) || error.code !== "closed") throw error;
+      const exit = await Promise.race([this.exited, sleep(REASON_MS, undefined, { ref: false })]);
+      throw exit === undefined ? error : exitedError({ exit, log: this.log, cause: error });
+    }
+  }
+}
+
+/** Looks for an executable file as a shell would. Throws `qemu-not-found`. */
+async function findProgram({ name }: { name: string }): Promise<string> {
+  const directories = (process.env.PATH ?? "").split(delimiter).filter((path) => path !== "");
+  const candidates = name.includes("/") ? [resolve(name)] : directories.map((d) => join(d, name));
+  for (const candidate of candidates) {
+    const executable = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) return candidate;
+  }
+  throw new VmmError({
+    code: "qemu-not-found",
+    what: "QEMU",
+    seen: `no executable ${name} ${name.includes("/") ? "there" : "in PATH"}`,
+    todo: "install it (Debian and Ubuntu: apt-get install qemu-system-x86) or give its path",
+  });
+}
+
+async function checkImage(image: string): Promise<void> {
+  try {
+    await access(image, constants.R_OK);
+  } catch (cause) {
+    throw new VmmError({
+      code: "image",
+      what: `guest image ${image}`,
+      seen: "no readable file",
+      todo: "build it with npm run build, or give its path",
+      cause,
+    });
+  }
+}
+
+async function readProc(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch {
+    return undefined; // Not Linux, or the process has ended.
+  }
+}
+
+function stream(child: ChildProcess, fd: number): Duplex {
+  return child.stdio[fd] as unknown as Duplex;
+}
