@@ -4,7 +4,7 @@ const project = (name: string, testTimeout: number, setups: readonly string[] = 
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`, ...(name === "unit" ? ["test/*.test.ts"] : [])],
-    globalSetup: ["test/build-core.ts", ...setups],
+    globalSetup: ["test/support/build-core.ts", ...setups],
     testTimeout,
   },
 });
@@ -15,7 +15,7 @@ export default defineConfig({
       project("unit", 20_000),
       project("property", 300_000),
       project("conformance", 60_000),
-      project("boot", 120_000, ["test/build-program.ts"]),
+      project("boot", 120_000, ["test/support/build-program.ts"]),
     ],
   },
 });

@@ -5,8 +5,8 @@
  * model run the very same loop, over a device of the same kind.
  */
 import type { PageExports } from "../../runtime/core/exports.ts";
-import { instantiateCore } from "../core-instance.ts";
 import { ModelCore } from "../property/model/core.ts";
+import { instantiateCore } from "../support/core-instance.ts";
 
 const INFLATEQ = 0;
 const DEFLATEQ = 1;

@@ -7,6 +7,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { findOnPath, lineage } from "../support/process-tree.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import {
   BUILD_MS,
@@ -17,8 +18,7 @@ import {
   SOON,
   session,
   start,
-} from "./cli-program.ts";
-import { findOnPath, lineage } from "./lineage.ts";
+} from "./support/cli-program.ts";
 
 beforeAll(buildImages, BUILD_MS);
 beforeEach((context) => {

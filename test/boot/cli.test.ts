@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { lineage } from "../support/process-tree.ts";
 import {
   BUILD_MS,
   buildImages,
@@ -16,8 +17,7 @@ import {
   SOON,
   session,
   start,
-} from "./cli-program.ts";
-import { lineage } from "./lineage.ts";
+} from "./support/cli-program.ts";
 
 beforeAll(buildImages, BUILD_MS);
 

@@ -4,7 +4,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { buildImage } from "../../src/image/build-image.ts";
-import type { Arch } from "./kernel-images.ts";
+import type { Arch } from "./support/kernel-images.ts";
 
 /** What was asked for: i386 below 2 MB, x86_64 below 1.5 MB. */
 const BYTES_MAX: Record<Arch, number> = { i386: 2_000_000, x86_64: 1_500_000 };

@@ -32,7 +32,7 @@ import {
   type MachineOptions,
   move,
   runStateOf,
-} from "./moves.ts";
+} from "./support/migrations.ts";
 
 useGuests();
 

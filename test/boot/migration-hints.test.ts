@@ -20,7 +20,12 @@ import {
   verifyAll,
 } from "../support/guests.ts";
 import { qemu10OrSkip } from "../support/tools.ts";
-import { destinationOf, expectAtWork, expectPagesBack, type MachineOptions } from "./moves.ts";
+import {
+  destinationOf,
+  expectAtWork,
+  expectPagesBack,
+  type MachineOptions,
+} from "./support/migrations.ts";
 
 useGuests();
 

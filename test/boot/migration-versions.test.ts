@@ -18,7 +18,13 @@ import {
   useGuests,
 } from "../support/guests.ts";
 import { qemu10OrSkip } from "../support/tools.ts";
-import { destinationOf, expectAtWork, expectBalloon, type MachineOptions, move } from "./moves.ts";
+import {
+  destinationOf,
+  expectAtWork,
+  expectBalloon,
+  type MachineOptions,
+  move,
+} from "./support/migrations.ts";
 
 useGuests();
 

@@ -31,7 +31,7 @@ import {
   move,
   runStateOf,
   stopAmid,
-} from "./moves.ts";
+} from "./support/migrations.ts";
 
 useGuests();
 

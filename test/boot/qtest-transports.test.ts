@@ -14,10 +14,10 @@ import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../runtime/virti
 import { openMmio } from "../../runtime/virtio/mmio/mmio.ts";
 import { type OpenPciOptions, openPci } from "../../runtime/virtio/pci/open.ts";
 import type { Transport } from "../../runtime/virtio/transport.ts";
+import { findOnPath } from "../support/process-tree.ts";
 import { toolOrSkip } from "../support/tools.ts";
-import { findOnPath } from "./lineage.ts";
-import { bringUp, virtioFunction } from "./qtest-devices.ts";
-import { QtestMachine, type QtestMachineOptions } from "./qtest-machine.ts";
+import { bringUp, virtioFunction } from "./support/qtest-devices.ts";
+import { QtestMachine, type QtestMachineOptions } from "./support/qtest-machine.ts";
 
 /** As QEMU's microvm has them. */
 const MICROVM_ECAM = { base: 0xe000_0000, firstBus: 0, lastBus: 255 };

@@ -10,9 +10,9 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "v
 import { MigrationError, VmmError } from "../../src/vmm/errors.ts";
 import { loadState, migrate, saveState } from "../../src/vmm/qemu/migration.ts";
 import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { findOnPath } from "../support/process-tree.ts";
 import { toolOrSkip } from "../support/tools.ts";
-import { findOnPath } from "./lineage.ts";
-import { tinyGuest } from "./tiny-guest.ts";
+import { tinyGuest } from "./support/tiny-guest.ts";
 
 const MIB = 1024 * 1024;
 const RAM = 32 * MIB;

@@ -8,9 +8,9 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { judge } from "./bench.ts";
-import * as look from "./looks.ts";
-import { type ScenarioName, scenarios } from "./scenarios.ts";
+import { judge } from "../support/testbed.ts";
+import * as look from "./checks/behaviour-checks.ts";
+import { type ScenarioName, scenarios } from "./scenarios/scenarios.ts";
 
 interface Row {
   readonly id: `B${number}`;

@@ -15,7 +15,7 @@ import {
 } from "../../src/device/index.ts";
 import type { BallonetError, ErrorCode } from "../../src/index.ts";
 import { createTestVm, type TestVm, verdictLines, watch } from "../support/vm.ts";
-import { awaitedFaults } from "./awaited.ts";
+import { awaitedFaults } from "./tables/known-gaps.ts";
 
 const FRAMES = 2048;
 const GUEST_FRAMES = 300;
@@ -521,7 +521,7 @@ describe("messages that go wrong", () => {
 describe("the table of faults", () => {
   it("has no fault that no test names", async () => {
     const { readFile } = await import("node:fs/promises");
-    const files = [import.meta.url, new URL("./device-scenarios.ts", import.meta.url)];
+    const files = [import.meta.url, new URL("./scenarios/devices.ts", import.meta.url)];
     const text = (await Promise.all(files.map((url) => readFile(new URL(url), "utf8")))).join();
     const unnamed = faults.map(({ name }) => name).filter((name) => !text.includes(`"${name}"`));
     expect(unnamed.sort()).toEqual([...awaitedFaults].sort());

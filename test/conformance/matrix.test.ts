@@ -20,7 +20,7 @@ import {
   type TransportName,
   type TransportWay,
   transports,
-} from "./transports.ts";
+} from "./checks/transports.ts";
 
 /** Seven whole huge pages, so that reports of several ranges come up. */
 const FRAMES = 4096;

@@ -4,7 +4,7 @@
  * Invariant: one test a row.
  */
 import { describe, it } from "vitest";
-import { numberings, useEveryQueue } from "./numbering.ts";
+import { numberings, useEveryQueue } from "./checks/numbering.ts";
 
 describe("queue numbers", () => {
   it.each(numberings)("{$set} and $strange strange ones, $convention, $rings rings", useEveryQueue);

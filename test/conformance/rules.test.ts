@@ -11,14 +11,14 @@ import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { rules } from "../../src/device/index.ts";
 import { applyPatch } from "../support/patched.ts";
-import { awaited } from "./awaited.ts";
-import { judge } from "./bench.ts";
+import { judge } from "../support/testbed.ts";
 import { mutants } from "./mutants/all.ts";
 import { buildMutant } from "./mutants/build.ts";
-import { mutantsAgainst, mutantsOf, owed, report, summary } from "./report.ts";
-import { type ScenarioName, scenarios } from "./scenarios.ts";
-import { statements } from "./statements/all.ts";
-import { isMust, isShown, reasonOf } from "./statements/statement.ts";
+import { type ScenarioName, scenarios } from "./scenarios/scenarios.ts";
+import { awaited } from "./tables/known-gaps.ts";
+import { mutantsAgainst, mutantsOf, owed, report, summary } from "./tables/report.ts";
+import { isMust, isShown, reasonOf } from "./tables/statement.ts";
+import { statements } from "./tables/statements/all.ts";
 
 const twice = (ids: readonly string[]) => ids.filter((id, index) => ids.indexOf(id) !== index);
 

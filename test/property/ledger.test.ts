@@ -1,9 +1,9 @@
 /** The core's ledger against the model, one random step at a time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { DEFLATEQ, INFLATEQ, type Shape, Sides } from "./core-and-model.ts";
 import { FREE, HELD, NO_FRAME, RESERVED, USED } from "./model/ledger.ts";
 import { settingsFor } from "./settings.ts";
-import { DEFLATEQ, INFLATEQ, type Shape, Sides } from "./sides.ts";
 import { ledgerStep, Play, type Step } from "./steps.ts";
 
 const settings = settingsFor("ledger");

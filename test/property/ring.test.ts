@@ -1,6 +1,7 @@
 /** The core's rings and batches against the model, with devices good and bad. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { DEFLATEQ, INFLATEQ, type PageQueue, type Shape, Sides } from "./core-and-model.ts";
 import { HELD, INFLATING } from "./model/ledger.ts";
 import {
   EVENT_INDEX,
@@ -11,7 +12,6 @@ import {
   PACKED,
 } from "./model/ring.ts";
 import { settingsFor } from "./settings.ts";
-import { DEFLATEQ, INFLATEQ, type PageQueue, type Shape, Sides } from "./sides.ts";
 import { Play, ringStep } from "./steps.ts";
 import type { TinyDevice } from "./tiny-device.ts";
 

@@ -5,8 +5,6 @@
  * their place among those in the right state, so every step is legal in every ledger.
  */
 import fc from "fast-check";
-import { FREE, RESERVED, USED } from "./model/ledger.ts";
-import { EVENT_INDEX, PACKED } from "./model/ring.ts";
 import {
   DEFLATEQ,
   INFLATEQ,
@@ -15,7 +13,9 @@ import {
   type Side,
   type Sides,
   same,
-} from "./sides.ts";
+} from "./core-and-model.ts";
+import { FREE, RESERVED, USED } from "./model/ledger.ts";
+import { EVENT_INDEX, PACKED } from "./model/ring.ts";
 
 export type DeflateHow = "told" | "untold" | "silent";
 

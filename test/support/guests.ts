@@ -15,7 +15,7 @@ import type { JsonObject, JsonValue } from "../../src/vmm/json.ts";
 import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86/v86.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
-import { findOnPath } from "../boot/lineage.ts";
+import { findOnPath } from "./process-tree.ts";
 import { toolOrSkip } from "./tools.ts";
 
 export const MIB = 1024 * 1024;

@@ -4,8 +4,8 @@
  * It must not know any single mutant. Invariant: what is not patched is what the sources say.
  */
 import { compilePatchedCore, importPatched, patchFiles } from "../../support/patched.ts";
+import type { Build } from "../../support/testbed.ts";
 import { coreModule } from "../../support/vm.ts";
-import type { Build } from "../bench.ts";
 import type { Mutant } from "./mutant.ts";
 
 const CORE = "assembly/";

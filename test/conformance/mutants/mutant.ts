@@ -5,8 +5,8 @@
  */
 import type { RuleId } from "../../../src/device/index.ts";
 import type { Patch } from "../../support/patched.ts";
-import type { BehaviourId } from "../behaviours.ts";
-import type { ScenarioName } from "../scenarios.ts";
+import type { ScenarioName } from "../scenarios/scenarios.ts";
+import type { BehaviourId } from "../tables/behaviours.ts";
 
 export interface Mutant extends Patch {
   /** What the mistake is, as the rest of a sentence that begins with "a driver that". */

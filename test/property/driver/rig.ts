@@ -26,7 +26,7 @@ import {
 } from "../../../src/device/index.ts";
 import type { GuestProgram } from "../../../src/embed/example/vm.ts";
 import { Seat } from "../../../src/lab/vm/movable-hal.ts";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 import { guestModule, SLOT_WORD } from "../../support/vm.ts";
 import { FRAMES_MAX, HOLE_MAX, type Setup, waived } from "./setups.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "../../../runtime/core/arena.ts";
 import { type CoreExports, frameCounts } from "../../../runtime/core/exports.ts";
 import { BallonetError } from "../../../runtime/errors.ts";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 
 const MIB = 1 << 20;
 const GIB = 2 ** 30;

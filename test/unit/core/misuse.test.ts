@@ -1,7 +1,7 @@
 /** What the core does when it is used in an order that no driver should use. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CoreExports } from "../../../runtime/core/exports.ts";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 
 const ARENA_PTR = 0x1_0000;
 const memory = new WebAssembly.Memory({ initial: 4 });

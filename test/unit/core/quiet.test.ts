@@ -1,7 +1,7 @@
 /** Queues that are not to interrupt: what the core leaves in the driver area of each kind of ring. */
 import { expect, it } from "vitest";
 import { HINTQ, RING_FEATURE } from "../../../runtime/core/exports.ts";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 
 const ARENA_PTR = 0x1_0000;
 const SIZE = 8;

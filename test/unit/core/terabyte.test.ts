@@ -2,7 +2,7 @@
  * A ledger of 1 TiB: more blocks than three levels of a summary hold, and nearly none of it free.
  */
 import { expect, it } from "vitest";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 
 const FRAMES = 2 ** 28;
 const ARENA_PTR = 0x1_0000;

@@ -14,7 +14,7 @@ import {
   type Machine as Device,
   type MachineOptions,
 } from "../../../src/device/index.ts";
-import { instantiateCore } from "../../core-instance.ts";
+import { instantiateCore } from "../../support/core-instance.ts";
 import type { FakeChipset } from "./fake-chipset.ts";
 
 const FRAME = 4096;

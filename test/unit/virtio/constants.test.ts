@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { FRAME_BYTES } from "../../../runtime/core/arena.ts";
 import * as driver from "../../../runtime/virtio/constants.ts";
-import * as spec from "../spec-numbers.ts";
+import * as spec from "../../support/spec-numbers.ts";
 
 /** "QUEUE_NOTIFY_OFF" and "queueNotifyOff" are the same name. */
 function plainName(name: string): string {

@@ -8,7 +8,7 @@ import { GuestLog, MAX_LOG_LINE_BYTES } from "../../../src/vmm/log.ts";
 import { qemuArguments } from "../../../src/vmm/qemu/arguments.ts";
 import { featureBits, statusBits } from "../../../src/vmm/qemu/features.ts";
 import { readMultiboot } from "../../../src/vmm/qemu/multiboot.ts";
-import { tinyGuest } from "../../boot/tiny-guest.ts";
+import { tinyGuest } from "../../boot/support/tiny-guest.ts";
 
 const MIB = 1024 * 1024;
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);

@@ -1,7 +1,7 @@
 /** The device's numbers are the specification's. Invariant: compared whole, so that none is missed. */
 import { describe, expect, it } from "vitest";
 import * as device from "../../../../src/device/spec/numbers.ts";
-import * as spec from "../../spec-numbers.ts";
+import * as spec from "../../../support/spec-numbers.ts";
 
 describe("the device's constants", () => {
   it.each([

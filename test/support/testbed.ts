@@ -1,0 +1,126 @@
+/**
+ * The bench: runs a scenario on one build of the driver and collects all that was broken, by the
+ * device's judge and by the scenario's own looks.
+ *
+ * It must not know any scenario or mutant. Invariant: a scenario that throws half-way is judged all
+ * the same, by what its machines saw until then.
+ */
+import { formatVerdict, type Machine } from "../../src/device/index.ts";
+import { createWasmVm } from "../../src/embed/example/vm.ts";
+import { follow, gentle } from "../../src/index.ts";
+import type { BehaviourId } from "../conformance/tables/behaviours.ts";
+import { coreModule, createTestVm, type TestVm, type TestVmOptions } from "./vm.ts";
+
+/** A driver to put on the bench. */
+export interface Build {
+  readonly core: WebAssembly.Module;
+  readonly createWasmVm: typeof createWasmVm;
+  readonly follow: typeof follow;
+  readonly gentle: typeof gentle;
+}
+
+/** The driver as it is. */
+export const sources: Build = { core: coreModule, createWasmVm, follow, gentle };
+
+export interface Outcome {
+  /** Ids of rules and behaviours, each once. */
+  readonly broken: readonly string[];
+  /** What was seen, for people. */
+  readonly lines: readonly string[];
+  /** What the scenario threw. */
+  readonly thrown: unknown;
+}
+
+/** What `Bench.rest` expects to find. */
+export interface Rest {
+  /** Pages in the balloon. */
+  readonly held: number;
+  /** Fewer than num_pages, because the guest has no more to give. */
+  readonly memoryShort?: boolean;
+}
+
+/** 8 MiB of RAM: a whole huge page or three, and pieces at both ends. */
+export const FRAMES = 2048;
+/** More rounds than any scenario here needs; a mutant may well never settle. */
+const ROUNDS_MAX = 500;
+
+export class Bench {
+  readonly build: Build;
+  readonly machines: Machine[] = [];
+  private readonly ramOf = new Map<TestVm, number>();
+  readonly seen: { readonly id: BehaviourId; readonly line: string }[] = [];
+
+  constructor(build: Build) {
+    this.build = build;
+  }
+
+  /** A guest whose driver came up. */
+  async vm(options: TestVmOptions = {}): Promise<TestVm> {
+    try {
+      const vm = await this.create(options);
+      this.ramOf.set(vm, options.frames ?? FRAMES);
+      return vm;
+    } catch (error) {
+      this.owes("B-COMES-UP", false, String(error));
+      throw error;
+    }
+  }
+
+  /** A device that no driver can bring up: what becomes of it. */
+  async unusable(options: TestVmOptions = {}): Promise<Machine | undefined> {
+    await this.create(options).catch(() => undefined);
+    return this.machines.at(-1);
+  }
+
+  private create(options: TestVmOptions): Promise<TestVm> {
+    const { build } = this;
+    return createTestVm({
+      frames: FRAMES,
+      roundsMax: ROUNDS_MAX,
+      ...options,
+      core: build.core,
+      create: build.createWasmVm,
+      onMachine: (machine) => this.machines.push(machine),
+    });
+  }
+
+  /** A look at a behaviour of ours. */
+  owes(id: BehaviourId, isGood: boolean, seen: string): void {
+    if (!isGood) this.seen.push({ id, line: `${id}: ${seen}` });
+  }
+
+  /** Lets everything come to rest and looks at what must hold then. */
+  rest(vm: TestVm, { held, memoryShort = false }: Rest): void {
+    vm.settle();
+    vm.machine.check({ memoryShort });
+    const counts = vm.balloon.counts();
+    const { reserved, ...shared } = counts;
+    const frames = Object.values(shared).reduce((sum, count) => sum + count, 0);
+    const wrong = vm.guest.verify();
+    this.owes("B-PATTERNS", wrong === 0, `${wrong} wrong words`);
+    this.owes("B-TARGET", vm.machine.heldPages === held, `host has ${vm.machine.heldPages}`);
+    this.owes("B-SUM", counts.held === held, `${counts.held} held, ${held} expected`);
+    this.owes("B-SUM", counts.used === vm.guest.frames_held(), `${counts.used} frames used`);
+    this.owes("B-SUM", frames === this.ramOf.get(vm), `${frames} frames and ${reserved} reserved`);
+  }
+}
+
+/** Runs one scenario on one build. */
+export async function judge(
+  scenario: (bench: Bench) => Promise<unknown>,
+  build: Build = sources,
+): Promise<Outcome> {
+  const bench = new Bench(build);
+  let thrown: unknown;
+  try {
+    await scenario(bench);
+  } catch (error) {
+    thrown = error;
+    bench.owes("B-NO-TRAP", !(error instanceof WebAssembly.RuntimeError), String(error));
+    for (const machine of bench.machines) machine.check({ memoryShort: true });
+  }
+  const verdicts = bench.machines.flatMap(({ verdicts }) => verdicts);
+  const lines = [...verdicts.map(formatVerdict), ...bench.seen.map(({ line }) => line)];
+  const broken = [...verdicts.map(({ rule }) => rule), ...bench.seen.map(({ id }) => id)];
+  return { broken: [...new Set<string>(broken)], lines, thrown };
+}
