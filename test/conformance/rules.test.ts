@@ -58,6 +58,8 @@ describe("the table of rules", () => {
     expect(applyPatch("-ab-", patch)).toBe("-c-");
     expect(() => applyPatch("-ab-ab-", patch)).toThrow("2 times");
     expect(() => applyPatch("--", patch)).toThrow("0 times");
+    expect(applyPatch("ab-ab-", { ...patch, after: "b-" })).toBe("ab-c-");
+    expect(() => applyPatch("-ab-", { ...patch, after: "b-" })).toThrow("lacks");
   });
 });
 

@@ -20,21 +20,46 @@ export interface Patch {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Stands once in the file; `find` is looked for behind it, and taken where it stands first. */
+  readonly after?: string;
 }
 
 /** File names with their patched text. */
 export type PatchedFiles = ReadonlyMap<string, string>;
 
-/** The patched text. Throws when the text to be found is not there exactly once. */
-export function applyPatch(source: string, { file, find, replace }: Patch): string {
-  const [before, after, ...more] = source.split(find);
-  if (before === undefined || after === undefined || more.length > 0) {
-    const times = source.split(find).length - 1;
+/** Matches `text` however it is broken into lines and indented. */
+function anyWhitespace(text: string): RegExp {
+  const words = text.trim().split(/\s+/);
+  const escaped = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return new RegExp(escaped.join("\\s+"), "g");
+}
+
+/** Where `text` stands in `source`, as [start, end]; throws Error when that is not once. */
+function findOnce(source: string, text: string, file: string): readonly [number, number] {
+  const places = [...source.matchAll(anyWhitespace(text))];
+  const [place] = places;
+  if (place === undefined || places.length > 1) {
     throw new Error(
-      `${file} holds the text to be patched ${times} times, not once; make it fit again:\n${find}`,
+      `${file} holds this text ${places.length} times, not once; make the patch fit again:\n${text}`,
     );
   }
-  return `${before}${replace}${after}`;
+  return [place.index, place.index + place[0].length];
+}
+
+/**
+ * Returns the patched text; whitespace in `find` and `after` stands for any whitespace.
+ * @throws Error when the text to be found is not there exactly once.
+ */
+export function applyPatch(source: string, { file, find, replace, after }: Patch): string {
+  if (after === undefined) {
+    const [start, end] = findOnce(source, find, file);
+    return `${source.slice(0, start)}${replace}${source.slice(end)}`;
+  }
+  const [, from] = findOnce(source, after, file);
+  const place = anyWhitespace(find).exec(source.slice(from));
+  if (place === null) throw new Error(`${file} lacks this text behind "${after}":\n${find}`);
+  const start = from + place.index;
+  return `${source.slice(0, start)}${replace}${source.slice(start + place[0].length)}`;
 }
 
 /** Throws when a patch does not fit. */

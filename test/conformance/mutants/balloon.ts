@@ -19,8 +19,9 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "declines MUST_TELL_HOST",
     file: PERSONAS,
-    find: "    BALLOON_FEATURE.MUST_TELL_HOST,\n    BALLOON_FEATURE.STATS_VQ,",
-    replace: "    BALLOON_FEATURE.STATS_VQ,",
+    after: 'persona: "ballonet"',
+    find: "BALLOON_FEATURE.MUST_TELL_HOST,",
+    replace: "",
     breaks: "D1",
     scenario: "several targets",
   },

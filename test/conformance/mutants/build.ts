@@ -16,8 +16,7 @@ const ENTRY =
   'export { follow, gentle } from "./runtime/index.ts";';
 
 export async function buildMutant(mutant: Mutant): Promise<Build> {
-  const { file, find, replace, and = [] } = mutant;
-  const files = patchFiles([{ file, find, replace }, ...and]);
+  const files = patchFiles([mutant, ...(mutant.and ?? [])]);
   const patchesCore = [...files.keys()].some((name) => name.startsWith(CORE));
   const core = patchesCore ? await compilePatchedCore(files) : coreModule;
   return { ...(await importPatched<Omit<Build, "core">>(ENTRY, files)), core };

@@ -178,8 +178,9 @@ export const transportMutants: readonly Mutant[] = [
   {
     id: "accepts the bit of experiments",
     file: "runtime/balloon/personas.ts",
-    find: "    FEATURE.ANY_LAYOUT,\n",
-    replace: "    FEATURE.ANY_LAYOUT,\n    30,\n",
+    after: 'persona: "ballonet"',
+    find: "FEATURE.ANY_LAYOUT,",
+    replace: "FEATURE.ANY_LAYOUT, 30,",
     breaks: "G-RESERVED-BIT",
     scenario: "legacy PCI, the bit of experiments offered",
   },
