@@ -14,20 +14,10 @@ import type { Transport } from "../virtio/transport.ts";
 import { Plugging } from "./balloon-slot.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { controlMethods } from "./control-methods.ts";
+import { EXIT } from "./exit-codes.ts";
 import { ControlServer } from "./json-rpc-server.ts";
 import { type Machine, MESSAGE } from "./machine.ts";
 import { Workload } from "./workload.ts";
-
-/**
- * How the machine ends when the guest cannot go on; a panic of the boot code has codes of its own.
- */
-export const EXIT = {
-  powerOff: 0,
-  noBalloon: 10,
-  tooLittleMemory: 11,
-  badCommandLine: 12,
-  deviceFailed: 13,
-};
 
 /** COM2's interrupt line on every PC. */
 const COM2_LINE = 3;

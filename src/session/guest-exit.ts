@@ -4,22 +4,10 @@
  * It knows the guest program's exit codes and the boot code's stop codes, and starts nothing.
  * Invariant: every code that an image of this package can end with has words here.
  */
-import { EXIT } from "../../runtime/kernel/guest.ts";
+import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";
 import { describeExit } from "../vmm/exit.ts";
 import type { GuestExit } from "../vmm/vmm.ts";
 import { type Failure, LabError } from "./failure-of.ts";
-
-/**
- * `enum stop_code` of the boot code (runtime/kernel/boot/kernel.h): how a panic ends the machine.
- */
-export const STOP = {
-  WASM_TRAP: 0x41,
-  EXCEPTION: 0x42,
-  UNCAUGHT: 0x43,
-  NO_MEMORY: 0x44,
-  ENGINE: 0x45,
-  LOADER: 0x46,
-} as const;
 
 type Meaning = Pick<Failure, "kind" | "what" | "todo">;
 
@@ -58,20 +46,20 @@ const MEANING = new Map<number, Meaning>([
     EXIT.deviceFailed,
     { kind: "guest", what: "the guest could not use the balloon device", todo: "see the log line" },
   ],
-  [STOP.WASM_TRAP, { kind: "guest", what: "the guest panicked: WebAssembly trap", todo: REPORT }],
-  [STOP.EXCEPTION, { kind: "guest", what: "the guest panicked: CPU exception", todo: REPORT }],
-  [STOP.UNCAUGHT, { kind: "guest", what: "the guest panicked: uncaught error", todo: REPORT }],
+  [STOP.wasmTrap, { kind: "guest", what: "the guest panicked: WebAssembly trap", todo: REPORT }],
+  [STOP.exception, { kind: "guest", what: "the guest panicked: CPU exception", todo: REPORT }],
+  [STOP.uncaught, { kind: "guest", what: "the guest panicked: uncaught error", todo: REPORT }],
   [
-    STOP.NO_MEMORY,
+    STOP.noMemory,
     {
       kind: "guest",
       what: "the guest panicked: out of memory",
       todo: "give it more with --memory, or leave it more with lower targets",
     },
   ],
-  [STOP.ENGINE, { kind: "guest", what: "the guest panicked: JavaScript engine", todo: REPORT }],
+  [STOP.engine, { kind: "guest", what: "the guest panicked: JavaScript engine", todo: REPORT }],
   [
-    STOP.LOADER,
+    STOP.loader,
     {
       kind: "guest",
       what: "the guest cannot boot: too little memory, or a loader that it does not understand",

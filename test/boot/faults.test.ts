@@ -5,7 +5,7 @@
  * nothing hangs and nothing boots again and again.
  */
 import { describe, expect, it } from "vitest";
-import { EXIT } from "../../runtime/kernel/guest.ts";
+import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
 import { guestAt, MIB, PLACES, placeName, useGuests } from "../support/guests.ts";
 
@@ -13,9 +13,6 @@ useGuests();
 
 const memoryBytes = 32 * MIB;
 const CASES = PLACES.map((place) => ({ place, name: placeName(place) }));
-
-/** As the boot code numbers the ways to stop (runtime/kernel/boot/kernel.h). */
-const STOP = { wasmTrap: 0x41, exception: 0x42, uncaught: 0x43 };
 
 /** Enough for the image, its stack and its pool; not for a guest as well. */
 const TOO_LITTLE_MIB = [5, 7];

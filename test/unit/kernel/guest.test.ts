@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { DriverStatus } from "../../../runtime/balloon/status.ts";
 import { frameCounts } from "../../../runtime/core/exports.ts";
-import { EXIT, Guest, guestHal } from "../../../runtime/kernel/guest.ts";
+import { EXIT } from "../../../runtime/kernel/exit-codes.ts";
+import { Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
 import { FakeChipset } from "./fake-chipset.ts";
