@@ -21,10 +21,9 @@ export {
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
 export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
 export {
+  type ArenaShape,
   arenaBytes,
-  FRAME_BYTES,
-  type FrameRun,
-  Frames,
+  type MemoryOptions,
   type MemoryRange,
   openMemory,
 } from "./core/arena.ts";
@@ -38,6 +37,7 @@ export {
   type FrameState,
   frameCounts,
 } from "./core/exports.ts";
+export { FRAME_BYTES, type FrameRun, Frames } from "./core/frames.ts";
 export { BallonetError, type ErrorCode } from "./errors.ts";
 export type { Hal, InterruptMessage, LogLevel, Width } from "./hal.ts";
 export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/config.ts";

@@ -5,8 +5,8 @@
  * 5.5.6.3.1), and without a request only the ten of the specification, which every device knows.
  */
 
-import { FRAME_BYTES } from "../core/arena.ts";
 import { type CoreExports, framesIn } from "../core/exports.ts";
+import { FRAME_BYTES } from "../core/frames.ts";
 import { STAT } from "../virtio/constants.ts";
 
 /** Bytes (or counts, for the page faults) by tag. Exact up to 2^53. */

@@ -5,8 +5,9 @@
  * the balloon's interrupt and the control channel, so the host can always reach it.
  */
 import { BalloonDriver } from "../balloon/driver.ts";
-import { arenaBytes, FRAME_BYTES, Frames, type MemoryRange, openMemory } from "../core/arena.ts";
+import { arenaBytes, type MemoryRange, openMemory } from "../core/arena.ts";
 import { framesIn } from "../core/exports.ts";
+import { FRAME_BYTES, Frames } from "../core/frames.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";

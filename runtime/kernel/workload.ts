@@ -4,7 +4,7 @@
  * It must not know the balloon. Invariant: every frame of a handle was filled before anybody could
  * ask for it to be verified, so a mismatch is always somebody else's doing.
  */
-import { FRAME_BYTES, type FrameRun, type Frames } from "../core/arena.ts";
+import { FRAME_BYTES, type FrameRun, type Frames } from "../core/frames.ts";
 import type { Machine } from "./machine.ts";
 
 /** Frames filled or verified in one go: about 1 ms, so that the rest of the guest stays awake. */

@@ -4,8 +4,7 @@
  * It must not look at the pages; a device that does would be measured, too. Invariant: core and
  * model run the very same loop, over a device of the same kind.
  */
-import type { PageExports } from "../../runtime/core/exports.ts";
-import { ModelCore } from "../property/model/core.ts";
+import { ModelCore, type PageExports } from "../property/model/core.ts";
 import { instantiateCore } from "../support/core-instance.ts";
 
 const INFLATEQ = 0;

@@ -4,9 +4,8 @@
  * It must not know in which order things are done to them. Invariant: `compare` passes only when
  * nothing that a caller or a device can see differs, and every sum of the ledger is right.
  */
-import type { PageExports } from "../../runtime/core/exports.ts";
 import { instantiateCore } from "../support/core-instance.ts";
-import { ModelCore } from "./model/core.ts";
+import { ModelCore, type PageExports } from "./model/core.ts";
 import { INFLATING, STATE_COUNT } from "./model/ledger.ts";
 import { EVENT_INDEX, IN_ORDER, PACKED } from "./model/ring.ts";
 import { type TinyDevice, TinyPackedDevice, TinySplitDevice } from "./tiny-device.ts";

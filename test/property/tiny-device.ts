@@ -6,7 +6,7 @@
  * 5.5.6): other than one device-readable descriptor, a PFN array that is empty, too long or does
  * not ascend, a page that is in flight already. Indices run on without a limit.
  */
-import type { PageExports } from "../../runtime/core/exports.ts";
+import type { PageExports } from "./model/core.ts";
 
 export interface PostedBuffer {
   /** What the device names it by: a head in a split ring, a buffer id in a packed one. */

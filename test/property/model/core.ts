@@ -5,7 +5,7 @@
  * affair, and a device finds them as it finds the core's. Invariant: it throws ModelTrap exactly
  * where the core traps.
  */
-import type { PageExports } from "../../../runtime/core/exports.ts";
+import type { CoreExports } from "../../../runtime/core/exports.ts";
 import {
   DEFLATING,
   FREE,
@@ -51,6 +51,12 @@ interface Slot {
 function trapUnless(condition: boolean, what: string): void {
   if (!condition) throw new ModelTrap(what);
 }
+
+/** The part of the core that works page by page, which the model has too. */
+export type PageExports = Omit<
+  CoreExports,
+  "balloon_abandon_inflates" | `poison_${string}` | `report_${string}` | `hint_${string}`
+>;
 
 export class ModelCore implements PageExports {
   ledger = new LedgerModel(0);

@@ -3,12 +3,12 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { makeSettings } from "../../../runtime/balloon/settings.ts";
 import {
   arenaBytes,
-  Frames,
   type MemoryOptions,
   type MemoryRange,
   openMemory,
 } from "../../../runtime/core/arena.ts";
 import { type CoreExports, frameCounts } from "../../../runtime/core/exports.ts";
+import { Frames } from "../../../runtime/core/frames.ts";
 import { BallonetError } from "../../../runtime/errors.ts";
 import { instantiateCore } from "../../support/core-instance.ts";
 

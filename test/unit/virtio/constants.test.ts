@@ -3,7 +3,7 @@
  */
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { FRAME_BYTES } from "../../../runtime/core/arena.ts";
+import { FRAME_BYTES } from "../../../runtime/core/frames.ts";
 import * as driver from "../../../runtime/virtio/constants.ts";
 import * as spec from "../../support/spec-numbers.ts";
 
