@@ -1,10 +1,9 @@
 /**
  * Results of build steps, kept under a digest of all that went into each.
  *
- * It must not know what a step does. Invariant: a file is there whole or not at all, whoever else
- * is making the same one.
+ * A result is there whole or not at all, also when several builds make the same one at once.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,26 +33,35 @@ export class Cache {
     const path = join(this.directory, `${digest([name, ...inputs])}-${name}`);
     if (existsSync(path)) return path;
     await mkdir(this.directory, { recursive: true });
-    // Another process may be making the same: whoever is done last renames over an equal file.
-    const partial = `${path}.${process.pid}.partial`;
+    // Another build may be making the same now: the first result stays, since they are equal.
+    const partial = `${path}.${randomUUID()}.partial`;
     try {
       await make(partial);
-      await rename(partial, path);
+      await rename(partial, path).catch((error: unknown) => {
+        if (!existsSync(path)) throw error;
+      });
     } finally {
       await rm(partial, { force: true, recursive: true });
     }
     return path;
   }
 
+  /** Removes the oldest results beyond the most that are kept. */
   async prune(): Promise<void> {
     const names = await readdir(this.directory);
     const ages = await Promise.all(
       names.map(async (name) => {
         const path = join(this.directory, name);
-        return { path, at: (await stat(path)).mtimeMs };
+        // Another build may have removed or renamed it since: it counts as the oldest.
+        const at = await stat(path).then(
+          ({ mtimeMs }) => mtimeMs,
+          () => 0,
+        );
+        return { path, at };
       }),
     );
     ages.sort((left, right) => right.at - left.at);
-    for (const { path } of ages.slice(CACHE_ENTRIES_MAX)) await rm(path, { recursive: true });
+    const old = ages.slice(CACHE_ENTRIES_MAX);
+    for (const { path } of old) await rm(path, { recursive: true, force: true });
   }
 }
