@@ -1,15 +1,48 @@
 /**
- * The few flat errors of runtime/: a code, what was seen, what to do about it.
+ * The errors of this package: a code, what went wrong, what was seen, what to do about it.
  *
- * An error here means that somebody must act: change a setting, fix a device, file a bug. "Again
- * later" is a return value, never an error. This file knows nothing of PCI, virtio or balloons
- * beyond the words in its codes.
- *
- * Invariant: a message is always "what: seen SEEN; do TODO", so that one line in a log suffices.
+ * An error means that somebody must act: change a setting, fix a device, report a bug. "Again
+ * later" is a return value, never an error.
  */
 
+/** What an `ActionError` is made of. */
+export interface ErrorParts<Code extends string> {
+  readonly code: Code;
+  /** The thing that went wrong, as a short noun phrase: "device status after reset". */
+  readonly what: string;
+  /** What was observed, with the numbers: "0xff after 1000 polls". */
+  readonly seen: string;
+  /** What the reader should do: "check that the device is still plugged in". */
+  readonly todo: string;
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+}
+
 /**
- * Every code there is. Codes are part of the public API: they are added, never renamed.
+ * An error that somebody can act on. Its message is "WHAT: seen SEEN; do TODO", so one line in a
+ * log suffices. Subclasses name their codes and may add fields; nothing else differs.
+ */
+export class ActionError<Code extends string = string> extends Error {
+  override readonly name: string = "ActionError";
+  readonly code: Code;
+  /** The thing that went wrong. */
+  readonly what: string;
+  /** What was observed instead. */
+  readonly seen: string;
+  /** What the reader should do. */
+  readonly todo: string;
+
+  constructor({ code, what, seen, todo, cause }: ErrorParts<Code>) {
+    super(`${what}: seen ${seen}; do ${todo}`, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.what = what;
+    this.seen = seen;
+    this.todo = todo;
+  }
+}
+
+/**
+ * Every code of a `BallonetError`. Codes are part of the public API: they are added, never renamed.
  *
  * - `config`: the caller's settings contradict each other or the device's features.
  * - `memory`: a memory range handed over by the caller is too small, unaligned or overlaps.
@@ -40,29 +73,9 @@ export type ErrorCode =
   | "device-lied"
   | "device-gone";
 
-export interface ErrorParts {
-  readonly code: ErrorCode;
-  /** The thing that went wrong, as a short noun phrase: "device status after reset". */
-  readonly what: string;
-  /** What was observed, with the numbers: "0xff after 1000 polls". */
-  readonly seen: string;
-  /** What the reader should do: "check that the device is still plugged in". */
-  readonly todo: string;
-}
-
-/** The only error class that runtime/ throws on purpose. */
-export class BallonetError extends Error {
-  readonly code: ErrorCode;
-  readonly seen: string;
-  readonly todo: string;
-
-  constructor({ code, what, seen, todo }: ErrorParts) {
-    super(`${what}: seen ${seen}; do ${todo}`);
-    this.name = "BallonetError";
-    this.code = code;
-    this.seen = seen;
-    this.todo = todo;
-  }
+/** What the driver and its kernel throw on purpose. */
+export class BallonetError extends ActionError<ErrorCode> {
+  override readonly name: string = "BallonetError";
 }
 
 /** `value` as the hexadecimal number that the specifications print: 0x1af4, 0x0b. */

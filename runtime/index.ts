@@ -38,7 +38,7 @@ export {
   frameCounts,
 } from "./core/exports.ts";
 export { FRAME_BYTES, type FrameRun, Frames } from "./core/frames.ts";
-export { BallonetError, type ErrorCode } from "./errors.ts";
+export { ActionError, BallonetError, type ErrorCode, type ErrorParts } from "./errors.ts";
 export type { Hal, InterruptMessage, LogLevel, Width } from "./hal.ts";
 export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/config.ts";
 export { enumeratePci, matchPci, type PciFunction } from "./pci/enumerate.ts";

@@ -1,9 +1,11 @@
 /** What a user of the package imports: public names only. */
 export {
+  ActionError,
   BallonetError,
   type DeflateMode,
   type DriverStatus,
   type ErrorCode,
+  type ErrorParts,
   type FrameCounts,
   type FrameRun,
   follow,

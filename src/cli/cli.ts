@@ -5,8 +5,9 @@
  * are handed in. Invariant: `main` never throws for what a user can do or lack; it returns a code.
  */
 
+import { type Failure, FailureError } from "../failure.ts";
 import { packageVersion } from "../package.ts";
-import { type Failure, failureOf, LabError } from "../session/failure-of.ts";
+import { failureOf } from "../session/failure-of.ts";
 import { nearestName } from "../text/did-you-mean.ts";
 import { boot } from "./commands/boot.ts";
 import { compare } from "./commands/compare.ts";
@@ -125,7 +126,7 @@ function findCommand(typed: string): CommandSpec {
   if (found !== undefined) return found;
   const names = COMMANDS.map(({ name }) => name);
   const nearest = nearestName(typed, names);
-  throw new LabError({
+  throw new FailureError({
     kind: "usage",
     what: typed.startsWith("-") ? "unknown option" : "unknown command",
     seen: `"${typed}"`,

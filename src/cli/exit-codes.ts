@@ -3,7 +3,7 @@
  *
  * Invariant: the numbers are a contract with scripts; they are added to, never changed.
  */
-import type { FailureKind } from "../session/failure-of.ts";
+import type { FailureKind } from "../failure.ts";
 
 export const GOOD = 0;
 

@@ -5,7 +5,7 @@
  * error, with the nearest name that exists; nothing is dropped.
  */
 import { parseArgs } from "node:util";
-import { LabError } from "../session/failure-of.ts";
+import { FailureError } from "../failure.ts";
 import { nearestName } from "../text/did-you-mean.ts";
 
 export interface OptionSpec {
@@ -41,8 +41,8 @@ export interface Given {
   values(name: string): readonly string[];
 }
 
-function refuse(what: string, seen: string, todo: string): LabError {
-  return new LabError({ kind: "usage", what, seen, todo });
+function refuse(what: string, seen: string, todo: string): FailureError {
+  return new FailureError({ kind: "usage", what, seen, todo });
 }
 
 function hint(typed: string, names: readonly string[], prefix = ""): string {
@@ -50,7 +50,7 @@ function hint(typed: string, names: readonly string[], prefix = ""): string {
   return nearest === undefined ? "" : `did you mean ${prefix}${nearest}? `;
 }
 
-/** Throws LabError `usage`. `command` is for the messages: "ballonet boot". */
+/** Throws FailureError `usage`. `command` is for the messages: "ballonet boot". */
 export function parseOptions(parts: {
   command: string;
   specs: readonly OptionSpec[];

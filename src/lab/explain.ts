@@ -4,7 +4,7 @@
  * It must not print. Invariant: what is said of how things come out was run for it.
  */
 
-import { LabError } from "../session/failure-of.ts";
+import { FailureError } from "../failure.ts";
 import { nearestName } from "../text/did-you-mean.ts";
 import { reasonsOf } from "./cell-explanations.ts";
 import {
@@ -58,7 +58,7 @@ export interface ExplainOptions extends Pick<CompareOptions, "core" | "signal" |
 
 /**
  * Explains a subject, running what it needs.
- * @throws LabError `usage` for a name that there is not, with the nearest one; else as
+ * @throws FailureError `usage` for a name that there is not, with the nearest one; else as
  * compareDeflate.
  */
 export async function explainDeflate(options: ExplainOptions = {}): Promise<Explanation> {
@@ -104,12 +104,12 @@ function about(name: string): CompareOptions {
   return isOneOf(PATH_NAMES, name) ? { paths: [name], hosts: ["locked"] } : {};
 }
 
-function unknown(name: string): LabError {
+function unknown(name: string): FailureError {
   const cells = PERSONA_NAMES.flatMap((persona) =>
     SITUATIONS.map((situation) => cellName({ persona, ...situation })),
   );
   const nearest = nearestName(name, name.includes("/") ? cells : SINGLE_NAMES);
-  return new LabError({
+  return new FailureError({
     kind: "usage",
     what: "nothing to explain by this name",
     seen: `"${name}"`,

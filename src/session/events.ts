@@ -5,8 +5,9 @@
  * there is exactly one of both together. Times are milliseconds, pages are 4 KiB, and every number
  * was measured or told by one of the two sides, never computed to look good.
  */
+
+import type { Failure } from "../failure.ts";
 import type { StatisticName } from "../vmm/vmm.ts";
-import type { Failure } from "./failure-of.ts";
 import type { GuestQueue } from "./guest-status.ts";
 
 /** The image is being built; `done` of `of` steps are behind it. */

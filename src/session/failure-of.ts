@@ -1,47 +1,11 @@
 /**
- * Why a piece of lab work did not end well: its kind, what was seen, what to do.
- *
- * It must not print or exit. Invariant: every failure that somebody can act on becomes exactly one
- * `Failure`; what is none of them is a bug and stays an ordinary error.
+ * Which failure an error of this package is. Each error that somebody can act on is exactly one
+ * `Failure`; any other error is a bug and stays an ordinary error.
  */
-import { BallonetError } from "../../runtime/errors.ts";
+import { type ActionError, BallonetError } from "../../runtime/index.ts";
+import { type Failure, FailureError, type FailureKind } from "../failure.ts";
 import { ImageError } from "../image/errors.ts";
 import { VmmError } from "../vmm/errors.ts";
-
-/**
- * - `usage`: the caller's options make no sense, or contradict each other or the machine.
- * - `missing`: something that is needed is not on this machine.
- * - `rule`: a promise was broken: a byte that changed, pages that do not add up.
- * - `unreached`: the balloon stopped short of its target.
- * - `guest`: the guest gave up, panicked or stopped answering.
- * - `emulator`: the emulator failed.
- */
-export type FailureKind = "usage" | "missing" | "rule" | "unreached" | "guest" | "emulator";
-
-export interface Failure {
-  readonly kind: FailureKind;
-  /** The thing that went wrong, as a short noun phrase. */
-  readonly what: string;
-  readonly seen: string;
-  readonly todo: string;
-}
-
-/** What src/lab throws on purpose. */
-export class LabError extends Error implements Failure {
-  readonly kind: FailureKind;
-  readonly what: string;
-  readonly seen: string;
-  readonly todo: string;
-
-  constructor({ kind, what, seen, todo }: Failure) {
-    super(`${what}: seen ${seen}; do ${todo}`);
-    this.name = "LabError";
-    this.kind = kind;
-    this.what = what;
-    this.seen = seen;
-    this.todo = todo;
-  }
-}
 
 const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
   "no-compiler": "missing",
@@ -69,24 +33,22 @@ const VMM_KINDS: Readonly<Record<VmmError["code"], FailureKind>> = {
   "not-supported": "usage",
 };
 
-/** The failure in an error of this package; undefined for any other error. */
+/** The user of a program has options where a caller of src/vmm has parameters. */
+const TIMEOUT_TODO =
+  "see the guest's log for the reason (--verbose), or allow more time (--timeout)";
+
+/** Returns the failure that `error` is; undefined for an error that is not of this package. */
 export function failureOf(error: unknown): Failure | undefined {
-  if (error instanceof LabError) return error;
-  if (!(error instanceof Error)) return undefined;
-  // These messages are "what: seen SEEN; TODO", and `what` is kept nowhere else.
-  const what = error.message.split(": seen ")[0] ?? error.message;
-  const parts = (kind: FailureKind, { seen, todo }: { seen: string; todo: string }) => ({
-    kind,
-    what,
-    seen,
-    todo,
-  });
-  if (error instanceof VmmError && error.code === "timeout") {
-    const todo = "see the guest's log for the reason (--verbose), or allow more time (--timeout)";
-    return parts("guest", { seen: error.seen, todo });
+  if (error instanceof FailureError) return error;
+  if (error instanceof VmmError) {
+    const failure = failureFrom(VMM_KINDS[error.code], error);
+    return error.code === "timeout" ? { ...failure, todo: TIMEOUT_TODO } : failure;
   }
-  if (error instanceof VmmError) return parts(VMM_KINDS[error.code], error);
-  if (error instanceof ImageError) return parts(IMAGE_KINDS[error.code], error);
-  if (error instanceof BallonetError) return parts("usage", error);
+  if (error instanceof ImageError) return failureFrom(IMAGE_KINDS[error.code], error);
+  if (error instanceof BallonetError) return failureFrom("usage", error);
   return undefined;
+}
+
+function failureFrom(kind: FailureKind, { what, seen, todo }: ActionError): Failure {
+  return { kind, what, seen, todo };
 }

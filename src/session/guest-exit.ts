@@ -5,9 +5,9 @@
  * Invariant: every code that an image of this package can end with has words here.
  */
 import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";
+import { type Failure, FailureError } from "../failure.ts";
 import { describeExit } from "../vmm/exit.ts";
 import type { GuestExit } from "../vmm/vmm.ts";
-import { type Failure, LabError } from "./failure-of.ts";
 
 type Meaning = Pick<Failure, "kind" | "what" | "todo">;
 
@@ -83,12 +83,12 @@ export function lastWords(lines: readonly string[]): string | undefined {
 }
 
 /** The failure that a machine's unexpected end is. */
-export function endOfGuest(exit: GuestExit, lines: readonly string[]): LabError {
+export function endOfGuest(exit: GuestExit, lines: readonly string[]): FailureError {
   const words = lastWords(lines);
   const meaning = exit.guestExitCode === undefined ? undefined : MEANING.get(exit.guestExitCode);
   const seen = [words, meaning && `exit code ${exit.guestExitCode}`].filter(Boolean).join("; ");
-  if (meaning !== undefined) return new LabError({ ...meaning, seen });
-  return new LabError({
+  if (meaning !== undefined) return new FailureError({ ...meaning, seen });
+  return new FailureError({
     kind: exit.reason === "failed" ? "emulator" : "guest",
     what: exit.reason === "failed" ? "the emulator failed" : "the guest ended",
     seen: [describeExit(exit), words].filter(Boolean).join("; "),

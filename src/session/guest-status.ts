@@ -5,8 +5,8 @@
  * the guest did not send is ever shown.
  */
 import { FRAME_STATES, type FrameState } from "../../runtime/core/exports.ts";
+import { FailureError } from "../failure.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
-import { LabError } from "./failure-of.ts";
 
 export interface GuestQueue {
   readonly role: string;
@@ -34,8 +34,8 @@ export interface GuestStatus {
   readonly lastError: { readonly code: string; readonly message: string } | undefined;
 }
 
-function unexpected(field: string, value: JsonValue | undefined): LabError {
-  return new LabError({
+function unexpected(field: string, value: JsonValue | undefined): FailureError {
+  return new FailureError({
     kind: "guest",
     what: "the guest's status",
     seen: `${field}: ${String(value)}`,
@@ -61,7 +61,7 @@ function member(object: JsonObject, field: string): JsonObject {
   throw unexpected(field, value);
 }
 
-/** Throws LabError `guest` when the reply is not the status of a guest of this version. */
+/** Throws FailureError `guest` when the reply is not the status of a guest of this version. */
 export function readStatus(reply: JsonValue): GuestStatus {
   if (!isJsonObject(reply)) throw unexpected("reply", reply);
   const counts = member(reply, "frames");

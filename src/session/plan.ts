@@ -5,11 +5,11 @@
  * emulators can do; what only the guest can refuse is left to the guest.
  */
 
+import { FailureError } from "../failure.ts";
 import { formatBytes, pagesOf, type Target } from "../text/units.ts";
 import { checkAppend } from "../vmm/qemu/arguments.ts";
 import { PAGE_BYTES, type Vmm } from "../vmm/vmm.ts";
 import type { SessionStep } from "./events.ts";
-import { LabError } from "./failure-of.ts";
 
 export interface SessionOptions {
   readonly on: "v86" | "qemu";
@@ -64,11 +64,11 @@ export interface Run {
 const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
 const DEFAULT_TARGETS: readonly Target[] = [{ share: 0.5 }, { pages: 0 }];
 const DEFAULT_TIMEOUT_MS = 30_000;
-function contradiction(what: string, seen: string, todo: string): LabError {
-  return new LabError({ kind: "usage", what, seen, todo });
+function contradiction(what: string, seen: string, todo: string): FailureError {
+  return new FailureError({ kind: "usage", what, seen, todo });
 }
 
-/** Decides what is left open. Throws LabError `usage` when the options contradict each other. */
+/** @throws FailureError `usage` when the options contradict each other. */
 export function planSession(options: SessionOptions): SessionPlan {
   const { on, arch = on === "v86" ? "i386" : "x86_64", balloon = true } = options;
   const { machine = on === "v86" ? null : "pc", append = "" } = options;

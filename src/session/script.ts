@@ -6,11 +6,11 @@
  */
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { FailureError } from "../failure.ts";
 import { formatBytes, formatPages } from "../text/units.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
 import type { Summary, Verified } from "./events.ts";
-import { LabError } from "./failure-of.ts";
 import { lastWords } from "./guest-exit.ts";
 import { type GuestStatus, readStatus } from "./guest-status.ts";
 import type { Run } from "./plan.ts";
@@ -28,8 +28,8 @@ const WORKLOAD_SHARE = 1 / 8;
 
 const READY = /^ballonet: (?:(ready)\b|(?:error|panic): )/;
 
-function broken(what: string, seen: string, todo: string): LabError {
-  return new LabError({ kind: "rule", what, seen, todo });
+function broken(what: string, seen: string, todo: string): FailureError {
+  return new FailureError({ kind: "rule", what, seen, todo });
 }
 
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -92,7 +92,7 @@ async function awaitReady(run: Run): Promise<number> {
   if (match[1] !== undefined) return performance.now() - run.launchedMs;
   // It said why it cannot go on. Either it ends by itself, or it lives on without a balloon.
   const { lastError } = await askStatus(run);
-  throw new LabError({
+  throw new FailureError({
     kind: lastError?.code === "config" ? "usage" : "guest",
     what: "the driver did not come up",
     seen: lastError?.message ?? lastWords(vmm.log.lines) ?? match[0] ?? "",
@@ -147,7 +147,7 @@ async function allocate(run: Run, { frames, reservePages }: GuestStatus) {
   const pages = plan.workloadPages ?? Math.max(0, Math.min(share, Math.floor(spare / 2)));
   if (pages === 0) return undefined;
   if (pages > frames.free) {
-    throw new LabError({
+    throw new FailureError({
       kind: "usage",
       what: "workload",
       seen: `${formatPages(pages)} asked for, ${formatPages(frames.free)} free`,
@@ -195,7 +195,7 @@ async function reach(run: Run, pages: number): Promise<Settled> {
   }
 }
 
-function stopped(parts: { pages: number; actualPages: number; after: GuestStatus }): LabError {
+function stopped(parts: { pages: number; actualPages: number; after: GuestStatus }): FailureError {
   const { pages, actualPages, after } = parts;
   const { held, free } = after.frames;
   if (actualPages === pages) {
@@ -204,7 +204,7 @@ function stopped(parts: { pages: number; actualPages: number; after: GuestStatus
   const tail = after.outOfReach
     ? `${formatPages(free)} free, of which ${formatPages(after.reservePages)} are its reserve`
     : (after.lastError?.message ?? `no progress, state ${after.state}`);
-  return new LabError({
+  return new FailureError({
     kind: "unreached",
     what: `a balloon of ${formatPages(pages)}`,
     seen: `${formatPages(actualPages)} (${actualPages} of ${pages} pages); in the guest: ${tail}`,

@@ -8,6 +8,7 @@
  * the last event is told.
  */
 import { stat } from "node:fs/promises";
+import { type Failure, FailureError } from "../failure.ts";
 import { buildImage } from "../image/build-image.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { launchQemu } from "../vmm/qemu/qemu.ts";
@@ -15,7 +16,7 @@ import { launchV86 } from "../vmm/v86/v86.ts";
 import type { Vmm } from "../vmm/vmm.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Failed, SessionEvent, SessionStep } from "./events.ts";
-import { type Failure, failureOf, LabError } from "./failure-of.ts";
+import { failureOf } from "./failure-of.ts";
 import { endOfGuest } from "./guest-exit.ts";
 import { planSession, type Run, type SessionOptions, type SessionPlan } from "./plan.ts";
 import { runScript } from "./script.ts";
@@ -94,7 +95,7 @@ async function provideImage(parts: {
     () => undefined,
   );
   if (bytes !== undefined) return { image: plan.image, imageBytes: bytes };
-  throw new LabError({
+  throw new FailureError({
     kind: "usage",
     what: "image",
     seen: `no file ${plan.image}`,

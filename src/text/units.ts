@@ -6,7 +6,7 @@
  * bytes.
  */
 
-import { LabError } from "../session/failure-of.ts";
+import { FailureError } from "../failure.ts";
 import { PAGE_BYTES } from "../vmm/vmm.ts";
 
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
@@ -22,11 +22,11 @@ const DURATION_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
 /** A balloon's size: so many pages, or a share of the machine's memory. */
 export type Target = { readonly pages: number } | { readonly share: number };
 
-function bad(what: string, text: string, todo: string): LabError {
-  return new LabError({ kind: "usage", what, seen: `"${text}"`, todo });
+function bad(what: string, text: string, todo: string): FailureError {
+  return new FailureError({ kind: "usage", what, seen: `"${text}"`, todo });
 }
 
-/** Bytes. Throws LabError `usage`; `what` names the setting in it. */
+/** Bytes. Throws FailureError `usage`; `what` names the setting in it. */
 export function parseSize(text: string, what = "size"): number {
   const todo = "write a size with its unit, such as 256M, 64MiB or 1G";
   const match = SIZE.exec(text.trim());
@@ -50,7 +50,7 @@ export function parsePages(text: string, what = "size"): number {
   throw bad(what, text, `write a multiple of ${PAGE_BYTES} bytes, or pages as 100p`);
 }
 
-/** half, 40%, 4096p, 128M, 0. Throws LabError `usage`. */
+/** half, 40%, 4096p, 128M, 0. Throws FailureError `usage`. */
 export function parseTarget(text: string): Target {
   const what = "target";
   if (text === "half") return { share: 0.5 };
@@ -62,7 +62,7 @@ export function parseTarget(text: string): Target {
   try {
     return { pages: parsePages(text, what) };
   } catch (error) {
-    if (!(error instanceof LabError)) throw error;
+    if (!(error instanceof FailureError)) throw error;
     throw bad(what, text, "write half, 0, a share (40%), a size (128M) or pages (4096p)");
   }
 }
@@ -73,7 +73,7 @@ export function pagesOf(target: Target, memoryBytes: number): number {
   return Math.floor((memoryBytes * target.share) / PAGE_BYTES);
 }
 
-/** Milliseconds, out of 30, 30s, 500ms or 2m. Throws LabError `usage`. */
+/** Milliseconds, out of 30, 30s, 500ms or 2m. Throws FailureError `usage`. */
 export function parseDuration(text: string, what = "time"): number {
   const match = DURATION.exec(text.trim());
   const unit = (match?.[2] ?? "s") as keyof typeof DURATION_MS;

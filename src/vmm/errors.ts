@@ -1,14 +1,11 @@
 /**
- * The errors of src/vmm: a code, what was seen, what to do about it.
- *
- * This file knows nothing of QEMU, v86 or balloons beyond the words in its codes. An abort is not
- * among them: an aborted call rejects with the signal's own reason, as everywhere in JavaScript.
- *
- * Invariant: a message is always "what: seen SEEN; do TODO", so that one line in a log suffices.
+ * The errors of src/vmm. An abort is not among them: an aborted call rejects with the signal's own
+ * reason, as everywhere in JavaScript.
  */
+import { ActionError } from "../../runtime/index.ts";
 
 /**
- * Every code there is. Codes are part of the public API: they are added, never renamed.
+ * Every code of a `VmmError`. Codes are part of the public API: they are added, never renamed.
  *
  * - `option`: a setting of the caller is out of range or contradicts another.
  * - `image`: the guest image is missing, not bootable this way, or does not fit the memory.
@@ -41,34 +38,14 @@ export type VmmErrorCode =
   | "not-supported"
   | "v86-internals";
 
-export interface VmmErrorParts {
-  readonly code: VmmErrorCode;
-  /** The thing that went wrong, as a short noun phrase: "QMP command balloon". */
-  readonly what: string;
-  /** What was observed, with the numbers. */
-  readonly seen: string;
-  /** What the reader should do. */
-  readonly todo: string;
-  readonly cause?: unknown;
-}
-
-/** The error class that src/vmm throws on purpose; its subclasses add fields, nothing else. */
-export class VmmError extends Error {
-  readonly code: VmmErrorCode;
-  readonly seen: string;
-  readonly todo: string;
-
-  constructor({ code, what, seen, todo, cause }: VmmErrorParts) {
-    super(`${what}: seen ${seen}; do ${todo}`, cause === undefined ? undefined : { cause });
-    this.name = "VmmError";
-    this.code = code;
-    this.seen = seen;
-    this.todo = todo;
-  }
+/** What src/vmm throws on purpose. Its subclasses add fields. */
+export class VmmError extends ActionError<VmmErrorCode> {
+  override readonly name: string = "VmmError";
 }
 
 /** QEMU answered a command with an error. */
 export class QmpCommandError extends VmmError {
+  override readonly name: string = "QmpCommandError";
   readonly command: string;
   /** QAPI's error class: "GenericError", "CommandNotFound", "DeviceNotActive", ... */
   readonly errorClass: string;
@@ -85,7 +62,6 @@ export class QmpCommandError extends VmmError {
       seen: `${errorClass}: ${desc}`,
       todo: "correct the command or its arguments for this version of QEMU",
     });
-    this.name = "QmpCommandError";
     this.command = command;
     this.errorClass = errorClass;
     this.desc = desc;
@@ -94,6 +70,7 @@ export class QmpCommandError extends VmmError {
 
 /** The guest answered a control request with a JSON-RPC error object. */
 export class ControlReplyError extends VmmError {
+  override readonly name: string = "ControlReplyError";
   readonly method: string;
   /** JSON-RPC 2.0's error code: -32601 is an unknown method, -32602 bad parameters, ... */
   readonly rpcCode: number;
@@ -108,7 +85,6 @@ export class ControlReplyError extends VmmError {
       seen: `error ${parts.rpcCode}: ${parts.rpcMessage}`,
       todo: "correct the request, or read the guest's log for the reason",
     });
-    this.name = "ControlReplyError";
     this.method = parts.method;
     this.rpcCode = parts.rpcCode;
     this.rpcMessage = parts.rpcMessage;
@@ -118,6 +94,7 @@ export class ControlReplyError extends VmmError {
 
 /** A guest did not arrive, and QEMU said why. */
 export class MigrationError extends VmmError {
+  override readonly name: string = "MigrationError";
   readonly sourceSaid: string;
   readonly destinationSaid: string;
   /** Features that the guest uses and the destination lacks; 0n if it was something else. */
@@ -146,7 +123,6 @@ export class MigrationError extends VmmError {
       todo: "give both machines the same version, memory, devices and features",
       cause,
     });
-    this.name = "MigrationError";
     this.sourceSaid = sourceSaid;
     this.destinationSaid = destinationSaid;
     this.missing = missing;

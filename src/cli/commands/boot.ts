@@ -16,7 +16,7 @@ import type { Io } from "../terminal.ts";
 /** Options of `boot` that become a word of the guest's command line as they are. */
 const DRIVER_WORDS = ["persona", "policy", "deflate"] as const;
 
-/** Throws LabError `usage`. */
+/** Throws FailureError `usage`. */
 export function sessionOptions(given: Given): SessionOptions {
   const size = (name: string): number | undefined => {
     const text = given.value(name);

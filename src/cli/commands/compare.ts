@@ -5,8 +5,8 @@
  * standard error, and only on a terminal.
  */
 import { writeFile } from "node:fs/promises";
+import { FailureError } from "../../failure.ts";
 import type { CompareOptions } from "../../lab/compare.ts";
-import { LabError } from "../../session/failure-of.ts";
 import { formatBytes } from "../../text/units.ts";
 import { GOOD } from "../exit-codes.ts";
 import { type Laboratory, withProgress } from "../laboratory.ts";
@@ -45,6 +45,11 @@ async function writePage(file: string, page: string): Promise<void> {
     await writeFile(file, page);
   } catch (error) {
     const seen = error instanceof Error ? error.message : String(error);
-    throw new LabError({ kind: "usage", what: "option --html", seen, todo: "name another file" });
+    throw new FailureError({
+      kind: "usage",
+      what: "option --html",
+      seen,
+      todo: "name another file",
+    });
   }
 }

@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Interrupted, main, SERVICES, type Services } from "../../../src/cli/cli.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
+import type { FailureKind } from "../../../src/failure.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
 import { comparisonPage } from "../../../src/lab/report/page.ts";
 import type { SessionEvent } from "../../../src/session/events.ts";
-import type { FailureKind } from "../../../src/session/failure-of.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
 

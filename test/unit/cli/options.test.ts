@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { sessionOptions } from "../../../src/cli/commands/boot.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
-import { LabError } from "../../../src/session/failure-of.ts";
+import { FailureError } from "../../../src/failure.ts";
 import { editDistance, nearestName } from "../../../src/text/did-you-mean.ts";
 
 const BOOT = COMMANDS.find(({ name }) => name === "boot");
@@ -19,7 +19,7 @@ function complaint(...args: string[]): string {
   try {
     parse(...args);
   } catch (error) {
-    if (error instanceof LabError) return `${error.what}: ${error.seen}: ${error.todo}`;
+    if (error instanceof FailureError) return `${error.what}: ${error.seen}: ${error.todo}`;
     throw error;
   }
   return "none";
@@ -67,8 +67,8 @@ describe("options", () => {
       try {
         sessionOptions(parse(...args));
       } catch (error) {
-        expect(error).toBeInstanceOf(LabError);
-        expect((error as LabError).todo).not.toBe("");
+        expect(error).toBeInstanceOf(FailureError);
+        expect((error as FailureError).todo).not.toBe("");
       }
     },
   );

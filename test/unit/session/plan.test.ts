@@ -2,8 +2,10 @@
  * What a session decides before anything starts, and the pieces that it is made of.
  */
 import { describe, expect, it } from "vitest";
+import { FailureError } from "../../../src/failure.ts";
+import { ImageError } from "../../../src/image/errors.ts";
 import { EventQueue } from "../../../src/session/event-queue.ts";
-import { failureOf, LabError } from "../../../src/session/failure-of.ts";
+import { failureOf } from "../../../src/session/failure-of.ts";
 import { readStatus } from "../../../src/session/guest-status.ts";
 import { planSession, type SessionOptions } from "../../../src/session/plan.ts";
 import { qemuCommand, shellLine } from "../../../src/session/qemu-command.ts";
@@ -40,7 +42,7 @@ describe("the plan of a session", () => {
     ["a target beyond memory", { on: "qemu", memoryBytes: MIB, targets: [{ pages: 257 }] }],
     ["a workload of all memory", { on: "v86", workloadBytes: 64 * MIB }],
   ])("refuses %s", (_, options) => {
-    expect(() => planSession(options)).toThrow(LabError);
+    expect(() => planSession(options)).toThrow(FailureError);
   });
 
   it("ends in one event when it is refused", async () => {
@@ -64,6 +66,10 @@ describe("failures", () => {
       ...parts,
     });
     expect(failureOf(new VmmError({ code: "option", ...parts }))?.kind).toBe("usage");
+    const awkward = { ...parts, what: "a line: seen twice" };
+    const error = new ImageError({ code: "bundle", ...awkward });
+    expect(error.message).toBe("a line: seen twice: seen 1 of 2; do add one");
+    expect(failureOf(error)).toEqual({ kind: "usage", ...awkward });
   });
 
   it("are not made of bugs", () => {

@@ -3,7 +3,7 @@
  */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { LabError } from "../../../src/session/failure-of.ts";
+import { FailureError } from "../../../src/failure.ts";
 import {
   formatBytes,
   pagesOf,
@@ -34,7 +34,7 @@ describe("sizes", () => {
   it.each(["", "M", "128", "-1M", "1X", "1.2.3M", "0x10K", "1e3K", "half", "99999999T", "0.3K"])(
     "%j is refused, with what to write instead",
     (text) => {
-      expect(() => parseSize(text, "option --memory")).toThrow(LabError);
+      expect(() => parseSize(text, "option --memory")).toThrow(FailureError);
       try {
         parseSize(text, "option --memory");
       } catch (error) {
@@ -63,13 +63,16 @@ describe("sizes", () => {
     },
   );
 
-  property.prop([fc.string()])("any text is a size or a LabError, never anything else", (text) => {
-    try {
-      expect(Number.isSafeInteger(parseSize(text))).toBe(true);
-    } catch (error) {
-      expect(error).toBeInstanceOf(LabError);
-    }
-  });
+  property.prop([fc.string()])(
+    "any text is a size or a FailureError, never anything else",
+    (text) => {
+      try {
+        expect(Number.isSafeInteger(parseSize(text))).toBe(true);
+      } catch (error) {
+        expect(error).toBeInstanceOf(FailureError);
+      }
+    },
+  );
 });
 
 describe("pages", () => {
@@ -84,7 +87,7 @@ describe("pages", () => {
   });
 
   it.each(["100", "4097B", "1K", "999999999999999p", "p"])("%j is refused", (text) => {
-    expect(() => parsePages(text)).toThrow(LabError);
+    expect(() => parsePages(text)).toThrow(FailureError);
   });
 });
 
@@ -129,6 +132,6 @@ describe("times", () => {
   });
 
   it.each(["0", "0ms", "-1s", "1h", "", "ms", "0.5ms"])("%j is refused", (text) => {
-    expect(() => parseDuration(text)).toThrow(LabError);
+    expect(() => parseDuration(text)).toThrow(FailureError);
   });
 });
