@@ -1,15 +1,15 @@
-/**
- * What a rule is. It must not know any single rule.
- *
- * Invariant: a rule says what a driver owes, never what a device does about it.
- */
+/** What the tables of this room hold: rules that the device judges, and statements that it cannot. */
 
 /**
- * How strong a rule is. The first three are the specification's. `FIELD` is for what the
+ * How strong a rule is. The first four are the specification's words. `FIELD` is for what the
  * specification leaves open and devices in the field demand all the same.
  */
 export type Level = "MUST" | "MUST NOT" | "SHOULD" | "SHOULD NOT" | "FIELD";
 
+/**
+ * What a driver owes, and who notices when it does not do it. What the device answers to a breach
+ * is not part of the rule.
+ */
 export interface Rule {
   /** Short name, stable over versions. */
   readonly id: string;
@@ -20,4 +20,27 @@ export interface Rule {
   readonly title: string;
   /** How the device sees that it was broken. */
   readonly observed: string;
+  /** The files of the device that judge it, without their ending: all that name its id in code. */
+  readonly seenBy: readonly string[];
+}
+
+/**
+ * A statement of virtio 1.3 about drivers that no device can judge: what a run without a verdict
+ * does not prove.
+ */
+export interface Unobservable {
+  readonly id: string;
+  /** The sections of virtio 1.3 that it stands in. */
+  readonly section: string;
+  /** The statement in one sentence. */
+  readonly title: string;
+  /**
+   * Who sees a breach: a test that watches driver, guest and device together ("whole instrument"),
+   * or nobody.
+   */
+  readonly seenBy: "whole instrument" | "nobody";
+  /** Why the device cannot judge it, and what shows it where anything does. */
+  readonly reason: string;
+  /** What it covers, as sections with the statement's number there. Default: what its id names. */
+  readonly statements?: readonly string[];
 }

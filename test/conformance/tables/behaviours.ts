@@ -1,13 +1,12 @@
 /**
- * Behaviours of ours that no device can judge, because only the guest's side shows them. A scenario
- * looks at them itself; mutants have to be caught by them as they are by the device's rules.
- *
- * Invariant: ids start with "B-" and are never used again for something else.
+ * What this driver owes and only the whole instrument sees: scenarios that watch driver, guest and
+ * device together check it themselves, because no device can judge it. A mutant has to be caught by
+ * it as by a rule of the device. Ids start with "B-" and are never used again for something else.
  */
 
 import type { Level } from "../../../src/device/index.ts";
 
-/** As a rule of the device: what is owed, where that stands. */
+/** Like a rule of the device. "OURS" is what this project promises beyond the specification. */
 export interface Behaviour {
   readonly id: string;
   readonly level: Level | "OURS";

@@ -1,19 +1,17 @@
 /**
- * What the conformance run has to show, as tables: one line for each statement of the
- * specification, and one for each rule of the device and behaviour of ours.
- *
- * It must not judge: whether a mutant is caught, and whether a line may be without one, tests say.
- * Invariant: what stands beside a mutant is the scenario that it is caught in.
+ * The tables of a conformance run: one line for each statement of the specification, and one for
+ * each rule of the device and each behaviour. The scenario beside a mutant is the one that catches
+ * it.
  */
 import { rules } from "../../../src/device/index.ts";
 import { mutants } from "../mutants/all.ts";
 import type { Mutant } from "../mutants/mutant.ts";
 import { behaviours } from "./behaviours.ts";
 import { awaited } from "./known-gaps.ts";
-import { isShown, reasonOf, type Shown } from "./statement.ts";
+import { isShown, reasonOf, type Shown, type Statement } from "./statement.ts";
 import { statements } from "./statements/all.ts";
 
-/** All that a driver owes: rules of the device and behaviours of ours. */
+/** All that a driver owes: the device's rules, and the behaviours that only the tests see. */
 export const owed = [...rules, ...behaviours];
 
 /** The mutants that break a rule or a behaviour. */
@@ -27,6 +25,16 @@ export function mutantsAgainst({ by, mutants: named }: Shown): readonly Mutant[]
   return named === undefined ? all : all.filter(({ id }) => named.includes(id));
 }
 
+/** What notices a breach of a rule or a behaviour: files of the device, or the whole instrument. */
+function watchersOf(id: string): readonly string[] {
+  return rules.find((rule) => rule.id === id)?.seenBy ?? ["whole instrument"];
+}
+
+/** Who sees a breach of a statement: files of the device, "whole instrument", or "nobody". */
+export function seenBy(statement: Statement): readonly string[] {
+  return isShown(statement) ? [...new Set(statement.by.flatMap(watchersOf))] : ["nobody"];
+}
+
 function columns(caught: readonly Mutant[]): string {
   const shown = [...new Set(caught.map(({ scenario }) => scenario))].join("; ");
   return `${shown} | ${caught.map(({ id }) => id).join("; ")}`;
@@ -34,28 +42,31 @@ function columns(caught: readonly Mutant[]): string {
 
 function statementLines(): string[] {
   const lines = [
-    "| id | section | level | statement | found by | test | mutants: a driver that |",
-    "|---|---|---|---|---|---|---|",
+    "| id | section | level | statement | found by | seen by | test | mutants: a driver that |",
+    "|---|---|---|---|---|---|---|---|",
   ];
   for (const statement of statements) {
     const { id, section, level, text } = statement;
     const shown = isShown(statement)
-      ? `${statement.by.join(", ")} | ${columns(mutantsAgainst(statement))}`
-      : `- | - | ${reasonOf(statement)}`;
-    lines.push(`| ${id} | ${section} | ${level} | ${text} | ${shown} |`);
+      ? columns(mutantsAgainst(statement))
+      : `- | ${reasonOf(statement)}`;
+    const who = isShown(statement) ? statement.by.join(", ") : "-";
+    const watchers = seenBy(statement).join(", ");
+    lines.push(`| ${id} | ${section} | ${level} | ${text} | ${who} | ${watchers} | ${shown} |`);
   }
   return lines;
 }
 
 function ruleLines(): string[] {
   const lines = [
-    "| rule | level | section | title | test | mutants: a driver that |",
-    "|---|---|---|---|---|---|",
+    "| rule | level | section | title | seen by | test | mutants: a driver that |",
+    "|---|---|---|---|---|---|---|",
   ];
   for (const { id, level, section, title } of owed) {
     const caught = mutantsOf(id);
     const shown = caught.length > 0 ? columns(caught) : `- | none: ${awaited[id]}`;
-    lines.push(`| ${id} | ${level} | ${section} | ${title} | ${shown} |`);
+    const watchers = watchersOf(id).join(", ");
+    lines.push(`| ${id} | ${level} | ${section} | ${title} | ${watchers} | ${shown} |`);
   }
   return lines;
 }
@@ -84,7 +95,7 @@ export function report(): string {
     "# What virtio 1.3 says of drivers, and what shows it",
     ...summary().map((line) => `- ${line}`),
     statementLines().join("\n"),
-    "# Rules of the device, and behaviours of ours",
+    "# Rules of the device, and behaviours that the whole instrument sees",
     ruleLines().join("\n"),
     "",
   ].join("\n\n");

@@ -1,9 +1,7 @@
 /**
- * What a statement is: one thing that virtio 1.3 says of drivers, in our words, and what finds a
- * driver out that breaks it.
- *
- * It must not know any single statement. Invariant: a MUST that a balloon driver can break is shown
- * by a rule or a behaviour; only weaker ones may go with a reason alone.
+ * The type of a statement: one thing that virtio 1.3 says of drivers, in our words, and which rules
+ * of the device or behaviours catch a driver that breaks it. Who sees that follows from the rules'
+ * `seenBy`. A MUST that a balloon driver can break needs one; a weaker one may have a reason.
  */
 import type { Level, RuleId } from "../../../src/device/index.ts";
 import type { BehaviourId } from "./behaviours.ts";
@@ -20,11 +18,11 @@ interface Said {
   readonly text: string;
 }
 
-/** A driver that breaks it is found out. */
+/** A driver that breaks it is caught. */
 export interface Shown extends Said {
-  /** The rules and behaviours that do. */
+  /** The rules and behaviours that catch it. */
   readonly by: readonly (RuleId | BehaviourId)[];
-  /** Which of the mutants that break those break this; default all of them. */
+  /** Which of the mutants against these break this statement. Default: all of them. */
   readonly mutants?: readonly string[];
 }
 
@@ -34,7 +32,7 @@ export interface Outside extends Said {
   readonly outside: string;
 }
 
-/** A driver that breaks it is not found out. Never a MUST. */
+/** A driver that breaks it is not caught. Never a MUST. */
 export interface Unseen extends Said {
   /** Why. */
   readonly unseen: string;
@@ -42,7 +40,7 @@ export interface Unseen extends Said {
 
 export type Statement = Shown | Outside | Unseen;
 
-/** Reasons that stand for many a statement. */
+/** Reasons that several statements share. */
 export const PERMISSION = "A permission cannot be broken.";
 export const LITTLE_ENDIAN = "The guests of this driver are little-endian: there the two are one.";
 

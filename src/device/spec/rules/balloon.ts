@@ -15,6 +15,7 @@ export const BALLOON_RULES = [
     section: "5.5.3.1",
     title: "MUST_TELL_HOST is accepted when it is offered.",
     observed: "At FEATURES_OK the bit is offered and not accepted.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "D4",
@@ -22,6 +23,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "The driver inflates while num_pages is above what it has given.",
     observed: "At a check, with nothing left to do, the host holds fewer pages than num_pages.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "D7",
@@ -32,6 +34,7 @@ export const BALLOON_RULES = [
       "'less than or equal' where it must mean 'more'; read as: not unless the host lowered it.)",
     observed:
       "A deflate leaves the host with fewer pages than both num_pages and the num_pages last read.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "D9",
@@ -41,6 +44,7 @@ export const BALLOON_RULES = [
     observed:
       "actual falls below what the host holds without a deflate, or, at a check, the guest has " +
       "written to a page that the host holds and was never told about.",
+    seenBy: ["balloon/inflate-deflate", "checks/actual-check"],
   },
   {
     id: "D10",
@@ -48,6 +52,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "With MUST_TELL_HOST a page is not used before its deflate was acknowledged.",
     observed: "A held page's contents changed before the acknowledgement.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "D12",
@@ -55,6 +60,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "A page is not used between adding it to the inflate queue and the acknowledgement.",
     observed: "The page's contents changed between the device's taking it and returning it.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "D13",
@@ -62,6 +68,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "A deflate is not asked for before the inflate was acknowledged.",
     observed: "A deflate names a page whose inflate is still in flight.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "D14",
@@ -69,6 +76,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "actual is brought up to date after the number of pages changed.",
     observed: "At a check, the last actual written is not what the host holds.",
+    seenBy: ["checks/actual-check"],
   },
   {
     id: "D17",
@@ -76,6 +84,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.2.1 and 4.1.3.1",
     title: "actual is written as one 32-bit access.",
     observed: "A write of another width reaches actual.",
+    seenBy: ["virtio/register-block"],
   },
   {
     id: "D18",
@@ -83,6 +92,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "At most one buffer is in the statistics queue.",
     observed: "A second buffer arrives while the device still has one.",
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "D19",
@@ -90,6 +100,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "A statistics buffer is there after initialisation and again after each request.",
     observed: "At a check, the device has no statistics buffer.",
+    seenBy: ["balloon/balloon-device"],
   },
   {
     id: "D20",
@@ -97,6 +108,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "A statistics buffer is a whole number of 10-byte entries.",
     observed: "Its length is no multiple of 10 (the text's 6 predates the 10-byte entry).",
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "D20-INIT",
@@ -104,6 +116,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "A statistics buffer is initialised, one entry for each statistic.",
     observed: "A statistics buffer is empty or has the same tag twice.",
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "D20-SAME",
@@ -111,6 +124,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "All statistics buffers carry the same set of statistics.",
     observed: "The set of tags differs from the one before.",
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "Q-LENGTH-4",
@@ -118,6 +132,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "An inflate or deflate buffer is a whole number of 32-bit page numbers.",
     observed: "Its length is no multiple of 4; the device returns it unread.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-EMPTY",
@@ -125,6 +140,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "An inflate or deflate buffer names at least one page.",
     observed: "Its length is 0.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-BUFFER-CAP",
@@ -132,6 +148,7 @@ export const BALLOON_RULES = [
     section: "devices that drop or skip more",
     title: "A buffer names at most 256 pages.",
     observed: "More than 1024 bytes are readable.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-ONE-DESCRIPTOR",
@@ -139,6 +156,7 @@ export const BALLOON_RULES = [
     section: "devices that read the head only",
     title: "A buffer is one direct descriptor.",
     observed: "A chain on any queue but that of reports has more than one, or is indirect.",
+    seenBy: ["balloon/hinting", "balloon/inflate-deflate", "balloon/statistics"],
   },
   {
     id: "Q-WRITABLE",
@@ -146,6 +164,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "Inflate, deflate and statistics buffers are device-readable.",
     observed: "A chain holds a device-writable descriptor.",
+    seenBy: ["balloon/inflate-deflate", "balloon/statistics"],
   },
   {
     id: "Q-ORDER",
@@ -153,6 +172,7 @@ export const BALLOON_RULES = [
     section: "devices that merge ranges",
     title: "Page numbers ascend within a buffer.",
     observed: "A page number is not above the one before it.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-PFN-RANGE",
@@ -160,6 +180,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "Page numbers lie inside the guest's memory.",
     observed: "A page number is not below the number of frames.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-PFN-TWICE",
@@ -167,6 +188,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "A page is not named twice by requests in flight.",
     observed: "A page that is being inflated or deflated is named again by the same kind.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-PFN-HELD",
@@ -174,6 +196,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "A page that the host has is not given again.",
     observed: "An inflate names a page that is held, or whose deflate is not acknowledged yet.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-PFN-NOT-HELD",
@@ -181,6 +204,7 @@ export const BALLOON_RULES = [
     section: "5.5.6",
     title: "Only pages that the host has are taken back.",
     observed: "A deflate names a page that was not given since the last reset.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-DEVICE-MEMORY",
@@ -189,6 +213,7 @@ export const BALLOON_RULES = [
     title: "The memory of queues and of buffers in flight is not given away.",
     observed:
       "An inflate, hint or report names a page with a queue's areas or a buffer in flight on it.",
+    seenBy: ["balloon/free-page-ranges", "balloon/inflate-deflate"],
   },
   {
     id: "Q-ACTUAL-EARLY",
@@ -196,6 +221,7 @@ export const BALLOON_RULES = [
     section: "5.5.6 step 5",
     title: "actual counts acknowledged requests only.",
     observed: "actual is written with pages counted whose request was not acknowledged yet.",
+    seenBy: ["checks/actual-check"],
   },
   {
     id: "Q-ACTUAL-BURST",
@@ -203,6 +229,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.1",
     title: "actual is written once for each burst of acknowledgements.",
     observed: "actual is written again although nothing was acknowledged in between.",
+    seenBy: ["checks/actual-check"],
   },
   {
     id: "Q-ACTUAL-INIT",
@@ -210,6 +237,7 @@ export const BALLOON_RULES = [
     section: "devices that keep actual over a reset",
     title: "actual is written once at the start, because devices may still show an old value.",
     observed: "At a check, the driver has not written actual since the reset.",
+    seenBy: ["checks/actual-check"],
   },
   {
     id: "Q-READ-ONLY",
@@ -218,6 +246,7 @@ export const BALLOON_RULES = [
     title: "The driver writes no configuration field of the device.",
     observed:
       "A write to num_pages or free_page_hint_cmd_id, or to poison_val without PAGE_POISON.",
+    seenBy: ["balloon/inflate-deflate", "checks/poison-check"],
   },
   {
     id: "Q-STATS-LATE",
@@ -225,6 +254,7 @@ export const BALLOON_RULES = [
     section: "hosts that wait one second",
     title: "A request for statistics is answered within a second.",
     observed: "The buffer comes back later than that on the machine's clock.",
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "Q-NOTIFY-STORM",
@@ -232,6 +262,7 @@ export const BALLOON_RULES = [
     section: "2.9",
     title: "Notifications come with buffers.",
     observed: "Many notifications in a row find nothing new in the queue.",
+    seenBy: ["checks/kick-check"],
   },
   {
     id: "Q-BUSY-POLL",
@@ -239,6 +270,7 @@ export const BALLOON_RULES = [
     section: "a guest shares its processor",
     title: "The driver does not spin on a register.",
     observed: "One register is read over and over while nothing else happens.",
+    seenBy: ["checks/poll-check"],
   },
   {
     id: "Q-ISR-UNREAD",
@@ -246,5 +278,6 @@ export const BALLOON_RULES = [
     section: "4.1.4.5",
     title: "An INTx interrupt is answered by reading the ISR status.",
     observed: "At a check, the interrupt is still asserted and somebody listens to it.",
+    seenBy: ["pci/virtio-pci", "virtio/transport-hooks"],
   },
 ] as const satisfies readonly Rule[];

@@ -15,6 +15,7 @@ export const FREE_PAGE_RULES = [
     title: "PAGE_POISON is accepted only by a driver that writes to deflated pages at once.",
     observed:
       "At a check, a page that was deflated is as the host left it, and the bit is accepted.",
+    seenBy: ["checks/poison-check"],
   },
   {
     id: "D21-SIZE",
@@ -22,6 +23,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "Output buffers on the free page queue have 4 bytes.",
     observed: "An output buffer of another length, in one piece or in several.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D21-ID",
@@ -29,6 +31,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "A block of hints starts with the current command id.",
     observed: "An output buffer holds neither STOP, nor the current id, nor the one last read.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D21-START",
@@ -36,6 +39,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "No page is hinted before the id of its block was sent.",
     observed: "Pages come without an id before them, after STOP, or under an older run's id.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D21-ONCE",
@@ -43,6 +47,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "The current command id is sent once.",
     observed: "A second output buffer with the id of a run comes.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D21-STOP",
@@ -50,6 +55,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "A driver that has no more pages to hint says so with STOP.",
     observed: "At a check, the current run was begun and not ended.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D22",
@@ -57,6 +63,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "The driver hints when free_page_hint_cmd_id is 2 or more.",
     observed: "At a check, a run is on and no buffer with its id came.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D22-STOP",
@@ -64,6 +71,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "The driver stops hinting when free_page_hint_cmd_id is STOP or DONE.",
     observed: "Pages come although the last read of the field gave 0 or 1.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D24",
@@ -71,6 +79,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.5.1",
     title: "A hinted page that is used again before DONE is initialised.",
     observed: "Before DONE, some of the host's garbage in a hinted page was overwritten, not all.",
+    seenBy: ["balloon/hinting"],
   },
   {
     id: "D25",
@@ -78,6 +87,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.6.1",
     title: "With PAGE_POISON a deflated page is filled before it is used again.",
     observed: "At a check, some of the host's garbage in such a page was overwritten, not all.",
+    seenBy: ["checks/poison-check"],
   },
   {
     id: "D25-SET",
@@ -85,6 +95,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.6.1",
     title: "With PAGE_POISON poison_val is written before DRIVER_OK.",
     observed: "DRIVER_OK is set and poison_val was not written since the reset.",
+    seenBy: ["checks/poison-check"],
   },
   {
     id: "D25-KEEP",
@@ -92,6 +103,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.6.1",
     title: "poison_val is not changed while DRIVER_OK is set.",
     observed: "A write to poison_val after DRIVER_OK.",
+    seenBy: ["checks/poison-check"],
   },
   {
     id: "D26",
@@ -99,6 +111,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.7.1",
     title: "With PAGE_POISON free pages are filled with poison_val before they are reported.",
     observed: "A page of a report holds something else when the device looks at it.",
+    seenBy: ["balloon/reporting"],
   },
   {
     id: "D27",
@@ -106,6 +119,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.7.1",
     title: "A reported page is not used before the report was acknowledged.",
     observed: "Its contents change, or it is inflated or hinted, while the report is in flight.",
+    seenBy: ["balloon/free-page-ranges", "balloon/reporting"],
   },
   {
     id: "D28",
@@ -113,6 +127,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.7.1",
     title: "Large ranges are reported rather than small ones.",
     observed: "A report holds two ranges of less than 2 MiB that are one range together.",
+    seenBy: ["balloon/reporting"],
   },
   {
     id: "Q-RANGE-ALIGN",
@@ -120,6 +135,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6",
     title: "Hinted and reported ranges are whole pages, at least one.",
     observed: "Address or length of a range is no multiple of 4096, or the length is 0.",
+    seenBy: ["balloon/free-page-ranges"],
   },
   {
     id: "Q-RANGE-MEMORY",
@@ -127,6 +143,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6",
     title: "Hinted and reported ranges lie inside the guest's memory.",
     observed: "A range reaches beyond the number of frames.",
+    seenBy: ["balloon/free-page-ranges"],
   },
   {
     id: "Q-RANGE-HELD",
@@ -134,6 +151,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6",
     title: "Only pages that the guest has are hinted or reported.",
     observed: "A range holds a page that is in the balloon or on its way in or out.",
+    seenBy: ["balloon/free-page-ranges"],
   },
   {
     id: "Q-RANGE-TWICE",
@@ -141,6 +159,7 @@ export const FREE_PAGE_RULES = [
     section: "5.5.6.7",
     title: "A page is not reported twice at a time.",
     observed: "A range holds a page of a report that is still in flight.",
+    seenBy: ["balloon/free-page-ranges"],
   },
   {
     id: "Q-REPORT-WRITABLE",
@@ -148,5 +167,6 @@ export const FREE_PAGE_RULES = [
     section: "devices that take writable ranges only",
     title: "The ranges of a report are device-writable.",
     observed: "A report has device-readable bytes; they are not looked at.",
+    seenBy: ["balloon/reporting"],
   },
 ] as const satisfies readonly Rule[];

@@ -14,6 +14,7 @@ export const GENERAL_RULES = [
     section: "3.1.1 step 1",
     title: "Initialisation starts with a reset.",
     observed: "The first write to device_status sets bits although nothing was reset before.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-RESET-WAIT",
@@ -21,6 +22,7 @@ export const GENERAL_RULES = [
     section: "4.1.4.3.2",
     title: "After a reset the driver waits until device_status reads 0.",
     observed: "A status bit is set although no read since the reset returned 0.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-ORDER",
@@ -28,6 +30,7 @@ export const GENERAL_RULES = [
     section: "3.1.1",
     title: "ACKNOWLEDGE, DRIVER, FEATURES_OK and DRIVER_OK are set in this order.",
     observed: "A status bit appears while an earlier one is missing.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-ONE-STEP",
@@ -35,6 +38,7 @@ export const GENERAL_RULES = [
     section: "3.1.1",
     title: "Each step of initialisation is a write of its own.",
     observed: "One write to device_status sets more than one new bit.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-STATUS-CLEARED",
@@ -42,6 +46,7 @@ export const GENERAL_RULES = [
     section: "2.1.1",
     title: "Status bits are only ever added; only a reset clears them.",
     observed: "A write to device_status, not 0, lacks a bit that the driver had set.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-FEATURE-READ",
@@ -49,6 +54,7 @@ export const GENERAL_RULES = [
     section: "2.2.1",
     title: "The driver looks at the offered features before it accepts any.",
     observed: "A word of driver features is written without that word of the offer being read.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-UNOFFERED",
@@ -56,6 +62,7 @@ export const GENERAL_RULES = [
     section: "2.2.1",
     title: "The driver accepts only features that were offered.",
     observed: "At FEATURES_OK an accepted bit is not in the offer; the device refuses.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-RESERVED-BIT",
@@ -63,6 +70,7 @@ export const GENERAL_RULES = [
     section: "2.2.1",
     title: "The driver leaves alone every feature bit that nobody has described.",
     observed: "At FEATURES_OK an accepted bit, though offered, has no meaning for a balloon.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-VERSION-1",
@@ -70,6 +78,7 @@ export const GENERAL_RULES = [
     section: "6.1",
     title: "The driver accepts VERSION_1 when it is offered.",
     observed: "At FEATURES_OK bit 32 is offered and not accepted; the device refuses.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-ACCESS-PLATFORM",
@@ -77,6 +86,7 @@ export const GENERAL_RULES = [
     section: "6.1",
     title: "The driver accepts ACCESS_PLATFORM when it is offered.",
     observed: "At FEATURES_OK bit 33 is offered and not accepted.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-ORDER-PLATFORM",
@@ -84,6 +94,7 @@ export const GENERAL_RULES = [
     section: "6.1",
     title: "The driver accepts ORDER_PLATFORM when it is offered.",
     observed: "At FEATURES_OK bit 36 is offered and not accepted.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-NOTIF-CONFIG-DATA",
@@ -91,6 +102,7 @@ export const GENERAL_RULES = [
     section: "6.1",
     title: "The driver accepts NOTIF_CONFIG_DATA when it is offered.",
     observed: "At FEATURES_OK bit 39 is offered and not accepted.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-FEATURES-LATE",
@@ -98,6 +110,7 @@ export const GENERAL_RULES = [
     section: "3.1.1 step 5",
     title: "The driver accepts no features once FEATURES_OK is set.",
     observed: "Features are written while FEATURES_OK is set, or after a legacy device used them.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-FEATURES-REREAD",
@@ -105,6 +118,7 @@ export const GENERAL_RULES = [
     section: "3.1.1 step 6",
     title: "The driver reads device_status back after it set FEATURES_OK.",
     observed: "Queues are set up or DRIVER_OK is set without a status read since FEATURES_OK.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-FEATURES-REFUSED",
@@ -112,6 +126,7 @@ export const GENERAL_RULES = [
     section: "3.1.1",
     title: "When FEATURES_OK does not stay set, the driver does not go on.",
     observed: "After a refusal the driver enables a queue or sets DRIVER_OK without a reset.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-QUEUE-EARLY",
@@ -119,6 +134,7 @@ export const GENERAL_RULES = [
     section: "3.1.1 step 7",
     title: "Queues are set up after the features are settled.",
     observed: "A queue is enabled before FEATURES_OK was set; on a legacy device, before DRIVER.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-CONFIG-EARLY",
@@ -126,6 +142,7 @@ export const GENERAL_RULES = [
     section: "3.1.1 step 4",
     title: "The driver writes no device configuration before FEATURES_OK.",
     observed: "A write to the device configuration while FEATURES_OK is not set.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-NOTIFY-EARLY",
@@ -133,6 +150,7 @@ export const GENERAL_RULES = [
     section: "3.1.1",
     title: "The driver notifies no queue before DRIVER_OK.",
     observed: "A notification arrives while DRIVER_OK is not set; it is lost.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-AFTER-FAILED",
@@ -140,6 +158,7 @@ export const GENERAL_RULES = [
     section: "2.1.1",
     title: "After FAILED the driver resets the device before it uses it again.",
     observed: "A further status bit is set, or a queue notified, while FAILED is set.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-NEEDS-RESET",
@@ -147,6 +166,7 @@ export const GENERAL_RULES = [
     section: "2.1.1",
     title: "The driver does not count on a device that asked to be reset.",
     observed: "A queue is notified after a status read showed DEVICE_NEEDS_RESET.",
+    seenBy: ["checks/bring-up-check"],
   },
   {
     id: "G-CONFIG-FEATURE",
@@ -154,6 +174,7 @@ export const GENERAL_RULES = [
     section: "2.5.1",
     title: "The driver reads an optional field only if its feature was offered.",
     observed: "A read of free_page_hint_cmd_id or poison_val while its bit is not offered.",
+    seenBy: ["balloon/inflate-deflate"],
   },
   {
     id: "Q-STRANGE-QUEUE",
@@ -161,6 +182,7 @@ export const GENERAL_RULES = [
     section: "5.5.2, and hosts with queues of proposed features",
     title: "Queues that nobody has described are left alone.",
     observed: "A queue behind the balloon's own, or one without a feature, is enabled.",
+    seenBy: ["virtio/virtio-device"],
   },
   {
     id: "G-QUEUE-FEATURE",
@@ -168,5 +190,6 @@ export const GENERAL_RULES = [
     section: "5.5.2",
     title: "A queue that belongs to a feature is used only if the feature was accepted.",
     observed: "A buffer is made available on such a queue without the feature.",
+    seenBy: ["checks/kick-check"],
   },
 ] as const satisfies readonly Rule[];

@@ -14,6 +14,7 @@ export const MMIO_RULES = [
     section: "4.2.3.1.1",
     title: "MagicValue and Version are read first, then DeviceID, and nothing before them.",
     observed: "Another register is accessed although not all three were read in this order.",
+    seenBy: ["mmio/mmio-slot"],
   },
   {
     id: "M-FOREIGN",
@@ -21,6 +22,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "What has another MagicValue or an unknown Version is ignored.",
     observed: "More than these two registers of such a slot is accessed.",
+    seenBy: ["mmio/mmio-bus", "mmio/mmio-slot"],
   },
   {
     id: "M-PLACEHOLDER",
@@ -28,6 +30,7 @@ export const MMIO_RULES = [
     section: "4.2.3.1.1",
     title: "No other register of a slot is accessed whose DeviceID is 0.",
     observed: "More than MagicValue, Version and DeviceID of an empty slot is accessed.",
+    seenBy: ["mmio/mmio-bus"],
   },
   {
     id: "M-WRONG-DEVICE",
@@ -35,6 +38,7 @@ export const MMIO_RULES = [
     section: "4.2.1 and 5",
     title: "The driver matches by DeviceID, and leaves other devices alone.",
     observed: "More than MagicValue, Version and DeviceID of another device is accessed.",
+    seenBy: ["mmio/mmio-bus"],
   },
   {
     id: "M-WIDTH",
@@ -42,6 +46,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Control registers take 32 bits, configuration fields their own width, all aligned.",
     observed: "An access has another width or crosses registers; reads give ones.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-READ-ONLY",
@@ -49,6 +54,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Read-only registers are not written.",
     observed: "A write to a register of direction R; it changes nothing.",
+    seenBy: ["mmio/mmio-register"],
   },
   {
     id: "M-WRITE-ONLY",
@@ -56,6 +62,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Write-only registers are not read.",
     observed: "A read of a register of direction W; it gives 0.",
+    seenBy: ["mmio/mmio-register"],
   },
   {
     id: "M-NO-REGISTER",
@@ -63,6 +70,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Only registers that this version and the accepted features have are accessed.",
     observed: "An access below 0x100 where no register is; reads give ones.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-SHARED-MEMORY",
@@ -70,6 +78,7 @@ export const MMIO_RULES = [
     section: "4.2.3.1.1",
     title: "Who expects no shared memory does not use its registers.",
     observed: "SHMSel, SHMLen or SHMBase is accessed; a balloon has no shared memory.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-FEATURES-SELECT",
@@ -78,6 +87,7 @@ export const MMIO_RULES = [
     title: "A word of features is selected before it is read or written.",
     observed:
       "DeviceFeatures or DriverFeatures is used and its Sel register was not written for it.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-QUEUE-SIZE",
@@ -85,6 +95,7 @@ export const MMIO_RULES = [
     section: "2.7 and 2.8.10.1",
     title: "QueueNum is a power of two; with RING_PACKED any number but 0.",
     observed: "0 is written to QueueNum or, without RING_PACKED, no power of two.",
+    seenBy: ["mmio/mmio-queues"],
   },
   {
     id: "M-QUEUE-LARGER",
@@ -92,6 +103,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "QueueNum is at most what QueueNumMax shows.",
     observed: "A larger value is written to QueueNum.",
+    seenBy: ["mmio/mmio-queues"],
   },
   {
     id: "M-QUEUE-ABSENT",
@@ -99,6 +111,7 @@ export const MMIO_RULES = [
     section: "4.2.3.2",
     title: "A queue whose QueueNumMax is 0 is not there and not set up.",
     observed: "A register of a queue that the device does not have is written.",
+    seenBy: ["mmio/legacy-mmio-queues", "mmio/mmio-queues"],
   },
   {
     id: "M-QUEUE-BUSY",
@@ -106,6 +119,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2 and, for version 1, 4.2.4",
     title: "Size and addresses of a queue in use are left alone.",
     observed: "They are accessed while QueueReady is 1 or, in version 1, QueuePFN is not 0.",
+    seenBy: ["mmio/legacy-mmio-queues", "mmio/mmio-queues"],
   },
   {
     id: "M-QUEUE-UNSET",
@@ -114,6 +128,7 @@ export const MMIO_RULES = [
     title: "A queue has its size, its alignment and its place before it is put into use.",
     observed:
       "QueueReady is set, or QueuePFN written, and QueueNum, QueueAlign or an address is missing.",
+    seenBy: ["mmio/legacy-mmio-queues", "mmio/mmio-queues"],
   },
   {
     id: "M-READY-VALUE",
@@ -121,6 +136,7 @@ export const MMIO_RULES = [
     section: "4.2.2",
     title: "QueueReady takes 1 and 0 and nothing else.",
     observed: "Another value is written to QueueReady.",
+    seenBy: ["mmio/mmio-queues"],
   },
   {
     id: "M-READY-READ-BACK",
@@ -128,6 +144,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "After QueueReady was cleared, it is read back.",
     observed: "The driver writes another register, or comes to rest, before it has read this one.",
+    seenBy: ["mmio/mmio-queues"],
   },
   {
     id: "M-RESET-VALUE",
@@ -135,6 +152,7 @@ export const MMIO_RULES = [
     section: "4.2.2",
     title: "QueueReset takes 1 and nothing else.",
     observed: "Another value is written to QueueReset.",
+    seenBy: ["mmio/mmio-queues"],
   },
   {
     id: "M-NOTIFY-VALUE",
@@ -142,6 +160,7 @@ export const MMIO_RULES = [
     section: "4.2.3.3",
     title: "QueueNotify takes the index of a queue, with NOTIFICATION_DATA in its lower half.",
     observed: "The value names no queue that is there; the notification is lost.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-ACK-MISSING",
@@ -149,6 +168,7 @@ export const MMIO_RULES = [
     section: "4.2.3.4.1",
     title: "An interrupt is acknowledged with the events that were handled.",
     observed: "At a check, the interrupt is still asserted and somebody listens to it.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-ACK-UNDEFINED",
@@ -156,6 +176,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "No undefined bit is acknowledged.",
     observed: "A bit beyond the first two is written to InterruptACK.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-ACK-UNSEEN",
@@ -164,6 +185,7 @@ export const MMIO_RULES = [
     title: "Only events that InterruptStatus was read to show are acknowledged.",
     observed:
       "A bit is written to InterruptACK that no read showed since it was acknowledged last.",
+    seenBy: ["mmio/virtio-mmio"],
   },
   {
     id: "M-PAGE-SIZE",
@@ -171,6 +193,7 @@ export const MMIO_RULES = [
     section: "4.2.4",
     title: "Version 1 is told the guest's page size, a power of two, before any queue is used.",
     observed: "GuestPageSize is no power of two, changes under a queue, or is missing at QueuePFN.",
+    seenBy: ["mmio/legacy-mmio-queues"],
   },
   {
     id: "M-QUEUE-ALIGN",
@@ -178,5 +201,6 @@ export const MMIO_RULES = [
     section: "4.2.4",
     title: "QueueAlign is a power of two.",
     observed: "Another value is written to QueueAlign.",
+    seenBy: ["mmio/legacy-mmio-queues"],
   },
 ] as const satisfies readonly Rule[];

@@ -14,6 +14,7 @@ export const RING_RULES = [
     section: "2.7.1 and 2.8.11",
     title: "The three areas are aligned to 16, 2 and 4 bytes, of a packed queue to 16, 4 and 4.",
     observed: "An address at queue_enable is not a multiple of what its part needs.",
+    seenBy: ["queue/queue-areas"],
   },
   {
     id: "R-MEMORY",
@@ -21,6 +22,7 @@ export const RING_RULES = [
     section: "2.7",
     title: "Every part of a queue lies in guest memory.",
     observed: "A part reaches beyond the end of memory at queue_enable.",
+    seenBy: ["queue/queue-areas"],
   },
   {
     id: "R-APART",
@@ -28,6 +30,7 @@ export const RING_RULES = [
     section: "2.7 and 2.7.2",
     title: "A queue has all of its memory for itself.",
     observed: "A part of a queue that is enabled lies on a part of another one.",
+    seenBy: ["queue/queue-areas"],
   },
   {
     id: "R-USED-ZERO",
@@ -35,6 +38,7 @@ export const RING_RULES = [
     section: "2.7.10.1",
     title: "The device area is zeroed before the queue is enabled.",
     observed: "flags or idx of the used ring is not 0 at queue_enable.",
+    seenBy: ["queue/queue-areas"],
   },
   {
     id: "R-USED-WRITTEN",
@@ -42,6 +46,7 @@ export const RING_RULES = [
     section: "2.7.8",
     title: "Only the device writes the device area.",
     observed: "flags, idx or avail_event is not what the device last wrote there.",
+    seenBy: ["queue/packed-ring", "queue/split-ring"],
   },
   {
     id: "R-AVAIL-BACK",
@@ -49,6 +54,7 @@ export const RING_RULES = [
     section: "2.7.6.1",
     title: "The available idx never goes back.",
     observed: "idx lies behind what the device has already taken.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-AVAIL-JUMP",
@@ -56,6 +62,7 @@ export const RING_RULES = [
     section: "2.7.13",
     title: "No more buffers are available than the queue has entries.",
     observed: "idx is ahead of what was taken by more than queue size less buffers in flight.",
+    seenBy: ["queue/packed-chain", "queue/split-ring"],
   },
   {
     id: "R-AVAIL-FLAGS",
@@ -63,6 +70,7 @@ export const RING_RULES = [
     section: "2.7.7.1",
     title: "flags of the available ring is 0 or 1, and 0 when EVENT_IDX was negotiated.",
     observed: "Another value is found when the device looks at the ring.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-HEAD-RANGE",
@@ -70,6 +78,7 @@ export const RING_RULES = [
     section: "2.7.6",
     title: "An available entry names a descriptor of the table.",
     observed: "A head index is not below the queue size.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-HEAD-BUSY",
@@ -77,6 +86,7 @@ export const RING_RULES = [
     section: "3.3.1",
     title: "A descriptor of a buffer in flight is not used for another buffer.",
     observed: "A new chain contains a descriptor of a chain that was not returned yet.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-NEXT-RANGE",
@@ -84,6 +94,7 @@ export const RING_RULES = [
     section: "2.7.5",
     title: "next names a descriptor of the same table.",
     observed: "next is not below the size of the table.",
+    seenBy: ["queue/split-chain"],
   },
   {
     id: "R-CHAIN-LENGTH",
@@ -91,6 +102,7 @@ export const RING_RULES = [
     section: "2.7.5.2 and 2.7.5.3.1",
     title: "A chain has no loop and no more descriptors than the queue has entries.",
     observed: "The walk takes more steps than the queue size.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-CHAIN-BYTES",
@@ -98,6 +110,7 @@ export const RING_RULES = [
     section: "2.7.5.2",
     title: "A chain describes at most 2^32 bytes.",
     observed: "The lengths in a chain add up to more.",
+    seenBy: ["queue/split-chain"],
   },
   {
     id: "R-WRITE-ORDER",
@@ -105,6 +118,7 @@ export const RING_RULES = [
     section: "2.7.4.2",
     title: "Device-writable descriptors stand after all device-readable ones.",
     observed: "A readable descriptor follows a writable one in a chain.",
+    seenBy: ["queue/split-chain"],
   },
   {
     id: "R-DESC-FLAGS",
@@ -112,6 +126,7 @@ export const RING_RULES = [
     section: "2.7.5",
     title: "Descriptor flags that nobody has described are 0.",
     observed: "A flag other than NEXT, WRITE and INDIRECT is set.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-INDIRECT",
@@ -119,6 +134,7 @@ export const RING_RULES = [
     section: "2.7.5.3.1",
     title: "INDIRECT is used only when it was negotiated.",
     observed: "A descriptor carries the flag without the feature.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-INDIRECT-NESTED",
@@ -126,6 +142,7 @@ export const RING_RULES = [
     section: "2.7.5.3.1",
     title: "An indirect table holds no indirect descriptor.",
     observed: "The flag is found inside an indirect table.",
+    seenBy: ["queue/split-chain"],
   },
   {
     id: "R-INDIRECT-NEXT",
@@ -133,6 +150,7 @@ export const RING_RULES = [
     section: "2.7.5.3.1",
     title: "INDIRECT and NEXT are not set in one descriptor.",
     observed: "Both flags are found together.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-INDIRECT-SIZE",
@@ -140,6 +158,7 @@ export const RING_RULES = [
     section: "2.7.5.3",
     title: "An indirect table is a whole number of descriptors, at least one.",
     observed: "Its length is 0 or no multiple of 16.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-BUFFER-MEMORY",
@@ -147,6 +166,7 @@ export const RING_RULES = [
     section: "2.7.5",
     title: "A buffer lies in guest memory.",
     observed: "Address and length of a descriptor reach beyond the end of memory.",
+    seenBy: ["queue/packed-chain", "queue/split-chain"],
   },
   {
     id: "R-DESC-CHANGED",
@@ -154,6 +174,7 @@ export const RING_RULES = [
     section: "3.3.1",
     title: "The descriptors of a buffer in flight stay as they are.",
     observed: "At return or at a check, a descriptor differs from what the device took.",
+    seenBy: ["queue/packed-ring", "queue/split-ring"],
   },
   {
     id: "R-BUFFER-CHANGED",
@@ -161,6 +182,7 @@ export const RING_RULES = [
     section: "3.3.1, which says so of descriptors",
     title: "The contents of a buffer in flight stay as they are.",
     observed: "At return or at a check, page numbers or statistics differ from what was taken.",
+    seenBy: ["balloon/inflate-deflate", "balloon/statistics"],
   },
   {
     id: "R-IN-ORDER-NEXT",
@@ -168,6 +190,7 @@ export const RING_RULES = [
     section: "2.7.5.2 and 2.7.5.3.1",
     title: "With IN_ORDER the next descriptor of a chain is the next one of the table.",
     observed: "next is not one more, or 0 behind the last descriptor of the queue's table.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-IN-ORDER-HEAD",
@@ -175,6 +198,7 @@ export const RING_RULES = [
     section: "2.7.5, on the order in the table",
     title: "With IN_ORDER a buffer starts where the one before has ended, the first one at 0.",
     observed: "The head is another descriptor.",
+    seenBy: ["queue/split-ring"],
   },
   {
     id: "R-KICK-MISSING",
@@ -182,6 +206,7 @@ export const RING_RULES = [
     section: "2.7.10.1",
     title: "The driver notifies after it made buffers available, unless the device said no.",
     observed: "Buffers wait in the ring, time passes, and the needed notification did not come.",
+    seenBy: ["balloon/balloon-device"],
   },
   {
     id: "R-KICK-SUPPRESSED",
@@ -189,5 +214,6 @@ export const RING_RULES = [
     section: "2.7.10.1",
     title: "The driver does not notify while the device asks it not to.",
     observed: "A notification comes for buffers for which flags or avail_event asked for none.",
+    seenBy: ["checks/kick-check"],
   },
 ] as const satisfies readonly Rule[];
