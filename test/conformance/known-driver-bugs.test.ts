@@ -1,15 +1,12 @@
 /**
- * The twenty-two behaviours that makers of hosts and guests look for in a balloon driver, by name.
- *
- * It must not repeat what a scenario shows already: most rows name scenarios, some look for
- * themselves. Invariant: a row is shown here by something that can fail, and a file that a row names
- * beside is there.
+ * The twenty-two bugs that balloon drivers are known for: each row says what a driver without the
+ * bug does, and shows it by scenarios, by checks of its own, or both.
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { judge } from "../support/testbed.ts";
-import * as look from "./checks/behaviour-checks.ts";
+import * as check from "./checks/driver-bug-checks.ts";
 import { type ScenarioName, scenarios } from "./scenarios/scenarios.ts";
 
 interface Row {
@@ -17,29 +14,27 @@ interface Row {
   readonly title: string;
   /** Scenarios that the driver passes without a verdict. */
   readonly scenarios?: readonly ScenarioName[];
-  /** More looks, by what they look at. */
-  readonly looks?: Readonly<Record<string, () => Promise<void>>>;
-  /** Files that show it on real hosts, or in more ways. */
-  readonly beside?: readonly string[];
+  /** Checks that no scenario makes, by what they try. */
+  readonly checks?: Readonly<Record<string, () => Promise<void>>>;
+  /** Tests that show it on real hosts, or in more ways: file, and title as written there. */
+  readonly beside?: Readonly<Record<string, string>>;
 }
 
 const withPrefix = (prefix: string) =>
   (Object.keys(scenarios) as ScenarioName[]).filter((name) => name.startsWith(prefix));
 
-const BOOT = "test/boot/";
-
 const rows: readonly Row[] = [
   {
     id: "B01",
     title: "0, N, 0: actual is 0 again and free memory what it was",
-    looks: { "three sizes": look.backToNothing },
-    beside: ["test/conformance/targets.test.ts"],
+    checks: { "three sizes": check.backToNothing },
+    beside: { "test/conformance/targets.test.ts": "0 -> %i -> 0" },
   },
   {
     id: "B02",
     title: "targets that are no multiple of anything are met exactly",
-    looks: { "1, 255, 257, 1281, 3": look.oddTargets },
-    beside: ["test/conformance/targets.test.ts"],
+    checks: { "1, 255, 257, 1281, 3": check.oddTargets },
+    beside: { "test/conformance/targets.test.ts": "0 -> %i -> 0" },
   },
   {
     id: "B03",
@@ -50,18 +45,18 @@ const rows: readonly Row[] = [
     id: "B04",
     title: "a target beyond memory ends at a floor, actual is stable, the guest goes on",
     scenarios: ["a target out of reach"],
-    looks: { "an hour at the floor": look.beyondMemory },
+    checks: { "an hour at the floor": check.beyondMemory },
   },
   {
     id: "B05",
     title: "an allocation that fails, wherever it does",
-    looks: { "after 0 to 700 pages": look.failingAllocations },
+    checks: { "after 0 to 700 pages": check.failingAllocations },
   },
   {
     id: "B06",
     title: "actual: one aligned 32-bit store, after the acknowledgement, and one at the start",
     scenarios: ["several targets", "targets, registers in memory"],
-    looks: { "the stores themselves": look.actualInOneStore },
+    checks: { "the stores themselves": check.actualInOneStore },
   },
   {
     id: "B07",
@@ -72,12 +67,16 @@ const rows: readonly Row[] = [
       "targets, without MUST_TELL_HOST",
       "targets, use-first",
     ],
-    beside: ["test/conformance/modes.test.ts", "test/property/driver.test.ts"],
+    beside: {
+      "test/conformance/modes.test.ts": "tell-first: pages come back with the acknowledgement",
+      "test/property/driver.test.ts":
+        "agree on every page after every step, and reach every target within reach",
+    },
   },
   {
     id: "B08",
     title: "a buffer names at most 256 pages in one descriptor of whole page numbers",
-    looks: { "the buffers themselves": look.smallBuffers },
+    checks: { "the buffers themselves": check.smallBuffers },
   },
   {
     id: "B09",
@@ -95,58 +94,80 @@ const rows: readonly Row[] = [
     id: "B10",
     title: "inflates that are never acknowledged: statistics and reports work, nothing spins",
     scenarios: ["statistics while an inflate hangs"],
-    looks: { "an hour of it": look.inflateNeverAnswered },
-    beside: ["test/conformance/faults.test.ts"],
+    checks: { "an hour of it": check.inflateNeverAnswered },
+    beside: {
+      "test/conformance/faults.test.ts":
+        "an inflate queue that hangs: statistics at once, deflates all the same",
+    },
   },
   {
     id: "B11",
     title: "statistics: one buffer, filled again at once, whole entries, the same tags",
     scenarios: ["statistics", "statistics while an inflate is slow"],
-    looks: { "two requests amid an inflate": look.statisticsAtOnce },
+    checks: { "two requests amid an inflate": check.statisticsAtOnce },
   },
   {
     id: "B12",
     title: "an actual that an earlier guest left behind",
     scenarios: ["targets, an old actual"],
-    looks: { "three hosts": look.oldActual },
+    checks: { "three hosts": check.oldActual },
   },
   {
     id: "B13",
     title: "a driver that is bound again reaches the target by itself",
     scenarios: ["stop"],
-    looks: { "stop and start": look.boundAgain },
-    beside: [`${BOOT}restart.test.ts`],
+    checks: { "stop and start": check.boundAgain },
+    beside: {
+      "test/boot/restart.test.ts":
+        "after a reset the driver comes up again and reaches the same target",
+    },
   },
   {
     id: "B14",
     title: "stopped and continued, saved and restored, with requests in flight",
-    looks: { "an hour's sleep": look.stoppedAndContinued },
-    beside: [`${BOOT}restart.test.ts`, `${BOOT}vmm-v86.test.ts`],
+    checks: { "an hour's sleep": check.stoppedAndContinued },
+    beside: {
+      "test/boot/restart.test.ts": "v86: a state saved with a half-inflated balloon goes on",
+      "test/boot/vmm-v86.test.ts": "a state is restored in the same machine and in another one",
+    },
   },
   {
     id: "B15",
     title: "queue numbers: seven sets of features under three conventions",
-    looks: { "every queue used": look.numberedQueues },
-    beside: ["test/conformance/numbering.test.ts"],
+    checks: { "every queue used": check.numberedQueues },
+    beside: {
+      "test/conformance/numbering.test.ts":
+        "{$set} and $strange strange ones, $convention, $rings rings",
+    },
   },
   {
     id: "B16",
     title: "hinting: one start, STOP from either side, DONE, ids that come again, pages kept",
     scenarios: withPrefix("hinting"),
-    beside: ["test/conformance/faults.test.ts", `${BOOT}features.test.ts`],
+    beside: {
+      "test/conformance/faults.test.ts":
+        "hint-id-stale: an id that comes again after DONE is a run of its own",
+      "test/boot/features.test.ts": "makes the saved state smaller, in every run of a boot",
+    },
   },
   {
     id: "B17",
     title: "reporting: nothing touched before the acknowledgement, large ranges, poison",
     scenarios: withPrefix("reporting"),
-    looks: { "2 MiB and more": look.largeRanges },
-    beside: [`${BOOT}features.test.ts`],
+    checks: { "2 MiB and more": check.largeRanges },
+    beside: {
+      "test/boot/features.test.ts":
+        "gives memory back without a balloon, and what is in use stays whole",
+    },
   },
   {
     id: "B18",
     title: "a guest out of memory gets pages back, and keeps them for a while",
     scenarios: ["a guest out of memory"],
-    beside: ["test/unit/embed/pressure.test.ts"],
+    beside: {
+      "test/unit/embed/pressure.test.ts":
+        "is then left alone for the hold-off, though the target is unchanged",
+    },
   },
   {
     id: "B19",
@@ -161,13 +182,16 @@ const rows: readonly Row[] = [
     id: "B20",
     title: "features: only what is carried out; no poison unless pages are filled",
     scenarios: ["targets, bits without a meaning offered"],
-    looks: { "poison and reporting": look.acceptedFeatures },
+    checks: { "poison and reporting": check.acceptedFeatures },
   },
   {
     id: "B21",
     title: "over every transport the balloon does the same, buffer by buffer and page by page",
-    looks: { "modern, legacy, transitional and MMIO": look.sameDeeds },
-    beside: ["test/unit/virtio/pci/legacy.test.ts", `${BOOT}qtest-transports.test.ts`],
+    checks: { "modern, legacy, transitional and MMIO": check.sameDeeds },
+    beside: {
+      "test/unit/virtio/pci/legacy.test.ts": "has every step but FEATURES_OK",
+      "test/boot/qtest-transports.test.ts": "%s, %s preferred, is %s",
+    },
   },
   {
     id: "B22",
@@ -181,13 +205,17 @@ const rows: readonly Row[] = [
       "reporting, no indirect tables",
       "all that rings can be",
     ],
-    beside: ["test/conformance/matrix.test.ts", `${BOOT}qemu-matrix.test.ts`],
+    beside: {
+      "test/conformance/matrix.test.ts":
+        "over every transport, with every kind of interrupt, on every kind of ring",
+      "test/boot/qemu-matrix.test.ts": "agrees with QEMU on what was negotiated",
+    },
   },
 ];
 
 const shown = new Map<string, string[]>();
 
-describe.each(rows)("$id: $title", ({ id, scenarios: names = [], looks = {} }) => {
+describe.each(rows)("$id: $title", ({ id, scenarios: names = [], checks = {} }) => {
   const passed = (what: string) => shown.set(id, [...(shown.get(id) ?? []), what]);
 
   it.each(names.map((name) => [name] as const))(`${id}: %s`, async (name) => {
@@ -197,7 +225,7 @@ describe.each(rows)("$id: $title", ({ id, scenarios: names = [], looks = {} }) =
     passed(name);
   });
 
-  it.each(Object.entries(looks))(`${id}: %s`, async (what, run) => {
+  it.each(Object.entries(checks))(`${id}: %s`, async (what, run) => {
     await run();
     passed(what);
   });
@@ -207,29 +235,37 @@ describe("the table", () => {
   it("has B01 to B22, each with something to show", () => {
     const ids = Array.from({ length: 22 }, (_, n) => `B${String(n + 1).padStart(2, "0")}`);
     expect(rows.map(({ id }) => id)).toEqual(ids);
-    const empty = rows.filter((row) => (row.scenarios ?? []).length + count(row.looks) === 0);
+    const empty = rows.filter((row) => (row.scenarios ?? []).length + count(row.checks) === 0);
     expect(empty).toEqual([]);
   });
 
-  it("names files that are there", () => {
-    const named = rows.flatMap(({ beside = [] }) => beside);
+  it("names tests that are there", () => {
     const root = resolve(import.meta.dirname, "../..");
-    expect(named.filter((file) => !existsSync(resolve(root, file)))).toEqual([]);
+    const missing = rows.flatMap(({ id, beside = {} }) =>
+      Object.entries(beside)
+        .filter(([file, title]) => {
+          const quoted = `"${title.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}"`;
+          const call = new RegExp(`^ *(?:\\)|(?:it|test|describe)\\b.*)\\(\\s*${quoted},`, "m");
+          return !call.test(readFileSync(resolve(root, file), "utf8"));
+        })
+        .map((missed) => [id, ...missed]),
+    );
+    expect(missing).toEqual([]);
   });
 });
 
-function count(looks: Row["looks"] = {}): number {
-  return Object.keys(looks).length;
+function count(checks: Row["checks"] = {}): number {
+  return Object.keys(checks).length;
 }
 
 afterAll(() => {
-  const lines = ["| id | behaviour | seen here | also in |", "|---|---|---|---|"];
-  for (const { id, title, beside = [] } of rows) {
+  const lines = ["| id | a driver without the bug | seen here | also in |", "|---|---|---|---|"];
+  for (const { id, title, beside = {} } of rows) {
     const seen = shown.get(id)?.join("; ") ?? "nothing";
-    lines.push(`| ${id} | ${title} | ${seen} | ${beside.join(", ")} |`);
+    lines.push(`| ${id} | ${title} | ${seen} | ${Object.keys(beside).join(", ")} |`);
   }
   const directory = resolve(import.meta.dirname, "../../build");
   mkdirSync(directory, { recursive: true });
-  writeFileSync(resolve(directory, "behaviours.md"), `${lines.join("\n")}\n`);
+  writeFileSync(resolve(directory, "known-driver-bugs.md"), `${lines.join("\n")}\n`);
   console.log(lines.join("\n"));
 });

@@ -1,10 +1,7 @@
 /**
- * Every rule of the reference device and every behaviour of ours: a scenario that the driver
- * passes, and at least one mutant of the driver that is caught. And every statement of the
- * specification about drivers: what of these finds a driver out that breaks it.
- *
- * Invariant: a rule without a mutant stands in awaited.ts with the reason, or this fails; no MUST
- * is without a mutant, unless it is not about this driver.
+ * Every rule of the reference device and every behaviour has a scenario that the driver passes, and
+ * at least one mutant of the driver that is caught (or a reason in known-gaps.ts). Every statement
+ * of the specification about drivers has rules or behaviours that catch a driver which breaks it.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";

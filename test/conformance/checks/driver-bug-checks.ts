@@ -1,9 +1,6 @@
 /**
- * The looks that the table of behaviours takes for itself: small scripts on a machine, each with
- * what has to be seen.
- *
- * It must not know the table. Invariant: each look ends with the guest's memory verified and no rule
- * broken.
+ * Checks of the table of known driver bugs: small scripts on a machine, each with what has to be
+ * seen. Each ends with the guest's memory verified and no rule broken.
  */
 import { expect } from "vitest";
 import type { Machine } from "../../../src/device/index.ts";
