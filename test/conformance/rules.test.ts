@@ -55,7 +55,8 @@ describe("the table of rules", () => {
     expect(applyPatch("-ab-", patch)).toBe("-c-");
     expect(() => applyPatch("-ab-ab-", patch)).toThrow("2 times");
     expect(() => applyPatch("--", patch)).toThrow("0 times");
-    expect(applyPatch("ab-ab-", { ...patch, after: "b-" })).toBe("ab-c-");
+    expect(applyPatch("ab-\n  ab=ab-", { ...patch, after: "b=" })).toBe("ab-\n  ab=c-");
+    expect(() => applyPatch("ab-ab-", { ...patch, after: "b-" })).toThrow("2 times");
     expect(() => applyPatch("-ab-", { ...patch, after: "b-" })).toThrow("lacks");
   });
 });

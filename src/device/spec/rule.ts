@@ -1,4 +1,4 @@
-/** What the tables of this room hold: rules that the device judges, and statements that it cannot. */
+/** Types of the two tables: rules that the device judges, and statements that no device can. */
 
 /**
  * How strong a rule is. The first four are the specification's words. `FIELD` is for what the
