@@ -1,4 +1,5 @@
 /** The guest's side: public names only. */
+export { BALLOON_FEATURE, BALLOON_PCI_IDS } from "./balloon/constants.ts";
 export {
   DEFLATE_MODES,
   type DeflateMode,
@@ -48,11 +49,6 @@ export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
 export { reportOnly } from "./policy/report-only.ts";
 export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
-export {
-  BALLOON_FEATURE,
-  BALLOON_PCI_IDS,
-  FEATURE,
-  VIRTIO_PCI_VENDOR,
-} from "./virtio/constants.ts";
+export { FEATURE, VIRTIO_PCI_VENDOR } from "./virtio/constants.ts";
 export { openModernPci, type PciTransportOptions } from "./virtio/pci/modern.ts";
 export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";

@@ -15,9 +15,10 @@ import {
 } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Negotiation } from "../virtio/bring-up.ts";
-import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE, FEATURE } from "../virtio/constants.ts";
+import { FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
 import type { QueueSetup, Transport } from "../virtio/transport.ts";
+import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
 import { promises } from "./deflate-order.ts";
 import { numberQueues, withLowerQueueOwners } from "./queue-numbering.ts";
 import type { DriverSettings } from "./settings.ts";

@@ -5,8 +5,8 @@
  * bring-up; a mode that they forbid is a configuration error, never silently another mode.
  */
 import { BallonetError } from "../errors.ts";
-import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
+import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
 
 /**
  * - `tell-first`: deflate posted, acknowledged, then the page is used.

@@ -18,17 +18,13 @@ import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
 import { ABSENT } from "../virtio/absent-transport.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
-import {
-  BALLOON_CONFIG,
-  BALLOON_FEATURE,
-  FEATURE,
-  STATUS,
-  STATUS_GONE,
-} from "../virtio/constants.ts";
-import { formatFeatures, hasFeature } from "../virtio/features.ts";
+import { FEATURE, STATUS, STATUS_GONE } from "../virtio/constants.ts";
+import { hasFeature } from "../virtio/features.ts";
 import { goneError, type Transport } from "../virtio/transport.ts";
 import { type OpenQueues, openQueue, openQueues, wantedFeatures } from "./bring-up-plan.ts";
+import { BALLOON_CONFIG, BALLOON_FEATURE } from "./constants.ts";
 import { type DeflateMode, deflateOrder } from "./deflate-order.ts";
+import { BALLOON_BITS, formatFeatures } from "./features.ts";
 import { Hinting } from "./free-page-hinting.ts";
 import { Reporting } from "./free-page-reporting.ts";
 import { type DriverSettings, unitFrames } from "./settings.ts";
@@ -114,6 +110,7 @@ export class Link {
     this.close();
     return new BringUp({
       transport,
+      deviceFeatures: BALLOON_BITS,
       decide: (offered, refusals) =>
         wantedFeatures({
           settings: { ...settings, deflateMode: deflateMode() },

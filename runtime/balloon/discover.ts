@@ -10,12 +10,7 @@ import type { Hal } from "../hal.ts";
 import { openPciConfig } from "../pci/acpi-mcfg.ts";
 import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
 import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
-import {
-  BALLOON_CONFIG_LENGTH,
-  BALLOON_PCI_IDS,
-  DEVICE_ID_BALLOON,
-  VIRTIO_PCI_VENDOR,
-} from "../virtio/constants.ts";
+import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import type { InterruptChoice } from "../virtio/interrupts.ts";
 import {
   findMmio,
@@ -27,6 +22,7 @@ import {
 import { openMmio } from "../virtio/mmio/mmio.ts";
 import { openPci, type PciInterface } from "../virtio/pci/open.ts";
 import type { Transport } from "../virtio/transport.ts";
+import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, DEVICE_ID_BALLOON } from "./constants.ts";
 
 export interface DiscoverOptions {
   readonly hal: Hal;

@@ -10,7 +10,8 @@
  * is `freebsd` with `mustTellHost: "accept"`).
  */
 import { FOLLOW_DEFAULTS } from "../policy/follow.ts";
-import { BALLOON_FEATURE, FEATURE } from "../virtio/constants.ts";
+import { FEATURE } from "../virtio/constants.ts";
+import { BALLOON_FEATURE } from "./constants.ts";
 import type { DriverSettings } from "./settings.ts";
 
 /** 1 MiB, so that a guest on its last pages still answers. */

@@ -17,8 +17,8 @@
  *
  * Invariant: pure functions; a queue that cannot be told apart is left out, never guessed.
  */
-import { BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
+import { BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE } from "./constants.ts";
 
 /** The balloon's queues and their indices. Absent: not negotiated, not there, or not to be told. */
 export interface BalloonQueues {

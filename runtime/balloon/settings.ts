@@ -8,7 +8,7 @@
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { FollowOptions } from "../policy/follow.ts";
-import { BALLOON_FEATURE } from "../virtio/constants.ts";
+import { BALLOON_FEATURE } from "./constants.ts";
 import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate-order.ts";
 import { PERSONA_NAMES, PERSONAS, type PersonaName } from "./personas.ts";
 import type { FirstStatistics } from "./statistics.ts";

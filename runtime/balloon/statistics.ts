@@ -7,7 +7,7 @@
 
 import { type CoreExports, framesIn } from "../core/exports.ts";
 import { FRAME_BYTES } from "../core/frames.ts";
-import { STAT } from "../virtio/constants.ts";
+import { STAT, STAT_LENGTH } from "./constants.ts";
 
 /** Bytes (or counts, for the page faults) by tag. Exact up to 2^53. */
 export interface Statistics {
@@ -76,9 +76,6 @@ export function ledgerStatistics(core: CoreExports): Statistics {
   };
 }
 
-/** One entry: a u16 tag and a u64 value, packed (virtio 1.3, 5.5.6.3). */
-const STAT_BYTES = 10;
-
 /** A statistics buffer that says nothing: the same entry over and over, so many bytes of it. */
 export interface FirstStatistics {
   readonly tag: number;
@@ -89,7 +86,7 @@ export interface FirstStatistics {
 
 /** Posts a buffer that says nothing. */
 export function postNoStatistics(core: CoreExports, { tag, value, bytes }: FirstStatistics): void {
-  for (let index = 0; index * STAT_BYTES < bytes; index++) core.stats_put(index, tag, value);
+  for (let index = 0; index * STAT_LENGTH < bytes; index++) core.stats_put(index, tag, value);
   core.stats_post(bytes);
 }
 
@@ -110,5 +107,5 @@ export function postStatistics(
       put(tag, statistics[name as keyof NewerStatistics] ?? 0);
     }
   }
-  core.stats_post(entries * STAT_BYTES);
+  core.stats_post(entries * STAT_LENGTH);
 }

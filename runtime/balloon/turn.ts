@@ -8,8 +8,8 @@
 import { type CoreExports, DEFLATEQ, INFLATEQ } from "../core/exports.ts";
 import type { Hal } from "../hal.ts";
 import { type Policy, type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
-import { BALLOON_FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
+import { BALLOON_FEATURE } from "./constants.ts";
 import { type DeflateMode, type DeflateOrder, deflateOrder } from "./deflate-order.ts";
 import type { Link } from "./device-queues.ts";
 import { Outlook } from "./policy-inputs.ts";

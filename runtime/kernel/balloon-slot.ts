@@ -5,6 +5,7 @@
  * It must not know what the driver does with it. Invariant: a device that the host wants back is at
  * rest before its slot is ejected, so that nothing is pulled from under the driver.
  */
+import { BALLOON_PCI_IDS } from "../balloon/constants.ts";
 import { type DiscoveredBalloon, discoverBalloon } from "../balloon/discover.ts";
 import type { BalloonDriver } from "../balloon/driver.ts";
 import { BallonetError } from "../errors.ts";
@@ -15,7 +16,7 @@ import { enumeratePci, isPresent, type PciFunction } from "../pci/enumerate.ts";
 import { interruptLineOf } from "../pci/intx-routing.ts";
 import { type AcpiEvents, findAcpiEvents, SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import { QEMU_PCI_WINDOWS, type Slot } from "../pci/qemu-hotplug.ts";
-import { BALLOON_PCI_IDS, VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
+import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import type { Transport } from "../virtio/transport.ts";
 import type { GuestOptions } from "./command-line.ts";
 import type { Machine } from "./machine.ts";

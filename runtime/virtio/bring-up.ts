@@ -37,8 +37,9 @@ import { BallonetError, hex } from "../errors.ts";
 import { FEATURE, STATUS, STATUS_GONE } from "./constants.ts";
 import {
   type FeatureSet,
+  type FeatureTable,
+  featureNames,
   featureWord,
-  formatFeatures,
   fromFeatureWords,
   hasFeature,
   isSubset,
@@ -82,6 +83,8 @@ export type BringUpStep = BringUpState["name"];
 
 export interface BringUpOptions {
   readonly transport: Transport;
+  /** The device type's own feature bits, by which errors name them. Default: by number alone. */
+  readonly deviceFeatures?: FeatureTable;
   /**
    * The features to accept, out of those offered; those that the transport requires are added.
    * `refusals` counts the sets that this device refused while it offered the same: ask for less
@@ -241,8 +244,8 @@ export class BringUp {
     const { requiredFeatures: required, unusableFeatures } = this.transport;
     if (!isSubset(required, offered)) {
       throw this.featureError(
-        `${formatFeatures(offered)} offered`,
-        `offer ${formatFeatures(required)}`,
+        `${this.formatFeatures(offered)} offered`,
+        `offer ${this.formatFeatures(required)}`,
       );
     }
     if (this.refused?.offered !== offered) this.refusedAlike = 0;
@@ -254,7 +257,7 @@ export class BringUp {
       throw new BallonetError({
         code: "config",
         what: `features wanted from ${this.transport.name}`,
-        seen: `${formatFeatures(wanted & ~offered)}, not offered`,
+        seen: `${this.formatFeatures(wanted & ~offered)}, not offered`,
         todo: "ask only for features that the device offers",
       });
     }
@@ -289,7 +292,7 @@ export class BringUp {
       return { name: "reset", refusals };
     }
     throw this.featureError(
-      `${refusals} sets refused, the last ${formatFeatures(wanted.negotiated)}`,
+      `${refusals} sets refused, the last ${this.formatFeatures(wanted.negotiated)}`,
       "compare with what the device's makers say it needs",
     );
   }
@@ -317,6 +320,10 @@ export class BringUp {
       seen: hex(status),
       todo: "look into the host's log for what the device did not like",
     });
+  }
+
+  private formatFeatures(set: FeatureSet): string {
+    return featureNames(set, FEATURE, this.options.deviceFeatures ?? {});
   }
 
   private featureError(seen: string, todo: string): BallonetError {

@@ -7,13 +7,6 @@
  *
  * Invariant: a set is never negative, and word w of it holds the features 32w to 32w + 31.
  */
-import {
-  BALLOON_FEATURE,
-  EXPERIMENTAL_FEATURE,
-  FEATURE,
-  FOREIGN_BALLOON_FEATURE,
-} from "./constants.ts";
-
 /** Bit n is set when feature n is in the set. */
 export type FeatureSet = bigint;
 
@@ -76,14 +69,13 @@ export class AcceptedFeatures {
   }
 }
 
-const NAMES = new Map<number, string>(
-  [FEATURE, BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE, EXPERIMENTAL_FEATURE].flatMap((table) =>
-    Object.entries(table).map(([name, bit]): [number, string] => [bit, name]),
-  ),
-);
+/** Bit numbers by name: the transport's and the rings' (FEATURE), or those of a device type. */
+export type FeatureTable = Readonly<Record<string, number>>;
 
-/** The set for people: "STATS_VQ EVENT_IDX VERSION_1 bit 61", or "none". */
-export function formatFeatures(set: FeatureSet): string {
-  const names = featureBits(set).map((bit) => NAMES.get(bit) ?? `bit ${bit}`);
-  return names.length === 0 ? "none" : names.join(" ");
+/** Returns the set for people, named by `tables`: "EVENT_IDX VERSION_1 bit 61", or "none". */
+export function featureNames(set: FeatureSet, ...tables: readonly FeatureTable[]): string {
+  const names = new Map<number, string>();
+  for (const [name, bit] of tables.flatMap(Object.entries<number>)) names.set(bit, name);
+  const words = featureBits(set).map((bit) => names.get(bit) ?? `bit ${bit}`);
+  return words.length === 0 ? "none" : words.join(" ");
 }

@@ -4,7 +4,7 @@
  * It must not know any persona by name, nor run anything. Invariant: a sentence is chosen by the
  * cell's facts and the host's design, and every number in it is the cell's.
  */
-import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
+import { featureSet, formatFeatures } from "../../runtime/abi.ts";
 import type { HostDesign } from "../device/host/host-design.ts";
 import { rules } from "../device/index.ts";
 import { counted, formatCount } from "../text/units.ts";

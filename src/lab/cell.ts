@@ -14,13 +14,14 @@
  * It must not know why anything is right or wrong: it counts. Invariant: every fact comes from the
  * device's trace, its verdicts, its memory, or the guest's own data; none is written down by hand.
  */
+
+import { featureBits, featureSet, formatFeatures } from "../../runtime/abi.ts";
 import {
   BallonetError,
   type Dialect,
   type ErrorCode,
   type PersonaName,
 } from "../../runtime/index.ts";
-import { featureBits, featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import {
   createMachine,
   formatEntry,

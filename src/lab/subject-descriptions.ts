@@ -5,8 +5,9 @@
  * It must not run anything. Invariant: what settings or a design say is read from them; written
  * down here is only what no value says: where a persona was read, and history.
  */
+
+import { featureBits, featureSet, formatFeatures } from "../../runtime/abi.ts";
 import { makeSettings } from "../../runtime/index.ts";
-import { featureBits, featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
 import { type HostDesign, hasBit } from "../device/host/host-design.ts";
 import { counted } from "../text/units.ts";
 import { bitName, cite } from "./cell-explanations.ts";

@@ -5,7 +5,7 @@
  * reached only when host and guest say the same number, and no frame may go missing on the way.
  */
 import { setTimeout as sleepFor } from "node:timers/promises";
-import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { formatFeatures } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import { formatBytes, formatPages } from "../text/units.ts";
 import { VmmError } from "../vmm/errors.ts";

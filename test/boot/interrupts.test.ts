@@ -10,7 +10,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { formatFeatures } from "../../runtime/balloon/features.ts";
 import type { QemuBalloonOptions, QemuMachine } from "../../src/vmm/qemu/arguments.ts";
 import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu/hotplug.ts";
 import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";

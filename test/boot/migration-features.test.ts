@@ -6,7 +6,8 @@
  * tried, and one that arrived uses what it negotiated when it came up, no more and no less.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { featureSet, formatFeatures } from "../../runtime/virtio/features.ts";
+import { formatFeatures } from "../../runtime/balloon/features.ts";
+import { featureSet } from "../../runtime/virtio/features.ts";
 import { MigrationError } from "../../src/vmm/errors.ts";
 import type { JsonObject } from "../../src/vmm/json.ts";
 import type { QemuBalloonOptions } from "../../src/vmm/qemu/arguments.ts";

@@ -6,7 +6,7 @@
  * has verified every byte it owns, so a page that was given away while in use does not go unseen.
  */
 import { describe, expect, it } from "vitest";
-import { formatFeatures } from "../../runtime/virtio/features.ts";
+import { formatFeatures } from "../../runtime/balloon/features.ts";
 import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import type { StatisticName } from "../../src/vmm/vmm.ts";
 import {

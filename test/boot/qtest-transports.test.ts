@@ -3,12 +3,13 @@
  * interrupt.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BALLOON_CONFIG } from "../../runtime/balloon/constants.ts";
 import { findEcam, openPciConfig } from "../../runtime/pci/acpi-mcfg.ts";
 import { assignPci } from "../../runtime/pci/assign.ts";
 import { portConfigAccess } from "../../runtime/pci/config.ts";
 import { ecamConfigAccess } from "../../runtime/pci/ecam.ts";
 import { enumeratePci, matchPci } from "../../runtime/pci/enumerate.ts";
-import { BALLOON_CONFIG, FEATURE, STATUS } from "../../runtime/virtio/constants.ts";
+import { FEATURE, STATUS } from "../../runtime/virtio/constants.ts";
 import { featureSet, hasFeature } from "../../runtime/virtio/features.ts";
 import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../runtime/virtio/mmio/find.ts";
 import { openMmio } from "../../runtime/virtio/mmio/mmio.ts";

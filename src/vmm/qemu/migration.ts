@@ -20,7 +20,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { formatFeatures } from "../../../runtime/virtio/features.ts";
+import { formatFeatures } from "../../../runtime/abi.ts";
 import { type Patience, pollFor } from "../deadline.ts";
 import { MigrationError, VmmError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";

@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const BALLOON = "assembly/queues/pages.ts";
-const CONSTANTS = "runtime/virtio/constants.ts";
+const CONSTANTS = "runtime/balloon/constants.ts";
 const STEADY = "runtime/balloon/turn.ts";
 const FOLLOW = "runtime/policy/follow.ts";
 const LEDGER = "assembly/ledger/ledger.ts";
@@ -93,8 +93,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "writes actual as a byte",
     file: CONSTANTS,
-    find: "actual: le32(4),",
-    replace: "actual: u8(4),",
+    find: "actual: { offset: 4, width: 4 },",
+    replace: "actual: { offset: 4, width: 1 },",
     breaks: "D17",
     scenario: "several targets",
   },

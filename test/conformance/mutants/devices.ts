@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const BRING_UP = "runtime/virtio/bring-up.ts";
-const CONSTANTS = "runtime/virtio/constants.ts";
+const CONSTANTS = "runtime/balloon/constants.ts";
 const DRIVER = "runtime/balloon/driver.ts";
 const MODERN_PCI = "runtime/virtio/pci/modern.ts";
 const PERSONAS = "runtime/balloon/personas.ts";

@@ -1,12 +1,13 @@
 /** Bring-up, step by step, against a device that throws at a step out of order. */
 import { describe, expect, it } from "vitest";
+import { BALLOON_CONFIG } from "../../../runtime/balloon/constants.ts";
 import { BallonetError } from "../../../runtime/errors.ts";
 import {
   BringUp,
   type BringUpOptions,
   type BringUpStep,
 } from "../../../runtime/virtio/bring-up.ts";
-import { BALLOON_CONFIG, STATUS } from "../../../runtime/virtio/constants.ts";
+import { STATUS } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
 import { openModernPci } from "../../../runtime/virtio/pci/modern.ts";
 import { FAKE_ADDRESS, FakeDevice, type FakeDeviceOptions } from "./pci/fake-device.ts";

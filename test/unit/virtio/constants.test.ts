@@ -3,9 +3,12 @@
  */
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import * as balloon from "../../../runtime/balloon/constants.ts";
 import { FRAME_BYTES } from "../../../runtime/core/frames.ts";
-import * as driver from "../../../runtime/virtio/constants.ts";
+import * as virtio from "../../../runtime/virtio/constants.ts";
 import * as spec from "../../support/spec-numbers.ts";
+
+const driver = { ...virtio, ...balloon };
 
 /** "QUEUE_NOTIFY_OFF" and "queueNotifyOff" are the same name. */
 function plainName(name: string): string {
@@ -24,7 +27,7 @@ function ofSpec(
   );
 }
 
-function offsets(fields: Readonly<Record<string, driver.Field>>): Record<string, number> {
+function offsets(fields: Readonly<Record<string, virtio.Field>>): Record<string, number> {
   return Object.fromEntries(Object.entries(fields).map(([name, { offset }]) => [name, offset]));
 }
 
@@ -85,7 +88,7 @@ describe("the driver's constants", () => {
     const low = Object.fromEntries(ours.filter(([name]) => !name.endsWith("High")));
     expect(low).toEqual(ofSpec(low, spec.SPEC_COMMON, names));
     expect(Object.keys(low)).toHaveLength(Object.keys(spec.SPEC_COMMON).length);
-    const fields: driver.Field[] = Object.values(COMMON);
+    const fields: virtio.Field[] = Object.values(COMMON);
     const sorted = fields.sort((a, b) => a.offset - b.offset);
     const ends = sorted.map(({ offset, width }) => offset + width);
     const starts = sorted.slice(1).map(({ offset }) => offset);

@@ -1,10 +1,12 @@
 /** Feature sets beyond bit 31, word by word and by name. */
 import { expect, it } from "vitest";
+import { formatFeatures } from "../../../runtime/balloon/features.ts";
+import { FEATURE } from "../../../runtime/virtio/constants.ts";
 import {
   featureBits,
+  featureNames,
   featureSet,
   featureWord,
-  formatFeatures,
   fromFeatureWords,
   hasFeature,
   isSubset,
@@ -33,4 +35,5 @@ it("tells subsets", () => {
 it("names what it knows and numbers what it does not", () => {
   expect(formatFeatures(featureSet(1, 29, 32, 61))).toBe("STATS_VQ EVENT_IDX VERSION_1 bit 61");
   expect(formatFeatures(0n)).toBe("none");
+  expect(featureNames(featureSet(1, 29), FEATURE)).toBe("bit 1 EVENT_IDX");
 });

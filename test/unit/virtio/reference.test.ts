@@ -1,15 +1,14 @@
 /** Discovery, the modern transport and bring-up against the reference machine and its judge. */
 import { describe, expect, it } from "vitest";
-import { portConfigAccess } from "../../../runtime/pci/config.ts";
-import { enumeratePci, matchPci } from "../../../runtime/pci/enumerate.ts";
-import { BringUp } from "../../../runtime/virtio/bring-up.ts";
 import {
   BALLOON_CONFIG,
   BALLOON_CONFIG_LENGTH,
   BALLOON_PCI_IDS,
-  STATUS,
-  VIRTIO_PCI_VENDOR,
-} from "../../../runtime/virtio/constants.ts";
+} from "../../../runtime/balloon/constants.ts";
+import { portConfigAccess } from "../../../runtime/pci/config.ts";
+import { enumeratePci, matchPci } from "../../../runtime/pci/enumerate.ts";
+import { BringUp } from "../../../runtime/virtio/bring-up.ts";
+import { STATUS, VIRTIO_PCI_VENDOR } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
 import { openModernPci } from "../../../runtime/virtio/pci/modern.ts";
 import type { Transport } from "../../../runtime/virtio/transport.ts";

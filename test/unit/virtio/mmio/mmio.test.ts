@@ -1,8 +1,9 @@
 /** The MMIO transport, both versions, against a device that takes nothing but what is right. */
 import { describe, expect, it } from "vitest";
+import { BALLOON_CONFIG } from "../../../../runtime/balloon/constants.ts";
 import { BallonetError } from "../../../../runtime/errors.ts";
 import { BringUp } from "../../../../runtime/virtio/bring-up.ts";
-import { BALLOON_CONFIG, FEATURE, STATUS } from "../../../../runtime/virtio/constants.ts";
+import { FEATURE, STATUS } from "../../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../../runtime/virtio/features.ts";
 import {
   findMmio,

@@ -1,8 +1,9 @@
 /** The legacy PCI transport against a device that takes nothing but what is right. */
 import { describe, expect, it } from "vitest";
+import { BALLOON_CONFIG } from "../../../../runtime/balloon/constants.ts";
 import { BallonetError } from "../../../../runtime/errors.ts";
 import { BringUp, type BringUpStep } from "../../../../runtime/virtio/bring-up.ts";
-import { BALLOON_CONFIG, STATUS } from "../../../../runtime/virtio/constants.ts";
+import { STATUS } from "../../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../../runtime/virtio/features.ts";
 import { openLegacyPci } from "../../../../runtime/virtio/pci/legacy.ts";
 import type { PciTransportOptions } from "../../../../runtime/virtio/pci/modern.ts";

@@ -1,7 +1,8 @@
 /** The modern PCI transport against a device that takes nothing but what is right. */
 import { describe, expect, it } from "vitest";
+import { BALLOON_CONFIG } from "../../../../runtime/balloon/constants.ts";
 import { BallonetError } from "../../../../runtime/errors.ts";
-import { BALLOON_CONFIG, FEATURE, STATUS } from "../../../../runtime/virtio/constants.ts";
+import { FEATURE, STATUS } from "../../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../../runtime/virtio/features.ts";
 import { openModernPci } from "../../../../runtime/virtio/pci/modern.ts";
 import type { QueueSetup, Transport } from "../../../../runtime/virtio/transport.ts";

@@ -1,0 +1,22 @@
+/**
+ * What a guest and the tools outside of it have to agree on: public names only.
+ *
+ * Names, numbers and types of the control channel's `status`, of the image's command line and of
+ * feature bits. Together with index.ts it is the only way into runtime/ from outside.
+ */
+export { BALLOON_FEATURE } from "./balloon/constants.ts";
+export {
+  DEFLATE_MODES,
+  type DeflateMode,
+  DIALECTS,
+  type Dialect,
+} from "./balloon/deflate-order.ts";
+export type { DriverStateName } from "./balloon/driver.ts";
+export { formatFeatures } from "./balloon/features.ts";
+export { PERSONA_NAMES, type PersonaName } from "./balloon/settings.ts";
+export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
+export { FRAME_STATES, type FrameCounts, type FrameState } from "./core/exports.ts";
+export { BallonetError, type ErrorCode } from "./errors.ts";
+export { POLICY_NAMES, type PolicyName } from "./policy/named.ts";
+export { FEATURE } from "./virtio/constants.ts";
+export { type FeatureSet, featureBits, featureSet, hasFeature } from "./virtio/features.ts";
