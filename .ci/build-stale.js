@@ -18,7 +18,7 @@ const PRODUCTS = [
     script: "build:core",
     what: "core.wasm",
     inputs: ["assembly", "src/embed/example", "asconfig.json", "package-lock.json"],
-    outputs: ["build/core.wasm", "build/example-guest.wasm"],
+    outputs: ["build/core.wasm", "build/core-bytes.js", "build/example-guest.wasm"],
   },
   {
     script: "build:js",

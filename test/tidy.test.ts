@@ -233,6 +233,7 @@ function entries(): string[] {
     "src/embed/example/guest.ts", // as above, for the example's guest program
     "runtime/kernel/main.ts", // bundled into the image
     ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),
+    "src/embed/core-bytes.d.ts", // what package.json's "#core-bytes" is typed by
     "test/support/build-core.ts", // vitest's global setup
     "test/support/build-program.ts", // and that of the boots
   ];

@@ -50,7 +50,7 @@ export interface BalloonOptions {
   readonly settings?: SettingsInput;
   /** What to report to the host. Default: what the ledger knows. */
   readonly statistics?: () => Statistics;
-  /** core.wasm. Default: this package's own, where there is a file system. */
+  /** core.wasm. Default: the one that this package carries. */
   readonly core?: CoreSource;
   /** The way to the device. Default: the first balloon that the Hal reaches. */
   readonly transport?: Transport;

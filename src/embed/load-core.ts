@@ -1,9 +1,9 @@
 /**
- * Where core.wasm comes from: the caller, or this package's own file.
+ * Where core.wasm comes from: the caller, or the copy that the package carries inside.
  *
- * It must run in a browser, so what needs Node is imported only when it is needed. Invariant: it
- * compiles and never instantiates; who owns the memory does that.
+ * It only compiles; the owner of the memory instantiates.
  */
+import { CORE_BASE64 } from "#core-bytes";
 import { BallonetError } from "../../runtime/index.ts";
 
 /** A compiled module, its bytes, or the answer to a request for them. */
@@ -26,10 +26,18 @@ export function foreignCore(error: unknown): never {
   });
 }
 
+function notFetched({ status, statusText, url }: Response): BallonetError {
+  return new BallonetError({
+    code: "core-abi",
+    what: "core.wasm",
+    seen: `HTTP status ${status} ${statusText} for ${url}`.replace(/ {2,}/g, " "),
+    todo: "serve the file there, or leave `core` out: the package carries it",
+  });
+}
+
 /**
  * Compiles core.wasm, for all that take a CoreSource: a response can be read only once.
- * @throws BallonetError `core-abi` when it is no module, or when there is no file system to find
- * the package's own in.
+ * @throws BallonetError `core-abi` when it is no module, and when a response is not a success.
  */
 export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module> {
   if (source === undefined) {
@@ -39,22 +47,13 @@ export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module>
   const settled = await (typeof source === "function" ? source() : source);
   if (settled instanceof WebAssembly.Module) return settled;
   if (typeof Response !== "undefined" && settled instanceof Response) {
+    if (!settled.ok) throw notFetched(settled);
     return WebAssembly.compile(await settled.arrayBuffer()).catch(foreignCore);
   }
   return WebAssembly.compile(settled as BufferSource).catch(foreignCore);
 }
 
-async function ownCore(): Promise<WebAssembly.Module> {
-  if (typeof process === "undefined" || process.versions?.node === undefined) {
-    throw new BallonetError({
-      code: "core-abi",
-      what: "core.wasm",
-      seen: "no file system to load it from",
-      todo: 'pass it: createBalloon({ core: fetch("core.wasm"), ... })',
-    });
-  }
-  const { readFile } = await import("node:fs/promises");
-  const { createRequire } = await import("node:module");
-  const path = createRequire(import.meta.url).resolve("ballonet/core.wasm");
-  return WebAssembly.compile(await readFile(path));
+function ownCore(): Promise<WebAssembly.Module> {
+  const bytes = Uint8Array.from(atob(CORE_BASE64), (character) => character.charCodeAt(0));
+  return WebAssembly.compile(bytes);
 }

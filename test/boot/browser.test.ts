@@ -26,13 +26,11 @@ async function pageFiles(): Promise<Record<string, [type: string, body: Uint8Arr
     write: false,
     format: "esm",
     platform: "browser",
-    external: ["node:*"],
   });
   const script = bundle.outputFiles[0]?.text ?? "";
   return {
     "/": ["text/html", '<!doctype html><script type="module" src="page.js"></script>'],
     "/page.js": ["text/javascript", script],
-    "/core.wasm": ["application/wasm", await readFile("build/core.wasm")],
     "/guest.wasm": ["application/wasm", await readFile("build/example-guest.wasm")],
   };
 }

@@ -14,7 +14,6 @@ async function play() {
   let machine: Machine | undefined;
   const vm = await createWasmVm({
     frames: FRAMES,
-    core: fetch("core.wasm"),
     guest: await WebAssembly.compileStreaming(fetch("guest.wasm")),
     machine: (memory) => {
       machine = createMachine({ memory, profile: "qemu" });

@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 
 const SOURCES = ["assembly", "src/embed/example"];
-const MODULES = ["build/core.wasm", "build/example-guest.wasm"];
+const MODULES = ["build/core.wasm", "build/core-bytes.js", "build/example-guest.wasm"];
 
 function changedMs(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -180,6 +180,13 @@ describe("createBalloon refuses", () => {
     }
   });
 
+  it("a response that is no success", async () => {
+    const core = new Response("nothing here", { status: 404, statusText: "Not Found" });
+    const { error } = await refusal(() => ({ core }));
+    expect(error.code).toBe("core-abi");
+    expect(error.seen).toContain("HTTP status 404 Not Found");
+  });
+
   it("to go on after its signal was aborted", async () => {
     const { options, machine } = await rig();
     const signal = AbortSignal.abort(new Error("never mind"));
