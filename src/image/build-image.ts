@@ -69,8 +69,11 @@ const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
   x86_64: ["-mno-red-zone", "-mcmodel=small"],
 };
 
-/** The engine is most of the image and mostly idle; the core and the kernel move the pages. */
-const SPEED_FLAGS = { engine: "-Os", core: "-O2", kernel: "-O2" } as const;
+/**
+ * The engine is most of the image and mostly idle; the core and the kernel move the pages. Only
+ * these two have line numbers in the symbol file: those of the engine would make it far larger.
+ */
+const CODE_FLAGS = { engine: ["-Os"], core: ["-O2", "-g"], kernel: ["-O2", "-g"] } as const;
 
 /** Where each module's memory lies (layout.h), and how its accesses are kept inside. */
 const MODULE_FLAGS: Record<"engine" | "core", Record<Architecture, readonly string[]>> = {
@@ -119,6 +122,8 @@ export interface BuildImageOptions {
 
 export interface BuiltImage {
   readonly path: string;
+  /** The same image with its symbols, for gdb and addr2line. No machine boots it. */
+  readonly symbolsPath: string;
   readonly bytes: number;
   /** Bytes of the engine's memory in the image, and functions that the guest can call. */
   readonly snapshotBytes: number;
@@ -190,7 +195,7 @@ async function convert(
 /** Compiles the C files of a converted module to objects. */
 function compileModule(build: Build, module: "engine" | "core", folder: string): Promise<string> {
   const { arch, signal } = build.options;
-  const flags = [SPEED_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
+  const flags = [...CODE_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
   const inputs = [folder, ...build.base, ...flags];
   return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });
@@ -216,7 +221,7 @@ function compileKernel(
 ): Promise<string> {
   const { arch, signal } = build.options;
   const texts = [...sources].flat();
-  const inputs = [...build.base, SPEED_FLAGS.kernel, ...build.flags, ...texts, ...headers];
+  const inputs = [...build.base, ...CODE_FLAGS.kernel, ...build.flags, ...texts, ...headers];
   const files = Object.entries(generated).flat();
   return build.cache.file(`kernel-${arch}`, [...inputs, ...files], async (objects) => {
     await mkdir(objects, { recursive: true });
@@ -226,7 +231,7 @@ function compileKernel(
     const includes = [objects, build.boot, join(build.boot, "include"), ...headers];
     const warnings = ["-Wall", "-Wextra"];
     const paths = includes.map((path) => `-I${path}`);
-    const flags = [SPEED_FLAGS.kernel, ...build.flags, ...warnings, ...paths];
+    const flags = [...CODE_FLAGS.kernel, ...build.flags, ...warnings, ...paths];
     const pending = [
       ...[...SOURCES, `entry-${arch}.S`].map((name) => join(build.boot, name)),
       ...Object.keys(generated).filter((name) => name.endsWith(".c")),
@@ -245,15 +250,19 @@ function compileKernel(
   });
 }
 
-/** Assembles the snapshot and links everything; the result is the image. */
+/** What a link makes: the image, and the same with its symbols. */
+const LINKED = { image: "image.elf", symbols: "symbols.elf" } as const;
+
+/** Assembles the snapshot and links everything; the result is a folder with LINKED in it. */
 function link(build: Build, folders: readonly string[], snapshot: Snapshot): Promise<string> {
   const { arch, signal } = build.options;
   const kernel = folders[0] as string;
   const source = snapshotSource(snapshot, "packed.bin");
   const packed = packWords(snapshot.frames);
   const inputs = [...build.base, ...folders, source, packed];
-  return build.cache.file(`${arch}.elf`, inputs, async (path) => {
-    const work = `${path}.work`;
+  return build.cache.file(`${arch}-linked`, inputs, async (folder) => {
+    const work = `${folder}.work`;
+    await mkdir(folder, { recursive: true });
     await mkdir(work, { recursive: true });
     try {
       await writeFile(join(work, "packed.bin"), packed);
@@ -265,18 +274,16 @@ function link(build: Build, folders: readonly string[], snapshot: Snapshot): Pro
         const names = (await readdir(folder)).filter((name) => name.endsWith(".o")).sort();
         objects.push(...names.map((name) => join(folder, name)));
       }
-      const wl = [
-        "--build-id=none",
-        "-z,noexecstack",
-        "-z,max-page-size=4096",
-        "--gc-sections",
-        "-s",
-      ];
-      const args = [
-        ...["-nostdlib", "-static", "-no-pie", `-Wl,${wl.join(",")}`],
-        ...["-T", join(kernel, "link.ld"), "-o", path, ...objects],
-      ];
-      await compile({ compiler: build.compiler, args, directory: work, signal });
+      const wl = ["--build-id=none", "-z,noexecstack", "-z,max-page-size=4096", "--gc-sections"];
+      const common = ["-nostdlib", "-static", "-no-pie", `-Wl,${wl.join(",")}`];
+      for (const [name, strip] of [
+        [LINKED.image, ["-s"]],
+        [LINKED.symbols, []],
+      ] as const) {
+        const output = ["-T", join(kernel, "link.ld"), "-o", join(folder, name), ...objects];
+        const args = [...common, ...strip, ...output];
+        await compile({ compiler: build.compiler, args, directory: work, signal });
+      }
     } finally {
       await rm(work, { recursive: true, force: true });
     }
@@ -295,6 +302,17 @@ async function readCore(root: string, given: Uint8Array | string | undefined): P
       seen: `no file ${path}`,
       todo: "run `npm run build:core` first",
     });
+  }
+}
+
+/** Replaces the file as a whole: whoever boots the older one right now never sees half a file. */
+async function replace(path: string, from: string): Promise<void> {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await copyFile(from, partial);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
   }
 }
 
@@ -366,16 +384,12 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   const linked = await link(build, [kernel, engineObjects, coreObjects], snapshot);
   const path = options.out ?? join(root, `build/images/ballonet-${arch}.elf`);
   await mkdir(dirname(path), { recursive: true });
-  // Somebody may be booting the older one: it is replaced as a whole, and never seen half written.
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    await copyFile(linked, partial);
-    await rename(partial, path);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  const symbolsPath = `${path.replace(/\.elf$/, "")}.sym.elf`;
+  await replace(symbolsPath, join(linked, LINKED.symbols));
+  await replace(path, join(linked, LINKED.image));
   await cache.prune();
   options.onProgress?.({ step: "done", done: STEPS.length, of: STEPS.length });
-  const { size } = await stat(path);
-  return { path, bytes: size, snapshotBytes: snapshot.frames.length, coreFunctions: functions };
+  const { size: bytes } = await stat(path);
+  const snapshotBytes = snapshot.frames.length;
+  return { path, symbolsPath, bytes, snapshotBytes, coreFunctions: functions };
 }

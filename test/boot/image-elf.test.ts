@@ -1,8 +1,9 @@
 /**
- * The images' machine-level face: program headers, boot headers, sizes; and what the cache saves.
+ * The images' machine-level face: program headers, boot headers, sizes, symbols; and what the cache
+ * saves.
  */
-import { readFile, stat } from "node:fs/promises";
-import { expect, test } from "vitest";
+import { readFile, rm, stat } from "node:fs/promises";
+import { expect, onTestFinished, test } from "vitest";
 import { buildImage } from "../../src/image/build-image.ts";
 import type { Arch } from "./support/kernel-images.ts";
 
@@ -64,6 +65,34 @@ function parse(bytes: Buffer): Elf {
   };
 }
 
+const SYMBOL_TABLE = 2;
+const FUNCTION = 2;
+
+/** The functions in an ELF file's symbol table, with their addresses. */
+function functionsOf({ bytes, bits }: Elf): Map<string, number> {
+  const wide = bits === 64;
+  const word = (at: number) => (wide ? Number(bytes.readBigUInt64LE(at)) : bytes.readUInt32LE(at));
+  const start = word(wide ? 40 : 32);
+  const [size, count] = [0, 2].map((at) => bytes.readUInt16LE((wide ? 58 : 46) + at));
+  const sections = Array.from({ length: count ?? 0 }, (_, index) => {
+    const at = start + index * (size ?? 0);
+    const [offset = 0, length = 0] = (wide ? [24, 32] : [16, 20]).map((field) => word(at + field));
+    const link = bytes.readUInt32LE(at + (wide ? 40 : 24));
+    return { type: bytes.readUInt32LE(at + 4), offset, length, link };
+  });
+  const table = sections.find(({ type }) => type === SYMBOL_TABLE);
+  const names = sections[table?.link ?? -1];
+  const found = new Map<string, number>();
+  if (!table || !names) return found;
+  const end = table.offset + table.length;
+  for (let at = table.offset; at < end; at += wide ? 24 : 16) {
+    const name = names.offset + bytes.readUInt32LE(at);
+    if (((bytes[at + (wide ? 4 : 12)] ?? 0) & 15) !== FUNCTION) continue;
+    found.set(bytes.toString("latin1", name, bytes.indexOf(0, name)), word(at + (wide ? 8 : 4)));
+  }
+  return found;
+}
+
 test.each(["i386", "x86_64"] as const)("%s: the image is what its loaders expect", async (arch) => {
   const built = await buildImage({ arch });
   expect((await stat(built.path)).size).toBe(built.bytes);
@@ -109,16 +138,39 @@ test.each(["i386", "x86_64"] as const)("%s: the image is what its loaders expect
   }
 });
 
+test.each(["i386", "x86_64"] as const)("%s: the symbols are the image's own", async (arch) => {
+  const built = await buildImage({ arch });
+  const image = parse(await readFile(built.path));
+  const symbols = parse(await readFile(built.symbolsPath));
+  expect(functionsOf(image).size).toBe(0);
+  expect(symbols.entry).toBe(image.entry);
+  expect(symbols.segments).toEqual(image.segments);
+  for (const { offset, fileBytes } of image.segments) {
+    const [left, right] = [image, symbols].map(({ bytes }) =>
+      bytes.subarray(offset, offset + fileBytes),
+    );
+    expect(Buffer.compare(left ?? Buffer.of(0), right ?? Buffer.of(1))).toBe(0);
+  }
+  const [text] = image.segments;
+  const functions = functionsOf(symbols);
+  for (const name of ["boot_start", "panic_at", "core_start", "wasm_rt_trap"]) {
+    const address = functions.get(name) ?? 0;
+    expect(address).toBeGreaterThanOrEqual(text?.address ?? Number.POSITIVE_INFINITY);
+    expect(address).toBeLessThan((text?.address ?? 0) + (text?.fileBytes ?? 0));
+  }
+});
+
 test("the same inputs give the same image, another bundle changes only the snapshot", async () => {
   const steps: string[] = [];
   const bundle = (text: string) => `globalThis.guest = { boot() { return "${text}" }, wake() {} };`;
   const make = async (text: string, out: string) => {
-    const { path } = await buildImage({
+    const { path, symbolsPath } = await buildImage({
       arch: "x86_64",
       bundle: bundle(text),
       out: `build/images/test-${out}.elf`,
       onProgress: ({ step, done, of }) => steps.push(`${done}/${of} ${step}`),
     });
+    onTestFinished(() => Promise.all([rm(path), rm(symbolsPath)]).then(() => undefined));
     return readFile(path);
   };
   const first = await make("one", "first");

@@ -66,7 +66,10 @@ export function useGuests(): void {
     }
   }, BUILD_MS);
   afterAll(async () => {
-    for (const { path } of built.values()) await rm(path, { force: true });
+    for (const { path, symbolsPath } of built.values()) {
+      await rm(path, { force: true });
+      await rm(symbolsPath, { force: true });
+    }
     built.clear();
   });
 }

@@ -292,7 +292,8 @@ describe("explain", () => {
 });
 
 describe("image", () => {
-  const built = { path: "/x y/a.elf", bytes: 2 ** 20, snapshotBytes: 0, coreFunctions: [] };
+  const made = { path: "/x y/a.elf", symbolsPath: "/x y/a.sym.elf", coreFunctions: [] };
+  const built = { ...made, bytes: 2 ** 20, snapshotBytes: 0 };
   const buildImage: Services["buildImage"] = async () => async (options) => {
     options.onProgress?.({ step: "link", done: 6, of: 7 });
     return built;
