@@ -1,7 +1,5 @@
 /**
- * What the core asks of its host.
- *
- * It must not grow: decisions and input/output belong to the runtime.
+ * The functions that the core imports from its host.
  */
 
 /**

@@ -1,18 +1,19 @@
 /**
- * The ABI: every function that the core exports, one line each into a room below.
+ * The ABI: every function that the core exports. runtime/core/exports.ts documents them.
  *
- * It must hold no logic. Numbers are u32, i32 or f64, never 64-bit integers, so that every host
- * can call it cheaply. Invariant: ABI_VERSION changes whenever a name, a parameter or a meaning
- * does.
+ * A 64-bit integer costs a JavaScript caller a BigInt, so numbers are u32, i32 or f64.
  */
 import * as arena from "./arena";
 import * as ledger from "./ledger/ledger";
+import * as search from "./ledger/search";
 import * as poison from "./poison";
-import * as balloon from "./queues/pages";
+import * as pages from "./queues/pages";
 import * as ranges from "./queues/ranges";
+import * as statistics from "./queues/statistics";
 import { Ring } from "./ring/record";
 import { arm, nextPlace, open, publish } from "./ring/virtqueue";
 
+/** Changes whenever a name, a parameter or a meaning below does. */
 const ABI_VERSION: u32 = 4;
 
 export function abi_version(): u32 {
@@ -24,7 +25,7 @@ export function arena_bytes(frames: u32, queueSize: u32, buffers: u32, pfns: u32
 }
 export function arena_open(ptr: usize, frames: u32, queueSize: u32, buffers: u32, pfns: u32): void {
   arena.openArena(ptr, frames, queueSize, buffers, pfns);
-  balloon.forgetInFlight();
+  pages.forgetInFlight();
 }
 
 export function ledger_frames(): u32 {
@@ -43,10 +44,10 @@ export function ledger_add(first: u32, length: u32): void {
   ledger.add(first, length);
 }
 export function ledger_allocate(most: u32): u32 {
-  return ledger.allocate(most);
+  return search.allocate(most);
 }
 export function ledger_run(): u32 {
-  return ledger.runLength;
+  return search.allocatedLength();
 }
 export function ledger_claim(first: u32, length: u32): void {
   ledger.claim(first, length);
@@ -55,11 +56,11 @@ export function ledger_release(first: u32, length: u32): void {
   ledger.release(first, length);
 }
 export function ledger_unit(frames: u32): void {
-  ledger.setUnit(frames);
+  search.setUnit(frames);
 }
 export function ledger_reclaim(): void {
   ledger.reclaim();
-  balloon.forgetInFlight();
+  pages.forgetInFlight();
 }
 
 function ring(queue: u32): Ring {
@@ -83,7 +84,7 @@ export function queue_buffers_in_flight(queue: u32): u32 {
   return ring(queue).inFlight;
 }
 export function queue_pages_in_flight(queue: u32): u32 {
-  return balloon.inFlightPages(queue);
+  return pages.inFlightPages(queue);
 }
 export function queue_next_place(queue: u32): u32 {
   return nextPlace(ring(queue));
@@ -95,23 +96,23 @@ export function queue_arm(queue: u32, after: u32): bool {
   return arm(ring(queue), after);
 }
 export function balloon_inflate(want: u32): u32 {
-  return balloon.inflate(want);
+  return pages.inflate(want);
 }
 export function balloon_deflate(want: u32): u32 {
-  return balloon.deflate(want);
+  return pages.deflate(want);
 }
 export function balloon_deflate_untold(want: u32): u32 {
-  return balloon.deflateUntold(want);
+  return pages.deflateUntold(want);
 }
 export function balloon_deflate_silently(want: u32): u32 {
-  return balloon.deflateSilently(want);
+  return pages.deflateSilently(want);
 }
 export function balloon_settle(queue: u32): i32 {
-  return balloon.settle(queue);
+  return pages.settle(queue);
 }
 
 export function balloon_abandon_inflates(): void {
-  balloon.abandonInflates();
+  pages.abandonInflates();
 }
 
 export function poison_set(value: u32): void {
@@ -140,11 +141,11 @@ export function hint_release(): void {
 }
 
 export function stats_put(index: u32, tag: u32, value: f64): void {
-  balloon.putStat(index, tag, value);
+  statistics.putStat(index, tag, value);
 }
 export function stats_post(bytes: u32): void {
-  balloon.postStats(bytes);
+  statistics.postStats(bytes);
 }
 export function stats_take(): i32 {
-  return balloon.takeStats();
+  return statistics.takeStats();
 }

@@ -1,11 +1,9 @@
 /**
- * The page-frame ledger: one state for every 4 KiB frame, counts, and find-a-run.
+ * The page-frame ledger: one state for every 4 KiB frame, and the counts of all states.
  *
- * It must not know rings, devices or policies, and it never touches the frames that it describes:
- * touching a page that was given away would bring it back. Those that are back poison.ts may fill.
- *
- * Invariant: a frame is in exactly one state; the counts over all states sum to the number of
- * frames after every call. A transition from any other state than the one it names traps.
+ * A frame is in exactly one state, so the counts sum to the number of frames after every call. A
+ * transition from any other state than the one it names traps. The ledger never touches the frames
+ * that it describes: touching a page that was given away would bring it back.
  *
  *                    +--------- use ----------+
  *                    v                        |
@@ -17,11 +15,11 @@
  *
  * Memory, `b` being the number of blocks of 512 frames (2 MiB):
  *
- *   statesPtr    ceil(frames / 16) u64   one nibble a frame, lowest frame in the lowest nibble
- *   tallyPtr     b x { u16 free, u16 held }
+ *   statesPtr      b x 32 u64              one nibble a frame, lowest frame in the lowest nibble
+ *   tallyPtr       b x { u16 free, u16 held }
  *   wholeFreePtr, partFreePtr, wholeHeldPtr, partHeldPtr     a summary each (summary.ts)
- *   freshPtr     a summary: whole free blocks that the host was not told of since they are whole
- *   countsPtr    8 x u32                 frames by state
+ *   unreportedPtr  a summary: free blocks that were not reported since they became whole
+ *   countsPtr      8 x u32                 frames by state
  */
 import { initialise } from "../poison";
 import { contains, insert, lowest, NONE, remove, shapeSummaries, summaryBytes } from "./summary";
@@ -40,6 +38,7 @@ export const STATES: u32 = 8;
 export const BLOCK_FRAMES: u32 = 512;
 export const BLOCK_SHIFT: u32 = 9;
 const WORD_FRAMES: u32 = 16;
+/** A 1 in each nibble: times a state, it is a word of sixteen frames in that state. */
 const NIBBLES: u64 = 0x1111_1111_1111_1111;
 
 let frames: u32 = 0;
@@ -49,17 +48,25 @@ let wholeFreePtr: usize = 0;
 let partFreePtr: usize = 0;
 let wholeHeldPtr: usize = 0;
 let partHeldPtr: usize = 0;
-let freshPtr: usize = 0;
-/** Only who reports pays for knowing what is fresh. */
-let isFreshKnown: bool = false;
+let unreportedPtr: usize = 0;
+/** Set once reporting is on; otherwise the summary of unreported blocks is not kept. */
+let tracksUnreported: bool = false;
 let countsPtr: usize = 0;
-/** The block that is being taken whole, so that an interrupted one is finished first. */
-let openFree: u32 = NONE;
-let openHeld: u32 = NONE;
-/** Frames that the balloon takes at once: whole blocks first, one by one, or units and no less. */
-let unit: u32 = BLOCK_FRAMES;
-/** Length of the run that the last find or allocate answered, in frames. */
-export let runLength: u32 = 0;
+
+/** No frames. A run of frames is one number: the first in the low half, the length above it. */
+export const NO_RUN: u64 = 0;
+
+export function runOf(first: u32, length: u32): u64 {
+  return <u64>first | ((<u64>length) << 32);
+}
+
+export function firstOf(run: u64): u32 {
+  return <u32>run;
+}
+
+export function lengthOf(run: u64): u32 {
+  return <u32>(run >> 32);
+}
 
 function blocksOf(frameCount: u32): u32 {
   return frameCount == 0 ? 0 : ((frameCount - 1) >> BLOCK_SHIFT) + 1;
@@ -84,13 +91,9 @@ export function openLedger(ptr: usize, frameCount: u32): void {
   partFreePtr = wholeFreePtr + summary;
   wholeHeldPtr = partFreePtr + summary;
   partHeldPtr = wholeHeldPtr + summary;
-  freshPtr = partHeldPtr + summary;
-  countsPtr = freshPtr + summary;
-  isFreshKnown = false;
-  openFree = NONE;
-  openHeld = NONE;
-  unit = BLOCK_FRAMES;
-  runLength = 0;
+  unreportedPtr = partHeldPtr + summary;
+  countsPtr = unreportedPtr + summary;
+  tracksUnreported = false;
   shapeSummaries(blocks);
   store<u32>(countsPtr + ((<usize>RESERVED) << 2), frameCount);
 }
@@ -116,10 +119,7 @@ function maskOf(pfn: u32, length: u32): u64 {
   return (<u64>-1 >> ((WORD_FRAMES - length) << 2)) << ((pfn & (WORD_FRAMES - 1)) << 2);
 }
 
-/**
- * True when the frames exist and every one is in `state`: what a caller may ask before a
- * transition.
- */
+/** True when the frames exist and all are in `state`. */
 export function uniform(first: u32, length: u32, state: u32): bool {
   assert(state < STATES);
   if (length == 0 || first >= frames || length > frames - first) return false;
@@ -139,7 +139,7 @@ function addCount(state: u32, delta: i32): void {
   store<u32>(ptr, load<u32>(ptr) + delta);
 }
 
-/** Keeps a block's tally and its place in the two summaries of that tally together. */
+/** Changes one tally of `block`, and moves the block between the two summaries of that tally. */
 function addTally(ptr: usize, wholePtr: usize, partPtr: usize, block: u32, delta: i32): void {
   const before = <u32>load<u16>(ptr);
   const after = before + delta;
@@ -154,12 +154,12 @@ function tally(state: u32, block: u32, delta: i32): void {
   const ptr = tallyPtr + ((<usize>block) << 2);
   if (state == HELD) addTally(ptr + 2, wholeHeldPtr, partHeldPtr, block, delta);
   if (state != FREE) return;
-  if (isFreshKnown && <u32>load<u16>(ptr) == BLOCK_FRAMES) remove(freshPtr, block);
+  if (tracksUnreported && <u32>load<u16>(ptr) == BLOCK_FRAMES) remove(unreportedPtr, block);
   addTally(ptr, wholeFreePtr, partFreePtr, block, delta);
-  if (isFreshKnown && <u32>load<u16>(ptr) == BLOCK_FRAMES) insert(freshPtr, block);
+  if (tracksUnreported && <u32>load<u16>(ptr) == BLOCK_FRAMES) insert(unreportedPtr, block);
 }
 
-/** The one place that changes states: checks and writes sixteen frames at a time, in one block. */
+/** Changes states, checked, sixteen frames at a time. All frames lie in one block. */
 function moveInBlock(first: u32, length: u32, from: u32, to: u32): void {
   const expected = NIBBLES * from;
   const change = expected ^ (NIBBLES * to);
@@ -193,8 +193,8 @@ function move(first: u32, length: u32, from: u32, to: u32): void {
   }
 }
 
-/** The first run of `state` in `block`, at most `most` long; sets runLength. */
-function runInBlock(block: u32, state: u32, most: u32): u32 {
+/** The first run of `state` in `block`, at most `most` long, or NO_RUN. */
+export function runInBlock(block: u32, state: u32, most: u32): u64 {
   const pattern = NIBBLES * state;
   const start = block << BLOCK_SHIFT;
   let first: u32 = NONE;
@@ -219,81 +219,41 @@ function runInBlock(block: u32, state: u32, most: u32): u32 {
     }
     if (length >= most) break;
   }
-  runLength = min(length, most);
-  return first;
+  return first == NONE ? NO_RUN : runOf(first, min(length, most));
 }
 
-/**
- * Where to take up to `most` of `want` frames from: the block that was begun, then whole blocks
- * while a whole one is wanted, then the pieces, and only then a whole block to break.
- */
-function findWholeFirst(state: u32, want: u32, most: u32): u32 {
-  const ofFree = state == FREE;
-  const wholePtr = ofFree ? wholeFreePtr : wholeHeldPtr;
-  const partPtr = ofFree ? partFreePtr : partHeldPtr;
-  let block = ofFree ? openFree : openHeld;
-  if (block != NONE) {
-    const left = <u32>load<u16>(tallyPtr + ((<usize>block) << 2) + (ofFree ? 0 : 2));
-    if (left == 0 || left == BLOCK_FRAMES) block = NONE;
-  }
-  if (block == NONE) {
-    const whole = lowest(wholePtr);
-    block = want >= BLOCK_FRAMES && whole != NONE ? whole : lowest(partPtr);
-    if (block == NONE) block = whole;
-    if (ofFree) openFree = block == whole ? block : NONE;
-    else openHeld = block == whole ? block : NONE;
-  }
-  runLength = 0;
-  return block == NONE ? NONE : runInBlock(block, state, most);
+/** Frames of `block` in `state`, which is FREE or HELD. */
+export function countInBlock(block: u32, state: u32): u32 {
+  return <u32>load<u16>(tallyPtr + ((<usize>block) << 2) + (state == FREE ? 0 : 2));
 }
 
-export function setUnit(length: u32): void {
-  assert(length != 0 && BLOCK_FRAMES % length == 0);
-  unit = length;
+/** The lowest block that is wholly in `state`, which is FREE or HELD, or NONE. */
+export function lowestWhole(state: u32): u32 {
+  return lowest(state == FREE ? wholeFreePtr : wholeHeldPtr);
 }
 
-/** As the balloon takes frames at once; units are looked for from the lowest block on. */
-function findByUnit(state: u32, want: u32, most: u32): u32 {
-  if (unit == BLOCK_FRAMES) return findWholeFirst(state, want, most);
-  const wholePtr = state == FREE ? wholeFreePtr : wholeHeldPtr;
-  const block = min(lowest(wholePtr), lowest(state == FREE ? partFreePtr : partHeldPtr));
-  runLength = block == NONE || most < unit ? 0 : unit;
-  if (runLength <= 1) return runLength == 0 ? NONE : runInBlock(block, state, most);
-  let first = block << BLOCK_SHIFT;
-  while (first < frames && !uniform(first, unit, state)) first += unit;
-  return first < frames ? first : NONE;
+/** The lowest block with some but not all frames in `state`, which is FREE or HELD, or NONE. */
+export function lowestPart(state: u32): u32 {
+  return lowest(state == FREE ? partFreePtr : partHeldPtr);
 }
 
-/** A run of free frames to inflate; `want` is the whole need, `most` what fits now. */
-export function findToInflate(want: u32, most: u32): u32 {
-  return findByUnit(FREE, want, most);
-}
-
-/** A run of held frames to deflate. */
-export function findToDeflate(want: u32, most: u32): u32 {
-  return findByUnit(HELD, want, most);
-}
-
-/** From now on it is known which blocks are fresh; all that are whole and free are, to begin. */
-export function knowFresh(): void {
-  isFreshKnown = true;
+/** From now on it is known which blocks are unreported; to begin with, all whole free ones are. */
+export function trackUnreported(): void {
+  tracksUnreported = true;
   const blocks = blocksOf(frames);
-  memory.fill(freshPtr, 0, summaryBytes(blocks));
+  memory.fill(unreportedPtr, 0, summaryBytes(blocks));
   for (let block: u32 = 0; block < blocks; block++) {
-    const free = <u32>load<u16>(tallyPtr + ((<usize>block) << 2));
-    if (free == BLOCK_FRAMES) insert(freshPtr, block);
+    if (countInBlock(block, FREE) == BLOCK_FRAMES) insert(unreportedPtr, block);
   }
 }
 
-/** Up to `most` whole free blocks, in one run, that the host was not told of; sets runLength. */
-export function findToReport(most: u32): u32 {
-  const first = lowest(freshPtr);
-  runLength = 0;
-  if (first == NONE || most == 0) return NONE;
-  let blocks: u32 = 1;
-  while (blocks < most && contains(freshPtr, first + blocks)) blocks += 1;
-  runLength = blocks << BLOCK_SHIFT;
-  return first << BLOCK_SHIFT;
+/** The lowest unreported block, or NONE. */
+export function lowestUnreported(): u32 {
+  return lowest(unreportedPtr);
+}
+
+export function isUnreported(block: u32): bool {
+  return contains(unreportedPtr, block);
 }
 
 // The transitions. Each is the only way from its first state to its second.
@@ -303,26 +263,12 @@ export function add(first: u32, length: u32): void {
   move(first, length, RESERVED, FREE);
 }
 
-/**
- * free -> used: a run of at most `most` frames, pieces of blocks first; NONE when there is
- * none.
- */
-export function allocate(most: u32): u32 {
-  let block = lowest(partFreePtr);
-  if (block == NONE) block = lowest(wholeFreePtr);
-  runLength = 0;
-  if (block == NONE || most == 0) return NONE;
-  const first = runInBlock(block, FREE, most);
-  moveInBlock(first, runLength, FREE, USED);
-  return first;
-}
-
-/** free -> used for exactly these frames. */
+/** free -> used: the guest allocated them. */
 export function claim(first: u32, length: u32): void {
   move(first, length, FREE, USED);
 }
 
-/** used -> free. */
+/** used -> free: the guest gave them back. */
 export function release(first: u32, length: u32): void {
   move(first, length, USED, FREE);
 }
@@ -337,7 +283,7 @@ export function hold(first: u32, length: u32): void {
   moveInBlock(first, length, INFLATING, HELD);
 }
 
-/** held -> deflating: in a buffer on the deflateq, not ours before the host acknowledges. */
+/** held -> deflating: in a buffer on the deflateq, not usable before the host acknowledges. */
 export function tell(first: u32, length: u32): void {
   moveInBlock(first, length, HELD, DEFLATING);
 }
@@ -357,37 +303,37 @@ export function report(first: u32, length: u32): void {
   move(first, length, FREE, REPORTING);
 }
 
-/** reporting -> free: the host acknowledged, and need not be told again. */
+/** reporting -> free: the host acknowledged. The blocks are reported now. */
 export function reported(first: u32, length: u32): void {
   move(first, length, REPORTING, FREE);
   const end = (first + length) >> BLOCK_SHIFT;
-  for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(freshPtr, block);
+  for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(unreportedPtr, block);
 }
 
-/** free -> hinted: handed over until the host is done. */
+/** free -> hinted: the host may discard them until its hinting run is done. */
 export function hint(first: u32, length: u32): void {
   moveInBlock(first, length, FREE, HINTED);
 }
 
-/** Every frame in `state` -> free: the host has no claim on any of them now. */
+/** `state` -> free, all of them. The caller knows that the host uses none of them any more. */
 export function reclaimState(state: u32): void {
   const blocks = blocksOf(frames);
   for (let block: u32 = 0; block < blocks && count(state) != 0; block++) {
-    let first = runInBlock(block, state, BLOCK_FRAMES);
-    for (; first != NONE; first = runInBlock(block, state, BLOCK_FRAMES)) {
-      moveInBlock(first, runLength, state, FREE);
-      initialise(first, runLength);
+    let run = runInBlock(block, state, BLOCK_FRAMES);
+    for (; run != NO_RUN; run = runInBlock(block, state, BLOCK_FRAMES)) {
+      moveInBlock(firstOf(run), lengthOf(run), state, FREE);
+      initialise(firstOf(run), lengthOf(run));
     }
   }
   assert(count(state) == 0);
 }
 
 /**
- * Every frame that the device had returns to free. Only right after a completed device reset:
- * from then on the device uses no memory of the driver (virtio 1.3, 2.1.2 and 2.4).
+ * Everything that the device had -> free. Only right after a completed device reset: from then on
+ * the device uses no memory of the driver (virtio 1.3, 2.1.2 and 2.4).
  */
 export function reclaim(): void {
-  isFreshKnown = false;
+  tracksUnreported = false;
   for (let state = INFLATING; state < STATES; state++) reclaimState(state);
 }
 

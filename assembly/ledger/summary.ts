@@ -1,22 +1,23 @@
 /**
- * Summary: a set of block numbers that answers "which is the lowest member" in a few loads.
+ * Summary: a set of block numbers that finds its lowest member in a few loads.
  *
  * A bitmap, above it a bitmap of its non-zero 64-bit words, and so on up to a single word. All
- * summaries describe the same number of blocks, so they share one shape. It must not know what
- * its members mean.
+ * summaries describe the same number of blocks, so they share one shape.
  *
  *   level 2  [w]                                  1 bit per word of level 1
  *   level 1  [w][w]..[w]                          1 bit per word of level 0
  *   level 0  [w][w][w][w]...............[w]       1 bit per block
  *
- * Invariant: a bit above level 0 is set exactly when the word below it is not zero.
+ * A bit above level 0 is set exactly when the word below it is not zero.
  */
 
 /** Four levels of 64 reach 2^24 blocks; 2^32 frames are 2^23 blocks. */
 const LEVELS_MAX: u32 = 4;
 
+/** No block, and no frame. */
 export const NONE: u32 = 0xffff_ffff;
 
+/** Blocks, levels, and where levels 1 to 3 begin, in every summary. */
 let shaped: u32 = 0;
 let levels: u32 = 0;
 let offset1: usize = 0;
@@ -38,7 +39,7 @@ export function summaryBytes(blocks: u32): usize {
   return bytes;
 }
 
-/** Fixes the shape that all summaries share. Their memory must be zero to start with. */
+/** Sets the shape of all summaries. A summary is empty when its memory is zero. */
 export function shapeSummaries(blocks: u32): void {
   let words = wordsFor(blocks);
   shaped = blocks;

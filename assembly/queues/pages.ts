@@ -1,35 +1,22 @@
 /**
- * Batches: moving many pages between ledger and rings in one call.
+ * The inflateq and the deflateq: many pages between ledger and rings in one call.
  *
- * It must not decide how many, when or in which order; the runtime says. Invariant: a frame
- * becomes held only when its inflate came back, and free only when its deflate came back, unless
- * the caller asked for the reuse in so many words.
+ * A frame becomes held only when its inflate came back. It becomes free when its deflate came back,
+ * or at once where the caller chose `deflateUntold` or `deflateSilently`.
  */
-import {
-  arrayOf,
-  DEFLATEQ,
-  INFLATEQ,
-  pfns,
-  ringOf,
-  runsOf,
-  STAT_BYTES,
-  STATS_MAX,
-  STATSQ,
-  slotOf,
-  statsPtr,
-} from "../arena";
+import { arrayOf, DEFLATEQ, INFLATEQ, pfns, ringOf, runsOf, slotOf } from "../arena";
 import {
   abandonInflating,
-  findToDeflate,
-  findToInflate,
+  firstOf,
   hold,
+  lengthOf,
+  NO_RUN,
   post as postFrames,
   regain,
   reuse,
-  runLength,
   tell,
 } from "../ledger/ledger";
-import { NONE } from "../ledger/summary";
+import { findFree, findHeld } from "../ledger/search";
 import { initialise } from "../poison";
 import { hasFreeId, NOTHING, OUT, Ring } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
@@ -43,19 +30,20 @@ export function inFlightPages(queue: u32): u32 {
   return queue == INFLATEQ ? inflating : deflating;
 }
 
+/** Nothing is in flight: the arena was opened, or the device was reset. */
 export function forgetInFlight(): void {
   inflating = 0;
   deflating = 0;
 }
 
-/** held -> free ahead of the host. */
+/** held -> free before the host knows. */
 function takeBack(first: u32, length: u32): void {
   reuse(first, length);
   initialise(first, length);
 }
 
-/** Writes the numbers of a run, two at a time: of all that is done for a page, this is most. */
-function writeNumbers(ptr: usize, first: u32, length: u32): void {
+/** Writes the PFNs of a run. The hottest loop of an inflate: two PFNs for each 8-byte store. */
+function writePfns(ptr: usize, first: u32, length: u32): void {
   let at = ptr;
   let pair = ((<u64>(first + 1)) << 32) | <u64>first;
   for (let i: u32 = 1; i < length; i += 2) {
@@ -66,44 +54,45 @@ function writeNumbers(ptr: usize, first: u32, length: u32): void {
   if ((length & 1) != 0) store<u32>(at, first + length - 1);
 }
 
-/** Fills one buffer with up to `want` pages, ascending, and posts it. Answers its pages. */
-function fill(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
+/** Fills one buffer with up to `want` pages, ascending, and posts it. Returns its pages. */
+function postPages(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
   const id = ring.firstFree;
   const array = arrayOf(queue, id);
   const runs = runsOf(queue, id);
   let pages: u32 = 0;
   let runCount: u32 = 0;
-  let above: u32 = 0;
+  let end: u32 = 0;
   while (pages < pfns && pages < want) {
     const most = min(pfns, want) - pages;
-    const first =
-      queue == INFLATEQ ? findToInflate(want - pages, most) : findToDeflate(want - pages, most);
-    // Hosts merge only what ascends, so a run that starts lower waits for the next buffer.
-    if (first == NONE || (pages != 0 && first < above)) break;
-    const length = runLength;
+    const run = queue == INFLATEQ ? findFree(want - pages, most) : findHeld(want - pages, most);
+    const first = firstOf(run);
+    const length = lengthOf(run);
+    // Hosts merge only ascending pages, so a run that starts lower waits for the next buffer.
+    if (run == NO_RUN || (pages != 0 && first < end)) break;
     if (queue == INFLATEQ) postFrames(first, length);
     else if (untold) takeBack(first, length);
     else tell(first, length);
-    writeNumbers(array + ((<usize>pages) << 2), first, length);
-    store<u32>(runs + ((<usize>runCount) << 3), first);
-    store<u32>(runs + ((<usize>runCount) << 3), length, 4);
+    writePfns(array + ((<usize>pages) << 2), first, length);
+    store<u64>(runs + ((<usize>runCount) << 3), run);
     runCount += 1;
     pages += length;
-    above = first + length;
+    end = first + length;
   }
   if (pages == 0) return 0;
   const slot = slotOf(queue, id);
   store<u32>(slot, pages);
+  // Pages that were reused at once need nothing more when their buffer comes back.
   store<u32>(slot, untold ? 0 : runCount, 4);
   post(ring, <u64>array, pages << 2, OUT);
   return pages;
 }
 
-function batch(queue: u32, want: u32, untold: bool): u32 {
+/** Posts up to `want` pages in as many buffers as there are ids for. Returns the pages. */
+function postBatch(queue: u32, want: u32, untold: bool): u32 {
   const ring = ringOf(queue);
   let done: u32 = 0;
   while (done < want && hasFreeId(ring)) {
-    const pages = fill(ring, queue, want - done, untold);
+    const pages = postPages(ring, queue, want - done, untold);
     if (pages == 0) break;
     done += pages;
   }
@@ -112,41 +101,42 @@ function batch(queue: u32, want: u32, untold: bool): u32 {
   return done;
 }
 
-/** free -> inflating for up to `want` pages, as far as buffers reach. Answers how many. */
+/** free -> inflating for up to `want` pages, as far as buffers reach. Returns how many. */
 export function inflate(want: u32): u32 {
-  return batch(INFLATEQ, want, false);
+  return postBatch(INFLATEQ, want, false);
 }
 
-/** held -> deflating, the pages ours once the host acknowledged. Answers how many. */
+/** held -> deflating for up to `want` pages; free once acknowledged. Returns how many. */
 export function deflate(want: u32): u32 {
-  return batch(DEFLATEQ, want, false);
+  return postBatch(DEFLATEQ, want, false);
 }
 
-/** held -> free at once, the host told by the next publish. Answers how many. */
+/** held -> free for up to `want` pages at once; the next publish tells. Returns how many. */
 export function deflateUntold(want: u32): u32 {
-  return batch(DEFLATEQ, want, true);
+  return postBatch(DEFLATEQ, want, true);
 }
 
-/** held -> free at once, the host never told. Answers how many. */
+/** held -> free for up to `want` pages at once; the host is never told. Returns how many. */
 export function deflateSilently(want: u32): u32 {
   let done: u32 = 0;
   while (done < want) {
-    const first = findToDeflate(want - done, want - done);
-    if (first == NONE) break;
-    const length = runLength;
-    takeBack(first, length);
-    done += length;
+    const run = findHeld(want - done, want - done);
+    if (run == NO_RUN) break;
+    takeBack(firstOf(run), lengthOf(run));
+    done += lengthOf(run);
   }
   return done;
 }
 
+/** A buffer came back: its frames change state. Returns its pages. */
 function settleBuffer(queue: u32, id: u32): u32 {
   const slot = slotOf(queue, id);
   const runs = runsOf(queue, id);
   const runCount = load<u32>(slot, 4);
   for (let i: u32 = 0; i < runCount; i++) {
-    const first = load<u32>(runs + ((<usize>i) << 3));
-    const length = load<u32>(runs + ((<usize>i) << 3), 4);
+    const run = load<u64>(runs + ((<usize>i) << 3));
+    const first = firstOf(run);
+    const length = lengthOf(run);
     if (queue == INFLATEQ) {
       hold(first, length);
     } else {
@@ -157,7 +147,7 @@ function settleBuffer(queue: u32, id: u32): u32 {
   return load<u32>(slot);
 }
 
-/** Takes every buffer that came back on inflateq or deflateq. Answers the pages, or a fault. */
+/** Takes every buffer that came back on inflateq or deflateq. Returns the pages, or a fault. */
 export function settle(queue: u32): i32 {
   assert(queue == INFLATEQ || queue == DEFLATEQ);
   const ring = ringOf(queue);
@@ -169,30 +159,8 @@ export function settle(queue: u32): i32 {
   return id == NOTHING ? <i32>pages : id;
 }
 
-/** Everything on the inflateq -> free. Only right after a completed reset of that queue. */
+/** inflating -> free, all of them. Only right after a completed reset of the inflateq. */
 export function abandonInflates(): void {
   abandonInflating();
   inflating = 0;
-}
-
-/** Writes entry `index` of the statistics buffer (virtio 1.3, 5.5.6.3). */
-export function putStat(index: u32, tag: u32, value: f64): void {
-  assert(index < STATS_MAX);
-  const ptr = statsPtr + <usize>(index * STAT_BYTES);
-  store<u16>(ptr, <u16>tag);
-  store<u64>(ptr, <u64>value, 2);
-}
-
-/** Posts the first `bytes` of the statistics buffer; there is one, so it traps while it is out. */
-export function postStats(bytes: u32): void {
-  assert(bytes <= STATS_MAX * STAT_BYTES);
-  const ring = ringOf(STATSQ);
-  assert(ring.inFlight == 0);
-  post(ring, <u64>statsPtr, bytes, OUT);
-}
-
-/** 1 when the statistics buffer came back, 0 when not, or a fault. */
-export function takeStats(): i32 {
-  const id = take(ringOf(STATSQ));
-  return id == NOTHING ? 0 : id < 0 ? id : 1;
 }

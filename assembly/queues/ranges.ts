@@ -1,9 +1,9 @@
 /**
- * Ranges: memory handed over by address and length, not page by page: free page reporting and free
- * page hinting (virtio 1.3, 5.5.6.5 and 5.5.6.7).
+ * The queues whose buffers are the memory itself, not PFNs: free page hinting and free page
+ * reporting (virtio 1.3, 5.5.6.5 and 5.5.6.7).
  *
- * It must not decide how much or when. Invariant: a reported frame is free again only when its
- * report came back, and a hinted one only when the caller says that the host is done.
+ * A reported frame is free again only when its report came back. A hinted frame is free again only
+ * when the caller says that the host is done: that its buffer came back means nothing.
  */
 import {
   COMMAND_BYTES,
@@ -19,28 +19,29 @@ import {
 import {
   BLOCK_FRAMES,
   BLOCK_SHIFT,
-  findToInflate,
-  findToReport,
+  firstOf,
   hint as hintFrames,
-  knowFresh,
+  lengthOf,
+  NO_RUN,
   reported,
   report as reportFrames,
-  runLength,
+  trackUnreported,
 } from "../ledger/ledger";
-import { NONE } from "../ledger/summary";
+import { findFree, findUnreported } from "../ledger/search";
 import { initialise } from "../poison";
 import { hasFreeId, IN, INDIRECT, NOTHING, OUT, PACKED, Ring, TABLE } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
 
 const FRAME_SHIFT: u32 = 12;
 const DESCRIPTOR_SHIFT: u32 = 4;
+/** Descriptor flag: the table goes on in the entry that `next` names (virtio 1.3, 2.7.5). */
 const NEXT: u32 = 1;
 /** One range covers at most 4 MiB, the largest block that other drivers send. */
 const RANGE_BLOCKS: u32 = 2;
 
-/** A queue was opened: from the reporting queue on, what was not reported yet has to be known. */
+/** `queue` was opened. The reporting queue needs to know which blocks are unreported. */
 export function opened(queue: u32): void {
-  if (queue == REPORTQ) knowFresh();
+  if (queue == REPORTQ) trackUnreported();
 }
 
 function address(pfn: u32): u64 {
@@ -48,22 +49,22 @@ function address(pfn: u32): u64 {
 }
 
 /** Writes entry `index` of an indirect table (virtio 1.3, 2.7.5.3 and 2.8.7). */
-function writeEntry(ring: Ring, tablePtr: usize, index: u32, first: u32): void {
+function writeEntry(ring: Ring, tablePtr: usize, index: u32, run: u64): void {
   const entry = tablePtr + ((<usize>index) << DESCRIPTOR_SHIFT);
-  store<u64>(entry, address(first));
-  store<u32>(entry, runLength << FRAME_SHIFT, 8);
+  store<u64>(entry, address(firstOf(run)));
+  store<u32>(entry, lengthOf(run) << FRAME_SHIFT, 8);
   const isPacked = (ring.features & PACKED) != 0;
   store<u32>(entry, isPacked ? IN << 16 : IN | NEXT | ((index + 1) << 16), 12);
 }
 
-/** Ends the chain of a split ring's table at its last entry. */
+/** Ends the chain in a split ring's table at its last entry; a packed ring has no chain. */
 function endTable(ring: Ring, tablePtr: usize, ranges: u32): void {
   if ((ring.features & PACKED) != 0) return;
   store<u32>(tablePtr + ((<usize>(ranges - 1)) << DESCRIPTOR_SHIFT), IN, 12);
 }
 
-/** Posts one buffer of up to `want` frames, whole blocks only. Answers its frames. */
-function reportBuffer(ring: Ring, want: u32): u32 {
+/** Posts one buffer of up to `want` frames, whole blocks only. Returns its frames. */
+function postReport(ring: Ring, want: u32): u32 {
   const id = ring.firstFree;
   const table = tableOf(id);
   const runs = rangeRunsOf(id);
@@ -72,14 +73,13 @@ function reportBuffer(ring: Ring, want: u32): u32 {
   let frames: u32 = 0;
   let ranges: u32 = 0;
   while (ranges < most && want - frames >= BLOCK_FRAMES) {
-    const first = findToReport(min(RANGE_BLOCKS, (want - frames) >> BLOCK_SHIFT));
-    if (first == NONE) break;
-    initialise(first, runLength);
-    reportFrames(first, runLength);
-    writeEntry(ring, table, ranges, first);
-    store<u32>(runs + ((<usize>ranges) << 3), first);
-    store<u32>(runs + ((<usize>ranges) << 3), runLength, 4);
-    frames += runLength;
+    const run = findUnreported(min(RANGE_BLOCKS, (want - frames) >> BLOCK_SHIFT));
+    if (run == NO_RUN) break;
+    initialise(firstOf(run), lengthOf(run));
+    reportFrames(firstOf(run), lengthOf(run));
+    writeEntry(ring, table, ranges, run);
+    store<u64>(runs + ((<usize>ranges) << 3), run);
+    frames += lengthOf(run);
     ranges += 1;
   }
   if (ranges == 0) return 0;
@@ -94,19 +94,19 @@ function reportBuffer(ring: Ring, want: u32): u32 {
   return frames;
 }
 
-/** free -> reporting for up to `want` frames, whole blocks only. Answers how many. */
+/** free -> reporting for up to `want` frames, whole blocks only. Returns how many. */
 export function report(want: u32): u32 {
   const ring = ringOf(REPORTQ);
   let done: u32 = 0;
   while (hasFreeId(ring)) {
-    const frames = reportBuffer(ring, want - done);
+    const frames = postReport(ring, want - done);
     if (frames == 0) break;
     done += frames;
   }
   return done;
 }
 
-/** Takes every report that came back. Answers the frames, or a fault. */
+/** Takes every report that came back. Returns the frames, or a fault. */
 export function settleReports(): i32 {
   const ring = ringOf(REPORTQ);
   let frames: i32 = 0;
@@ -115,8 +115,8 @@ export function settleReports(): i32 {
     const runs = rangeRunsOf(id);
     const ranges = load<u32>(rangeSlotOf(id), 4);
     for (let i: u32 = 0; i < ranges; i++) {
-      const run = runs + ((<usize>i) << 3);
-      reported(load<u32>(run), load<u32>(run, 4));
+      const run = load<u64>(runs + ((<usize>i) << 3));
+      reported(firstOf(run), lengthOf(run));
     }
     frames += <i32>load<u32>(rangeSlotOf(id));
   }
@@ -133,14 +133,15 @@ export function hintCommand(command: u32): bool {
   return true;
 }
 
-/** free -> hinted for up to `want` frames, a run a buffer. Answers how many. */
+/** free -> hinted for up to `want` frames, one run in each buffer. Returns how many. */
 export function hint(want: u32): u32 {
   const ring = ringOf(HINTQ);
   let done: u32 = 0;
   while (done < want && hasFreeId(ring)) {
-    const first = findToInflate(want - done, min(want - done, BLOCK_FRAMES));
-    if (first == NONE) break;
-    const length = runLength;
+    const run = findFree(want - done, min(want - done, BLOCK_FRAMES));
+    if (run == NO_RUN) break;
+    const first = firstOf(run);
+    const length = lengthOf(run);
     hintFrames(first, length);
     post(ring, address(first), length << FRAME_SHIFT, IN);
     done += length;
@@ -148,7 +149,7 @@ export function hint(want: u32): u32 {
   return done;
 }
 
-/** Takes every buffer that came back on the hinting queue. Answers how many, or a fault. */
+/** Takes every buffer that came back on the hinting queue. Returns how many, or a fault. */
 export function settleHints(): i32 {
   const ring = ringOf(HINTQ);
   let taken: i32 = 0;

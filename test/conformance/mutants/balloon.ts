@@ -9,9 +9,11 @@ const LEDGER = "assembly/ledger/ledger.ts";
 const LINK = "runtime/balloon/device-queues.ts";
 const POLICY = "runtime/policy/policy.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
+const SEARCH = "assembly/ledger/search.ts";
 const STATISTICS = "runtime/balloon/statistics.ts";
+const STATISTICS_QUEUE = "assembly/queues/statistics.ts";
 
-const STORE_PFN = "writeNumbers(array + ((<usize>pages) << 2), first, length);";
+const STORE_PFN = "writePfns(array + ((<usize>pages) << 2), first, length);";
 const storing = (pfn: string) =>
   `for (let i: u32 = 0; i < length; i++) store<u32>(array + ((<usize>pages + i) << 2), ${pfn});`;
 
@@ -125,7 +127,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "pads the statistics buffer",
-    file: BALLOON,
+    file: STATISTICS_QUEUE,
     find: "post(ring, <u64>statsPtr, bytes, OUT);",
     replace: "post(ring, <u64>statsPtr, (bytes + 15) & ~15, OUT);",
     breaks: "D20",
@@ -182,8 +184,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "fills the rest of a buffer from wherever it finds pages",
     file: BALLOON,
-    find: "if (first == NONE || (pages != 0 && first < above)) break;",
-    replace: "if (first == NONE) break;",
+    find: "if (run == NO_RUN || (pages != 0 && first < end)) break;",
+    replace: "if (run == NO_RUN) break;",
     breaks: "Q-ORDER",
     scenario: "targets, small buffers",
   },
@@ -319,8 +321,8 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "does not note which pages it gave to the guest",
-    file: LEDGER,
-    find: "moveInBlock(first, runLength, FREE, USED);",
+    file: SEARCH,
+    find: "claim(firstOf(run), allocated);",
     replace: "",
     breaks: "B-PATTERNS",
     scenario: "several targets",

@@ -181,8 +181,8 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "reports pages that it did not fill",
     file: RANGES,
-    find: "    initialise(first, runLength);\n    reportFrames(first, runLength);",
-    replace: "    reportFrames(first, runLength);",
+    find: "initialise(firstOf(run), lengthOf(run));\n    reportFrames(",
+    replace: "reportFrames(",
     breaks: "D26",
     scenario: "reporting, poison",
   },
@@ -197,16 +197,16 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "takes hinted memory for what it was",
     file: LEDGER,
-    find: "initialise(first, runLength);",
-    replace: "if (state != HINTED) initialise(first, runLength);",
+    find: "initialise(firstOf(run), lengthOf(run));",
+    replace: "if (state != HINTED) initialise(firstOf(run), lengthOf(run));",
     breaks: "B-FILLED",
     scenario: "poison, whatever comes back",
   },
   {
     id: "takes memory for what it was after a reset",
     file: LEDGER,
-    find: "initialise(first, runLength);",
-    replace: "if (state != HELD) initialise(first, runLength);",
+    find: "initialise(firstOf(run), lengthOf(run));",
+    replace: "if (state != HELD) initialise(firstOf(run), lengthOf(run));",
     breaks: "B-FILLED",
     scenario: "poison, whatever comes back",
   },
@@ -239,18 +239,16 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "reports a block in halves",
     file: RANGES,
-    find: `    writeEntry(ring, table, ranges, first);
-    store<u32>(runs + ((<usize>ranges) << 3), first);
-    store<u32>(runs + ((<usize>ranges) << 3), runLength, 4);
-    frames += runLength;
+    find: `    writeEntry(ring, table, ranges, run);
+    store<u64>(runs + ((<usize>ranges) << 3), run);
+    frames += lengthOf(run);
     ranges += 1;`,
-    replace: `    const whole = runLength;
+    replace: `    const whole = lengthOf(run);
     for (let part: u32 = 0; part < 2; part++) {
-      const half = first + part * (whole >> 1);
+      const start = firstOf(run) + part * (whole >> 1);
+      const half = <u64>start | ((<u64>(whole >> 1)) << 32);
       writeEntry(ring, table, ranges, half);
-      store<u32>(table + ((<usize>ranges) << DESCRIPTOR_SHIFT), whole << 11, 8);
-      store<u32>(runs + ((<usize>ranges) << 3), half);
-      store<u32>(runs + ((<usize>ranges) << 3), whole >> 1, 4);
+      store<u64>(runs + ((<usize>ranges) << 3), half);
       ranges += 1;
     }
     frames += whole;`,
@@ -320,7 +318,7 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "reports what is free over and over",
     file: LEDGER,
-    find: "for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(freshPtr, block);",
+    find: "for (let block = first >> BLOCK_SHIFT; block < end; block++) remove(unreportedPtr, block);",
     replace: "assert(end != NONE);",
     breaks: "B-REPORT-ONCE",
     scenario: "reporting, a bounded pace",
@@ -365,13 +363,13 @@ export const freePageMutants: readonly Mutant[] = [
     and: [
       {
         file: RANGES,
-        find: "  findToInflate,\n  findToReport,",
-        replace: "  findToDeflate,\n  findToReport,",
+        find: "import { findFree, findUnreported }",
+        replace: "import { findHeld, findUnreported }",
       },
       {
         file: RANGES,
-        find: "const first = findToInflate(",
-        replace: "const first = findToDeflate(",
+        find: "const run = findFree(",
+        replace: "const run = findHeld(",
       },
     ],
     breaks: "Q-RANGE-HELD",

@@ -1,9 +1,9 @@
 /** Mistakes in the core's split ring. */
 import type { Mutant } from "./mutant.ts";
 
-const BALLOON = "assembly/queues/pages.ts";
 const RING = "assembly/ring/record.ts";
 const SPLIT = "assembly/ring/split.ts";
+const STATISTICS_QUEUE = "assembly/queues/statistics.ts";
 
 const FLAGS = "store<u32>(descriptor, kind, 12);";
 const BYTES = "store<u32>(descriptor, bytes, 8);";
@@ -317,7 +317,7 @@ export const ringMutants: readonly Mutant[] = [
   },
   {
     id: "has two statistics buffers out",
-    file: BALLOON,
+    file: STATISTICS_QUEUE,
     find: "assert(ring.inFlight == 0);\n  post(ring, <u64>statsPtr, bytes, OUT);",
     replace: `post(ring, <u64>statsPtr, bytes, OUT);
   post(ring, <u64>statsPtr, bytes, OUT);`,
