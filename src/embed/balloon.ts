@@ -189,7 +189,20 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
   driver.start();
   driver.step();
   throwIfDown(driver);
+  takeUpUnheard(driver);
   return new EmbeddedBalloon(hal, core, driver, find);
+}
+
+/**
+ * Takes up the interrupts that the device raised before the VM had a balloon to tell of them. A
+ * line that stays up would hide every later one.
+ */
+function takeUpUnheard(driver: BalloonDriver): void {
+  for (let round = 0; round < INTERRUPTS_MAX && driver.interrupt(); round++) {
+    driver.step();
+    // A message is not held up: to look once is enough.
+    if (driver.status().interrupts !== "line") return;
+  }
 }
 
 /** @throws BallonetError why the driver failed, or that its device is gone. */
