@@ -32,9 +32,7 @@ export {
   MachineOptionError,
   type MachineOptions,
 } from "./machine-options.ts";
-export type { TransportKind } from "./make-bus.ts";
 export type { GuestMemorySource } from "./memory/guest-memory.ts";
-export type { InterruptMessage } from "./pci/interrupt-messages.ts";
 export type { Completion } from "./queue/completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";
@@ -42,3 +40,4 @@ export { notObservable } from "./spec/not-observable.ts";
 export type { Level, Rule, Unobservable } from "./spec/rule.ts";
 export { type RuleId, rules } from "./spec/rules.ts";
 export { MigrationError } from "./stream.ts";
+export type { InterruptMessage, TransportKind } from "./virtio/bus.ts";

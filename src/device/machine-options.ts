@@ -10,15 +10,13 @@ import type { Offer } from "./host/offer.ts";
 import type { MmioLook, PciLook, Profile, UsedLength } from "./host/profile.ts";
 import { type ProfileName, profiles } from "./host/profiles.ts";
 import type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
-import type { TransportKind } from "./make-bus.ts";
 import type { GuestMemorySource } from "./memory/guest-memory.ts";
-import { isMmio } from "./mmio/mmio-bus.ts";
-import type { InterruptMessage } from "./pci/interrupt-messages.ts";
 import { lookWith, VECTORS_MAX } from "./pci/pci-layout.ts";
 import type { Completion } from "./queue/completion.ts";
 import type { FaultSpec } from "./sim/faults.ts";
 import { FEATURE } from "./spec/numbers.ts";
 import type { RuleId } from "./spec/rules.ts";
+import { type InterruptMessage, isMmio, type TransportKind } from "./virtio/bus.ts";
 
 /** Width of one access, in bytes. */
 export type AccessWidth = 1 | 2 | 4;

@@ -18,18 +18,17 @@ import {
   type MachineOptions,
   withOptions,
 } from "./machine-options.ts";
-import { type Bus, type BusParts, emptyBus, makeBus, type TransportKind } from "./make-bus.ts";
+import { emptyBus, makeBus } from "./make-bus.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
 import { Messages } from "./pci/interrupt-messages.ts";
-import type { AbsentMemory } from "./pci/pci-bus.ts";
 import { Clock } from "./sim/clock.ts";
 import { FaultBox, type FaultSpec } from "./sim/faults.ts";
 import { Random } from "./sim/random.ts";
 import { Trace } from "./sim/trace.ts";
-import { Moving } from "./snapshot/fields.ts";
 import { FEATURE, STATUS } from "./spec/numbers.ts";
 import type { RuleId } from "./spec/rules.ts";
 import { loadStream, type Movable, offeredIn, readStream, saveStream } from "./stream.ts";
+import type { AbsentMemory, Bus, BusParts, TransportKind } from "./virtio/bus.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
 
 /** What only the device itself does with its host's memory. */
@@ -71,7 +70,6 @@ export class Machine {
       random: new Random(options.seed ?? 1),
       trace: this.trace,
       judge: this.judge,
-      moving: new Moving(),
     };
     const incoming = options.incoming && readStream(options.incoming);
     const adopted = incoming && options.adoptOffer ? offeredIn(incoming) : undefined;
@@ -344,8 +342,10 @@ export class Machine {
   }
 
   private get movable(): Movable {
-    const { device, transport, profile } = this;
-    return { context: this.parts.context, device, transport, deviceId: profile.pci.deviceId };
+    const { device, messages, bus, transport, profile } = this;
+    const { context } = this.parts;
+    const parts = { device, messages, ...bus.parts };
+    return { context, device, parts, transport, deviceId: profile.pci.deviceId };
   }
 
   private get virtio(): VirtioDevice {

@@ -17,11 +17,11 @@ import type { BalloonDevice } from "./balloon/balloon-device.ts";
 import type { QueueRole } from "./host/queue-plan.ts";
 import type { Context } from "./judge/context.ts";
 import type { GuestMemory } from "./memory/guest-memory.ts";
-import type { MovedParts } from "./snapshot/fields.ts";
+import { loadParts, type Parts, type States, saveParts } from "./snapshot/part.ts";
 import { FEATURE, PAGE_BYTES } from "./spec/numbers.ts";
 
 const MAGIC = "ballonet";
-const VERSION = 1;
+const VERSION = 2;
 const FIXED_BYTES = 16;
 
 /** Why a guest was not taken. `bits` are the features that were missing, by name. */
@@ -56,7 +56,7 @@ interface Header {
 
 export interface Incoming {
   readonly header: Header;
-  readonly parts: MovedParts;
+  readonly parts: States;
   /** Pages one after the other, each behind its number. */
   readonly pages: DataView;
 }
@@ -65,6 +65,7 @@ export interface Incoming {
 export interface Movable {
   readonly context: Context;
   readonly device: BalloonDevice;
+  readonly parts: Parts;
   readonly transport: string;
   readonly deviceId: number;
 }
@@ -73,7 +74,7 @@ export interface Movable {
 export function saveStream(from: Movable, { memory }: { readonly memory: boolean }): Uint8Array {
   const { context, device, transport, deviceId } = from;
   const { virtio } = device;
-  const { clock, moving } = context;
+  const { clock } = context;
   const header: Header = {
     transport,
     deviceId,
@@ -88,7 +89,7 @@ export function saveStream(from: Movable, { memory }: { readonly memory: boolean
     ms: clock.nowMs,
     turn: clock.turn,
   };
-  const text = new TextEncoder().encode(JSON.stringify({ header, parts: moving.save() }));
+  const text = new TextEncoder().encode(JSON.stringify({ header, parts: saveParts(from.parts) }));
   const pages = memory ? context.memory.pagesWithContent() : [];
   const start = FIXED_BYTES + text.length;
   const bytes = new Uint8Array(start + pages.length * (4 + PAGE_BYTES));
@@ -142,7 +143,7 @@ export function loadStream(to: Movable, incoming: Incoming): void {
   if (header.settled || header.legacy) device.balloon.negotiated(accepted);
   // To open a queue is to write to its rings; so the memory comes last.
   const inPlace = header.hasMemory ? undefined : context.memory.copy();
-  context.moving.load(parts);
+  loadParts(to.parts, parts);
   if (inPlace === undefined) takePages(context.memory, pages);
   else context.memory.restore(inPlace);
   device.memory.arrived();

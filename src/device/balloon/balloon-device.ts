@@ -22,8 +22,10 @@ import { type CheckOptions, type MachineOptions, scheduleOf } from "../machine-o
 import { Garbage } from "../memory/canary-fill.ts";
 import { HostPages } from "../memory/page-ownership.ts";
 import { DeviceMemory } from "../queue/queue-pages.ts";
+import type { Chains, Taken } from "../queue/ring.ts";
 import { DeviceQueue, type QueueOptions, type QueueServant } from "../queue/virtqueue.ts";
 import type { FaultBox } from "../sim/faults.ts";
+import { type Plain, saveParts } from "../snapshot/part.ts";
 import { EXPERIMENT_BITS } from "../spec/experiment.ts";
 import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
 import { VirtioDevice } from "../virtio/virtio-device.ts";
@@ -33,6 +35,12 @@ import { Balloon } from "./inflate-deflate.ts";
 import { HostMemory } from "./locked-memory.ts";
 import { Reporting } from "./reporting.ts";
 import { StatsQueue } from "./statistics.ts";
+
+/** A part of the device, whose state may refer to chains in flight. */
+interface DevicePart {
+  save(): Plain;
+  load(state: Plain, chains: Chains): void;
+}
 
 export class BalloonDevice {
   readonly virtio: VirtioDevice;
@@ -48,6 +56,7 @@ export class BalloonDevice {
   private readonly options: MachineOptions;
   private readonly offered: bigint;
   private readonly reachBytes: number;
+  private readonly parts: Readonly<Record<string, DevicePart>>;
   private readonly servants: Readonly<Record<QueueRole, QueueServant>>;
 
   /** `adopted` is what to offer in place of one's own, with a guest that comes from elsewhere. */
@@ -117,20 +126,26 @@ export class BalloonDevice {
     this.makeQueues(faults);
     this.stats.overflow = (older) => this.queueOf("stats")?.finish([older]);
     this.virtio.type = this.balloon;
-    this.move(pages, garbage);
+    const { balloon, stats, hinting, reporting } = this;
+    this.parts = { pages, garbage, balloon, stats, hinting, reporting, lending, poison };
   }
 
-  /** Says what of the device moves with a guest; queues say it themselves. */
-  private move(pages: HostPages, garbage: Garbage): void {
-    const { virtio, balloon, stats, hinting, reporting, lending, poison } = this;
-    const { moving } = this.context;
-    moving.add("virtio", virtio);
-    moving.add("bringUp", virtio.bringUp);
-    moving.add("actual", balloon.actualWatch);
-    moving.add("pages", pages);
-    moving.add("garbage", garbage);
-    const rest = { balloon, stats, hinting, reporting, lending, poison };
-    for (const kind of Object.keys(rest) as (keyof typeof rest)[]) moving.add(kind, rest[kind]);
+  save() {
+    const { virtio, parts } = this;
+    const queues = virtio.queues.map((queue) => queue.save());
+    return { virtio: virtio.save(), queues, parts: saveParts(parts) };
+  }
+
+  /** Queues come first, because the parts refer to the chains that are in them. */
+  load({ virtio, queues, parts }: ReturnType<BalloonDevice["save"]>): void {
+    const chains = new Map<string, Taken>();
+    for (const queue of this.virtio.queues) {
+      const state = queues[queue.index];
+      if (state === undefined) continue;
+      for (const [id, taken] of queue.load(state)) chains.set(id, taken);
+    }
+    this.virtio.load(virtio);
+    for (const [name, part] of Object.entries(this.parts)) part.load(parts[name], chains);
   }
 
   /** The queue that has this role now, if it is there. */

@@ -54,6 +54,15 @@ export class Lending {
     this.reporting.clear();
   }
 
+  save() {
+    return { hinted: this.hinted.save(), reporting: this.reporting.save() };
+  }
+
+  load({ hinted, reporting }: ReturnType<Lending["save"]>): void {
+    this.hinted.load(hinted);
+    this.reporting.load(reporting);
+  }
+
   /** The ranges of a buffer that are sound; the others are breaches and are left out. */
   ranges(kind: LoanKind, taken: Taken): PageRange[] {
     const found: PageRange[] = [];

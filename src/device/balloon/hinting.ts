@@ -133,6 +133,16 @@ export class Hinting implements QueueServant {
     }
   }
 
+  save() {
+    const { commandId, lastId, seenId, block, starts, ambiguous } = this;
+    return { commandId, lastId, seenId, block, starts, ambiguous };
+  }
+
+  load(state: ReturnType<Hinting["save"]>): void {
+    ({ commandId: this.commandId, lastId: this.lastId, seenId: this.seenId } = state);
+    ({ block: this.block, starts: this.starts, ambiguous: this.ambiguous } = state);
+  }
+
   /** The driver is at rest: a run that it knows of has its answer. */
   check(): void {
     if (this.commandId < HINT.firstId) return;

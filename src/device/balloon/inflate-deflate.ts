@@ -11,7 +11,7 @@ import type { BalloonHabits } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import type { HostPages } from "../memory/page-ownership.ts";
 import type { DeviceMemory } from "../queue/queue-pages.ts";
-import type { Taken } from "../queue/ring.ts";
+import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
 import type { Fate, QueueServant } from "../queue/virtqueue.ts";
 import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
 import type { DeviceType } from "../virtio/virtio-device.ts";
@@ -165,7 +165,7 @@ export class Balloon implements DeviceType {
   check(options: { readonly memoryShort: boolean }): void {
     this.audit();
     for (const pfn of this.pages.pages("held")) {
-      if (this.mustTellHost || this.parts.memory.maySilence) break;
+      if (this.has(FEATURE.mustTellHost) || this.parts.memory.maySilence) break;
       if (!this.pages.isTouched(pfn)) continue;
       this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
     }
@@ -177,16 +177,32 @@ export class Balloon implements DeviceType {
     }
   }
 
+  save() {
+    const { numPages, actual, features, lowestTarget } = this;
+    return {
+      ...{ numPages, actual, features: features.toString(), lowestTarget },
+      actualWatch: this.actualWatch.save(),
+      requests: [...this.requests].map(([{ id }, { pfns, ...request }]) => {
+        return { id, pfns: [...pfns], ...request };
+      }),
+    };
+  }
+
+  load(state: ReturnType<Balloon["save"]>, chains: Chains): void {
+    ({ numPages: this.numPages, actual: this.actual } = state);
+    this.lowestTarget = state.lowestTarget;
+    this.features = BigInt(state.features);
+    this.actualWatch.load(state.actualWatch);
+    this.requests.clear();
+    for (const { id, pfns, ...request } of state.requests) {
+      for (const taken of chainsOf(chains, [id])) {
+        this.requests.set(taken, { pfns: Uint32Array.from(pfns), ...request });
+      }
+    }
+  }
+
   private has(feature: number): boolean {
     return ((this.features >> BigInt(feature)) & 1n) === 1n;
-  }
-
-  private get mustTellHost(): boolean {
-    return this.has(FEATURE.mustTellHost);
-  }
-
-  private get deflateOnOom(): boolean {
-    return this.has(FEATURE.deflateOnOom);
   }
 
   private serve(kind: Kind, taken: Taken): Fate {
@@ -353,7 +369,7 @@ export class Balloon implements DeviceType {
     const at = this.pages.newlyTouched(pfn);
     if (at < 0) return;
     this.parts.memory.found(pfn, at);
-    if (rule === "D10" && !this.mustTellHost) return;
+    if (rule === "D10" && !this.has(FEATURE.mustTellHost)) return;
     const state = this.pages.state(pfn);
     const address = pfn * 2 ** PAGE_SHIFT + at;
     const seen = `page ${pfn} (${state}) was changed at 0x${address.toString(16)}`;
@@ -368,7 +384,7 @@ export class Balloon implements DeviceType {
   }
 
   private judgeTarget(taken: Taken, pages: number): void {
-    if (this.deflateOnOom) return;
+    if (this.has(FEATURE.deflateOnOom)) return;
     const left = this.pages.count("held");
     const target = Math.min(this.numPages, this.lowestTarget);
     if (left >= target) return;

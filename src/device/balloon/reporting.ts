@@ -9,7 +9,7 @@
 import type { PoisonWatch } from "../checks/poison-check.ts";
 import type { Context } from "../judge/context.ts";
 import type { Garbage } from "../memory/canary-fill.ts";
-import type { Taken } from "../queue/ring.ts";
+import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
 import type { Fate, QueueServant } from "../queue/virtqueue.ts";
 import { PAGE_BYTES } from "../spec/numbers.ts";
 import type { Lending, PageRange } from "./free-page-ranges.ts";
@@ -98,6 +98,17 @@ export class Reporting implements QueueServant {
   audit(): void {
     for (const [taken, { pages }] of this.reports) {
       for (const pfn of pages) this.judgeTouched(pfn, taken);
+    }
+  }
+
+  save() {
+    return { reports: [...this.reports].map(([{ id }, report]) => ({ id, ...report })) };
+  }
+
+  load({ reports }: ReturnType<Reporting["save"]>, chains: Chains): void {
+    this.reports.clear();
+    for (const { id, ...report } of reports) {
+      for (const taken of chainsOf(chains, [id])) this.reports.set(taken, report);
     }
   }
 

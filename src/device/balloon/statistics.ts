@@ -7,7 +7,7 @@
 
 import type { Context } from "../judge/context.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
-import type { Taken } from "../queue/ring.ts";
+import type { Chains, Taken } from "../queue/ring.ts";
 import type { DeviceQueue, Fate, QueueServant } from "../queue/virtqueue.ts";
 import { DESC, STAT_BYTES } from "../spec/numbers.ts";
 import { arraysEqual } from "./pfns.ts";
@@ -102,6 +102,20 @@ export class StatsQueue implements QueueServant {
 
   /** What to do with an older buffer when a second one comes; the device sends it back. */
   overflow: ((older: Taken) => void) | undefined;
+
+  save() {
+    const { sample, held, asked, tags, contents } = this;
+    const values = [...sample].map(([tag, value]) => ({ tag, value: value.toString() }));
+    return { sample: values, held: held?.id, asked, tags, contents: [...contents] };
+  }
+
+  load(state: ReturnType<StatsQueue["save"]>, chains: Chains): void {
+    this.sample = new Map(state.sample.map(({ tag, value }) => [tag, BigInt(value)]));
+    this.held = state.held === undefined ? undefined : chains.get(state.held);
+    this.asked = state.asked;
+    this.tags = state.tags;
+    this.contents = Uint8Array.from(state.contents);
+  }
 
   private judgeAnswer(): void {
     const { asked } = this;

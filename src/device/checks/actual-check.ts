@@ -72,6 +72,17 @@ export class ActualWatch {
     this.deflated = 0;
   }
 
+  save() {
+    const { written, silence, base, inflated, deflated, changedSinceWrite, silent } = this;
+    return { written, silence, base, inflated, deflated, changedSinceWrite, silent };
+  }
+
+  load(state: ReturnType<ActualWatch["save"]>): void {
+    ({ written: this.written, silence: this.silence, silent: this.silent } = state);
+    ({ base: this.base, inflated: this.inflated, deflated: this.deflated } = state);
+    this.changedSinceWrite = state.changedSinceWrite;
+  }
+
   /** The driver is at rest: `actual` has to be true now. */
   check(inBalloon: number): void {
     if (this.written === undefined) {

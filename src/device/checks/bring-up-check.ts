@@ -170,6 +170,21 @@ export class BringUp {
     return true;
   }
 
+  save() {
+    const { legacy, wasReset, readZero, wordsRead, shown, readBack, refused } = this;
+    const { sawNeedsReset } = this;
+    const read = { wordsRead: [...wordsRead], shown: shown.toString() };
+    return { legacy, wasReset, readZero, ...read, readBack, refused, sawNeedsReset };
+  }
+
+  load(state: ReturnType<BringUp["save"]>): void {
+    ({ legacy: this.legacy, wasReset: this.wasReset, readZero: this.readZero } = state);
+    ({ readBack: this.readBack, refused: this.refused } = state);
+    this.sawNeedsReset = state.sawNeedsReset;
+    this.wordsRead = new Set(state.wordsRead);
+    this.shown = BigInt(state.shown);
+  }
+
   private judgeSteps(old: number, value: number, added: number): void {
     const { judge } = this.context;
     if (this.refused && (added & (STATUS.driverOk | STATUS.featuresOk)) !== 0) {

@@ -75,6 +75,17 @@ export class PoisonWatch {
     this.back.delete(pfn);
   }
 
+  save() {
+    const { value, back, active, written, started } = this;
+    return { value, back: back.save(), active, written, started };
+  }
+
+  load(state: ReturnType<PoisonWatch["save"]>): void {
+    ({ value: this.value, active: this.active } = state);
+    ({ written: this.written, started: this.started } = state);
+    this.back.load(state.back);
+  }
+
   /** The driver is at rest: every page that came back has to be filled now. */
   check(): void {
     const { judge } = this.context;

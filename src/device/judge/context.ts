@@ -8,7 +8,6 @@ import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Clock } from "../sim/clock.ts";
 import type { Random } from "../sim/random.ts";
 import type { Trace } from "../sim/trace.ts";
-import type { Moving } from "../snapshot/fields.ts";
 import type { Judge } from "./judge.ts";
 
 export interface Context {
@@ -17,6 +16,4 @@ export interface Context {
   readonly random: Random;
   readonly trace: Trace;
   readonly judge: Judge;
-  /** Which of the parts' fields move with a guest. */
-  readonly moving: Moving;
 }

@@ -15,7 +15,7 @@ import type { GuestMemory } from "./guest-memory.ts";
 export class Garbage {
   private readonly memory: GuestMemory;
   private readonly on: boolean;
-  private readonly seed: number;
+  private seed: number;
 
   constructor(memory: GuestMemory, on: boolean, seed: number) {
     this.memory = memory;
@@ -30,6 +30,14 @@ export class Garbage {
 
   fill(pfn: number): void {
     if (this.covers(pfn)) this.memory.fillPage(pfn, mix(pfn, this.seed));
+  }
+
+  save() {
+    return { seed: this.seed };
+  }
+
+  load({ seed }: ReturnType<Garbage["save"]>): void {
+    this.seed = seed;
   }
 
   /** Offset of the first byte that is not garbage any more; -1 when all of it is, or none was. */

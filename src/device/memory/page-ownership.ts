@@ -17,6 +17,7 @@
  */
 
 import type { Garbage } from "./canary-fill.ts";
+import { loadChunks, saveChunks } from "./page-set.ts";
 
 /** `guest`: not the host's. `inflating`: taken, not acked. `held`. `deflating`: told, not acked. */
 export type PageState = "guest" | "inflating" | "held" | "deflating";
@@ -43,7 +44,7 @@ export class HostPages {
   private readonly garbage: Garbage;
   private chunks: (Uint8Array | undefined)[] = [];
   /** Pages in each state, by its code; that of `guest` means nothing. */
-  private readonly counts = [0, 0, 0, 0];
+  private counts = [0, 0, 0, 0];
 
   constructor(garbage: Garbage) {
     this.garbage = garbage;
@@ -118,6 +119,15 @@ export class HostPages {
   clear(): void {
     this.chunks = [];
     this.counts.fill(0);
+  }
+
+  save() {
+    return { chunks: saveChunks(this.chunks), counts: this.counts };
+  }
+
+  load({ chunks, counts }: ReturnType<HostPages["save"]>): void {
+    this.chunks = loadChunks(chunks);
+    this.counts = [...counts];
   }
 
   private move(pfn: number, state: PageState, marks: number): void {

@@ -7,6 +7,8 @@
 /** Pages per piece. */
 const CHUNK_PAGES = 4096;
 
+export type PageSetState = ReturnType<PageSet["save"]>;
+
 export class PageSet {
   private chunks: (Uint8Array | undefined)[] = [];
   private count = 0;
@@ -47,6 +49,16 @@ export class PageSet {
     this.count = 0;
   }
 
+  save() {
+    const { chunks, count } = this;
+    return { chunks: saveChunks(chunks), count };
+  }
+
+  load({ chunks, count }: PageSetState): void {
+    this.chunks = loadChunks(chunks);
+    this.count = count;
+  }
+
   /** All pages, ascending. A page may be taken out while it is the one that is looked at. */
   *[Symbol.iterator](): Generator<number> {
     for (const [index, chunk] of this.chunks.entries()) {
@@ -58,4 +70,17 @@ export class PageSet {
       }
     }
   }
+}
+
+/** The pieces of a table that exist, each behind its index, and the table that they make. */
+export function saveChunks(chunks: readonly (Uint8Array | undefined)[]) {
+  return chunks.flatMap((chunk, index) =>
+    chunk === undefined ? [] : [{ index, bytes: [...chunk] }],
+  );
+}
+
+export function loadChunks(saved: ReturnType<typeof saveChunks>): (Uint8Array | undefined)[] {
+  const chunks: (Uint8Array | undefined)[] = [];
+  for (const { index, bytes } of saved) chunks[index] = Uint8Array.from(bytes);
+  return chunks;
 }

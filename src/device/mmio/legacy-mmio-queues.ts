@@ -22,21 +22,33 @@ export class LegacyMmioQueues implements QueueRegisters {
   private readonly queues: LegacyQueues;
   /** The guest's, not the device's: it survives a reset. 0 as long as nobody has said it. */
   private pageBytes = 0;
-  private readonly sized = new Set<DeviceQueue>();
-  private readonly aligns = new Map<DeviceQueue, number>();
+  /** Queues whose size is set, and the alignments that are set; both by queue index. */
+  private sized = new Set<number>();
+  private aligns = new Map<number, number>();
 
   constructor(context: Context, virtio: VirtioDevice, make: RegisterMaker) {
     this.context = context;
     this.virtio = virtio;
     this.queues = new LegacyQueues(context, virtio, "M-QUEUE-ABSENT");
     this.fields = this.makeFields(make);
-    context.moving.add("legacyMmioQueues", this);
   }
 
   reset(): void {
     this.queues.reset();
     this.sized.clear();
     this.aligns.clear();
+  }
+
+  save() {
+    const { queues, pageBytes, sized, aligns } = this;
+    return { queues: queues.save(), pageBytes, sized: [...sized], aligns: [...aligns] };
+  }
+
+  load({ queues, pageBytes, sized, aligns }: ReturnType<LegacyMmioQueues["save"]>): void {
+    this.queues.load(queues);
+    this.pageBytes = pageBytes;
+    this.sized = new Set(sized);
+    this.aligns = new Map(aligns);
   }
 
   /** This version has nothing to read back. */
@@ -55,12 +67,13 @@ export class LegacyMmioQueues implements QueueRegisters {
       }),
       make.writable("QueueNum", MMIO.queueNum, (value) => {
         const queue = this.free("QueueNum");
-        if (queue !== undefined && takeSize(this.context, queue, value)) this.sized.add(queue);
+        if (queue !== undefined && takeSize(this.context, queue, value))
+          this.sized.add(queue.index);
       }),
       make.writable("QueueAlign", MMIO.queueAlign, (value) => {
         const queue = this.free("QueueAlign");
         if (queue === undefined) return;
-        if (isPowerOfTwo(value)) this.aligns.set(queue, value);
+        if (isPowerOfTwo(value)) this.aligns.set(queue.index, value);
         else this.context.judge.breach("M-QUEUE-ALIGN", `${queue.options.name}: ${value}`);
       }),
       make.both("QueuePFN", MMIO.queuePfn, {
@@ -96,12 +109,12 @@ export class LegacyMmioQueues implements QueueRegisters {
   private writeNumber(value: number): void {
     const { judge } = this.context;
     const { queue } = this.queues;
-    const align = queue && this.aligns.get(queue);
+    const align = queue && this.aligns.get(queue.index);
     if (value === 0 || queue === undefined || queue.enabled) {
       this.queues.writeNumber(value, this.pageBytes, align ?? 1);
     } else if (this.pageBytes === 0) {
       judge.breach("M-PAGE-SIZE", `${queue.options.name}: QueuePFN before any GuestPageSize`);
-    } else if (align === undefined || !this.sized.has(queue)) {
+    } else if (align === undefined || !this.sized.has(queue.index)) {
       judge.breach("M-QUEUE-UNSET", `${queue.options.name} is placed before all of it is set`);
     } else {
       this.queues.writeNumber(value, this.pageBytes, align);

@@ -9,28 +9,33 @@
 
 import type { MmioLook } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
-import type { Bus } from "../make-bus.ts";
-import type { AbsentMemory } from "../pci/pci-bus.ts";
+import type { Parts } from "../snapshot/part.ts";
 import { ID, MMIO_MAGIC, MMIO_VERSION } from "../spec/numbers.ts";
+import type { AbsentMemory, Bus } from "../virtio/bus.ts";
 import { ones, unanswered } from "../virtio/register-block.ts";
 import { type MmioIdentity, MmioSlot, strangerFace } from "./mmio-slot.ts";
 
-export type MmioKind = "mmio" | "legacy-mmio";
-
-export function isMmio(kind: string): kind is MmioKind {
-  return kind === "mmio" || kind === "legacy-mmio";
-}
-
 export class MmioBus implements Bus {
-  readonly slots: MmioSlot[] = [];
+  readonly parts: Parts;
+  private readonly slots: readonly MmioSlot[];
   private readonly context: Context;
   private readonly slotBytes: number;
   private readonly absentMemory: AbsentMemory;
 
-  constructor(context: Context, slotBytes: number, absentMemory: AbsentMemory) {
+  /** `parts` are those of what is in the slots. */
+  constructor(
+    context: Context,
+    slotBytes: number,
+    absentMemory: AbsentMemory,
+    slots: readonly MmioSlot[],
+    parts: Parts = {},
+  ) {
     this.context = context;
     this.slotBytes = slotBytes;
     this.absentMemory = absentMemory;
+    this.slots = slots;
+    const known = slots.map((slot) => [`slot 0x${slot.base.toString(16)}`, slot]);
+    this.parts = { ...Object.fromEntries(known), ...parts };
   }
 
   portRead(port: number, width: number): number {
@@ -64,7 +69,7 @@ export class MmioBus implements Bus {
  * that nobody knows yet, an empty slot and an entropy device. The first two pass for a balloon by
  * all that a driver must not have looked at.
  */
-export function mmioNeighbours(context: Context, { base, bytes }: MmioLook): MmioSlot[] {
+export function decoySlots(context: Context, { base, bytes }: MmioLook): MmioSlot[] {
   const balloon: MmioIdentity = {
     magic: MMIO_MAGIC,
     version: MMIO_VERSION.modern,

@@ -9,6 +9,7 @@
 import type { Context } from "../judge/context.ts";
 import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
 import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Part } from "../snapshot/part.ts";
 import { FEATURE, MMIO } from "../spec/numbers.ts";
 import type { Field } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
@@ -28,7 +29,7 @@ const FIRST_HALF = 2;
 const ALL = 0b111_1111;
 
 /** The queue registers of either version. */
-export interface QueueRegisters {
+export interface QueueRegisters extends Part {
   readonly fields: readonly Field[];
   /** The device was reset. */
   reset(): void;
@@ -51,12 +52,20 @@ export class MmioQueues implements QueueRegisters {
     this.virtio = virtio;
     this.hasReset = hasReset;
     this.fields = [...this.sizeFields(make), ...this.stateFields(make), ...this.areaFields(make)];
-    context.moving.add("mmioQueues", this);
   }
 
   reset(): void {
     this.select = 0;
     this.unread = undefined;
+  }
+
+  save() {
+    return { select: this.select, unread: this.unread?.index };
+  }
+
+  load({ select, unread }: ReturnType<MmioQueues["save"]>): void {
+    this.select = select;
+    this.unread = unread === undefined ? undefined : this.virtio.queues[unread];
   }
 
   judgeReadBack(what: string): void {

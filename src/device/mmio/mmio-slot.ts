@@ -36,14 +36,13 @@ export class MmioSlot {
   private readonly context: Context;
   private readonly face: Face;
   /** Which of MagicValue and Version were read. */
-  private readonly seen = new Set<number>();
+  private seen = new Set<number>();
   private known = false;
 
   constructor(context: Context, base: number, face: Face) {
     this.context = context;
     this.base = base;
     this.face = face;
-    context.moving.add("mmioSlot", this, base);
   }
 
   read(offset: number, width: number): number {
@@ -55,6 +54,15 @@ export class MmioSlot {
   write(offset: number, width: number, value: number): void {
     this.face.write(offset, width, value);
     if (!this.known) this.judgeFirst("write", offset);
+  }
+
+  save() {
+    return { seen: [...this.seen], known: this.known };
+  }
+
+  load({ seen, known }: ReturnType<MmioSlot["save"]>): void {
+    this.seen = new Set(seen);
+    this.known = known;
   }
 
   private judgeFirst(what: "read" | "write", offset: number): void {

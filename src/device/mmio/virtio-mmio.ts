@@ -68,7 +68,6 @@ export class VirtioMmio implements Face {
       reset: () => this.reset(),
       check: () => this.queues.judgeReadBack("at rest"),
     };
-    context.moving.add("mmio", this);
   }
 
   read(offset: number, width: number): number {
@@ -85,6 +84,18 @@ export class VirtioMmio implements Face {
       this.queues.judgeReadBack(`a write at offset 0x${offset.toString(16)}`);
     }
     this.control.write(offset, width, value);
+  }
+
+  save() {
+    const { offerSelect, featureSelect, shown, queues } = this;
+    return { offerSelect, featureSelect, shown, queues: queues.save() };
+  }
+
+  load({ offerSelect, featureSelect, shown, queues }: ReturnType<VirtioMmio["save"]>): void {
+    this.offerSelect = offerSelect;
+    this.featureSelect = featureSelect;
+    this.shown = shown;
+    this.queues.load(queues);
   }
 
   private reset(): void {

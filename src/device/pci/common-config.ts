@@ -46,7 +46,6 @@ export class CommonConfig {
     this.vectors = vectors;
     this.lowAddressesOnly = lowAddressesOnly;
     this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
-    context.moving.add("common", this);
   }
 
   private deviceFields(): Field[] {
@@ -146,6 +145,16 @@ export class CommonConfig {
     this.offerSelect = 0;
     this.featureSelect = 0;
     this.queueSelect = 0;
+  }
+
+  save() {
+    const { offerSelect, featureSelect, queueSelect } = this;
+    return { offerSelect, featureSelect, queueSelect };
+  }
+
+  load(state: ReturnType<CommonConfig["save"]>): void {
+    ({ offerSelect: this.offerSelect, featureSelect: this.featureSelect } = state);
+    this.queueSelect = state.queueSelect;
   }
 
   /** The queue to set up, unless there is none or it is too late. */

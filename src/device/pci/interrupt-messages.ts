@@ -7,12 +7,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
-
-/** A device writes `data` to `address` (PCI 3.0, 6.8.2). */
-export interface InterruptMessage {
-  readonly address: number;
-  readonly data: number;
-}
+import type { InterruptMessage } from "../virtio/bus.ts";
 
 /** Where x86 machines take messages, and the first vector that is free there. */
 const ADDRESS = 0xfee0_0000;
@@ -24,18 +19,26 @@ const TARGET_BYTES = 0x1000;
 export class Messages {
   private readonly context: Context;
   private readonly capacity: number;
-  private readonly given: InterruptMessage[] = [];
+  private given: InterruptMessage[] = [];
   private arrived: number[] = [];
 
   constructor(context: Context, capacity: number) {
     this.context = context;
     this.capacity = capacity;
-    context.moving.add("messages", this);
   }
 
   /** How many were delivered and not taken. */
   get waiting(): number {
     return this.arrived.length;
+  }
+
+  save() {
+    return { given: this.given.map((message) => ({ ...message })), arrived: this.arrived };
+  }
+
+  load({ given, arrived }: ReturnType<Messages["save"]>): void {
+    this.given = [...given];
+    this.arrived = [...arrived];
   }
 
   /** So many new messages; `undefined` when there are not so many left. */

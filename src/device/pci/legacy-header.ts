@@ -19,7 +19,7 @@ export class LegacyHeader implements Face {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly vectors: Vectors;
-  private readonly queues: LegacyQueues;
+  readonly queues: LegacyQueues;
   private readonly header: Face;
   private readonly config: Face;
 

@@ -20,7 +20,7 @@ export class ModernInterface {
   private readonly profile: Profile;
   private readonly virtio: VirtioDevice;
   private readonly vectors: Vectors;
-  private readonly common: CommonConfig;
+  readonly common: CommonConfig;
   private readonly structures: Structures;
 
   constructor(context: Context, profile: Profile, virtio: VirtioDevice, vectors: Vectors) {

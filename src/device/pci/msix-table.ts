@@ -9,9 +9,9 @@
 
 import type { Context } from "../judge/context.ts";
 import { MSIX } from "../spec/numbers.ts";
+import type { InterruptMessage } from "../virtio/bus.ts";
 import { type Face, readOnly, Structures } from "../virtio/register-block.ts";
 import type { Field } from "../virtio/register-field.ts";
-import type { InterruptMessage } from "./interrupt-messages.ts";
 
 const PARTS = ["address low", "address high", "data"] as const;
 const ALL_PARTS = 7;
@@ -49,16 +49,18 @@ export class MsixTable {
     const fields = this.entries.flatMap((entry, vector) => this.fields(entry, vector));
     this.table = structures.face("msix", fields);
     this.pendingBits = structures.face("msix", this.pendingFields());
-    context.moving.add("msixTable", this);
   }
 
-  /** The entries, for another machine's table: fields of this one lead to its own entries. */
-  get entryStates(): readonly Entry[] {
-    return this.entries;
+  save() {
+    const { enabled, functionMasked, entries } = this;
+    return { enabled, functionMasked, entries: entries.map((entry) => ({ ...entry })) };
   }
 
-  set entryStates(states: readonly Entry[]) {
-    for (const [vector, entry] of this.entries.entries()) Object.assign(entry, states[vector]);
+  /** The fields lead to this table's own entries, so those are filled and not replaced. */
+  load({ enabled, functionMasked, entries }: ReturnType<MsixTable["save"]>): void {
+    this.enabled = enabled;
+    this.functionMasked = functionMasked;
+    for (const [vector, entry] of this.entries.entries()) Object.assign(entry, entries[vector]);
   }
 
   get vectors(): number {

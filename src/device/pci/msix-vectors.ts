@@ -13,8 +13,8 @@ import type { Field } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import type { MsixTable } from "./msix-table.ts";
 
-/** What a fault that is meant for one queue does not mean. */
-const NO_QUEUE = -1;
+/** Stands where a queue's index would for a change of the configuration. */
+const CONFIG_EVENT = -1;
 
 /** A queue's used buffers, or with `undefined` a change of the configuration. */
 type Event = DeviceQueue | undefined;
@@ -23,15 +23,15 @@ export class Vectors {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly table: MsixTable | undefined;
-  private readonly mapped = new Map<Event, number>();
+  /** The vector of each event that has one, by `keyOf`. */
+  private mapped = new Map<number, number>();
   /** Events that were mapped, and whose register was not read since. */
-  private readonly unread = new Set<Event>();
+  private unread = new Set<number>();
 
   constructor(context: Context, virtio: VirtioDevice, table: MsixTable | undefined) {
     this.context = context;
     this.virtio = virtio;
     this.table = table;
-    context.moving.add("vectors", this);
   }
 
   /** Whether the device sends messages instead of raising its line. */
@@ -47,8 +47,17 @@ export class Vectors {
 
   /** The queue is reset by itself. */
   forget(queue: DeviceQueue): void {
-    this.mapped.delete(queue);
-    this.unread.delete(queue);
+    this.mapped.delete(queue.index);
+    this.unread.delete(queue.index);
+  }
+
+  save() {
+    return { mapped: [...this.mapped], unread: [...this.unread] };
+  }
+
+  load({ mapped, unread }: ReturnType<Vectors["save"]>): void {
+    this.mapped = new Map(mapped);
+    this.unread = new Set(unread);
   }
 
   /** The register `config_msix_vector`. */
@@ -82,16 +91,15 @@ export class Vectors {
   /** Tells of an event by a message. Returns false when the line is what the device has. */
   signal(event: Event): boolean {
     if (!this.enabled) return false;
-    const vector = this.mapped.get(event);
+    const vector = this.mapped.get(keyOf(event));
     if (vector !== undefined) this.table?.raise(vector);
     return true;
   }
 
   /** Judges that a queue's vector was read back before the queue is used. */
   judgeRead(event: Event): void {
-    if (!this.unread.delete(event)) return;
-    const what = event?.options.name ?? "configuration";
-    const seen = `${what}: a vector was written and not read back`;
+    if (!this.unread.delete(keyOf(event))) return;
+    const seen = `${nameOf(event)}: a vector was written and not read back`;
     this.context.judge.breach("P-MSIX-READ-BACK", seen);
   }
 
@@ -109,35 +117,44 @@ export class Vectors {
 
   /** The driver has set DRIVER_OK. */
   judgeStart(): void {
-    for (const event of [...this.unread]) this.judgeRead(event);
+    for (const key of [...this.unread]) this.judgeRead(this.virtio.queues[key]);
     if (!this.enabled || this.mapped.size > 0) return;
     this.context.judge.breach("P-MSIX-LEFT-ON", "MSI-X is enabled and no event has a vector");
   }
 
   private read(event: Event): number {
-    this.unread.delete(event);
-    return this.mapped.get(event) ?? NO_VECTOR;
+    this.unread.delete(keyOf(event));
+    return this.mapped.get(keyOf(event)) ?? NO_VECTOR;
   }
 
   private map(event: Event, vector: number): void {
-    this.mapped.delete(event);
-    this.unread.delete(event);
+    const key = keyOf(event);
+    this.mapped.delete(key);
+    this.unread.delete(key);
     if (vector === NO_VECTOR) return;
     const { judge } = this.context;
-    const what = event?.options.name ?? "configuration";
+    const what = nameOf(event);
     const vectors = this.table?.vectors ?? 0;
     if (vector >= vectors) {
       judge.breach("P-MSIX-VECTOR", `${what}: vector ${vector}, there are ${vectors}`);
       return;
     }
     if (!this.enabled) judge.breach("P-MSIX-ORDER", `${what}: vector ${vector}, MSI-X is off`);
-    this.unread.add(event);
-    if (this.virtio.faults.strikes("vector-refused", event?.options.index ?? NO_QUEUE)) {
+    this.unread.add(key);
+    if (this.virtio.faults.strikes("vector-refused", key)) {
       this.context.trace.add("fault", `${what}: vector ${vector} is refused`);
       return;
     }
-    this.mapped.set(event, vector);
+    this.mapped.set(key, vector);
   }
+}
+
+function keyOf(event: Event): number {
+  return event?.index ?? CONFIG_EVENT;
+}
+
+function nameOf(event: Event): string {
+  return event?.options.name ?? "configuration";
 }
 
 interface QueueWays {

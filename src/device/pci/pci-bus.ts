@@ -7,8 +7,9 @@
 
 import type { BarSpec } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
-import type { Bus } from "../make-bus.ts";
+import type { Parts } from "../snapshot/part.ts";
 import { PCI } from "../spec/numbers.ts";
+import type { AbsentMemory, Bus } from "../virtio/bus.ts";
 import { ones, unanswered } from "../virtio/register-block.ts";
 import type { PciFunction, Region } from "./pci-function.ts";
 
@@ -18,19 +19,33 @@ interface Hit {
   readonly offset: number;
 }
 
-/** What memory that nobody answers for reads as: hosts differ, also from what their ports do. */
-export type AbsentMemory = "ones" | "zeros";
-
 export class PciBus implements Bus {
-  readonly functions: PciFunction[] = [];
+  readonly parts: Parts;
+  private readonly functions: readonly PciFunction[];
   private readonly context: Context;
   private readonly absentMemory: AbsentMemory;
   private address = 0;
 
-  constructor(context: Context, absentMemory: AbsentMemory) {
+  /** `parts` are those of the functions. */
+  constructor(
+    context: Context,
+    absentMemory: AbsentMemory,
+    functions: readonly PciFunction[],
+    parts: Parts = {},
+  ) {
     this.context = context;
     this.absentMemory = absentMemory;
-    context.moving.add("pciBus", this);
+    this.functions = functions;
+    const spaces = functions.map((one) => [`function ${one.bus}:${one.device}.${one.number}`, one]);
+    this.parts = { bus: this, ...Object.fromEntries(spaces), ...parts };
+  }
+
+  save() {
+    return { address: this.address };
+  }
+
+  load({ address }: ReturnType<PciBus["save"]>): void {
+    this.address = address;
   }
 
   portRead(port: number, width: number): number {

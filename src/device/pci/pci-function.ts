@@ -116,6 +116,14 @@ export class PciFunction {
     this.watch?.wrote(offset);
   }
 
+  save() {
+    return { space: [...this.space] };
+  }
+
+  load({ space }: ReturnType<PciFunction["save"]>): void {
+    this.space.set(space);
+  }
+
   /** Bytes as the hardware has them. */
   get(offset: number, width: number): number {
     let value = 0;

@@ -7,9 +7,7 @@
 
 import type { BarSpec, CapSpec, MsixSpec, PciLook } from "../host/profile.ts";
 import { ID } from "../spec/numbers.ts";
-
-/** Which interfaces a PCI function has. */
-export type PciInterfaces = "modern" | "legacy" | "transitional";
+import type { PciInterfaces } from "../virtio/bus.ts";
 
 /** BAR 0 of the old interface: header and device configuration, with room to spare. */
 const HEADER_BAR: BarSpec = { index: 0, kind: "io", bytes: 0x40, base: 0xc000 };

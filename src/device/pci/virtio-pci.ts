@@ -6,11 +6,11 @@
  */
 
 import type { MsixSpec, PciLook } from "../host/profile.ts";
-import type { BusParts } from "../make-bus.ts";
+import type { Parts } from "../snapshot/part.ts";
 import { CAP, COMMON, ID, LEGACY, MSIX, PCI } from "../spec/numbers.ts";
+import type { BusParts, InterruptMessage } from "../virtio/bus.ts";
 import { InterfaceGuard } from "../virtio/interface-lock.ts";
 import { CapabilityList } from "./capability-list.ts";
-import type { InterruptMessage } from "./interrupt-messages.ts";
 import { LegacyHeader } from "./legacy-header.ts";
 import { ModernInterface } from "./modern-interface.ts";
 import { MsixTable } from "./msix-table.ts";
@@ -18,8 +18,11 @@ import { Vectors } from "./msix-vectors.ts";
 import { PciFunction, type Region } from "./pci-function.ts";
 import { structuresIn } from "./pci-layout.ts";
 
-/** Makes the function, and wires the device to it. */
-export function makeFunction(parts: BusParts): PciFunction {
+/** Makes the function with the parts that have state, and wires the device to it. */
+export function makeFunction(parts: BusParts): {
+  readonly made: PciFunction;
+  readonly parts: Parts;
+} {
   const { context, profile, virtio } = parts;
   const { pci } = profile;
   const made = new PciFunction(pci, identityOf(pci), pci.bars, false);
@@ -53,7 +56,9 @@ export function makeFunction(parts: BusParts): PciFunction {
     started: () => vectors.judgeStart(),
     check: () => vectors.judgeRest(),
   };
-  return made;
+  const { common } = modern;
+  const { queues } = legacy;
+  return { made, parts: { guard, common, queues, vectors, ...(table && { table }) } };
 }
 
 function identityOf(pci: PciLook) {

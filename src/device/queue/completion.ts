@@ -29,14 +29,18 @@ interface Batch<T> {
   readonly done: T[] | "gathered";
 }
 
-/** Buffers on their way back, for one queue. `finish` gets those that are done together. */
-export interface CompletionState<T> {
-  readonly gathered: T[];
+export type CompletionState = {
+  /** Ids of buffers. */
+  readonly gathered: readonly string[];
   readonly handedIn: number;
-  readonly underway: readonly Batch<T>[];
-}
+  readonly underway: readonly {
+    readonly dueMs: number;
+    readonly done: readonly string[] | "gathered";
+  }[];
+};
 
-export class CompletionQueue<T> {
+/** Buffers on their way back, for one queue. `finish` gets those that are done together. */
+export class CompletionQueue<T extends { readonly id: string }> {
   private readonly context: Context;
   private readonly schedule: Completion;
   private readonly finish: (done: T[]) => void;
@@ -89,20 +93,26 @@ export class CompletionQueue<T> {
     for (const batch of [...this.underway.keys()]) this.callOff(batch);
   }
 
-  /** What is on its way, as plain values; given to another queue, it comes back there. */
-  get state(): CompletionState<T> {
+  save(): CompletionState {
+    const { gathered, handedIn, underway } = this;
+    const ids = (buffers: readonly T[]) => buffers.map(({ id }) => id);
     return {
-      gathered: this.gathered,
-      handedIn: this.handedIn,
-      underway: [...this.underway.keys()],
+      gathered: ids(gathered),
+      handedIn,
+      underway: [...underway.keys()].map(({ dueMs, done }) => {
+        return { dueMs, done: done === "gathered" ? done : ids(done) };
+      }),
     };
   }
 
-  set state({ gathered, handedIn, underway }: CompletionState<T>) {
+  /** `find` gives the buffers with these ids. */
+  load(state: CompletionState, find: (ids: readonly string[]) => T[]): void {
     this.forget();
-    this.gathered = gathered;
-    this.handedIn = handedIn;
-    for (const batch of underway) this.expect(batch);
+    this.gathered = find(state.gathered);
+    this.handedIn = state.handedIn;
+    for (const { dueMs, done } of state.underway) {
+      this.expect({ dueMs, done: done === "gathered" ? done : find(done) });
+    }
   }
 
   private later(ms: number, done: Batch<T>["done"]): void {

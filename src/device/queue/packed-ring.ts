@@ -18,8 +18,8 @@ import type { Context } from "../judge/context.ts";
 import { DESC, PACKED } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import { readPacked, samePacked, walkPacked } from "./packed-chain.ts";
-import type { Area, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
-import { areasOf } from "./ring.ts";
+import type { Area, Chains, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import { areasOf, byHead, chainsOf, loadChains } from "./ring.ts";
 import type { Descriptor } from "./split-chain.ts";
 
 interface Slot {
@@ -29,11 +29,13 @@ interface Slot {
 
 export class PackedRing implements Ring {
   readonly layout: RingLayout;
-  readonly inFlight = new Map<number, Taken>();
+  inFlight = new Map<number, Taken>();
   broken: RuleId | undefined;
   private readonly context: Context;
   /** What the device took from each slot that is not the driver's. */
   private readonly slots: (Slot | undefined)[];
+  /** Chains taken since the ring was made. */
+  private takes = 0;
   private occupied = 0;
   private nextTake = 0;
   private nextUsed = 0;
@@ -47,13 +49,31 @@ export class PackedRing implements Ring {
     this.allowKicks(true);
   }
 
-  get values(): Readonly<Record<string, unknown>> {
-    const { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event } = this;
-    return { inFlight, broken, slots, occupied, nextTake, nextUsed, signalled, event };
+  /** A slot may hold a chain that came back already, in which case its id is not in `inFlight`. */
+  save() {
+    const { broken, takes, occupied, nextTake, nextUsed, signalled, event } = this;
+    const taken = [...this.inFlight.values()];
+    const inSlots = this.slots.flatMap((slot) => slot?.taken ?? []);
+    return {
+      chains: [...new Set([...taken, ...inSlots])].map(({ id, chain }) => ({ id, chain })),
+      inFlight: taken.map(({ id }) => id),
+      slots: this.slots.map((slot) => slot?.taken.id ?? null),
+      ...{ broken, takes, occupied, nextTake, nextUsed, signalled, event },
+    };
   }
 
-  set values(values: Readonly<Record<string, unknown>>) {
-    Object.assign(this, values);
+  load(state: ReturnType<PackedRing["save"]>): Chains {
+    const chains = loadChains(this.context, this.layout, state);
+    this.inFlight = byHead(chainsOf(chains, state.inFlight));
+    for (const [index, id] of state.slots.entries()) {
+      const taken = id === null ? undefined : chains.get(id);
+      const descriptor = taken?.chain.descriptors.find((one) => one.index === index);
+      this.slots[index] = taken && descriptor && { descriptor, taken };
+    }
+    ({ broken: this.broken, takes: this.takes, occupied: this.occupied } = state);
+    ({ nextTake: this.nextTake, nextUsed: this.nextUsed, signalled: this.signalled } = state);
+    this.event = state.event;
+    return chains;
   }
 
   get waiting(): number {
@@ -220,7 +240,8 @@ export class PackedRing implements Ring {
     if (this.inFlight.has(chain.head)) return this.unreadable("R-PACKED-ID-BUSY");
     const bytes = chain.readableBytes + chain.writableBytes;
     const entry = trace.add("queue", `${name} take`, { head: chain.head, bytes });
-    const taken = { chain, entry };
+    this.takes += 1;
+    const taken = { id: `${name} ${this.takes}`, chain, entry };
     this.inFlight.set(chain.head, taken);
     for (const descriptor of chain.descriptors) {
       if (descriptor.index >= 0) this.slots[descriptor.index] = { descriptor, taken };

@@ -5,6 +5,7 @@
  * works with a `Ring` works with both kinds.
  */
 
+import type { Context } from "../judge/context.ts";
 import { PACKED, RING } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import type { Chain } from "./split-chain.ts";
@@ -24,11 +25,25 @@ export interface RingLayout {
   readonly reachBytes: number;
 }
 
-/** A chain that the device took, and the trace entry that says so. */
+/** A chain that the device took. */
 export interface Taken {
+  /** Names it in a snapshot: the queue's name, and how many chains the ring had taken with it. */
+  readonly id: string;
   readonly chain: Chain;
-  entry: number;
+  /** The trace entry that says so. */
+  readonly entry: number;
 }
+
+/** Every chain that rings know, by its id: what the states of other parts refer to. */
+export type Chains = ReadonlyMap<string, Taken>;
+
+/** What both kinds of ring save. The ids in `inFlight` are of `chains`, which may have more. */
+export type RingState = {
+  readonly chains: readonly { readonly id: string; readonly chain: Chain }[];
+  readonly inFlight: readonly string[];
+  readonly broken: RuleId | undefined;
+  readonly takes: number;
+};
 
 /** A piece of guest memory. */
 export interface Area {
@@ -62,8 +77,10 @@ export interface Ring {
   readonly used: number;
   /** What a notification with data carries in its upper half: next_off and next_wrap (2.9). */
   readonly notifyOffset: number;
-  /** All that it remembers besides its layout, as plain values, for another machine. */
-  values: Readonly<Record<string, unknown>>;
+  /** All that it remembers besides its layout. */
+  save(): RingState;
+  /** Goes on with the state of a ring of its own kind. Returns the chains in it. */
+  load(state: RingState): Chains;
   /** The memory that the queue itself takes. */
   areas(): readonly Area[];
   /** Asks for notifications, or for none until further notice. */
@@ -116,4 +133,27 @@ export function areasOf(packed: boolean, layout: RingLayout): readonly Area[] {
   const addresses = [descAddress, driverAddress, deviceAddress];
   const parts = partsOf(packed, layout.size);
   return parts.map(({ bytes }, n) => ({ address: addresses[n] as number, bytes }));
+}
+
+/** The chains of a ring that was saved, each with a new trace entry. */
+export function loadChains(
+  { trace }: Context,
+  { name }: RingLayout,
+  { chains }: RingState,
+): Map<string, Taken> {
+  const loaded = chains.map(({ id, chain }): [string, Taken] => {
+    const entry = trace.add("queue", `${name} has from before`, { head: chain.head });
+    return [id, { id, chain, entry }];
+  });
+  return new Map(loaded);
+}
+
+/** The chains with these ids. Ids that no ring knows are left out. */
+export function chainsOf(chains: Chains, ids: readonly string[]): Taken[] {
+  return ids.flatMap((id) => chains.get(id) ?? []);
+}
+
+/** Chains as `Ring.inFlight` has them. */
+export function byHead(taken: readonly Taken[]): Map<number, Taken> {
+  return new Map(taken.map((one) => [one.chain.head, one]));
 }

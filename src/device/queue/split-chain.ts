@@ -9,7 +9,8 @@ import type { Context } from "../judge/context.ts";
 import { DESC, RING } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 
-export interface Descriptor {
+/** A type and no interface, as is `Chain`, so that both are plain values to a snapshot. */
+export type Descriptor = {
   /** Guest physical address of the descriptor itself. */
   readonly at: number;
   /** Index in the queue's table; -1 for a descriptor of an indirect table. */
@@ -18,9 +19,9 @@ export interface Descriptor {
   readonly length: number;
   readonly flags: number;
   readonly next: number;
-}
+};
 
-export interface Chain {
+export type Chain = {
   readonly head: number;
   /** The queue's own descriptors and those of indirect tables, in the order of the walk. */
   readonly descriptors: readonly Descriptor[];
@@ -29,7 +30,7 @@ export interface Chain {
   readonly readableBytes: number;
   readonly writableBytes: number;
   readonly indirect: boolean;
-}
+};
 
 export interface Table {
   readonly descAddress: number;

@@ -12,15 +12,17 @@
 import type { Context } from "../judge/context.ts";
 import { DESC, RING, RING_FLAG } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import type { Area, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
-import { areasOf } from "./ring.ts";
+import type { Area, Chains, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import { areasOf, byHead, chainsOf, loadChains } from "./ring.ts";
 import { type Chain, unchanged, walkChain } from "./split-chain.ts";
 
 export class SplitRing implements Ring {
   readonly layout: RingLayout;
-  readonly inFlight = new Map<number, Taken>();
+  inFlight = new Map<number, Taken>();
   broken: RuleId | undefined;
   private readonly context: Context;
+  /** Chains taken since the ring was made. */
+  private takes = 0;
   private takenIdx = 0;
   /** With IN_ORDER: the descriptor that the next buffer starts with. */
   private nextHead = 0;
@@ -37,15 +39,26 @@ export class SplitRing implements Ring {
     this.allowKicks(true);
   }
 
-  get values(): Readonly<Record<string, unknown>> {
-    const { inFlight, broken, takenIdx, nextHead } = this;
-    const { usedIdx, shownIdx, signalledIdx, usedFlags, availEvent } = this;
-    const indices = { takenIdx, nextHead, usedIdx, shownIdx, signalledIdx };
-    return { inFlight, broken, usedFlags, availEvent, ...indices };
+  save() {
+    const { broken, takes, takenIdx, nextHead, usedIdx, shownIdx, signalledIdx } = this;
+    const { usedFlags, availEvent } = this;
+    const taken = [...this.inFlight.values()];
+    return {
+      chains: taken.map(({ id, chain }) => ({ id, chain })),
+      inFlight: taken.map(({ id }) => id),
+      ...{ broken, takes, takenIdx, nextHead, usedIdx, shownIdx, signalledIdx },
+      ...{ usedFlags, availEvent },
+    };
   }
 
-  set values(values: Readonly<Record<string, unknown>>) {
-    Object.assign(this, values);
+  load(state: ReturnType<SplitRing["save"]>): Chains {
+    const chains = loadChains(this.context, this.layout, state);
+    this.inFlight = byHead(chainsOf(chains, state.inFlight));
+    ({ broken: this.broken, takes: this.takes, takenIdx: this.takenIdx } = state);
+    ({ nextHead: this.nextHead, usedIdx: this.usedIdx, shownIdx: this.shownIdx } = state);
+    ({ signalledIdx: this.signalledIdx, usedFlags: this.usedFlags } = state);
+    this.availEvent = state.availEvent;
+    return chains;
   }
 
   get waiting(): number {
@@ -219,7 +232,8 @@ export class SplitRing implements Ring {
     if (this.layout.inOrder) this.judgeOrder(chain);
     const bytes = chain.readableBytes + chain.writableBytes;
     const entry = trace.add("queue", `${name} take`, { head, bytes });
-    const taken = { chain, entry };
+    this.takes += 1;
+    const taken = { id: `${name} ${this.takes}`, chain, entry };
     this.inFlight.set(head, taken);
     return taken;
   }

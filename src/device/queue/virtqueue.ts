@@ -8,9 +8,9 @@
 import type { QueueRole } from "../host/queue-plan.ts";
 import type { Context } from "../judge/context.ts";
 import type { FaultBox } from "../sim/faults.ts";
-import { type Completion, CompletionQueue, type CompletionState } from "./completion.ts";
+import { type Completion, CompletionQueue } from "./completion.ts";
 import { PackedRing } from "./packed-ring.ts";
-import { type Returned, RING_LIES, type Ring, type Taken } from "./ring.ts";
+import { type Chains, chainsOf, type Returned, RING_LIES, type Ring, type Taken } from "./ring.ts";
 import { SplitRing } from "./split-ring.ts";
 
 /** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
@@ -44,18 +44,12 @@ export interface QueueOptions {
 }
 
 /** What was negotiated about rings. */
-export interface RingFeatures {
+export type RingFeatures = {
   readonly packed: boolean;
   readonly eventIdx: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;
-}
-
-/** A ring for another machine. */
-export interface RingState {
-  readonly features: RingFeatures;
-  readonly values: Ring["values"];
-}
+};
 
 /** The device's ways out of a queue. */
 export interface QueueExits {
@@ -66,6 +60,8 @@ export interface QueueExits {
   /** Whether the device has stopped until it is reset, or cannot reach memory. */
   halted(): boolean;
 }
+
+export type QueueState = ReturnType<DeviceQueue["save"]>;
 
 export class DeviceQueue {
   options: QueueOptions;
@@ -98,41 +94,39 @@ export class DeviceQueue {
     this.faults = faults;
     this.size = this.offeredSize;
     this.completions = this.freshCompletions();
-    context.moving.add("queue", this, options.index);
   }
 
-  /** The ring and what it holds, as plain values; set, it opens the ring anew. */
-  get ringState(): RingState | undefined {
-    const { ring } = this;
-    if (ring === undefined) return undefined;
-    const { eventIdx, indirect, inOrder } = ring.layout;
-    const features = { packed: this.packed, eventIdx, indirect, inOrder };
-    return { features, values: ring.values };
+  save() {
+    const { size, packed, enabled, descAddress, driverAddress, deviceAddress, written } = this;
+    const { ring, order, done, stuck, resetUnread } = this;
+    return {
+      ...{ size, packed, enabled, descAddress, driverAddress, deviceAddress, written },
+      ...{ stuck, resetUnread },
+      ring: ring && { features: featuresOf(packed, ring), state: ring.save() },
+      completions: this.completions.save(),
+      order: order.map(({ id }) => id),
+      done: [...done].map(({ id }) => id),
+    };
   }
 
-  set ringState(state: RingState | undefined) {
+  /** Opens the ring anew, which writes to it. Returns the chains that it holds. */
+  load(state: QueueState): Chains {
+    ({ size: this.size, packed: this.packed, enabled: this.enabled } = state);
+    ({ descAddress: this.descAddress, driverAddress: this.driverAddress } = state);
+    ({ deviceAddress: this.deviceAddress, written: this.written } = state);
+    ({ stuck: this.stuck, resetUnread: this.resetUnread } = state);
+    const chains = this.loadRing(state.ring);
+    this.completions.load(state.completions, (ids) => chainsOf(chains, ids));
+    this.order = chainsOf(chains, state.order);
+    this.done.clear();
+    for (const taken of chainsOf(chains, state.done)) this.done.add(taken);
+    return chains;
+  }
+
+  private loadRing(saved: QueueState["ring"]): Chains {
     this.ring = undefined;
-    if (state === undefined) return;
-    this.enable(state.features);
-    const { name } = this.options;
-    for (const taken of this.take(state.values)) {
-      const { head } = taken.chain;
-      taken.entry = this.context.trace.add("queue", `${name} has from before`, { head });
-    }
-  }
-
-  get completionState(): CompletionState<Taken> {
-    return this.completions.state;
-  }
-
-  set completionState(state: CompletionState<Taken>) {
-    this.completions.state = state;
-  }
-
-  private take(values: RingState["values"]): Iterable<Taken> {
-    if (this.ring === undefined) return [];
-    this.ring.values = values;
-    return this.ring.inFlight.values();
+    if (saved === undefined) return new Map();
+    return this.enable(saved.features).load(saved.state);
   }
 
   /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */
@@ -155,6 +149,10 @@ export class DeviceQueue {
     const { maxSize } = this.options;
     if (this.packed || maxSize === 0) return maxSize;
     return 2 ** Math.floor(Math.log2(maxSize));
+  }
+
+  get index(): number {
+    return this.options.index;
   }
 
   get exists(): boolean {
@@ -220,14 +218,18 @@ export class DeviceQueue {
     this.context.judge.breach("R-RESET-WAIT", seen);
   }
 
-  enable({ packed, ...features }: RingFeatures): void {
+  enable({ packed, ...features }: RingFeatures): Ring {
     const { size, descAddress, driverAddress, deviceAddress } = this;
     const { name, reachBytes } = this.options;
     const addresses = { descAddress, driverAddress, deviceAddress };
     const strayFlags = this.faults.lasts("used-flags-stray");
     const layout = { name, size, ...addresses, ...features, strayFlags, reachBytes };
     this.enabled = true;
-    this.ring = packed ? new PackedRing(this.context, layout) : new SplitRing(this.context, layout);
+    const ring = packed
+      ? new PackedRing(this.context, layout)
+      : new SplitRing(this.context, layout);
+    this.ring = ring;
+    return ring;
   }
 
   /** Takes and serves everything that is available. */
@@ -322,4 +324,9 @@ export class DeviceQueue {
     }
     flush();
   }
+}
+
+function featuresOf(packed: boolean, { layout }: Ring): RingFeatures {
+  const { eventIdx, indirect, inOrder } = layout;
+  return { packed, eventIdx, indirect, inOrder };
 }

@@ -19,7 +19,6 @@ export class InterfaceGuard {
   constructor(context: Context, virtio: VirtioDevice) {
     this.context = context;
     this.virtio = virtio;
-    context.moving.add("guard", this);
   }
 
   /** A structure of one of the interfaces; its device status, if it has that, is at `status`. */
@@ -34,6 +33,14 @@ export class InterfaceGuard {
         face.write(offset, width, value);
       },
     };
+  }
+
+  save() {
+    return { used: this.used };
+  }
+
+  load({ used }: ReturnType<InterfaceGuard["save"]>): void {
+    this.used = used;
   }
 
   private isOpen(one: Interface, what: string): boolean {

@@ -18,15 +18,15 @@ export class LegacyQueues {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly absentRule: RuleId;
-  private readonly sizesRead = new Set<DeviceQueue>();
-  private readonly numbers = new Map<DeviceQueue, number>();
+  /** Queues whose size was read, and the page numbers of queues in use; both by queue index. */
+  private sizesRead = new Set<number>();
+  private numbers = new Map<number, number>();
 
   /** `absentRule` is what the transport calls it to write to a queue that is not there. */
   constructor(context: Context, virtio: VirtioDevice, absentRule: RuleId) {
     this.context = context;
     this.virtio = virtio;
     this.absentRule = absentRule;
-    context.moving.add("legacyQueues", this);
   }
 
   get queue(): DeviceQueue | undefined {
@@ -40,18 +40,29 @@ export class LegacyQueues {
     this.numbers.clear();
   }
 
+  save() {
+    const { selected, sizesRead, numbers } = this;
+    return { selected, sizesRead: [...sizesRead], numbers: [...numbers] };
+  }
+
+  load({ selected, sizesRead, numbers }: ReturnType<LegacyQueues["save"]>): void {
+    this.selected = selected;
+    this.sizesRead = new Set(sizesRead);
+    this.numbers = new Map(numbers);
+  }
+
   /** The size that the device offers: 0 where there is no queue. */
   readSize(): number {
     const { queue } = this;
     if (queue === undefined) return 0;
-    this.sizesRead.add(queue);
+    this.sizesRead.add(queue.index);
     return queue.offeredSize;
   }
 
   /** The page number that the queue has; 0 when it is not in use. */
   readNumber(): number {
     const { queue } = this;
-    return (queue && this.numbers.get(queue)) ?? 0;
+    return (queue && this.numbers.get(queue.index)) ?? 0;
   }
 
   /** The queue starts at page `number` of `pageBytes` each; its used ring is aligned to `align`. */
@@ -59,18 +70,18 @@ export class LegacyQueues {
     const queue = this.settable(number);
     if (queue === undefined) return;
     if (number === 0) {
-      this.numbers.delete(queue);
+      this.numbers.delete(queue.index);
       queue.reset();
       return;
     }
     const { judge } = this.context;
     const { name } = queue.options;
-    if (!this.sizesRead.has(queue)) {
+    if (!this.sizesRead.has(queue.index)) {
       judge.breach("L-SIZE-READ", `${name} is placed, and its size was not read`);
     }
     placeInOnePiece(queue, number * pageBytes, align);
     if (!judgeAreas(this.context, queue)) return;
-    this.numbers.set(queue, number);
+    this.numbers.set(queue.index, number);
     this.virtio.enableQueue(queue);
   }
 

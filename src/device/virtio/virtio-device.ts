@@ -1,9 +1,7 @@
 /**
  * The part of a virtio device that no transport and no device type owns: status, features, queues,
- * configuration changes, interrupts (virtio 1.3, chapters 2 and 3).
- *
- * It must not know PCI, nor what a balloon is. Invariant: queues are served only between DRIVER_OK
- * and the next reset, failure or request to be reset.
+ * configuration changes, interrupts (virtio 1.3, chapters 2 and 3). Queues are served only between
+ * DRIVER_OK and the next reset, failure or request to be reset.
  */
 
 import { BringUp } from "../checks/bring-up-check.ts";
@@ -306,6 +304,29 @@ export class VirtioDevice {
     const queue = this.queues[index];
     if (queue !== undefined) this.notify(queue, data);
     else this.context.judge.breach("P-NOTIFY-VALUE", `value ${index}, and no such queue`);
+  }
+
+  save() {
+    const { status, resetShows, accepted, refused, firstUsed, isr, generation } = this;
+    const { configRead, early } = this;
+    return {
+      ...{ status, resetShows, accepted: accepted.toString(), refused, firstUsed, isr, generation },
+      ...{ configRead, early: [...early].map(({ options }) => options.index) },
+      bringUp: this.bringUp.save(),
+    };
+  }
+
+  load(state: ReturnType<VirtioDevice["save"]>): void {
+    ({ status: this.status, resetShows: this.resetShows, refused: this.refused } = state);
+    ({ firstUsed: this.firstUsed, isr: this.isr, generation: this.generation } = state);
+    this.configRead = state.configRead;
+    this.accepted = BigInt(state.accepted);
+    this.bringUp.load(state.bringUp);
+    this.early.clear();
+    for (const index of state.early) {
+      const queue = this.queues[index];
+      if (queue !== undefined) this.early.add(queue);
+    }
   }
 
   private judgeReach(what: string): boolean {
