@@ -8,7 +8,8 @@
 
 import { featureBits, featureSet, formatFeatures } from "../../runtime/abi.ts";
 import { makeSettings } from "../../runtime/index.ts";
-import { type HostDesign, hasBit } from "../device/host/host-design.ts";
+import type { HostDesign } from "../device/host/host-design.ts";
+import { hasBit } from "../device/spec/bits.ts";
 import { counted } from "../text/units.ts";
 import { bitName, cite } from "./cell-explanations.ts";
 import {

@@ -11,10 +11,11 @@
  * design locks memory, and a touch is counted once for each time that the page was found changed.
  */
 
-import { type HostDesign, hasBit } from "../host/host-design.ts";
+import type { HostDesign } from "../host/host-design.ts";
 import type { Context } from "../judge/context.ts";
 import type { HostPages, PageState } from "../memory/page-ownership.ts";
 import { PageSet } from "../memory/page-set.ts";
+import { hasBit } from "../spec/bits.ts";
 
 /** The guest was found to have written to a page of the host's. */
 export interface Touch {

@@ -1,19 +1,18 @@
 /**
- * What hosts do with the memory behind the balloon, as values: whether a guest's memory is locked,
- * and what makes them unlock a page.
+ * What hosts do with the memory behind the balloon: whether they lock the guest's memory, and what
+ * makes them unlock a page.
  *
- * Locked memory cannot be taken away: a guest that touches it never waits and is never surprised.
- * Unlocked memory may be, at any time, until it is locked again; so a host that unlocks a page has
- * to be told, and has to have answered, before the guest uses that page.
- *
- * It must not hold code that runs per access. Invariant: a design is plain values.
+ * A host cannot take locked memory away, so a guest that touches it never waits and never loses
+ * contents. A host can take unlocked memory at any time until it locks it again. So the guest has
+ * to tell a host that unlocks, and wait for its answer, before it uses the page.
  */
 
 import { EXPERIMENT } from "../spec/experiment.ts";
 import { FEATURE } from "../spec/numbers.ts";
 
+/** What a host does with the memory behind the balloon, as plain values. */
 export interface HostDesign {
-  /** What it does, in one sentence. */
+  /** What the host does, in one sentence. */
   readonly does: string;
   /** Whether all of the guest's memory is locked to begin with. */
   readonly locks: boolean;
@@ -23,10 +22,11 @@ export interface HostDesign {
   readonly toldBy: number;
   /** The feature bit by which a driver may be silent, if there is one. */
   readonly silentBy: number | undefined;
-  /** Feature bits that it offers besides those of the profile, and those that it does not. */
+  /** Feature bits that it offers in addition to the profile's. */
   readonly offers: readonly number[];
+  /** Feature bits of the profile that it does not offer. */
   readonly withholds: readonly number[];
-  /** Whether FEATURES_OK does not stand without `toldBy` (virtio 1.3, 5.5.3.2). */
+  /** Whether it clears FEATURES_OK of a driver without `toldBy` (virtio 1.3, 5.5.3.2). */
   readonly refuses: boolean;
 }
 
@@ -41,6 +41,7 @@ const LOCKED: HostDesign = {
   refuses: false,
 };
 
+/** The designs by name, for the machine's option `host`. */
 export const hostDesigns = {
   plain: {
     ...LOCKED,
@@ -69,9 +70,5 @@ export const hostDesigns = {
   },
 } as const satisfies Record<string, HostDesign>;
 
+/** The name of a design in `hostDesigns`. */
 export type HostDesignName = keyof typeof hostDesigns;
-
-/** Whether a set of accepted features has a bit; no bit is in no set. */
-export function hasBit(features: bigint, bit: number | undefined): boolean {
-  return bit !== undefined && ((features >> BigInt(bit)) & 1n) === 1n;
-}

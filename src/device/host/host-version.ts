@@ -1,17 +1,14 @@
 /**
- * The versions of the reference host, and what each of them was the first to offer. A host of a
- * newer version that is told to be an older one switches the rest off, so that a guest may come
- * from there and go back.
- *
- * It must not know profiles. Invariant: a version offers all that those before it do, and every
- * feature is first offered by exactly one.
+ * The versions of the reference host, for migrations between an older and a newer one. A machine
+ * that is told to be of an older version offers nothing newer, so that a guest may come from that
+ * version and go back.
  */
 
 import type { Offer } from "./offer.ts";
 
 type OfferName = Exclude<keyof Offer, "extra" | "version1">;
 
-/** Oldest first. */
+/** What each version is the first to offer, oldest first; it also offers all of those before it. */
 export const hostVersions = {
   "1.0": ["mustTellHost", "statsVq", "indirect", "eventIdx"],
   "2.0": ["deflateOnOom", "inOrder", "notificationData"],
@@ -19,9 +16,10 @@ export const hostVersions = {
   "4.0": ["pageReporting", "ringReset"],
 } as const satisfies Record<string, readonly OfferName[]>;
 
+/** The name of a version in `hostVersions`. */
 export type HostVersion = keyof typeof hostVersions;
 
-/** An offer, without what is newer than a version. */
+/** Returns the offer without the features that are newer than the version. */
 export function offerOf(offer: Offer, version: HostVersion): Offer {
   const versions = Object.entries(hostVersions);
   const at = versions.findIndex(([name]) => name === version);

@@ -1,14 +1,10 @@
-/**
- * Which features a machine offers, and how long its configuration is with them.
- *
- * It must not know what features do. Invariant: what the caller says of a feature wins over the
- * profile.
- */
+/** Which features a machine offers, and how long its configuration is with them. */
 
+import { hasBit, setOf } from "../spec/bits.ts";
 import { FEATURE } from "../spec/numbers.ts";
 import type { Profile } from "./profile.ts";
 
-/** Features to offer, where they differ from the profile's. */
+/** Features to offer or not; what is not named here is as in the profile. */
 export interface Offer {
   readonly mustTellHost?: boolean;
   readonly statsVq?: boolean;
@@ -49,35 +45,29 @@ const BIT_OF = {
   version1: FEATURE.version1,
 } as const;
 
-/** Bits that mean something for a balloon or for its rings; one of them only in older times. */
-const DESCRIBED = Object.values(FEATURE)
-  .filter((bit) => bit !== FEATURE.anyLayout)
-  .reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
+/** Bits that virtio 1.3 defines for a balloon or its rings; ANY_LAYOUT is for legacy ones only. */
+const DESCRIBED = setOf(Object.values(FEATURE).filter((bit) => bit !== FEATURE.anyLayout));
 
-/** The features offered, and those of them that are described at all. */
+/** Returns the features offered, and all features that the specification describes. */
 export function offeredBits(
   profile: Profile,
   offer: Offer = {},
 ): { readonly offered: bigint; readonly described: bigint } {
-  let offered = 0n;
-  for (const bit of profile.features) offered |= 1n << BigInt(bit);
-  for (const [name, bit] of Object.entries(BIT_OF)) {
-    const wanted = offer[name as keyof typeof BIT_OF];
-    if (wanted === true) offered |= 1n << BigInt(bit);
-    if (wanted === false) offered &= ~(1n << BigInt(bit));
-  }
-  for (const bit of offer.extra ?? []) offered |= 1n << BigInt(bit);
-  return { offered, described: DESCRIBED };
+  const wanted = (value: boolean) =>
+    Object.entries(BIT_OF).flatMap(([name, bit]) =>
+      offer[name as keyof typeof BIT_OF] === value ? [bit] : [],
+    );
+  const chosen = (setOf(profile.features) | setOf(wanted(true))) & ~setOf(wanted(false));
+  return { offered: chosen | setOf(offer.extra ?? []), described: DESCRIBED };
 }
 
-/** Bytes of configuration up to and with num_pages and actual, the hint id, and poison_val. */
+/** Bytes of configuration that end with actual, with free_page_hint_cmd_id and with poison_val. */
 const BYTES = { always: 8, hint: 12, poison: 16 } as const;
 
-/** How long the configuration is: the fields of what is offered, and what the profile adds. */
+/** Returns the bytes of configuration: what the offered features need, or more by the profile. */
 export function configBytes(profile: Profile, offered: bigint): number {
-  const has = (bit: number) => ((offered >> BigInt(bit)) & 1n) === 1n;
-  const hint = has(FEATURE.freePageHint) ? BYTES.hint : BYTES.always;
-  const needed = has(FEATURE.pagePoison) ? BYTES.poison : hint;
+  const hint = hasBit(offered, FEATURE.freePageHint) ? BYTES.hint : BYTES.always;
+  const needed = hasBit(offered, FEATURE.pagePoison) ? BYTES.poison : hint;
   const { configBytes: own } = profile.balloon;
   return own === "offered" ? needed : Math.max(own, needed);
 }

@@ -1,47 +1,42 @@
 /**
- * Which queue does what, and under which number: the three conventions that devices follow.
+ * Which queue does what, and under which number: the three conventions that devices follow. The
+ * number of queues depends on the offer alone, not on what the driver accepts.
  *
  *   offered: STATS_VQ, PAGE_REPORTING        0        1        2       3           4
  *   fixed (virtio 1.3, 5.5.2)                inflate  deflate  stats   size 0      reporting
  *   compact-offered                          inflate  deflate  stats   reporting
  *   compact-negotiated, STATS_VQ refused     inflate  deflate  reporting  size 0
  *
- * Queues of features that nobody has described stand behind all of these.
- *
- * It must not know what the queues are for. Invariant: inflate and deflate are queues 0 and 1 under
- * every convention, and the number of queues depends on the offer alone.
+ * Queues of features that the specification does not describe come after all of these.
  */
 
+import { hasBit } from "../spec/bits.ts";
 import { FEATURE, QUEUE } from "../spec/numbers.ts";
+import type { QueueRole } from "../spec/roles.ts";
 import type { Profile } from "./profile.ts";
 
-/** What a queue of a balloon is for. */
-export type QueueRole = keyof typeof QUEUE;
-
-/**
- * - `fixed`: the specification's numbers; a queue whose feature is not offered has size 0.
- * - `compact-offered`: without holes, over the features that are offered.
- * - `compact-negotiated`: without holes, over the features that were accepted.
- */
-export type QueueNumbering = "fixed" | "compact-offered" | "compact-negotiated";
+export type { QueueNumbering, QueueRole } from "../spec/roles.ts";
 
 export interface QueuePlan {
+  /** `undefined`: a queue of a feature that the specification does not describe. */
   readonly role: QueueRole | undefined;
   /** Entries offered; 0 when the queue is not there. */
   readonly size: number;
+  /** Its queue_notify_off over PCI. */
   readonly notifyOff: number;
 }
 
 export interface PlanOptions {
   readonly offered: bigint;
-  /** What was accepted, once that is settled. */
+  /** The features that the driver accepted, once that is settled. */
   readonly negotiated?: bigint;
+  /** How many queues of undescribed features there are. */
   readonly strange: number;
 }
 
 const ROLES = Object.keys(QUEUE) as readonly QueueRole[];
 
-/** The feature that a queue belongs to; the first two are always there. */
+/** The feature bit of a queue; inflate and deflate are always there. */
 export const FEATURE_OF: Readonly<Record<QueueRole, number | undefined>> = {
   inflate: undefined,
   deflate: undefined,
@@ -59,7 +54,7 @@ export const NAME_OF: Readonly<Record<QueueRole, string>> = {
   reporting: "reporting_vq",
 };
 
-/** All queues of a device, by number; `strange` is how many nobody has described. */
+/** Returns all queues of a device, by number. */
 export function planQueues(
   profile: Profile,
   { offered, negotiated, strange }: PlanOptions,
@@ -100,7 +95,7 @@ function rolesOf(features: bigint): readonly QueueRole[] {
 
 function belongs(role: QueueRole, features: bigint): boolean {
   const bit = FEATURE_OF[role];
-  return bit === undefined || ((features >> BigInt(bit)) & 1n) === 1n;
+  return bit === undefined || hasBit(features, bit);
 }
 
 function sizeOf(profile: Profile, role: QueueRole): number {

@@ -1,9 +1,7 @@
 /**
- * The specification's numbers, as the device knows them.
- *
- * It must not know any driver: a judge shares no code with the judged, so these numbers are written
- * here a second time and a test compares them with a third table. Invariant: every value is the one
- * printed in virtio 1.3 (or in the PCI specification, for the PCI ones); nothing here is derived.
+ * The numbers of virtio 1.3 and of the PCI specification, as the device knows them. The judge
+ * shares no code with the drivers that it judges, so they stand here a second time, as printed
+ * there; a test compares both with a third table.
  */
 
 /** Virtio device ids and PCI ids (virtio 1.3, 4.1.2 and 5). */
@@ -56,7 +54,7 @@ export const CONFIG = {
   poisonVal: 12,
 } as const;
 
-/** Reserved values of free_page_hint_cmd_id, and the least that is a run's id (5.5.6.5). */
+/** Reserved values of free_page_hint_cmd_id, and the smallest id of a run (5.5.6.5). */
 export const HINT = { stop: 0, done: 1, firstId: 2 } as const;
 
 /** Virtqueue numbers as the specification fixes them (virtio 1.3, 5.5.2). */
@@ -79,7 +77,7 @@ export const STAT = {
 /** One statistic: le16 tag, le64 value, packed (virtio 1.3, 5.5.6.3). */
 export const STAT_BYTES = 10;
 
-/** The balloon's page size, whatever the guest's own is (virtio 1.3, 5.5.6). */
+/** The balloon's page size, which the guest's own does not change (virtio 1.3, 5.5.6). */
 export const PAGE_BYTES = 4096;
 export const PAGE_SHIFT = 12;
 
@@ -94,7 +92,7 @@ export const CAP = {
   vendorCfg: 9,
 } as const;
 
-/** Bytes of a virtio PCI capability without what may follow it (virtio 1.3, 4.1.4). */
+/** Bytes of a virtio PCI capability without a type's extra fields (virtio 1.3, 4.1.4). */
 export const CAP_BYTES = 16;
 
 /** Offsets in the common configuration structure (virtio 1.3, 4.1.4.3). */
@@ -172,7 +170,7 @@ export const LEGACY = {
   queueMsixVector: 0x16,
 } as const;
 
-/** Where the device configuration follows, without and with MSI-X enabled (4.1.4.10). */
+/** Offset of the device configuration, without and with MSI-X enabled (4.1.4.10). */
 export const LEGACY_CONFIG = { plain: 0x14, msix: 0x18 } as const;
 
 /** Unit of a queue's address, and alignment of its device area (4.1.5.1.3.1). */
