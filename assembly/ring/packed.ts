@@ -1,14 +1,14 @@
 /**
  * The driver's side of a packed virtqueue (virtio 1.3, 2.8).
  *
- * A buffer is one descriptor, direct or of an indirect table, so one place in the ring. It must not
- * know what the buffers hold.
+ * A buffer is one descriptor, direct or of an indirect table, so one place in the ring. The buffers
+ * that are posted between two publishes are a burst. Its first descriptor is made available last,
+ * so the device sees a burst whole or not at all.
  *
- * Invariant: the descriptor that starts a burst is made available last, so the device sees a burst
- * whole or not at all. Of what the device can write, only a used descriptor's flags and id and the
+ * The device can write anything. Of that only the flags and the id of a used descriptor and the
  * device area are read; ids are checked against the private record.
  *
- * Memory of one ring of n entries, n not necessarily a power of two:
+ * Memory of one ring of n entries (n need not be a power of two):
  *
  *   descriptor area   16 n     { u64 address, u32 length, u16 id, u16 flags }
  *   driver area       4        { u16 place and wrap, u16 flags }    when to interrupt
@@ -42,53 +42,53 @@ function descriptorAt(ring: Ring, place: u32): usize {
   return ring.descriptorPtr + ((<usize>place) << 4);
 }
 
-/** Writes one buffer into the ring; all but the first of a burst are available at once. */
+/** Adds one buffer; the device sees it at publish. Returns its id. */
 export function postPacked(ring: Ring, address: u64, bytes: u32, kind: u32): u32 {
   const id = takeId(ring);
-  const descriptor = descriptorAt(ring, ring.posted);
-  const flags = <u16>kind | (ring.postWrap != 0 ? AVAILABLE : USED);
+  const descriptor = descriptorAt(ring, ring.postedPlace);
+  const flags = <u16>kind | (ring.postedWrap != 0 ? AVAILABLE : USED);
   store<u64>(descriptor, address);
   store<u32>(descriptor, bytes, 8);
   store<u16>(descriptor, <u16>id, 12);
-  if (ring.ahead == 0) {
-    ring.published = ring.posted;
-    ring.heldFlags = flags;
+  if (ring.postedUnpublished == 0) {
+    ring.burstPlace = ring.postedPlace;
+    ring.burstFlags = flags;
   } else {
-    // The device looks here only after the first one, and that is behind a barrier.
+    // Available at once, but the device gets here only past the first one.
     store<u16>(descriptor, flags, 14);
   }
-  ring.ahead += 1;
-  ring.posted += 1;
-  if (<u32>ring.posted == ring.size) {
-    ring.posted = 0;
-    ring.postWrap ^= 1;
+  ring.postedUnpublished += 1;
+  ring.postedPlace += 1;
+  if (<u32>ring.postedPlace == ring.size) {
+    ring.postedPlace = 0;
+    ring.postedWrap ^= 1;
   }
   return id;
 }
 
-/** Shows the device all that was posted. True when it must be notified (virtio 1.3, 2.8.21). */
+/** See publish in virtqueue.ts (virtio 1.3, 2.8.21). */
 export function publishPacked(ring: Ring): bool {
-  if (ring.ahead == 0) return false;
-  const burst = ring.ahead;
-  ring.ahead = 0;
+  if (ring.postedUnpublished == 0) return false;
+  const burst = ring.postedUnpublished;
+  ring.postedUnpublished = 0;
   fence();
-  store<u16>(descriptorAt(ring, ring.published), ring.heldFlags, 14);
+  store<u16>(descriptorAt(ring, ring.burstPlace), ring.burstFlags, 14);
   fence();
   const flags = load<u16>(ring.devicePtr, 2) & EVENT_FLAGS;
   if (flags == EVENTS_OFF) return false;
   if (flags != EVENTS_AT_PLACE || (ring.features & EVENT_INDEX) == 0) return true;
   const event = <u32>load<u16>(ring.devicePtr);
-  // Places are compared as if this lap's came after the last one's.
+  // A place of the lap before counts as that many places before this lap.
   let place = event & PLACE_MASK;
-  if (event >> WRAP_SHIFT != <u32>ring.postWrap) place -= ring.size;
-  return ((<u32>ring.posted - place - 1) & 0xffff) < <u32>burst;
+  if (event >> WRAP_SHIFT != <u32>ring.postedWrap) place -= ring.size;
+  return ((<u32>ring.postedPlace - place - 1) & 0xffff) < <u32>burst;
 }
 
 /** See arm in virtqueue.ts. */
 export function armPacked(ring: Ring, after: u32): bool {
   if ((ring.features & (EVENT_INDEX | QUIET)) == EVENT_INDEX) {
-    let place = <u32>ring.taken + after;
-    let wrap = <u32>ring.takeWrap;
+    let place = <u32>ring.takenPlace + after;
+    let wrap = <u32>ring.takenWrap;
     if (place >= ring.size) {
       place -= ring.size;
       wrap ^= 1;
@@ -101,25 +101,29 @@ export function armPacked(ring: Ring, after: u32): bool {
   return isUsed(ring);
 }
 
+/** True when the device has used the descriptor that is to be taken next (virtio 1.3, 2.8.1). */
 function isUsed(ring: Ring): bool {
-  const flags = load<u16>(descriptorAt(ring, ring.taken), 14);
+  const flags = load<u16>(descriptorAt(ring, ring.takenPlace), 14);
   const used = (flags & USED) != 0;
-  return used == ((flags & AVAILABLE) != 0) && used == (ring.takeWrap != 0);
+  return used == ((flags & AVAILABLE) != 0) && used == (ring.takenWrap != 0);
 }
 
-/** The id that the device says came back next, in range but unchecked, NOTHING, or a fault. */
-export function returnedPacked(ring: Ring): i32 {
+/**
+ * The id that the device says came back next, NOTHING, or a fault. The id is in range; whether it
+ * is in flight is not checked.
+ */
+export function usedIdPacked(ring: Ring): i32 {
   if (ring.inFlight == 0 || !isUsed(ring)) return NOTHING;
   fence();
-  const id = <u32>load<u16>(descriptorAt(ring, ring.taken), 12);
+  const id = <u32>load<u16>(descriptorAt(ring, ring.takenPlace), 12);
   return id < ring.ids ? <i32>id : FAULT_ID;
 }
 
-/** One buffer was taken. */
+/** Steps past one place of the ring. */
 export function passPacked(ring: Ring): void {
-  ring.taken += 1;
-  if (<u32>ring.taken == ring.size) {
-    ring.taken = 0;
-    ring.takeWrap ^= 1;
+  ring.takenPlace += 1;
+  if (<u32>ring.takenPlace == ring.size) {
+    ring.takenPlace = 0;
+    ring.takenWrap ^= 1;
   }
 }

@@ -1,12 +1,10 @@
 /**
- * What every kind of virtqueue shares: the driver's private record of one queue.
+ * The driver's private record of one virtqueue, split or packed.
  *
- * A ring's memory is open to the device, which may write anything at any time. So all that the
- * driver decides by is kept here, out of the device's sight: which ids are free or in flight, how
- * far it has published and how far it has taken. It must not know what the buffers hold.
- *
- * Invariant: an id is either on the free list or in flight, never both, so a buffer that the
- * device holds cannot be posted again.
+ * The device may write anything into a ring at any time, so the driver decides by this record,
+ * which the device cannot see: which ids are free or in flight, how far it published and how far
+ * it took. An id is either on the free list or in flight, never both, so a buffer that the device
+ * has cannot be posted again.
  *
  * Memory of one record:
  *
@@ -15,36 +13,37 @@
  *   u16 order[IDS_MAX]      with IN_ORDER: the ids in flight, oldest first, as a ring buffer
  */
 
-/**
- * The most buffers one queue may have in flight; bounds the arena, not the ring. A power of
- * two.
- */
+/** Most buffers that a queue may have in flight. A power of two. */
 export const IDS_MAX: u32 = 256;
 export const NO_ID: u32 = 0xffff;
 const IN_FLIGHT: u32 = 0xfffe;
 
-/** What was negotiated for a queue; also the argument of queue_open. */
+/** What was negotiated for a queue: the bits of `features` in queue_open. */
 export const EVENT_INDEX: u32 = 1;
 export const PACKED: u32 = 2;
 export const IN_ORDER: u32 = 4;
 export const INDIRECT: u32 = 8;
-/** No feature: this queue is to interrupt for nothing; whoever uses it looks for itself. */
+/** Not a feature: the queue asks for no interrupts, because its user polls it. */
 export const QUIET: u32 = 16;
 
-/** What a buffer is to the device; the numbers are the descriptor's flags (virtio 1.3, 2.7.5). */
+/**
+ * The kinds of a buffer: device-readable, device-writable, or an indirect table. The numbers are
+ * the descriptor's flags (virtio 1.3, 2.7.5).
+ */
 export const OUT: u32 = 0;
 export const IN: u32 = 2;
 export const TABLE: u32 = 4;
 
-/** Nothing returned yet. Not an error: ask again later. */
+/** No buffer came back yet. Not a fault: ask again later. */
 export const NOTHING: i32 = -1;
-/** The device's used index ran past what is in flight (virtio 1.3, 2.7.8). */
+/** The device's used index is ahead by more than is in flight (virtio 1.3, 2.7.8). */
 export const FAULT_INDEX: i32 = -2;
 /** The device returned an id that no buffer of this queue has. */
 export const FAULT_ID: i32 = -3;
-/** The device returned an id that is not in flight: never posted, or returned twice. */
+/** The device returned an id that is not in flight: not posted, or returned twice. */
 export const FAULT_NOT_IN_FLIGHT: i32 = -4;
 
+/** The fixed part of a record. A place is the number of a packed ring's descriptor. */
 @unmanaged
 export class Ring {
   /** Entries of the descriptor table; 0 while the queue does not exist. */
@@ -52,26 +51,32 @@ export class Ring {
   /** Ids that may be in flight at once. */
   ids: u32 = 0;
   inFlight: u32 = 0;
+  /** The head of the free list; the id of the next buffer to be posted. */
   firstFree: u32 = 0;
-  /** EVENT_INDEX and so on. */
+  /** Bits: EVENT_INDEX and so on. */
   features: u32 = 0;
   descriptorPtr: usize = 0;
   driverPtr: usize = 0;
   devicePtr: usize = 0;
-  /** Split: indices that run on for ever. Packed: places in the ring. */
-  posted: u16 = 0;
-  published: u16 = 0;
-  taken: u16 = 0;
-  /** Split: buffers that are back and not yet taken. Packed: posted and not yet published. */
-  ahead: u16 = 0;
-  /** Packed: the wrap counters, 1 or 0, of posting and of taking (virtio 1.3, 2.8.1). */
-  postWrap: u16 = 0;
-  takeWrap: u16 = 0;
-  /** Packed: the flags that will make the first unpublished descriptor available. */
-  heldFlags: u16 = 0;
-  /** IN_ORDER: ends of `order`, and the last id of the batch that is being taken, or NO_ID. */
+  /** Split: buffers posted, published and taken since the ring was opened, modulo 2^16. */
+  postedIndex: u16 = 0;
+  publishedIndex: u16 = 0;
+  takenIndex: u16 = 0;
+  /** Split: buffers that came back and are not taken yet, as far as `used.idx` was read. */
+  backUntaken: u16 = 0;
+  /** Packed: the next place to post and to take at, with its wrap counter (virtio 1.3, 2.8.1). */
+  postedPlace: u16 = 0;
+  postedWrap: u16 = 0;
+  takenPlace: u16 = 0;
+  takenWrap: u16 = 0;
+  /** Packed: buffers of the burst; where it begins, and the flags that make its first available. */
+  postedUnpublished: u16 = 0;
+  burstPlace: u16 = 0;
+  burstFlags: u16 = 0;
+  /** IN_ORDER: where in `order` the oldest id is, and where the next one goes. */
   oldest: u16 = 0;
   newest: u16 = 0;
+  /** IN_ORDER: the last id of the batch that is being taken, or NO_ID. */
   batchEnd: u16 = 0;
 }
 
@@ -81,11 +86,11 @@ function nextPtr(ring: Ring, id: u32): usize {
   return changetype<usize>(ring) + ((offsetof<Ring>() + 7) & ~7) + ((<usize>id) << 1);
 }
 
-function orderPtr(ring: Ring, place: u16): usize {
-  return nextPtr(ring, IDS_MAX + (<u32>place & (IDS_MAX - 1)));
+function orderPtr(ring: Ring, position: u16): usize {
+  return nextPtr(ring, IDS_MAX + (<u32>position & (IDS_MAX - 1)));
 }
 
-/** An empty ring's record: all ids on the free list, lowest first. */
+/** Makes a record that of an empty ring: all ids are on the free list, lowest first. */
 export function openRecord(ring: Ring, size: u32, ids: u32, features: u32): void {
   const most = min(min(ids, size), IDS_MAX);
   assert(most != 0);
@@ -94,13 +99,17 @@ export function openRecord(ring: Ring, size: u32, ids: u32, features: u32): void
   ring.inFlight = 0;
   ring.firstFree = 0;
   ring.features = features;
-  ring.posted = 0;
-  ring.published = 0;
-  ring.taken = 0;
-  ring.ahead = 0;
-  ring.postWrap = 1;
-  ring.takeWrap = 1;
-  ring.heldFlags = 0;
+  ring.postedIndex = 0;
+  ring.publishedIndex = 0;
+  ring.takenIndex = 0;
+  ring.backUntaken = 0;
+  ring.postedPlace = 0;
+  ring.postedWrap = 1;
+  ring.takenPlace = 0;
+  ring.takenWrap = 1;
+  ring.postedUnpublished = 0;
+  ring.burstPlace = 0;
+  ring.burstFlags = 0;
   ring.oldest = 0;
   ring.newest = 0;
   ring.batchEnd = <u16>NO_ID;
@@ -109,12 +118,12 @@ export function openRecord(ring: Ring, size: u32, ids: u32, features: u32): void
   }
 }
 
-/** Never while the queue does not exist. */
+/** False while the queue does not exist. */
 export function hasFreeId(ring: Ring): bool {
   return ring.inFlight < ring.ids;
 }
 
-/** Takes the first free id; trap when there is none. */
+/** Takes the first free id; traps when there is none. */
 export function takeId(ring: Ring): u32 {
   assert(hasFreeId(ring));
   const id = ring.firstFree;
@@ -128,25 +137,25 @@ export function takeId(ring: Ring): u32 {
   return id;
 }
 
-/** 0 when the device may return this id now, or the fault that it would be. */
+/** Returns 0 when the device may return this id now, or a fault. */
 export function checkId(ring: Ring, id: u32): i32 {
   if (id >= ring.ids) return FAULT_ID;
   return load<u16>(nextPtr(ring, id)) == <u16>IN_FLIGHT ? 0 : FAULT_NOT_IN_FLIGHT;
 }
 
-/** Takes an id back that `checkId` found good. */
-export function returnId(ring: Ring, id: u32): void {
+/** Puts an id that is in flight back on the free list. */
+export function freeId(ring: Ring, id: u32): void {
   store<u16>(nextPtr(ring, id), <u16>ring.firstFree);
   ring.firstFree = id;
   ring.inFlight -= 1;
 }
 
-/** IN_ORDER: the id that `older` ids have been in flight for longer than. */
-export function waitingId(ring: Ring, older: u32): u32 {
+/** IN_ORDER: the id at position `older` of the ids in flight, counted from the oldest. */
+export function idInFlight(ring: Ring, older: u32): u32 {
   return <u32>load<u16>(orderPtr(ring, ring.oldest + <u16>older));
 }
 
-/** IN_ORDER: removes and answers the id that has been in flight longest. */
+/** IN_ORDER: removes and returns the id that has been in flight longest. */
 export function takeOldest(ring: Ring): u32 {
   const id = <u32>load<u16>(orderPtr(ring, ring.oldest));
   ring.oldest += 1;

@@ -7,7 +7,7 @@ const STATISTICS_QUEUE = "assembly/queues/statistics.ts";
 
 const FLAGS = "store<u32>(descriptor, kind, 12);";
 const BYTES = "store<u32>(descriptor, bytes, 8);";
-const SHOW = "store<u16>(ring.driverPtr, ring.posted, 2);";
+const SHOW = "store<u16>(ring.driverPtr, ring.postedIndex, 2);";
 const BY_FLAG =
   "if ((ring.features & EVENT_INDEX) == 0) return (load<u16>(ring.devicePtr) & NO_NOTIFY) == 0;";
 /** Flags and next of a descriptor that is chained to the one behind it. */
@@ -25,8 +25,9 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "writes used_event where avail_event is",
     file: SPLIT,
-    find: "store<u16>(ring.driverPtr + ((<usize>ring.size) << 1), ring.taken + <u16>after, 4);",
-    replace: "store<u16>(ring.devicePtr + ((<usize>ring.size) << 3), ring.taken + <u16>after, 4);",
+    find: "store<u16>(ring.driverPtr + ((<usize>ring.size) << 1), ring.takenIndex + <u16>after, 4);",
+    replace:
+      "store<u16>(ring.devicePtr + ((<usize>ring.size) << 3), ring.takenIndex + <u16>after, 4);",
     breaks: "R-USED-WRITTEN",
     scenario: "several targets",
   },
@@ -34,7 +35,7 @@ export const ringMutants: readonly Mutant[] = [
     id: "counts the available index down",
     file: SPLIT,
     find: SHOW,
-    replace: "store<u16>(ring.driverPtr, 0 - ring.posted, 2);",
+    replace: "store<u16>(ring.driverPtr, 0 - ring.postedIndex, 2);",
     breaks: "R-AVAIL-BACK",
     scenario: "several targets",
   },
@@ -42,7 +43,7 @@ export const ringMutants: readonly Mutant[] = [
     id: "lets the available index jump",
     file: SPLIT,
     find: SHOW,
-    replace: "store<u16>(ring.driverPtr, ring.posted + <u16>ring.size, 2);",
+    replace: "store<u16>(ring.driverPtr, ring.postedIndex + <u16>ring.size, 2);",
     breaks: "R-AVAIL-JUMP",
     scenario: "several targets",
   },
@@ -165,9 +166,9 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "clears a descriptor in flight",
     file: SPLIT,
-    find: "return load<u16>(ring.devicePtr, 2) != ring.taken;",
+    find: "return load<u16>(ring.devicePtr, 2) != ring.takenIndex;",
     replace: `store<u32>(ring.descriptorPtr, 0, 8);
-  return load<u16>(ring.devicePtr, 2) != ring.taken;`,
+  return load<u16>(ring.devicePtr, 2) != ring.takenIndex;`,
     breaks: "R-DESC-CHANGED",
     scenario: "reversals, late",
   },
@@ -182,16 +183,16 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "never notifies",
     file: SPLIT,
-    find: "return <u16>(ring.posted - event - 1) < <u16>(ring.posted - before);",
-    replace: "return event == ring.posted + 1 && before == ring.posted;",
+    find: "return <u16>(ring.postedIndex - event - 1) < <u16>(ring.postedIndex - before);",
+    replace: "return event == ring.postedIndex + 1 && before == ring.postedIndex;",
     breaks: "R-KICK-MISSING",
     scenario: "several targets",
   },
   {
     id: "is off by one when it compares with avail_event",
     file: SPLIT,
-    find: "return <u16>(ring.posted - event - 1) < <u16>(ring.posted - before);",
-    replace: "return <u16>(ring.posted - event) < <u16>(ring.posted - before);",
+    find: "return <u16>(ring.postedIndex - event - 1) < <u16>(ring.postedIndex - before);",
+    replace: "return <u16>(ring.postedIndex - event) < <u16>(ring.postedIndex - before);",
     breaks: "R-KICK-MISSING",
     scenario: "several targets",
   },
@@ -206,7 +207,7 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "notifies although the device wants quiet",
     file: SPLIT,
-    find: "return <u16>(ring.posted - event - 1) < <u16>(ring.posted - before);",
+    find: "return <u16>(ring.postedIndex - event - 1) < <u16>(ring.postedIndex - before);",
     replace: "return event + before >= 0;",
     breaks: "R-KICK-SUPPRESSED",
     scenario: "reversals, a device that wants quiet while it works",
@@ -238,16 +239,16 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "shows a split ring's index without a barrier before",
     file: SPLIT,
-    find: "const before = ring.published;\n  fence();",
-    replace: "const before = ring.published;",
+    find: "const before = ring.publishedIndex;\n  fence();",
+    replace: "const before = ring.publishedIndex;",
     breaks: "B-BARRIER",
     scenario: "barriers, split rings",
   },
   {
     id: "looks at avail_event without a barrier before",
     file: SPLIT,
-    find: "ring.published = ring.posted;\n  fence();",
-    replace: "ring.published = ring.posted;",
+    find: "ring.publishedIndex = ring.postedIndex;\n  fence();",
+    replace: "ring.publishedIndex = ring.postedIndex;",
     breaks: "B-BARRIER",
     scenario: "barriers, split rings",
   },
@@ -270,8 +271,8 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "wants an interrupt for every buffer",
     file: SPLIT,
-    find: "ring.taken + <u16>after, 4);",
-    replace: "ring.taken + <u16>(after & 0), 4);",
+    find: "ring.takenIndex + <u16>after, 4);",
+    replace: "ring.takenIndex + <u16>(after & 0), 4);",
     breaks: "B-ONE-INTERRUPT",
     scenario: "a burst",
   },
@@ -294,16 +295,16 @@ export const ringMutants: readonly Mutant[] = [
   {
     id: "follows used.idx wherever it jumps",
     file: SPLIT,
-    find: "if (ahead > ring.inFlight) return FAULT_INDEX;",
-    replace: "if (ahead > ring.inFlight) return NOTHING;",
+    find: "if (back > ring.inFlight) return FAULT_INDEX;",
+    replace: "if (back > ring.inFlight) return NOTHING;",
     breaks: "B-QUARANTINE",
     scenario: "a used idx that jumps",
   },
   {
     id: "takes a used idx that goes back for nothing new",
     file: SPLIT,
-    find: "if (ahead > ring.inFlight) return FAULT_INDEX;",
-    replace: "if (ahead > 0x8000) return NOTHING; if (ahead > ring.inFlight) return FAULT_INDEX;",
+    find: "if (back > ring.inFlight) return FAULT_INDEX;",
+    replace: "if (back > 0x8000) return NOTHING; if (back > ring.inFlight) return FAULT_INDEX;",
     breaks: "B-QUARANTINE",
     scenario: "a used idx that goes back",
   },
