@@ -23,12 +23,11 @@ export {
   type Statistics,
   type Width,
 } from "../runtime/index.ts";
+export type { Balloon, GuestImports, ResetWait } from "./embed/balloon.ts";
 export {
-  type Balloon,
   type BalloonOptions,
   balloonArenaBytes,
   createBalloon,
   frameBytes,
-  type GuestImports,
-} from "./embed/balloon.ts";
+} from "./embed/create-balloon.ts";
 export { type CoreSource, loadCore } from "./embed/load-core.ts";

@@ -1,63 +1,17 @@
-/**
- * A balloon for a wasm VM: the driver run against the caller's memory and machine.
- *
- * It must not decide anything that the driver or its policy decides. Invariant: a balloon that
- * `createBalloon` answers is running, or waits for a device that is slow to reset; every other
- * outcome is thrown.
- */
+/** A running balloon: steps the driver, and changes its state between two steps. */
 import {
-  arenaBytes,
-  BallonetError,
-  BalloonDriver,
+  type BalloonDriver,
   type CoreExports,
-  checkCore,
   type DeflateMode,
-  type DiscoverOptions,
   type DriverStatus,
-  discoverBalloon,
-  FRAME_BYTES,
   type FrameCounts,
   type FrameRun,
   Frames,
-  follow,
   frameCounts,
   type Hal,
-  type MemoryRange,
-  makeSettings,
-  openMemory,
   type Policy,
-  type SettingsInput,
-  type Statistics,
   type Transport,
 } from "../../runtime/index.ts";
-import { halForEach } from "./forward-hal.ts";
-import { type CoreSource, foreignCore, loadCore } from "./load-core.ts";
-
-export interface BalloonOptions {
-  /** The VM's memory: its offset 0 is guest physical address 0. */
-  readonly memory: WebAssembly.Memory;
-  /** The machine that the driver runs on. */
-  readonly hal: Hal;
-  /**
-   * Where the core keeps its own things: page-aligned, not at 0; `balloonArenaBytes` says how much.
-   */
-  readonly arena: MemoryRange;
-  /** The RAM that guest and balloon share: page-aligned, without the arena. */
-  readonly ram: readonly MemoryRange[];
-  /** Default: `follow()`. */
-  readonly policy?: Policy;
-  /** A persona and changes to it. */
-  readonly settings?: SettingsInput;
-  /** What to report to the host. Default: what the ledger knows. */
-  readonly statistics?: () => Statistics;
-  /** core.wasm. Default: the one that this package carries. */
-  readonly core?: CoreSource;
-  /** The way to the device. Default: the first balloon that the Hal reaches. */
-  readonly transport?: Transport;
-  /** How to look for it: which interface and which interrupts to prefer, where MMIO slots are. */
-  readonly discover?: Omit<DiscoverOptions, "hal">;
-  readonly signal?: AbortSignal;
-}
 
 /**
  * What a guest program in a wasm module of its own may import, to share memory with the balloon.
@@ -65,14 +19,25 @@ export interface BalloonOptions {
 export interface GuestImports {
   /** The first PFN of a run of at most `most` frames, or -1. */
   allocate(most: number): number;
-  /** Length of the run that `allocate` answered last. */
+  /** Length in frames of the run that `allocate` returned last. */
   run(): number;
+  /** Gives `length` frames back, from PFN `first` on. Traps as `Balloon.release` throws. */
   release(first: number, length: number): void;
 }
 
+/** How long a caller waits for a reset of the device. */
+export interface ResetWait {
+  /**
+   * Aborting rejects the call with the signal's reason. A signal that was aborted before does so
+   * without touching the device. Later the device's reset goes on all the same, with the next steps
+   * of the balloon; call the same method again to wait for its end.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * All of it may be called from within the Hal too, amid an access of the driver's: what would
- * change the driver's state is then done when the step that is under way is over.
+ * A running balloon. All methods may also be called from within the Hal, during an access of the
+ * driver: a change of the driver's state then takes place after the step that is under way.
  */
 export interface Balloon extends AsyncDisposable {
   /**
@@ -82,144 +47,94 @@ export interface Balloon extends AsyncDisposable {
    */
   step(): number | undefined;
   /**
-   * The device raised its interrupt: acknowledges it and steps. False: it was another device's.
-   * @param messages which of the Hal's messages came, a bit each, if it has messages and that is
-   * known; bit 0 is the first that it handed out.
+   * The device raised its interrupt: acknowledges it and steps. Returns false when the interrupt
+   * was another device's.
+   * @param messages bit n is set when message n came, counted in the order in which the Hal handed
+   * them out. Leave it out where the Hal has no messages, or nobody knows which ones came.
    */
   interrupt(messages?: number): boolean;
   /**
-   * Steps by itself until the signal aborts, the balloon stops or fails, or its device is gone;
-   * sleeps while it is suspended. Interrupts still come by `interrupt`.
+   * Steps by itself until the signal aborts, the balloon stops or fails, or its device is gone. It
+   * sleeps while the balloon is suspended. Interrupts still come by `interrupt`.
    */
-  run(options: { signal: AbortSignal }): Promise<void>;
+  run(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Returns the state of driver, device and queues, and counters since the start. */
   status(): DriverStatus;
+  /** Returns how many frames of 4 KiB are in each state: free, used, in the balloon, ... */
   counts(): FrameCounts;
   /**
-   * A run of at most `most` frames for the guest; undefined when there is none. With DEFLATE_ON_OOM
-   * negotiated the balloon is asked first; a device that answers later makes a later call succeed.
+   * Takes a run of at most `most` frames for the guest; undefined when there is none. With
+   * DEFLATE_ON_OOM negotiated the balloon is asked for pages first. A slow device answers later; a
+   * later call then succeeds.
    */
   allocate(most: number): FrameRun | undefined;
-  /** @throws BallonetError `memory` when not all of the frames are the guest's. */
+  /** Gives frames back. @throws BallonetError `memory` when not all of them are the guest's. */
   release(run: FrameRun): void;
-  /** The same two for a guest program in wasm. */
+  /** `allocate` and `release` as imports of a guest program in wasm. */
   readonly guestImports: GuestImports;
+  /** Lets `policy` decide from the next step on. Pages in the balloon stay until it decides. */
   setPolicy(policy: Policy): void;
-  /** @throws BallonetError `config` when the negotiated features forbid the mode. */
+  /**
+   * Sets the order in which pages leave the balloon.
+   * @throws BallonetError `config` when the negotiated features forbid the mode.
+   */
   setDeflateMode(mode: DeflateMode): void;
-  /** Free pages that inflating leaves to the guest. */
+  /** Sets how many free pages inflating leaves to the guest. */
   setReserve(pages: number): void;
   /**
    * Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete.
+   * @throws BallonetError `reset-timeout` when the device never completes it.
    */
-  stop(): Promise<void>;
+  stop(options?: ResetWait): Promise<void>;
   /**
    * Resets the device and takes all pages back, for a while. Settings and policy stay, and `run`
-   * goes on. Resolves when the reset is complete.
+   * goes on. Resolves when the reset is complete, and rejects as `stop` does.
    */
-  suspend(): Promise<void>;
+  suspend(options?: ResetWait): Promise<void>;
   /**
-   * Brings a suspended device up again, whatever it offers now, and goes back to its target.
-   * Rejects as `createBalloon` does.
+   * Negotiates with a suspended device anew and goes back to its target. Rejects as `createBalloon`
+   * does.
    */
-  resume(): Promise<void>;
-  /** The device was taken out, or will be: all pages are the guest's, and it is left alone. */
+  resume(options?: ResetWait): Promise<void>;
+  /**
+   * The device was taken out, or will be: all pages are the guest's, and the device is not touched
+   * any more.
+   */
   detach(): void;
   /**
-   * Another device was put in, in place of one that is gone; the transport's default is that of
-   * `createBalloon`. Then call `run` again. Rejects as `createBalloon` does.
+   * Another device is there in place of one that is gone: brings it up. The transport's default is
+   * that of `createBalloon`. Call `run` again afterwards. Rejects as `createBalloon` does.
    */
-  attach(transport?: Transport): Promise<void>;
-}
-
-/** Bytes that `arena` must have for this RAM and these settings. */
-export async function balloonArenaBytes(
-  options: Pick<BalloonOptions, "ram" | "settings" | "core">,
-): Promise<number> {
-  const core = await instantiate(new WebAssembly.Memory({ initial: 0 }), options.core);
-  return arenaBytes({ core, settings: makeSettings(options.settings), ram: options.ram });
-}
-
-async function instantiate(memory: WebAssembly.Memory, source?: CoreSource): Promise<CoreExports> {
-  const module = await loadCore(source);
-  // One thread, so program order is enough; a call is a barrier to the compiler.
-  const fill = (first: number, length: number, value: number) => {
-    const words = (length * FRAME_BYTES) / Uint32Array.BYTES_PER_ELEMENT;
-    new Uint32Array(memory.buffer, (first >>> 0) * FRAME_BYTES, words).fill(value);
-  };
-  const imports = { env: { memory }, hal: { fence: () => {}, fill } };
-  const instance = await WebAssembly.instantiate(module, imports).catch(foreignCore);
-  return checkCore(instance.exports as unknown as CoreExports);
-}
-
-function checkInsideMemory(memory: WebAssembly.Memory, ranges: readonly MemoryRange[]): void {
-  const end = memory.buffer.byteLength;
-  for (const { start, bytes } of ranges) {
-    if (start + bytes <= end) continue;
-    throw new BallonetError({
-      code: "memory",
-      what: "a range of the VM's memory",
-      seen: `an end at ${start + bytes} in a memory of ${end} bytes`,
-      todo: "grow the memory first, or name a smaller range",
-    });
-  }
-}
-
-/**
- * Finds the device, brings it up and starts the balloon.
- * @throws BallonetError `memory` or `config` for what the caller got wrong, `no-device`, and what
- * bring-up met: `features`, `queue`, `reset-timeout`, `pci-bar`, `pci-capability`.
- */
-export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
-  const { memory, hal, arena, ram, signal, statistics } = options;
-  const settings = makeSettings(options.settings);
-  const core = await instantiate(memory, options.core);
-  signal?.throwIfAborted();
-  checkInsideMemory(memory, [arena, ...ram]);
-  openMemory({ core, settings, arena, ram });
-  const nextHal = halForEach(hal);
-  const find = () => discoverBalloon({ ...options.discover, hal: nextHal() }).transport;
-  const driver = new BalloonDriver({
-    hal,
-    core,
-    settings,
-    transport: options.transport ?? find(),
-    policy: options.policy ?? follow(settings.follow),
-    ...(statistics && { statistics }),
-  });
-  driver.start();
-  driver.step();
-  throwIfDown(driver);
-  takeUpUnheard(driver);
-  return new EmbeddedBalloon(hal, core, driver, find);
-}
-
-/**
- * Takes up the interrupts that the device raised before the VM had a balloon to tell of them. A
- * line that stays up would hide every later one.
- */
-function takeUpUnheard(driver: BalloonDriver): void {
-  for (let round = 0; round < INTERRUPTS_MAX && driver.interrupt(); round++) {
-    driver.step();
-    // A message is not held up: to look once is enough.
-    if (driver.status().interrupts !== "line") return;
-  }
+  attach(options?: { readonly transport?: Transport } & ResetWait): Promise<void>;
 }
 
 /** @throws BallonetError why the driver failed, or that its device is gone. */
-function throwIfDown({ stateName, error }: BalloonDriver): void {
+export function throwIfDown({ stateName, error }: BalloonDriver): void {
   if ((stateName === "failed" || stateName === "gone") && error) throw error;
 }
 
-/** Rounds of asking the balloon for memory before a guest's allocation fails. */
+/** How often the balloon is asked for pages before a guest's allocation fails. */
 const SHORTAGE_ROUNDS = 4;
-/** Interrupts taken up in one step before the caller gets its thread back. */
-const INTERRUPTS_MAX = 64;
-/** Whoever awaits this goes on when the step that is under way, which awaits nothing, is over. */
-const BETWEEN_STEPS = Promise.resolve();
-/** Waiting longer than this in one piece would hide a clock that stands still. */
-const SLEEP_MOST_MS = 1000;
+/** Interrupts served in one step, before the caller gets its thread back. */
+export const INTERRUPTS_MAX = 64;
+/** How often the Hal's clock is read at least: it need not run as fast as the host's. */
+const SLEEP_MAX_MS = 1000;
 
-class EmbeddedBalloon implements Balloon {
+/** Resolves after `ms`, or earlier when the signal aborts. */
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal?.addEventListener("abort", wake);
+  });
+}
+
+/** The balloon that `createBalloon` returns. */
+export class EmbeddedBalloon implements Balloon {
   readonly guestImports: GuestImports;
   private readonly hal: Hal;
   private readonly core: CoreExports;
@@ -227,7 +142,7 @@ class EmbeddedBalloon implements Balloon {
   private readonly find: () => Transport;
   private readonly frames: Frames;
   private nextMs: number | undefined;
-  /** A device may interrupt, or go, amid one of the driver's accesses: taken up afterwards. */
+  /** A device may interrupt, or go, during an access of the driver: the step ends first. */
   private isStepping = false;
   private isInterrupted = false;
   private isDetached = false;
@@ -263,7 +178,7 @@ class EmbeddedBalloon implements Balloon {
         this.isDetached = false;
         this.isInterrupted = false;
       }
-      // A device that interrupts without end must not keep the VM from everything else.
+      // A device that interrupts without end must not keep the VM from all other work.
       this.nextMs = this.hal.now();
       return this.nextMs;
     } finally {
@@ -337,19 +252,19 @@ class EmbeddedBalloon implements Balloon {
   }
 
   private waitMs(next: number): number {
-    return Math.min(Math.max(0, next - this.hal.now()), SLEEP_MOST_MS);
+    return Math.min(Math.max(0, next - this.hal.now()), SLEEP_MAX_MS);
   }
 
-  stop(): Promise<void> {
-    return this.rest(() => this.driver.stop());
+  stop(options?: ResetWait): Promise<void> {
+    return this.rest(() => this.driver.stop(), options);
   }
 
-  suspend(): Promise<void> {
-    return this.rest(() => this.driver.suspend());
+  suspend(options?: ResetWait): Promise<void> {
+    return this.rest(() => this.driver.suspend(), options);
   }
 
-  async resume(): Promise<void> {
-    await this.change(() => this.driver.resume());
+  async resume(options?: ResetWait): Promise<void> {
+    await this.change(() => this.driver.resume(), options);
     throwIfDown(this.driver);
   }
 
@@ -359,36 +274,41 @@ class EmbeddedBalloon implements Balloon {
     this.wake();
   }
 
-  async attach(transport?: Transport): Promise<void> {
-    await this.change(() => this.driver.attach(transport ?? this.find()));
+  async attach(options: { readonly transport?: Transport } & ResetWait = {}): Promise<void> {
+    await this.change(() => {
+      // Looking for a device would disturb one that is there.
+      if (this.driver.stateName !== "gone") return;
+      this.driver.attach(options.transport ?? this.find());
+    }, options);
     throwIfDown(this.driver);
   }
 
-  /** As good as at rest is a device that is gone. */
-  private async rest(deed: () => void): Promise<void> {
-    await this.change(deed);
+  /** Resolves when the device is idle; a device that was removed counts as idle. */
+  private async rest(change: () => void, options?: ResetWait): Promise<void> {
+    await this.change(change, options);
     if (this.driver.stateName === "failed") throwIfDown(this.driver);
   }
 
-  /** Does `deed` between two steps, and waits out the reset that follows, which has an end. */
-  private async change(deed: () => void): Promise<void> {
-    if (this.isStepping) await BETWEEN_STEPS;
-    deed();
+  /** Does `change` between two steps, and waits for the end of the reset that follows. */
+  private async change(change: () => void, { signal }: ResetWait = {}): Promise<void> {
+    signal?.throwIfAborted();
+    // A step awaits nothing: it is over when this goes on.
+    if (this.isStepping) await Promise.resolve();
+    signal?.throwIfAborted();
+    change();
     let next = this.step();
-    while (this.driver.stateName === "starting" || this.driver.stateName === "stopping") {
-      const waitMs = this.waitMs(next ?? this.hal.now());
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-      next = this.step();
+    try {
+      while (this.driver.stateName === "starting" || this.driver.stateName === "stopping") {
+        await sleep(this.waitMs(next ?? this.hal.now()), signal);
+        signal?.throwIfAborted();
+        next = this.step();
+      }
+    } finally {
+      this.wake();
     }
-    this.wake();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-/** Bytes of the frame with this PFN, in the VM's memory. */
-export function frameBytes(memory: WebAssembly.Memory, pfn: number): Uint8Array {
-  return new Uint8Array(memory.buffer, pfn * FRAME_BYTES, FRAME_BYTES);
 }

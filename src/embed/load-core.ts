@@ -1,12 +1,8 @@
-/**
- * Where core.wasm comes from: the caller, or the copy that the package carries inside.
- *
- * It only compiles; the owner of the memory instantiates.
- */
+/** Compiles core.wasm, from the caller or from the copy that the package carries inside. */
 import { CORE_BASE64 } from "#core-bytes";
 import { BallonetError } from "../../runtime/index.ts";
 
-/** A compiled module, its bytes, or the answer to a request for them. */
+/** core.wasm: a compiled module, its bytes, or the response to a request for them. */
 export type CoreSource =
   | WebAssembly.Module
   | BufferSource
@@ -16,7 +12,7 @@ export type CoreSource =
 
 let own: Promise<WebAssembly.Module> | undefined;
 
-/** For what does not load as a core: no module at all, or one that wants other imports. */
+/** Throws `core-abi` for bytes that are no module, or a module that wants other imports. */
 export function foreignCore(error: unknown): never {
   throw new BallonetError({
     code: "core-abi",
@@ -36,10 +32,26 @@ function notFetched({ status, statusText, url }: Response): BallonetError {
 }
 
 /**
- * Compiles core.wasm, for all that take a CoreSource: a response can be read only once.
- * @throws BallonetError `core-abi` when it is no module, and when a response is not a success.
+ * Compiles core.wasm. Compile a response once and pass the module on: a response can be read only
+ * once.
+ * @throws BallonetError `core-abi` when it is no module, and when a response is not a success. An
+ * abort of `signal` rejects with the signal's reason.
  */
-export async function loadCore(source?: CoreSource): Promise<WebAssembly.Module> {
+export async function loadCore(
+  source?: CoreSource,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<WebAssembly.Module> {
+  signal?.throwIfAborted();
+  const module = compileCore(source);
+  if (signal === undefined) return module;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    module.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+async function compileCore(source: CoreSource | undefined): Promise<WebAssembly.Module> {
   if (source === undefined) {
     own ??= ownCore();
     return own;

@@ -122,7 +122,6 @@ const EXCEPTIONS: Readonly<Record<Rule, readonly string[]>> = {
     "src/device/sim/faults.ts faults",
     "src/device/sim/trace.ts Trace",
     "src/device/sim/trace.ts TraceEntry",
-    "src/embed/balloon.ts BalloonOptions",
     "src/image/build-image.ts BuildImageOptions",
     "src/image/build-image.ts BuildProgress",
     "src/image/build-image.ts BuiltImage",

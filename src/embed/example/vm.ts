@@ -1,37 +1,35 @@
 /**
- * A wasm VM in a hundred lines: one memory, a guest program in a module of its own, and a balloon
- * that takes memory from it and gives it back.
- *
- * It must not know which machine the balloon's device lives in: the caller brings a Hal. Invariant:
- * guest program, balloon and device see the same `WebAssembly.Memory`, at the same addresses.
+ * A wasm VM: one memory, a guest program in a module of its own, and a balloon that takes memory
+ * from the guest and gives it back. Guest program, balloon and device see the same
+ * `WebAssembly.Memory`, at the same addresses. The caller brings the machine, as a Hal.
  */
-import { FRAME_BYTES } from "../../../runtime/index.ts";
-import { type Balloon, type BalloonOptions, balloonArenaBytes, createBalloon } from "../balloon.ts";
-import { loadCore } from "../load-core.ts";
-
-const WASM_PAGE_BYTES = 65536;
+import type { Balloon } from "../balloon.ts";
+import { type BalloonOptions, createBalloon } from "../create-balloon.ts";
+import { layOutMemory } from "../wasm-vm.ts";
 
 /** The exports of the guest program (guest.ts). */
 export interface GuestProgram {
-  /** Allocates and writes frames; answers how many it got. */
+  /** Allocates and writes frames. Returns how many it got. */
   grow(frames: number, seed: number): number;
-  /** Verifies and gives frames back; answers the wrong words seen. */
+  /** Verifies frames and gives them back. Returns the number of wrong words. */
   shrink(frames: number): number;
-  /** Wrong words in all frames that it holds. */
+  /** Returns the number of wrong words in all frames that it holds. */
   verify(): number;
+  /** Returns how many frames it holds. */
   frames_held(): number;
 }
 
 export interface WasmVmOptions
   extends Pick<BalloonOptions, "policy" | "settings" | "core" | "discover"> {
-  /** Frames that guest and balloon share. */
+  /** Frames of 4 KiB that guest and balloon share. */
   readonly frames: number;
   /** guest.ts, compiled. */
   readonly guest: WebAssembly.Module;
-  /** The machine around this memory. `frames` is the number of frames that it has in all. */
-  machine(memory: WebAssembly.Memory, frames: number): BalloonOptions["hal"];
+  /** Returns the Hal of the machine around this memory. */
+  machine(memory: WebAssembly.Memory): BalloonOptions["hal"];
 }
 
+/** A VM whose guest program and balloon are running. */
 export interface WasmVm {
   readonly memory: WebAssembly.Memory;
   readonly guest: GuestProgram;
@@ -39,23 +37,15 @@ export interface WasmVm {
 }
 
 /**
- * Lays out the memory (nothing at 0, RAM, then the arena: the ledger describes frames up to the end
- * of RAM, so what lies above costs nothing), and starts balloon and guest program.
+ * Starts the balloon in a new memory, and then the guest program: it imports that memory, and takes
+ * its frames from the balloon.
  * @throws what createBalloon throws.
  */
 export async function createWasmVm(options: WasmVmOptions): Promise<WasmVm> {
-  const { frames, guest, machine, core: source, ...settings } = options;
-  // A fetched response can be read once, so it is compiled once.
-  const rest = { ...settings, core: await loadCore(source) };
-  const ram = [{ start: FRAME_BYTES, bytes: frames * FRAME_BYTES }];
-  const arena = {
-    start: FRAME_BYTES + frames * FRAME_BYTES,
-    bytes: await balloonArenaBytes({ ...rest, ram }),
-  };
-  const bytes = arena.start + arena.bytes;
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / WASM_PAGE_BYTES) });
-  const hal = machine(memory, memory.buffer.byteLength / FRAME_BYTES);
-  const balloon = await createBalloon({ ...rest, memory, arena, ram, hal });
+  const { frames, guest, machine, ...settings } = options;
+  const layout = await layOutMemory({ ...settings, frames });
+  const { memory } = layout;
+  const balloon = await createBalloon({ ...settings, ...layout, hal: machine(memory) });
   const instance = await WebAssembly.instantiate(guest, {
     env: { memory },
     frames: { ...balloon.guestImports },

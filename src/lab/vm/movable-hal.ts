@@ -1,32 +1,19 @@
-/**
- * Where a guest sits: a Hal that leads to whichever machine the guest is on now, so that driver and
- * guest need not know when that becomes another one.
- *
- * It must not know the guest. Invariant: a guest that another machine did not take is where it was,
- * with all of its memory.
- */
+/** The Hal of a guest that migrates: it leads to the machine that the guest is on now. */
 import type { Hal } from "../../../runtime/index.ts";
 import type { Machine } from "../../device/index.ts";
+import { forwardHal } from "../../embed/forward-hal.ts";
 
-export class Seat {
+/** Gives driver and guest one Hal for all their life, whichever machine is behind it. */
+export class MovableHal {
   readonly hal: Hal;
   private current: Machine;
 
   constructor(machine: Machine) {
     this.current = machine;
-    this.hal = {
-      portRead: (port, width) => this.current.hal.portRead(port, width),
-      portWrite: (port, width, value) => this.current.hal.portWrite(port, width, value),
-      mmioRead: (address, width) => this.current.hal.mmioRead(address, width),
-      mmioWrite: (address, width, value) => this.current.hal.mmioWrite(address, width, value),
-      now: () => this.current.hal.now(),
-      log: (level, line) => this.current.hal.log(level, line),
-      ...(machine.hal.interrupts && {
-        interrupts: { allocate: (count) => this.current.hal.interrupts?.allocate(count) },
-      }),
-    };
+    this.hal = forwardHal(() => this.current.hal);
   }
 
+  /** The machine that the guest is on. */
   get machine(): Machine {
     return this.current;
   }
@@ -34,7 +21,7 @@ export class Seat {
   /**
    * Migrates the guest. A memory that is given is wiped before the other machine is made from the
    * stream, so that nothing else can have carried it over; without one it stays as it is.
-   * @throws what `make` throws; the guest then goes on where it is.
+   * @throws what `make` throws; the guest then stays on its machine, with all of its memory.
    */
   migrate(memory: WebAssembly.Memory | undefined, make: (incoming: Uint8Array) => Machine): void {
     const stream = this.current.save({ memory: memory !== undefined });

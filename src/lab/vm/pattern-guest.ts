@@ -5,7 +5,7 @@
  * It must not know the balloon but for taking frames and giving them back. Invariant: what is in a
  * frame is its own doing until somebody else writes there.
  */
-import { frameBytes } from "../../embed/balloon.ts";
+import { frameBytes } from "../../embed/create-balloon.ts";
 
 /** Runs of frames, by page frame number. */
 interface FrameSource {

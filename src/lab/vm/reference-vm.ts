@@ -1,23 +1,12 @@
-/**
- * A whole VM in one process: a pattern guest and the driver, on a reference machine that can be
- * exchanged for another one under their feet.
- *
- * It must not judge. Invariant: guest and driver see one memory and one Hal for all their life,
- * whichever machine is behind them.
- */
-import { FRAME_BYTES, type SettingsInput } from "../../../runtime/index.ts";
+/** A whole VM in one process: a pattern guest and the driver, on reference machines. */
+import type { SettingsInput } from "../../../runtime/index.ts";
 import type { Machine } from "../../device/index.ts";
-import {
-  type Balloon,
-  type BalloonOptions,
-  balloonArenaBytes,
-  createBalloon,
-} from "../../embed/balloon.ts";
+import type { Balloon } from "../../embed/balloon.ts";
+import { type BalloonOptions, createBalloon } from "../../embed/create-balloon.ts";
 import { type CoreSource, loadCore } from "../../embed/load-core.ts";
-import { Seat } from "./movable-hal.ts";
+import { layOutMemory } from "../../embed/wasm-vm.ts";
+import { MovableHal } from "./movable-hal.ts";
 import { PatternGuest } from "./pattern-guest.ts";
-
-const WASM_PAGE_BYTES = 65_536;
 
 export interface ReferenceVmOptions {
   /** Frames that guest and balloon share. */
@@ -30,24 +19,28 @@ export interface ReferenceVmOptions {
   machine(memory: WebAssembly.Memory): Machine;
 }
 
-/** What a guest does while driver and device are at work; called once for each round of theirs. */
+/** What the guest does while driver and device work; called once in each of their rounds. */
 type MeanwhileInGuest = () => void;
 
-/** More rounds than any script of a laboratory needs: past this they ping-pong for ever. */
+/** More rounds than any script of src/lab needs: past this, they never come to rest. */
 const ROUNDS_MAX = 20_000;
-/** Looks of the driver without anything happening that are called rest. */
+/** Steps of the driver in a row in which nothing happened: past this, it is at rest. */
 const QUIET_ROUNDS = 3;
 
+/**
+ * Guest and driver see one memory and one Hal for all their life; `migrate` exchanges the machine
+ * behind them.
+ */
 export class ReferenceVm {
   readonly memory: WebAssembly.Memory;
   readonly balloon: Balloon;
   readonly guest: PatternGuest;
-  private readonly seat: Seat;
+  private readonly movable: MovableHal;
 
-  private constructor(memory: WebAssembly.Memory, balloon: Balloon, seat: Seat) {
+  private constructor(memory: WebAssembly.Memory, balloon: Balloon, movable: MovableHal) {
     this.memory = memory;
     this.balloon = balloon;
-    this.seat = seat;
+    this.movable = movable;
     this.guest = new PatternGuest(memory, {
       // Only what is free: a guest that asks for more would have its balloon deflated.
       allocate: (most) => {
@@ -59,30 +52,20 @@ export class ReferenceVm {
   }
 
   /**
-   * Lays out the memory (nothing at 0, RAM, then the arena), makes the machine and brings its
-   * device up.
+   * Makes the memory and the machine, and brings its device up.
    * @throws what createBalloon throws.
    */
   static async create(options: ReferenceVmOptions): Promise<ReferenceVm> {
-    const { frames, settings } = options;
+    const { frames, settings, discover = {} } = options;
     const core = await loadCore(options.core);
-    const ram = [{ start: FRAME_BYTES, bytes: frames * FRAME_BYTES }];
-    const start = FRAME_BYTES + frames * FRAME_BYTES;
-    const arena = { start, bytes: await balloonArenaBytes({ core, settings, ram }) };
-    const pages = Math.ceil((arena.start + arena.bytes) / WASM_PAGE_BYTES);
-    const memory = new WebAssembly.Memory({ initial: pages });
-    const seat = new Seat(options.machine(memory));
-    const { hal } = seat;
-    const { discover } = options;
-    const balloon = await createBalloon({
-      ...{ core, settings, memory, arena, ram, hal },
-      ...(discover && { discover }),
-    });
-    return new ReferenceVm(memory, balloon, seat);
+    const layout = await layOutMemory({ frames, settings, core });
+    const movable = new MovableHal(options.machine(layout.memory));
+    const balloon = await createBalloon({ ...layout, settings, discover, hal: movable.hal });
+    return new ReferenceVm(layout.memory, balloon, movable);
   }
 
   get machine(): Machine {
-    return this.seat.machine;
+    return this.movable.machine;
   }
 
   /**
@@ -90,7 +73,7 @@ export class ReferenceVm {
    * @throws what `make` throws; the guest then goes on where it is.
    */
   migrate(make: (memory: WebAssembly.Memory, incoming: Uint8Array) => Machine): void {
-    this.seat.migrate(this.memory, (incoming) => make(this.memory, incoming));
+    this.movable.migrate(this.memory, (incoming) => make(this.memory, incoming));
   }
 
   /** Delivers the interrupt that is pending. False: there was none. */

@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import type { Machine } from "../../../src/device/index.ts";
-import { balloonArenaBytes } from "../../../src/embed/balloon.ts";
+import { balloonArenaBytes } from "../../../src/embed/create-balloon.ts";
 import { createBalloon } from "../../../src/index.ts";
 import { createTestVm, type TestVm, verdictLines, watch } from "../../support/vm.ts";
 import { late } from "../scenarios/moves.ts";

@@ -1,7 +1,7 @@
 /** Mistakes in hinting, reporting and poison. */
 import type { Mutant } from "./mutant.ts";
 
-const EMBED = "src/embed/balloon.ts";
+const EMBED = "src/embed/create-balloon.ts";
 const HINTING = "runtime/balloon/free-page-hinting.ts";
 const LEDGER = "assembly/ledger/ledger.ts";
 const LINK = "runtime/balloon/device-queues.ts";

@@ -25,7 +25,7 @@ import {
   type MachineOptions,
 } from "../../../src/device/index.ts";
 import type { GuestProgram } from "../../../src/embed/example/vm.ts";
-import { Seat } from "../../../src/lab/vm/movable-hal.ts";
+import { MovableHal } from "../../../src/lab/vm/movable-hal.ts";
 import { instantiateCore } from "../../support/core-instance.ts";
 import { guestModule, SLOT_WORD } from "../../support/vm.ts";
 import { FRAMES_MAX, HOLE_MAX, type Setup, waived } from "./setups.ts";
@@ -113,9 +113,9 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
     seed,
     waive: waived(setup),
   };
-  const seat = new Seat(createMachine({ ...own, faults: faultsOf(setup) }));
+  const movable = new MovableHal(createMachine({ ...own, faults: faultsOf(setup) }));
   openMemory({ core, settings, arena, ram });
-  const { hal } = seat;
+  const { hal } = movable;
   const { prefer, interrupts } = way;
   const commandLine = way.transport.endsWith("mmio") ? SLOT_WORD : "";
   const { transport } = discoverBalloon({ hal, prefer, interrupts, commandLine });
@@ -125,11 +125,11 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   return {
     ...{ core, driver, guest, frames, ramFrames: setup.frames, endFrame },
     get machine() {
-      return seat.machine;
+      return movable.machine;
     },
     migrate: (host) => {
       // The memory stays in its place: to wipe and copy it each time takes longer than all else.
-      seat.migrate(undefined, (incoming) => createMachine({ ...own, ...host, incoming }));
+      movable.migrate(undefined, (incoming) => createMachine({ ...own, ...host, incoming }));
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   balloonArenaBytes,
   createBalloon,
   type ErrorCode,
+  loadCore,
   PERSONA_NAMES,
   type SettingsInput,
 } from "../../../src/index.ts";
@@ -192,6 +193,23 @@ describe("createBalloon refuses", () => {
     const signal = AbortSignal.abort(new Error("never mind"));
     await expect(createBalloon({ ...options, signal })).rejects.toThrow("never mind");
     expect(machine.trace.last).toBe(0);
+  });
+
+  it("to wait for its core after its signal was aborted", async () => {
+    const reason = new Error("never mind");
+    const abort = new AbortController();
+    const never = () => new Promise<never>(() => {});
+    const loaded = loadCore(never, { signal: abort.signal });
+    const { options, machine } = await rig();
+    const created = createBalloon({ ...options, core: never, signal: abort.signal });
+    abort.abort(reason);
+    await expect(loaded).rejects.toBe(reason);
+    await expect(created).rejects.toBe(reason);
+    expect(machine.trace.last).toBe(0);
+    // The signal of one caller does not take the shared core from the others.
+    const { signal } = new AbortController();
+    await expect(loadCore(undefined, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await loadCore(undefined, { signal })).toBe(await loadCore());
   });
 });
 

@@ -347,6 +347,75 @@ describe("stop", () => {
   });
 });
 
+describe("a signal", () => {
+  const reason = new Error("enough");
+  const stuck = { name: "reset-slow", times: 5 } as const;
+
+  it("that was aborted before leaves the balloon as it is", async () => {
+    const { machine, balloon } = await running();
+    const signal = AbortSignal.abort(reason);
+    await expect(balloon.stop({ signal })).rejects.toBe(reason);
+    await expect(balloon.suspend({ signal })).rejects.toBe(reason);
+    expect(balloon.status().state).toBe("running");
+    await balloon.suspend();
+    await expect(balloon.resume({ signal })).rejects.toBe(reason);
+    expect(balloon.status().state).toBe("suspended");
+    await balloon.resume();
+    balloon.detach();
+    await expect(balloon.attach({ signal })).rejects.toBe(reason);
+    expect(balloon.status().state).toBe("gone");
+    expect(machine.check()).toEqual([]);
+  });
+
+  it.each(["stop", "suspend"] as const)("ends the wait for %s; the reset goes on", async (name) => {
+    const { machine, balloon } = await running();
+    machine.setTarget(300);
+    balloon.interrupt();
+    machine.inject(stuck);
+    const abort = new AbortController();
+    const halt = balloon[name]({ signal: abort.signal });
+    abort.abort(reason);
+    await expect(halt).rejects.toBe(reason);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(balloon.status().state).toBe("stopping");
+    const again = balloon[name]();
+    await vi.advanceTimersByTimeAsync(50);
+    await again;
+    expect(balloon.counts()).toMatchObject({ held: 0, free: FRAMES });
+    expect(machine.check()).toEqual([]);
+  });
+
+  it("ends the wait for resume and attach; the target is reached all the same", async () => {
+    const { machine, balloon } = await running();
+    machine.setTarget(300);
+    balloon.interrupt();
+    const run = balloon.run({ signal: new AbortController().signal });
+    await balloon.suspend();
+    machine.inject(stuck);
+    const abort = new AbortController();
+    const resume = balloon.resume({ signal: abort.signal });
+    abort.abort(reason);
+    await expect(resume).rejects.toBe(reason);
+    expect(balloon.status().state).toBe("starting");
+    await pass(machine, balloon, 200);
+    expect(machine.heldPages).toBe(300);
+
+    balloon.detach();
+    await run;
+    machine.inject(stuck);
+    const second = new AbortController();
+    const attach = balloon.attach({ signal: second.signal });
+    second.abort(reason);
+    await expect(attach).rejects.toBe(reason);
+    expect(balloon.status().state).toBe("starting");
+    const again = balloon.attach();
+    await pass(machine, balloon, 200);
+    await again;
+    expect(balloon.status().state).toBe("running");
+    expect(machine.heldPages).toBe(300);
+  });
+});
+
 describe("interrupts", () => {
   it("of another device are not ours", async () => {
     const { machine, balloon } = await running();
