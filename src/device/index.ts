@@ -9,13 +9,13 @@ export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-d
 export { type HostVersion, hostVersions } from "./host/host-version.ts";
 export type { Offer } from "./host/offer.ts";
 export type {
-  BalloonHabits,
+  BalloonQuirks,
   BarSpec,
   CapSpec,
-  HintHabits,
-  MmioLook,
+  HintQuirks,
+  MmioLayout,
   MsixSpec,
-  PciLook,
+  PciLayout,
   Profile,
   QueueSpec,
   UsedLength,

@@ -7,7 +7,7 @@
 import { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
 import { type HostVersion, hostVersions } from "./host/host-version.ts";
 import type { Offer } from "./host/offer.ts";
-import type { MmioLook, PciLook, Profile, UsedLength } from "./host/profile.ts";
+import type { MmioLayout, PciLayout, Profile, UsedLength } from "./host/profile.ts";
 import { type ProfileName, profiles } from "./host/profiles.ts";
 import type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
 import type { GuestMemorySource } from "./memory/guest-memory.ts";
@@ -83,7 +83,7 @@ export interface MachineOptions {
   /**
    * Whether held pages are overwritten, so that a guest that touches them is found. Default yes.
    */
-  readonly garbage?: boolean;
+  readonly canary?: boolean;
   /** What the host does with the memory behind the balloon. Default `plain`. */
   readonly hostDesign?: HostDesignName;
   /** Be the host of this version, and offer nothing newer. Default: the newest. */
@@ -97,9 +97,9 @@ export interface MachineOptions {
   /** Rules not to judge: a driver's known and intended departures. */
   readonly waive?: readonly RuleId[];
   /** Where and how the device sits on PCI, where it differs from the profile. */
-  readonly pci?: Partial<PciLook>;
+  readonly pci?: Partial<PciLayout>;
   /** Where and how it sits without PCI, where it differs from the profile. */
-  readonly mmio?: Partial<MmioLook>;
+  readonly mmio?: Partial<MmioLayout>;
   /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
   readonly staleActual?: number;
   /** Entries that the trace keeps, the last ones. Default 4096. */
@@ -171,7 +171,7 @@ export function withOptions(options: MachineOptions): Profile {
   };
 }
 
-function soundLook(profile: Profile, options: MachineOptions): PciLook {
+function soundLook(profile: Profile, options: MachineOptions): PciLayout {
   const { transport = "modern", vectors = 0, pci } = options;
   if (!Number.isInteger(vectors) || vectors < 0 || vectors > VECTORS_MAX) {
     throw new MachineOptionError(`vectors: ${vectors} is no number from 0 to ${VECTORS_MAX}`);

@@ -22,7 +22,7 @@ import { emptyBus, makeBus } from "./make-bus.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
 import { Messages } from "./pci/interrupt-messages.ts";
 import { Clock } from "./sim/clock.ts";
-import { FaultBox, type FaultSpec } from "./sim/faults.ts";
+import { FaultInjector, type FaultSpec } from "./sim/faults.ts";
 import { Random } from "./sim/random.ts";
 import { Trace } from "./sim/trace.ts";
 import { FEATURE, STATUS } from "./spec/numbers.ts";
@@ -47,7 +47,7 @@ export class Machine {
   readonly verdicts: readonly Verdict[];
   private readonly judge: Judge;
   private readonly clock = new Clock();
-  private readonly faultBox = new FaultBox();
+  private readonly faultBox = new FaultInjector();
   private readonly device: BalloonDevice;
   private readonly messages: Messages;
   private readonly parts: BusParts;

@@ -1,11 +1,11 @@
 /**
- * The balloon device, put together: the virtio part, the balloon, and a servant for each queue.
+ * The balloon device, put together: the virtio part, the balloon, and a handler for each queue.
  *
- * It must not know the transport. Invariant: a queue's servant is the one of its role, however the
+ * It must not know the transport. Invariant: a queue's handler is the one of its role, however the
  * queues are numbered.
  */
 
-import { PoisonWatch } from "../checks/poison-check.ts";
+import { PoisonCheck } from "../checks/poison-check.ts";
 import { hostDesigns } from "../host/host-design.ts";
 import { offerOf } from "../host/host-version.ts";
 import { configBytes, offeredBits } from "../host/offer.ts";
@@ -19,12 +19,12 @@ import {
 } from "../host/queue-plan.ts";
 import type { Context } from "../judge/context.ts";
 import { type CheckOptions, type MachineOptions, scheduleOf } from "../machine-options.ts";
-import { Garbage } from "../memory/canary-fill.ts";
-import { HostPages } from "../memory/page-ownership.ts";
-import { DeviceMemory } from "../queue/queue-pages.ts";
+import { CanaryFill } from "../memory/canary-fill.ts";
+import { PageOwnership } from "../memory/page-ownership.ts";
+import { QueuePages } from "../queue/queue-pages.ts";
 import type { Chains, Taken } from "../queue/ring.ts";
-import { DeviceQueue, type QueueOptions, type QueueServant } from "../queue/virtqueue.ts";
-import type { FaultBox } from "../sim/faults.ts";
+import { type QueueHandler, type QueueOptions, Virtqueue } from "../queue/virtqueue.ts";
+import type { FaultInjector } from "../sim/faults.ts";
 import { type Plain, saveParts } from "../snapshot/part.ts";
 import { EXPERIMENT_BITS } from "../spec/experiment.ts";
 import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
@@ -48,7 +48,7 @@ export class BalloonDevice {
   readonly stats: StatsQueue;
   readonly hinting: Hinting;
   readonly reporting: Reporting;
-  readonly poison: PoisonWatch;
+  readonly poison: PoisonCheck;
   readonly lending: Lending;
   readonly memory: HostMemory;
   private readonly context: Context;
@@ -57,14 +57,14 @@ export class BalloonDevice {
   private readonly offered: bigint;
   private readonly reachBytes: number;
   private readonly parts: Readonly<Record<string, DevicePart>>;
-  private readonly servants: Readonly<Record<QueueRole, QueueServant>>;
+  private readonly handlers: Readonly<Record<QueueRole, QueueHandler>>;
 
   /** `adopted` is what to offer in place of one's own, with a guest that comes from elsewhere. */
   constructor(
     context: Context,
     profile: Profile,
     options: MachineOptions,
-    faults: FaultBox,
+    faults: FaultInjector,
     adopted?: bigint,
   ) {
     this.context = context;
@@ -76,33 +76,33 @@ export class BalloonDevice {
     const offered = adopted ?? own.offered;
     const design = hostDesigns[options.hostDesign ?? "plain"];
     const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
-    const garbage = new Garbage(context.memory, options.garbage ?? true, options.seed ?? 1);
-    const pages = new HostPages(garbage);
-    const { balloon: habits } = profile;
+    const canary = new CanaryFill(context.memory, options.canary ?? true, options.seed ?? 1);
+    const pages = new PageOwnership(canary);
+    const { balloon: quirks } = profile;
     this.offered = offered;
     this.reachBytes = frames * PAGE_BYTES;
     const known = described | (offered & EXPERIMENT_BITS);
     this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
     this.memory = new HostMemory(context, design, pages, frames);
     if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });
-    const reach = new DeviceMemory(context, this.virtio.queues);
-    const poison = new PoisonWatch(context, garbage);
+    const reach = new QueuePages(context, this.virtio.queues);
+    const poison = new PoisonCheck(context, canary);
     const lending = new Lending(context, { pages, own: reach, poison, frames });
     this.poison = poison;
     this.lending = lending;
-    this.stats = new StatsQueue(context, habits);
+    this.stats = new StatsQueue(context, quirks);
     const configChanged = () => this.virtio.configChanged();
     this.hinting = new Hinting(context, {
-      habits: habits.hints,
+      quirks: quirks.hints,
       lending,
-      garbage,
+      canary,
       faults,
       configChanged,
     });
-    const { reportUsedLength: usedLength } = habits;
-    this.reporting = new Reporting(context, { lending, garbage, poison, usedLength });
+    const { reportUsedLength: usedLength } = quirks;
+    this.reporting = new Reporting(context, { lending, canary, poison, usedLength });
     this.balloon = new Balloon(context, {
-      habits,
+      quirks,
       configBytes: configBytes(profile, offered),
       pages,
       memory: this.memory,
@@ -116,9 +116,9 @@ export class BalloonDevice {
       onNegotiated: (features) => this.assign(features),
       onReset: () => this.reset(),
     });
-    this.servants = {
-      inflate: this.balloon.servant("inflate"),
-      deflate: this.balloon.servant("deflate"),
+    this.handlers = {
+      inflate: this.balloon.handler("inflate"),
+      deflate: this.balloon.handler("deflate"),
       stats: this.stats,
       freePage: this.hinting,
       reporting: this.reporting,
@@ -127,7 +127,7 @@ export class BalloonDevice {
     this.stats.overflow = (older) => this.queueOf("stats")?.finish([older]);
     this.virtio.type = this.balloon;
     const { balloon, stats, hinting, reporting } = this;
-    this.parts = { pages, garbage, balloon, stats, hinting, reporting, lending, poison };
+    this.parts = { pages, canary, balloon, stats, hinting, reporting, lending, poison };
   }
 
   save() {
@@ -149,7 +149,7 @@ export class BalloonDevice {
   }
 
   /** The queue that has this role now, if it is there. */
-  queueOf(role: QueueRole): DeviceQueue | undefined {
+  queueOf(role: QueueRole): Virtqueue | undefined {
     return this.virtio.queues.find(({ options }) => options.role === role && options.maxSize > 0);
   }
 
@@ -199,16 +199,16 @@ export class BalloonDevice {
     this.assign(this.offered);
   }
 
-  private makeQueues(faults: FaultBox): void {
+  private makeQueues(faults: FaultInjector): void {
     const { virtio } = this;
     const exits = {
-      interrupt: (queue: DeviceQueue) => virtio.usedBuffers(queue),
+      interrupt: (queue: Virtqueue) => virtio.usedBuffers(queue),
       broken: () => virtio.needReset(),
       halted: () => virtio.halted || !virtio.wiring.reachesMemory(),
     };
     for (const [index, plan] of this.plan(this.offered).entries()) {
-      const queue = new DeviceQueue(this.context, this.queueOptions(index, plan), exits, faults);
-      queue.servant = plan.role === undefined ? undefined : this.servants[plan.role];
+      const queue = new Virtqueue(this.context, this.queueOptions(index, plan), exits, faults);
+      queue.handler = plan.role === undefined ? undefined : this.handlers[plan.role];
       virtio.queues.push(queue);
     }
   }
@@ -218,8 +218,8 @@ export class BalloonDevice {
     for (const [index, plan] of this.plan(features).entries()) {
       const queue = this.virtio.queues[index];
       if (queue === undefined || queue.options.role === plan.role) continue;
-      const servant = plan.role === undefined ? undefined : this.servants[plan.role];
-      queue.become(this.queueOptions(index, plan), servant);
+      const handler = plan.role === undefined ? undefined : this.handlers[plan.role];
+      queue.become(this.queueOptions(index, plan), handler);
     }
   }
 

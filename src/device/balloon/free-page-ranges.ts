@@ -6,11 +6,11 @@
  * it is the guest's own; giving it to the balloon ends both.
  */
 
-import type { PoisonWatch } from "../checks/poison-check.ts";
+import type { PoisonCheck } from "../checks/poison-check.ts";
 import type { Context } from "../judge/context.ts";
-import type { HostPages } from "../memory/page-ownership.ts";
+import type { PageOwnership } from "../memory/page-ownership.ts";
 import { PageSet } from "../memory/page-set.ts";
-import type { DeviceMemory } from "../queue/queue-pages.ts";
+import type { QueuePages } from "../queue/queue-pages.ts";
 import type { Taken } from "../queue/ring.ts";
 import { DESC, PAGE_BYTES } from "../spec/numbers.ts";
 
@@ -28,17 +28,17 @@ export class Lending {
   /** Pages of reports that were not returned yet. */
   readonly reporting = new PageSet();
   private readonly context: Context;
-  private readonly pages: HostPages;
-  private readonly own: DeviceMemory;
-  private readonly poison: PoisonWatch;
+  private readonly pages: PageOwnership;
+  private readonly own: QueuePages;
+  private readonly poison: PoisonCheck;
   private readonly frames: number;
 
   constructor(
     context: Context,
     parts: {
-      readonly pages: HostPages;
-      readonly own: DeviceMemory;
-      readonly poison: PoisonWatch;
+      readonly pages: PageOwnership;
+      readonly own: QueuePages;
+      readonly poison: PoisonCheck;
       readonly frames: number;
     },
   ) {

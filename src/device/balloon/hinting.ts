@@ -9,12 +9,12 @@
  * in carries the current id, except with profiles whose original looks at all of them.
  */
 
-import type { HintHabits } from "../host/profile.ts";
+import type { HintQuirks } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
-import type { Garbage } from "../memory/canary-fill.ts";
+import type { CanaryFill } from "../memory/canary-fill.ts";
 import type { Taken } from "../queue/ring.ts";
-import type { Fate, QueueServant } from "../queue/virtqueue.ts";
-import type { FaultBox } from "../sim/faults.ts";
+import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
+import type { FaultInjector } from "../sim/faults.ts";
 import { DESC, HINT, PAGE_BYTES } from "../spec/numbers.ts";
 import type { Lending, PageRange } from "./free-page-ranges.ts";
 
@@ -23,16 +23,16 @@ const COMMAND_BYTES = 4;
 
 const ID_MAX = 0xffff_ffff;
 
-export class Hinting implements QueueServant {
+export class Hinting implements QueueHandler {
   /** What free_page_hint_cmd_id shows. */
   commandId: number = HINT.stop;
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, starts: 0, stops: 0 };
   private readonly context: Context;
-  private readonly habits: HintHabits;
+  private readonly quirks: HintQuirks;
   private readonly lending: Lending;
-  private readonly garbage: Garbage;
-  private readonly faults: FaultBox;
+  private readonly canary: CanaryFill;
+  private readonly faults: FaultInjector;
   private readonly configChanged: () => void;
   private lastId: number | undefined;
   /** What the driver read last. */
@@ -47,17 +47,17 @@ export class Hinting implements QueueServant {
   constructor(
     context: Context,
     parts: {
-      readonly habits: HintHabits;
+      readonly quirks: HintQuirks;
       readonly lending: Lending;
-      readonly garbage: Garbage;
-      readonly faults: FaultBox;
+      readonly canary: CanaryFill;
+      readonly faults: FaultInjector;
       readonly configChanged: () => void;
     },
   ) {
     this.context = context;
-    this.habits = parts.habits;
+    this.quirks = parts.quirks;
     this.lending = parts.lending;
-    this.garbage = parts.garbage;
+    this.canary = parts.canary;
     this.faults = parts.faults;
     this.configChanged = parts.configChanged;
   }
@@ -73,7 +73,7 @@ export class Hinting implements QueueServant {
   /** The driver reads free_page_hint_cmd_id. To be shown no id is not to be told to stop. */
   read(): number {
     const isOn = this.commandId >= HINT.firstId && this.starts > 0;
-    if (this.habits.hidesId && isOn) return HINT.stop;
+    if (this.quirks.hidesId && isOn) return HINT.stop;
     this.seenId = this.commandId;
     return this.commandId;
   }
@@ -108,7 +108,7 @@ export class Hinting implements QueueServant {
     }
     if (chain.readableBytes > 0 || chain.writableBytes === 0) this.command(taken);
     if (chain.writableBytes > 0) this.hint(taken);
-    return this.habits.served ? "return" : "lose";
+    return this.quirks.served ? "return" : "lose";
   }
 
   returned(): number {
@@ -122,11 +122,11 @@ export class Hinting implements QueueServant {
 
   /** Judges pages that were hinted: those in use again have to be initialised. */
   audit(): void {
-    if (this.habits.fill === "zero") return;
+    if (this.quirks.fill === "zero") return;
     for (const pfn of this.lending.hinted) {
-      if (this.garbage.firstChange(pfn) < 0) continue;
+      if (this.canary.firstChange(pfn) < 0) continue;
       this.lending.hinted.delete(pfn);
-      const at = this.garbage.firstLeft(pfn);
+      const at = this.canary.firstLeft(pfn);
       if (at < 0) continue;
       const seen = `page ${pfn} is in use again before DONE, byte ${at} was never initialised`;
       this.context.judge.breach("D24", seen);
@@ -155,7 +155,7 @@ export class Hinting implements QueueServant {
   }
 
   private nextId(): number {
-    const { firstId, sameId } = this.habits;
+    const { firstId, sameId } = this.quirks;
     const { lastId } = this;
     if (lastId === undefined) return firstId;
     if (this.faults.strikes("hint-id-stale")) return lastId;
@@ -185,7 +185,7 @@ export class Hinting implements QueueServant {
   private driverStops(): void {
     this.block = undefined;
     this.counted.stops += 1;
-    if (this.habits.doneOnStop && this.commandId >= HINT.firstId) this.finish();
+    if (this.quirks.doneOnStop && this.commandId >= HINT.firstId) this.finish();
   }
 
   private driverStarts(id: number, taken: Taken): void {
@@ -211,7 +211,7 @@ export class Hinting implements QueueServant {
     const current = this.block !== undefined && this.block === this.commandId;
     for (const range of ranges) {
       const { first, count } = range;
-      const used = current || this.habits.anyId;
+      const used = current || this.quirks.anyId;
       this.context.trace.add("queue", used ? "hint" : "stale hint", { first, count });
       if (used) this.use(taken, range);
     }
@@ -221,12 +221,12 @@ export class Hinting implements QueueServant {
   }
 
   private use(taken: Taken, range: PageRange): void {
-    const { lending, habits, context } = this;
+    const { lending, quirks, context } = this;
     this.counted.ranges += 1;
     for (const pfn of lending.usable("hint", taken, range)) {
       lending.hinted.add(pfn);
       this.counted.pages += 1;
-      if (habits.fill === "garbage") this.garbage.fill(pfn);
+      if (quirks.fill === "canary") this.canary.fill(pfn);
       else if (context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) {
         context.memory.fillPage(pfn, 0);
       }

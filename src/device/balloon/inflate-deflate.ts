@@ -5,14 +5,14 @@
  * moment its inflate is taken until its deflate is acknowledged, and each move between is judged.
  */
 
-import { ActualWatch } from "../checks/actual-check.ts";
-import type { PoisonWatch } from "../checks/poison-check.ts";
-import type { BalloonHabits } from "../host/profile.ts";
+import { ActualCheck } from "../checks/actual-check.ts";
+import type { PoisonCheck } from "../checks/poison-check.ts";
+import type { BalloonQuirks } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
-import type { HostPages } from "../memory/page-ownership.ts";
-import type { DeviceMemory } from "../queue/queue-pages.ts";
+import type { PageOwnership } from "../memory/page-ownership.ts";
+import type { QueuePages } from "../queue/queue-pages.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
-import type { Fate, QueueServant } from "../queue/virtqueue.ts";
+import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
 import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
 import type { DeviceType } from "../virtio/virtio-device.ts";
 import type { Lending } from "./free-page-ranges.ts";
@@ -36,16 +36,16 @@ interface Request {
 }
 
 export interface BalloonParts {
-  readonly habits: BalloonHabits;
+  readonly quirks: BalloonQuirks;
   readonly configBytes: number;
-  readonly pages: HostPages;
+  readonly pages: PageOwnership;
   readonly memory: HostMemory;
   readonly frames: number;
   readonly offered: bigint;
-  readonly own: DeviceMemory;
+  readonly own: QueuePages;
   readonly lending: Lending;
   readonly hinting: Hinting;
-  readonly poison: PoisonWatch;
+  readonly poison: PoisonCheck;
   /** Whether deflates were made available that the device has not taken. */
   deflatesWait(): boolean;
   /** Features are settled. */
@@ -55,13 +55,13 @@ export interface BalloonParts {
 
 export class Balloon implements DeviceType {
   readonly configBytes: number;
-  readonly pages: HostPages;
-  readonly actualWatch: ActualWatch;
+  readonly pages: PageOwnership;
+  readonly actualCheck: ActualCheck;
   numPages = 0;
   /** What the device shows as `actual`; who may change it depends on the profile. */
   actual = 0;
   private readonly context: Context;
-  private readonly habits: BalloonHabits;
+  private readonly quirks: BalloonQuirks;
   private readonly frames: number;
   private readonly parts: BalloonParts;
   private readonly requests = new Map<Taken, Request>();
@@ -73,16 +73,16 @@ export class Balloon implements DeviceType {
   constructor(context: Context, parts: BalloonParts) {
     this.context = context;
     this.parts = parts;
-    this.habits = parts.habits;
+    this.quirks = parts.quirks;
     this.configBytes = parts.configBytes;
     this.pages = parts.pages;
     this.frames = parts.frames;
     this.offered = parts.offered;
-    this.actualWatch = new ActualWatch(context);
+    this.actualCheck = new ActualCheck(context);
   }
 
-  /** The servant of the inflate or the deflate queue. */
-  servant(kind: Kind): QueueServant {
+  /** The handler of the inflate or the deflate queue. */
+  handler(kind: Kind): QueueHandler {
     return {
       serve: (taken) => this.serve(kind, taken),
       returned: (taken) => this.returned(kind, taken),
@@ -94,7 +94,7 @@ export class Balloon implements DeviceType {
     this.features = features;
     this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
     this.parts.memory.negotiated(features);
-    this.actualWatch.silence = this.parts.memory.maySilence;
+    this.actualCheck.silence = this.parts.memory.maySilence;
     this.parts.onNegotiated(features);
   }
 
@@ -110,10 +110,10 @@ export class Balloon implements DeviceType {
     poison.reset();
     hinting.reset();
     lending.reset();
-    this.actualWatch.reset();
+    this.actualCheck.reset();
     this.features = 0n;
     this.lowestTarget = 0;
-    if (this.habits.actualAfterReset === "zero") this.actual = 0;
+    if (this.quirks.actualAfterReset === "zero") this.actual = 0;
     this.parts.onReset();
   }
 
@@ -142,13 +142,13 @@ export class Balloon implements DeviceType {
     if (offset === CONFIG.poisonVal) this.parts.poison.write(value);
     if (offset !== CONFIG.actual) return;
     const { pages } = this;
-    this.actualWatch.write(
+    this.actualCheck.write(
       value,
       pages.inBalloon,
       pages.count("inflating"),
       pages.count("deflating"),
     );
-    const { actualOwner } = this.habits;
+    const { actualOwner } = this.quirks;
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }
 
@@ -170,7 +170,7 @@ export class Balloon implements DeviceType {
       this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
     }
     const held = this.pages.inBalloon;
-    this.actualWatch.check(held);
+    this.actualCheck.check(held);
     if (options.memoryShort || this.pages.count("inflating") > 0) return;
     if (this.numPages > held) {
       this.context.judge.breach("D4", `num_pages is ${this.numPages}, the host holds ${held}`);
@@ -181,7 +181,7 @@ export class Balloon implements DeviceType {
     const { numPages, actual, features, lowestTarget } = this;
     return {
       ...{ numPages, actual, features: features.toString(), lowestTarget },
-      actualWatch: this.actualWatch.save(),
+      actualCheck: this.actualCheck.save(),
       requests: [...this.requests].map(([{ id }, { pfns, ...request }]) => {
         return { id, pfns: [...pfns], ...request };
       }),
@@ -192,7 +192,7 @@ export class Balloon implements DeviceType {
     ({ numPages: this.numPages, actual: this.actual } = state);
     this.lowestTarget = state.lowestTarget;
     this.features = BigInt(state.features);
-    this.actualWatch.load(state.actualWatch);
+    this.actualCheck.load(state.actualCheck);
     this.requests.clear();
     for (const { id, pfns, ...request } of state.requests) {
       for (const taken of chainsOf(chains, [id])) {
@@ -206,23 +206,23 @@ export class Balloon implements DeviceType {
   }
 
   private serve(kind: Kind, taken: Taken): Fate {
-    const { context, habits } = this;
+    const { context, quirks } = this;
     const { chain } = taken;
     this.judgeShape(kind, taken);
-    const elements = habits.headOnly ? chain.elements.slice(0, 1) : chain.elements;
+    const elements = quirks.headOnly ? chain.elements.slice(0, 1) : chain.elements;
     const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
     const pfns = readPfns(context.memory, readable);
     const over = pfns.length > PFNS_PER_BUFFER;
-    if (over && habits.oversize === "lose") return "lose";
+    if (over && quirks.oversize === "lose") return "lose";
     const length = chain.readableBytes;
-    const counts = chain.readableBytes % 4 === 0 && !(over && habits.oversize === "skip");
+    const counts = chain.readableBytes % 4 === 0 && !(over && quirks.oversize === "skip");
     const moved = counts ? this.move(kind, taken, pfns) : [];
     context.trace.add("queue", kind, { pages: pfns.length, first: pfns[0] ?? 0 });
     this.requests.set(taken, { pfns, moved, length, turn: context.clock.turn });
     if (kind === "inflate") this.parts.memory.handedOver(moved);
     else this.parts.memory.note();
     if (kind === "deflate" && moved.length > 0) this.judgeTarget(taken, moved.length);
-    return habits.returns === "never" ? "lose" : "return";
+    return quirks.returns === "never" ? "lose" : "return";
   }
 
   private returned(kind: Kind, taken: Taken): number {
@@ -237,7 +237,7 @@ export class Balloon implements DeviceType {
       this.pages.set(pfn, kind === "inflate" ? "held" : "guest");
     }
     this.parts.memory.cameBack(kind === "deflate" ? request.moved : []);
-    this.actualWatch.acknowledged(kind, request.moved.length);
+    this.actualCheck.acknowledged(kind, request.moved.length);
     this.countActual(kind, request.pfns.length);
     return this.usedLength(request);
   }
@@ -253,13 +253,13 @@ export class Balloon implements DeviceType {
   }
 
   private countActual(kind: Kind, pfns: number): void {
-    const { actualOwner } = this.habits;
+    const { actualOwner } = this.quirks;
     if (actualOwner !== "device" && actualOwner !== "both") return;
     this.actual = (this.actual + (kind === "inflate" ? pfns : -pfns)) | 0;
   }
 
   private usedLength(request: Request): number {
-    switch (this.habits.usedLength) {
+    switch (this.quirks.usedLength) {
       case "zero":
         return 0;
       case "total":
@@ -357,8 +357,8 @@ export class Balloon implements DeviceType {
   }
 
   private judgeArray(taken: Taken, request: Request): void {
-    const { context, habits } = this;
-    const elements = habits.headOnly ? taken.chain.elements.slice(0, 1) : taken.chain.elements;
+    const { context, quirks } = this;
+    const elements = quirks.headOnly ? taken.chain.elements.slice(0, 1) : taken.chain.elements;
     const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
     if (arraysEqual(readPfns(context.memory, readable), request.pfns)) return;
     const seen = `buffer ${taken.chain.head}: the array was changed in flight`;

@@ -13,7 +13,7 @@
 
 import type { HostDesign } from "../host/host-design.ts";
 import type { Context } from "../judge/context.ts";
-import type { HostPages, PageState } from "../memory/page-ownership.ts";
+import type { PageOwnership, PageState } from "../memory/page-ownership.ts";
 import { PageSet } from "../memory/page-set.ts";
 import { hasBit } from "../spec/bits.ts";
 
@@ -64,12 +64,12 @@ export class HostMemory {
    */
   readonly counted = { touched: 0, untold: 0, unanswered: 0, unlocked: 0, lost: 0 };
   private readonly context: Context;
-  private readonly pages: HostPages;
+  private readonly pages: PageOwnership;
   private readonly open = new PageSet();
   private readonly kept: Touch[] = [];
   private readonly points: MemoryPoint[] = [];
 
-  constructor(context: Context, design: HostDesign, pages: HostPages, frames: number) {
+  constructor(context: Context, design: HostDesign, pages: PageOwnership, frames: number) {
     this.context = context;
     this.design = design;
     this.pages = pages;

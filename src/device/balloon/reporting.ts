@@ -6,11 +6,11 @@
  * garbage or, with PAGE_POISON, poison_val; whatever else is found in them is the guest's doing.
  */
 
-import type { PoisonWatch } from "../checks/poison-check.ts";
+import type { PoisonCheck } from "../checks/poison-check.ts";
 import type { Context } from "../judge/context.ts";
-import type { Garbage } from "../memory/canary-fill.ts";
+import type { CanaryFill } from "../memory/canary-fill.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
-import type { Fate, QueueServant } from "../queue/virtqueue.ts";
+import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
 import { PAGE_BYTES } from "../spec/numbers.ts";
 import type { Lending, PageRange } from "./free-page-ranges.ts";
 
@@ -23,13 +23,13 @@ interface Report {
   readonly turn: number;
 }
 
-export class Reporting implements QueueServant {
+export class Reporting implements QueueHandler {
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, buffers: 0 };
   private readonly context: Context;
   private readonly lending: Lending;
-  private readonly garbage: Garbage;
-  private readonly poison: PoisonWatch;
+  private readonly canary: CanaryFill;
+  private readonly poison: PoisonCheck;
   private readonly usedLength: "zero" | "total";
   private readonly reports = new Map<Taken, Report>();
 
@@ -37,14 +37,14 @@ export class Reporting implements QueueServant {
     context: Context,
     parts: {
       readonly lending: Lending;
-      readonly garbage: Garbage;
-      readonly poison: PoisonWatch;
+      readonly canary: CanaryFill;
+      readonly poison: PoisonCheck;
       readonly usedLength: "zero" | "total";
     },
   ) {
     this.context = context;
     this.lending = parts.lending;
-    this.garbage = parts.garbage;
+    this.canary = parts.canary;
     this.poison = parts.poison;
     this.usedLength = parts.usedLength;
   }
@@ -121,7 +121,7 @@ export class Reporting implements QueueServant {
     lending.hinted.delete(pfn);
     lending.reporting.add(pfn);
     if (!poison.on) {
-      this.garbage.fill(pfn);
+      this.canary.fill(pfn);
       return;
     }
     if (!context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return;
@@ -145,7 +145,7 @@ export class Reporting implements QueueServant {
   }
 
   private firstChange(pfn: number): number {
-    if (!this.poison.on) return this.garbage.firstChange(pfn);
+    if (!this.poison.on) return this.canary.firstChange(pfn);
     const { memory } = this.context;
     if (!memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return -1;
     return memory.firstOther(pfn, this.poison.value);

@@ -8,14 +8,14 @@
 import type { Context } from "../judge/context.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Chains, Taken } from "../queue/ring.ts";
-import type { DeviceQueue, Fate, QueueServant } from "../queue/virtqueue.ts";
+import type { Fate, QueueHandler, Virtqueue } from "../queue/virtqueue.ts";
 import { DESC, STAT_BYTES } from "../spec/numbers.ts";
 import { arraysEqual } from "./pfns.ts";
 
 /** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
 export const STATS_ANSWER_MS = 1000;
 
-export class StatsQueue implements QueueServant {
+export class StatsQueue implements QueueHandler {
   /** The last sample, by tag. */
   sample = new Map<number, bigint>();
   /** Buffers read. */
@@ -31,10 +31,10 @@ export class StatsQueue implements QueueServant {
   /** What the buffer that is kept held when it was taken. */
   private contents: Uint8Array = new Uint8Array(0);
 
-  constructor(context: Context, habits: { statsServed: boolean; statBits: number }) {
+  constructor(context: Context, quirks: { statsServed: boolean; statBits: number }) {
     this.context = context;
-    this.served = habits.statsServed;
-    this.bits = habits.statBits;
+    this.served = quirks.statsServed;
+    this.bits = quirks.statBits;
   }
 
   /** Whether the driver owes a buffer. */
@@ -61,7 +61,7 @@ export class StatsQueue implements QueueServant {
   }
 
   /** Asks for a sample by returning the buffer. Returns whether there was one to return. */
-  request(queue: DeviceQueue): boolean {
+  request(queue: Virtqueue): boolean {
     const { held } = this;
     if (held === undefined || !this.served) return false;
     this.audit();

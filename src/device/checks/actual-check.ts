@@ -12,7 +12,7 @@
 
 import type { Context } from "../judge/context.ts";
 
-export class ActualWatch {
+export class ActualCheck {
   /** The last value written since the reset, if any. */
   written: number | undefined;
   /** Whether pages may be used again without a deflate, so that the value may fall by itself. */
@@ -77,7 +77,7 @@ export class ActualWatch {
     return { written, silence, base, inflated, deflated, changedSinceWrite, silent };
   }
 
-  load(state: ReturnType<ActualWatch["save"]>): void {
+  load(state: ReturnType<ActualCheck["save"]>): void {
     ({ written: this.written, silence: this.silence, silent: this.silent } = state);
     ({ base: this.base, inflated: this.inflated, deflated: this.deflated } = state);
     this.changedSinceWrite = state.changedSinceWrite;

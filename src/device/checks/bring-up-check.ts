@@ -35,7 +35,7 @@ const OWED = [
 /** And one of the interface from before virtio 1.0. */
 const ANY_LAYOUT = { bit: FEATURE.anyLayout, name: "ANY_LAYOUT", rule: "L-ANY-LAYOUT" } as const;
 
-export class BringUp {
+export class BringUpCheck {
   /** Whether the driver uses the interface from before virtio 1.0. */
   legacy = false;
   private readonly context: Context;
@@ -177,7 +177,7 @@ export class BringUp {
     return { legacy, wasReset, readZero, ...read, readBack, refused, sawNeedsReset };
   }
 
-  load(state: ReturnType<BringUp["save"]>): void {
+  load(state: ReturnType<BringUpCheck["save"]>): void {
     ({ legacy: this.legacy, wasReset: this.wasReset, readZero: this.readZero } = state);
     ({ readBack: this.readBack, refused: this.refused } = state);
     this.sawNeedsReset = state.sawNeedsReset;

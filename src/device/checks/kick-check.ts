@@ -7,12 +7,12 @@
 
 import type { Context } from "../judge/context.ts";
 import type { Ring } from "../queue/ring.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 
 /** Notifications in a row that may find nothing new before it is called a storm. */
 const NOTIFY_STORM = 64;
 
-export class KickWatch {
+export class KickCheck {
   /** Notifications that found nothing new, since the machine was made. */
   idle = 0;
   private readonly context: Context;
@@ -28,7 +28,7 @@ export class KickWatch {
   }
 
   /** `has` says which features were accepted; `data` is what comes with NOTIFICATION_DATA (2.9). */
-  notified(queue: DeviceQueue, has: (feature: number) => boolean, data?: number): void {
+  notified(queue: Virtqueue, has: (feature: number) => boolean, data?: number): void {
     const { ring } = queue;
     if (ring === undefined) return;
     this.judgeFeature(queue, ring, has);
@@ -37,7 +37,7 @@ export class KickWatch {
     this.judgeReason(queue, ring);
   }
 
-  private judgeReason({ options }: DeviceQueue, ring: Ring): void {
+  private judgeReason({ options }: Virtqueue, ring: Ring): void {
     const { judge } = this.context;
     if (ring.waiting > 0) {
       this.idleRun = 0;
@@ -51,7 +51,7 @@ export class KickWatch {
   }
 
   private judgeFeature(
-    { options }: DeviceQueue,
+    { options }: Virtqueue,
     ring: Ring,
     has: (feature: number) => boolean,
   ): void {
@@ -61,7 +61,7 @@ export class KickWatch {
     this.context.judge.breach("G-QUEUE-FEATURE", seen);
   }
 
-  private judgeData({ options }: DeviceQueue, { notifyOffset }: Ring, data: number): void {
+  private judgeData({ options }: Virtqueue, { notifyOffset }: Ring, data: number): void {
     if (data === notifyOffset) return;
     const seen = `next_off and next_wrap are ${hex(data)}, not ${hex(notifyOffset)}`;
     this.context.judge.breach("P-NOTIFY-DATA", `${options.name}: ${seen}`);

@@ -11,23 +11,23 @@
  */
 
 import type { Context } from "../judge/context.ts";
-import type { Garbage } from "../memory/canary-fill.ts";
+import type { CanaryFill } from "../memory/canary-fill.ts";
 import { PageSet } from "../memory/page-set.ts";
 
-export class PoisonWatch {
+export class PoisonCheck {
   /** What poison_val shows. */
   value = 0;
   private readonly context: Context;
-  private readonly garbage: Garbage;
+  private readonly canary: CanaryFill;
   /** Pages that came back and have to be filled. */
   private readonly back = new PageSet();
   private active = false;
   private written = false;
   private started = false;
 
-  constructor(context: Context, garbage: Garbage) {
+  constructor(context: Context, canary: CanaryFill) {
     this.context = context;
-    this.garbage = garbage;
+    this.canary = canary;
   }
 
   /** Whether PAGE_POISON was accepted. */
@@ -67,7 +67,7 @@ export class PoisonWatch {
 
   /** A page came back to the guest, with garbage in it unless it was spared. */
   cameBack(pfn: number, spared: boolean): void {
-    if (this.active && !spared && this.garbage.covers(pfn)) this.back.add(pfn);
+    if (this.active && !spared && this.canary.covers(pfn)) this.back.add(pfn);
   }
 
   /** The host has the page again. */
@@ -80,7 +80,7 @@ export class PoisonWatch {
     return { value, back: back.save(), active, written, started };
   }
 
-  load(state: ReturnType<PoisonWatch["save"]>): void {
+  load(state: ReturnType<PoisonCheck["save"]>): void {
     ({ value: this.value, active: this.active } = state);
     ({ written: this.written, started: this.started } = state);
     this.back.load(state.back);
@@ -90,9 +90,9 @@ export class PoisonWatch {
   check(): void {
     const { judge } = this.context;
     for (const pfn of this.back) {
-      const at = this.garbage.firstLeft(pfn);
+      const at = this.canary.firstLeft(pfn);
       if (at < 0) continue;
-      if (this.garbage.firstChange(pfn) < 0) {
+      if (this.canary.firstChange(pfn) < 0) {
         judge.breach("D2", `page ${pfn} came back and nothing was written to it`);
       } else {
         judge.breach("D25", `page ${pfn} is in use, byte ${at} was never initialised`);

@@ -13,7 +13,7 @@ export const POLL_LIMIT = 5000;
 /** Virtual time that ends a run: more than what accesses themselves cost. */
 const PAUSE_MS = 0.5;
 
-export class PollWatch {
+export class PollCheck {
   private readonly context: Context;
   private register = "";
   private value = -1;

@@ -39,7 +39,7 @@ export interface MsixSpec {
   readonly pending: number;
 }
 
-export interface PciLook {
+export interface PciLayout {
   readonly deviceId: number;
   readonly revision: number;
   readonly subsystemId: number;
@@ -63,7 +63,7 @@ export interface PciLook {
   readonly msix?: MsixSpec;
 }
 
-export interface MmioLook {
+export interface MmioLayout {
   /** Where the registers lie: a multiple of 4 above the guest's memory. */
   readonly base: number;
   /** Of each slot. */
@@ -78,7 +78,7 @@ export interface MmioLook {
  * What an access with a wrong width does, besides being a breach. `native`: nothing, reads give
  * ones. `any`: what the bytes say. `v86`: what that emulator's port handlers do.
  */
-export type AccessHabit = "native" | "any" | "v86";
+export type AccessQuirk = "native" | "any" | "v86";
 
 /**
  * What `used.len` says on the inflate and deflate queues: nothing was written, the buffer's length,
@@ -87,7 +87,7 @@ export type AccessHabit = "native" | "any" | "v86";
 export type UsedLength = "zero" | "total" | "pfns" | "ones";
 
 /** How a device runs free page hinting (5.5.6.5). */
-export interface HintHabits {
+export interface HintQuirks {
   /** The id of the first run; each further run has the next one. */
   readonly firstId: number;
   /** Whether every run has the first id again. */
@@ -99,12 +99,12 @@ export interface HintHabits {
   /** Whether a run's id is shown only until the run is begun, and then 0, though it goes on. */
   readonly hidesId: boolean;
   /** What becomes of a hinted page's contents. */
-  readonly fill: "garbage" | "zero";
+  readonly fill: "canary" | "zero";
   /** Whether runs are ever started and buffers returned. */
   readonly served: boolean;
 }
 
-export interface BalloonHabits {
+export interface BalloonQuirks {
   /** Bytes of device configuration; `offered`: as many as the offered features need. */
   readonly configBytes: number | "offered";
   /** Whose value `actual` shows. `nobody`: writes are ignored and it reads 0. */
@@ -121,7 +121,7 @@ export interface BalloonHabits {
   readonly statBits: 32 | 64;
   /** Whether requests for statistics are made. */
   readonly statsServed: boolean;
-  readonly hints: HintHabits;
+  readonly hints: HintQuirks;
   /** What `used.len` says of a report: nothing was written, or the bytes of all ranges. */
   readonly reportUsedLength: "zero" | "total";
 }
@@ -142,11 +142,11 @@ export interface Profile {
   readonly queuesShown: "offered" | "all";
   readonly generation: "changes" | "never";
   readonly driverFeaturesStart: "none" | "offered";
-  readonly access: AccessHabit;
+  readonly access: AccessQuirk;
   /** Whether the upper halves of queue addresses are ignored. */
   readonly lowAddressesOnly: boolean;
   readonly completion: Completion;
-  readonly pci: PciLook;
-  readonly mmio: MmioLook;
-  readonly balloon: BalloonHabits;
+  readonly pci: PciLayout;
+  readonly mmio: MmioLayout;
+  readonly balloon: BalloonQuirks;
 }

@@ -4,7 +4,7 @@
  * `strict` is the specification and nothing more forgiving, with everything legal that drivers trip
  * over: I/O and memory BARs, capabilities to ignore, padding. The others reproduce what the balloon
  * devices of these hosts do. Hosts whose balloon sits on another bus are shown here on PCI: the
- * balloon's habits are theirs, the bus is not.
+ * balloon's quirks are theirs, the bus is not.
  *
  * It must not hold code that runs per access. Invariant: every profile satisfies the
  * specification's device rules except where its original does not.
@@ -12,11 +12,11 @@
 
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "../spec/numbers.ts";
 import type {
-  BalloonHabits,
+  BalloonQuirks,
   CapSpec,
-  HintHabits,
-  MmioLook,
-  PciLook,
+  HintQuirks,
+  MmioLayout,
+  PciLayout,
   Profile,
   QueueSpec,
 } from "./profile.ts";
@@ -26,17 +26,17 @@ const DECODE = PCI_COMMAND.io | PCI_COMMAND.memory;
 /** Class "unclassified", as one host shows a balloon. */
 const CLASS_OTHERS = 0x00ff00;
 
-const HINTS: HintHabits = {
+const HINTS: HintQuirks = {
   firstId: 2,
   sameId: false,
   doneOnStop: false,
   anyId: false,
   hidesId: false,
-  fill: "garbage",
+  fill: "canary",
   served: true,
 };
 
-const HABITS: BalloonHabits = {
+const QUIRKS: BalloonQuirks = {
   configBytes: "offered",
   actualOwner: "driver",
   actualAfterReset: "zero",
@@ -67,7 +67,7 @@ function oneBar(bar: number, offsets: readonly [number, number, number, number])
   ];
 }
 
-const LOOK: PciLook = {
+const LOOK: PciLayout = {
   deviceId: ID.balloonModern,
   revision: 1,
   subsystemId: 0x1100,
@@ -84,7 +84,7 @@ const LOOK: PciLook = {
 };
 
 /** One of the slots that a well-known machine without PCI has. */
-const SLOT: MmioLook = { base: 0xfeb0_0e00, bytes: 0x200, decoys: true, queueReset: true };
+const SLOT: MmioLayout = { base: 0xfeb0_0e00, bytes: 0x200, decoys: true, queueReset: true };
 
 const strict: Profile = {
   name: "strict",
@@ -127,7 +127,7 @@ const strict: Profile = {
     ],
   },
   mmio: SLOT,
-  balloon: HABITS,
+  balloon: QUIRKS,
 };
 
 const qemu: Profile = {
@@ -148,7 +148,7 @@ const qemu: Profile = {
   queues: queueSpecs([128, 128, 128, 1024, 32]),
   queueNumbering: "compact-offered",
   balloon: {
-    ...HABITS,
+    ...QUIRKS,
     actualAfterReset: "kept",
     hints: { ...HINTS, firstId: 0x8000_0000, hidesId: true },
   },
@@ -192,7 +192,7 @@ const v86: Profile = {
     window: false,
   },
   balloon: {
-    ...HABITS,
+    ...QUIRKS,
     configBytes: 12,
     actualOwner: "device",
     actualAfterReset: "kept",
@@ -214,7 +214,7 @@ const firecracker: Profile = {
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
   balloon: {
-    ...HABITS,
+    ...QUIRKS,
     configBytes: 12,
     oversize: "lose",
     headOnly: true,
@@ -239,7 +239,7 @@ const crosvm: Profile = {
     bars: [{ index: 0, kind: "mem64", bytes: 0x8000, base: 0xd000_0000 }],
     caps: [...oneBar(0, [0, 0x1000, 0x2000, 0x3000]), WINDOW_CAP],
   },
-  balloon: { ...HABITS, configBytes: 20, actualAfterReset: "kept" },
+  balloon: { ...QUIRKS, configBytes: 20, actualAfterReset: "kept" },
 };
 
 const cloudHypervisor: Profile = {
@@ -255,7 +255,7 @@ const cloudHypervisor: Profile = {
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
   balloon: {
-    ...HABITS,
+    ...QUIRKS,
     actualAfterReset: "kept",
     oversize: "skip",
     reportUsedLength: "total",
@@ -275,7 +275,7 @@ const libkrun: Profile = {
     caps: [...oneBar(2, [0, 0x1000, 0x2000, 0x3000]), WINDOW_CAP],
   },
   balloon: {
-    ...HABITS,
+    ...QUIRKS,
     configBytes: 16,
     actualOwner: "nobody",
     returns: "never",

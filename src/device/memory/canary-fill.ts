@@ -5,14 +5,14 @@
  * the page is found out, one that reads it reads nonsense, and one that takes it into use without
  * filling it leaves some of it behind.
  *
- * It must not know why a page is the host's. Invariant: equal seeds give equal garbage.
+ * It must not know why a page is the host's. Invariant: equal seeds give equal canary.
  */
 
 import { mix } from "../sim/random.ts";
 import { PAGE_BYTES } from "../spec/numbers.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 
-export class Garbage {
+export class CanaryFill {
   private readonly memory: GuestMemory;
   private readonly on: boolean;
   private seed: number;
@@ -36,7 +36,7 @@ export class Garbage {
     return { seed: this.seed };
   }
 
-  load({ seed }: ReturnType<Garbage["save"]>): void {
+  load({ seed }: ReturnType<CanaryFill["save"]>): void {
     this.seed = seed;
   }
 

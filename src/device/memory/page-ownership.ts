@@ -16,7 +16,7 @@
  * found out and a guest that reads it reads nonsense.
  */
 
-import type { Garbage } from "./canary-fill.ts";
+import type { CanaryFill } from "./canary-fill.ts";
 import { loadChunks, saveChunks } from "./page-set.ts";
 
 /** `guest`: not the host's. `inflating`: taken, not acked. `held`. `deflating`: told, not acked. */
@@ -40,14 +40,14 @@ const SPARED = 0x40;
 /** Pages per piece of the table: pieces come into being when they are needed. */
 const CHUNK_PAGES = 4096;
 
-export class HostPages {
-  private readonly garbage: Garbage;
+export class PageOwnership {
+  private readonly canary: CanaryFill;
   private chunks: (Uint8Array | undefined)[] = [];
   /** Pages in each state, by its code; that of `guest` means nothing. */
   private counts = [0, 0, 0, 0];
 
-  constructor(garbage: Garbage) {
-    this.garbage = garbage;
+  constructor(canary: CanaryFill) {
+    this.canary = canary;
   }
 
   /** How many pages are in a state that is the host's. */
@@ -64,10 +64,10 @@ export class HostPages {
     return STATES[this.code(pfn) & 3] as PageState;
   }
 
-  /** The host takes a page: it becomes `inflating` and, unless spared, garbage. */
+  /** The host takes a page: it becomes `inflating` and, unless spared, canary. */
   take(pfn: number, spare: boolean): void {
     this.move(pfn, "inflating", spare ? SPARED : 0);
-    if (!spare) this.garbage.fill(pfn);
+    if (!spare) this.canary.fill(pfn);
   }
 
   /** Moves a page on; what is known about its contents is kept while the host has it. */
@@ -82,7 +82,7 @@ export class HostPages {
   newlyTouched(pfn: number): number {
     const code = this.code(pfn);
     if ((code & (TOUCHED | SPARED)) !== 0 || (code & 3) === GUEST) return -1;
-    const at = this.garbage.firstChange(pfn);
+    const at = this.canary.firstChange(pfn);
     if (at >= 0) this.write(pfn, code | TOUCHED);
     return at;
   }
@@ -91,7 +91,7 @@ export class HostPages {
   discard(pfn: number): void {
     const code = this.code(pfn);
     if ((code & SPARED) !== 0) return;
-    this.garbage.fill(pfn);
+    this.canary.fill(pfn);
     this.write(pfn, code & ~TOUCHED);
   }
 
@@ -125,7 +125,7 @@ export class HostPages {
     return { chunks: saveChunks(this.chunks), counts: this.counts };
   }
 
-  load({ chunks, counts }: ReturnType<HostPages["save"]>): void {
+  load({ chunks, counts }: ReturnType<PageOwnership["save"]>): void {
     this.chunks = loadChunks(chunks);
     this.counts = [...counts];
   }

@@ -7,7 +7,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import { MMIO } from "../spec/numbers.ts";
 import { LegacyQueues } from "../virtio/legacy-queues.ts";
 import type { Field } from "../virtio/register-field.ts";
@@ -84,12 +84,12 @@ export class LegacyMmioQueues implements QueueRegisters {
   }
 
   /** The queue selected, if it is there and not in use. */
-  private free(what: string): DeviceQueue | undefined {
+  private free(what: string): Virtqueue | undefined {
     const queue = this.queues.existing(what);
     return this.isFree(what, queue) ? queue : undefined;
   }
 
-  private isFree(what: string, queue: DeviceQueue | undefined): boolean {
+  private isFree(what: string, queue: Virtqueue | undefined): boolean {
     if (!queue?.enabled) return true;
     this.context.judge.breach("M-QUEUE-BUSY", `${what} of ${queue.options.name}, which is in use`);
     return false;

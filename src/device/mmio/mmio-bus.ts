@@ -7,7 +7,7 @@
  * trace.
  */
 
-import type { MmioLook } from "../host/profile.ts";
+import type { MmioLayout } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import type { Parts } from "../snapshot/part.ts";
 import { ID, MMIO_MAGIC, MMIO_VERSION } from "../spec/numbers.ts";
@@ -69,7 +69,7 @@ export class MmioBus implements Bus {
  * that nobody knows yet, an empty slot and an entropy device. The first two pass for a balloon by
  * all that a driver must not have looked at.
  */
-export function decoySlots(context: Context, { base, bytes }: MmioLook): MmioSlot[] {
+export function decoySlots(context: Context, { base, bytes }: MmioLayout): MmioSlot[] {
   const balloon: MmioIdentity = {
     magic: MMIO_MAGIC,
     version: MMIO_VERSION.modern,

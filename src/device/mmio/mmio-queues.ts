@@ -8,7 +8,7 @@
 
 import type { Context } from "../judge/context.ts";
 import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { Part } from "../snapshot/part.ts";
 import { FEATURE, MMIO } from "../spec/numbers.ts";
 import type { Field } from "../virtio/register-field.ts";
@@ -23,7 +23,7 @@ const PLACES: Readonly<Record<AreaKey, { readonly name: string; readonly offset:
   deviceAddress: { name: "QueueDevice", offset: MMIO.queueDevice },
 };
 
-/** Bits of `DeviceQueue.written`: QueueNum, then the low and the high half of each area. */
+/** Bits of `Virtqueue.written`: QueueNum, then the low and the high half of each area. */
 const SIZE = 1;
 const FIRST_HALF = 2;
 const ALL = 0b111_1111;
@@ -44,7 +44,7 @@ export class MmioQueues implements QueueRegisters {
   private readonly hasReset: boolean;
   private select = 0;
   /** The queue whose QueueReady was cleared and is not read back yet. */
-  private unread: DeviceQueue | undefined;
+  private unread: Virtqueue | undefined;
 
   /** `hasReset`: whether a device that offers RING_RESET has the register for it, too. */
   constructor(context: Context, virtio: VirtioDevice, make: RegisterMaker, hasReset: boolean) {
@@ -124,12 +124,12 @@ export class MmioQueues implements QueueRegisters {
     });
   }
 
-  private get queue(): DeviceQueue | undefined {
+  private get queue(): Virtqueue | undefined {
     const queue = this.virtio.queues[this.select];
     return queue?.exists ? queue : undefined;
   }
 
-  private existing(what: string): DeviceQueue | undefined {
+  private existing(what: string): Virtqueue | undefined {
     const { queue } = this;
     if (queue !== undefined) return queue;
     const seen = `${what} of queue ${this.select}, which is not there`;
@@ -138,7 +138,7 @@ export class MmioQueues implements QueueRegisters {
   }
 
   /** The queue to set up, unless there is none or it is ready. */
-  private settable(what: string): DeviceQueue | undefined {
+  private settable(what: string): Virtqueue | undefined {
     const queue = this.existing(what);
     queue?.judgeReset(what);
     if (!queue?.enabled) return queue;
@@ -179,7 +179,7 @@ export class MmioQueues implements QueueRegisters {
 }
 
 /** QueueNum is written. Returns whether the queue has a size now. */
-export function takeSize({ judge }: Context, queue: DeviceQueue, value: number): boolean {
+export function takeSize({ judge }: Context, queue: Virtqueue, value: number): boolean {
   const { offeredSize, packed, options } = queue;
   if (!(packed ? value > 0 : isPowerOfTwo(value))) {
     judge.breach("M-QUEUE-SIZE", `${options.name}: QueueNum ${value}`);

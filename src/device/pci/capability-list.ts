@@ -6,7 +6,7 @@
  * access window and MSI-X's control take writes.
  */
 
-import type { CapSpec, MsixSpec, PciLook } from "../host/profile.ts";
+import type { CapSpec, MsixSpec, PciLayout } from "../host/profile.ts";
 import { capLength } from "../host/profiles.ts";
 import type { Context } from "../judge/context.ts";
 import { CAP, CAP_BYTES, MSIX, PCI, PCI_STATUS } from "../spec/numbers.ts";
@@ -26,7 +26,7 @@ interface PlacedCap {
 export class CapabilityList implements ConfigWatch {
   private readonly context: Context;
   private readonly pciFunction: PciFunction;
-  private readonly look: PciLook;
+  private readonly look: PciLayout;
   private readonly table: MsixTable | undefined;
   private readonly lineIsUp: () => boolean;
   private readonly placed: PlacedCap[] = [];
@@ -38,7 +38,7 @@ export class CapabilityList implements ConfigWatch {
   constructor(
     context: Context,
     pciFunction: PciFunction,
-    look: PciLook,
+    look: PciLayout,
     parts: { readonly table: MsixTable | undefined; lineIsUp(): boolean },
   ) {
     this.context = context;

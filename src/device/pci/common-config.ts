@@ -7,7 +7,7 @@
 
 import type { Context } from "../judge/context.ts";
 import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import { COMMON, FEATURE } from "../spec/numbers.ts";
 import { readOnly } from "../virtio/register-block.ts";
 import type { Field } from "../virtio/register-field.ts";
@@ -135,7 +135,7 @@ export class CommonConfig {
     ]);
   }
 
-  private get queue(): DeviceQueue | undefined {
+  private get queue(): Virtqueue | undefined {
     const queue = this.virtio.queues[this.queueSelect];
     return queue?.exists ? queue : undefined;
   }
@@ -158,7 +158,7 @@ export class CommonConfig {
   }
 
   /** The queue to set up, unless there is none or it is too late. */
-  private settable(what: string): DeviceQueue | undefined {
+  private settable(what: string): Virtqueue | undefined {
     const { judge } = this.context;
     const { queue } = this;
     if (queue === undefined) {
@@ -230,7 +230,7 @@ export class CommonConfig {
     }
   }
 
-  private judgeParts(queue: DeviceQueue): boolean {
+  private judgeParts(queue: Virtqueue): boolean {
     if (queue.written === ALL_ADDRESSES) return judgeAreas(this.context, queue);
     const seen = `${queue.options.name} is enabled before its addresses are set`;
     this.context.judge.breach("P-ENABLE-ORDER", seen);

@@ -8,7 +8,7 @@
  * It must not know the balloon's registers. Invariant: no neighbour has the balloon's ids.
  */
 
-import type { PciLook } from "../host/profile.ts";
+import type { PciLayout } from "../host/profile.ts";
 import { ID, PCI } from "../spec/numbers.ts";
 import { type FunctionIdentity, PciFunction } from "./pci-function.ts";
 
@@ -38,7 +38,7 @@ const PCI_BRIDGE: FunctionIdentity = {
 const BRIDGE_DEVICE = 0x1c;
 
 /** All functions that are not the balloon. */
-export function neighbours(look: PciLook): PciFunction[] {
+export function neighbours(look: PciLayout): PciFunction[] {
   const found = [new PciFunction({ bus: 0, device: 0, function: 0 }, HOST_BRIDGE, [], false)];
   if (look.bus === 1) found.push(bridge());
   if (look.decoys || look.function > 0) found.push(...decoys(look));
@@ -59,7 +59,7 @@ function bridge(): PciFunction {
  * An entropy device before the balloon, and one behind it with the balloon's class: whoever matches
  * by class, by vendor alone or by the wrong transitional id takes one of them.
  */
-function decoys(look: PciLook): PciFunction[] {
+function decoys(look: PciLayout): PciFunction[] {
   const entropy = {
     vendorId: ID.vendor,
     deviceId: ID.entropyModern,

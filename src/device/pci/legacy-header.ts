@@ -6,7 +6,7 @@
  * them, exactly while MSI-X is enabled.
  */
 
-import type { AccessHabit } from "../host/profile.ts";
+import type { AccessQuirk } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import { LEGACY, LEGACY_CONFIG, LEGACY_PAGE_BYTES } from "../spec/numbers.ts";
 import { LegacyQueues } from "../virtio/legacy-queues.ts";
@@ -23,14 +23,14 @@ export class LegacyHeader implements Face {
   private readonly header: Face;
   private readonly config: Face;
 
-  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, habit: AccessHabit) {
+  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, quirk: AccessQuirk) {
     this.context = context;
     this.virtio = virtio;
     this.vectors = vectors;
     this.queues = new LegacyQueues(context, virtio, "P-QUEUE-ABSENT");
     const fields = [...this.deviceFields(), ...this.queueFields(), ...this.vectorFields()];
     const widths = { width: "P-WIDTH", hole: "P-HOLE" } as const;
-    this.header = new Structures(context, habit, widths).face("legacy", fields);
+    this.header = new Structures(context, quirk, widths).face("legacy", fields);
     // The configuration may be accessed with any width (virtio 1.3, 4.1.4.10).
     const config = new Structures(context, "any", { hole: "P-CONFIG-LENGTH" });
     this.config = config.face("device", configFields(virtio));

@@ -7,7 +7,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import { NO_VECTOR } from "../spec/numbers.ts";
 import type { Field } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
@@ -17,7 +17,7 @@ import type { MsixTable } from "./msix-table.ts";
 const CONFIG_EVENT = -1;
 
 /** A queue's used buffers, or with `undefined` a change of the configuration. */
-type Event = DeviceQueue | undefined;
+type Event = Virtqueue | undefined;
 
 export class Vectors {
   private readonly context: Context;
@@ -46,7 +46,7 @@ export class Vectors {
   }
 
   /** The queue is reset by itself. */
-  forget(queue: DeviceQueue): void {
+  forget(queue: Virtqueue): void {
     this.mapped.delete(queue.index);
     this.unread.delete(queue.index);
   }
@@ -159,7 +159,7 @@ function nameOf(event: Event): string {
 
 interface QueueWays {
   /** The queue that is selected. */
-  queue(): DeviceQueue | undefined;
+  queue(): Virtqueue | undefined;
   /** The same, for a write; judges it, and gives none when it comes too late. */
-  settable(): DeviceQueue | undefined;
+  settable(): Virtqueue | undefined;
 }

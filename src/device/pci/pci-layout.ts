@@ -5,7 +5,7 @@
  * function of the old interface has the ids and the revision that the specification gives it.
  */
 
-import type { BarSpec, CapSpec, MsixSpec, PciLook } from "../host/profile.ts";
+import type { BarSpec, CapSpec, MsixSpec, PciLayout } from "../host/profile.ts";
 import { ID } from "../spec/numbers.ts";
 import type { PciInterfaces } from "../virtio/bus.ts";
 
@@ -26,10 +26,10 @@ const BARS = 6;
  * leave no room for them.
  */
 export function lookWith(
-  look: PciLook,
+  look: PciLayout,
   interfaces: PciInterfaces,
   vectors: number,
-): PciLook | undefined {
+): PciLayout | undefined {
   const based = interfaces === "modern" ? look : olderLook(look, interfaces);
   if (based === undefined || vectors === 0) return based;
   const index = freeBar(based.bars);
@@ -39,7 +39,7 @@ export function lookWith(
 }
 
 /** See virtio 1.3, 4.1.2.3: transitional ids, revision 0, the device type as subsystem. */
-function olderLook(look: PciLook, interfaces: "legacy" | "transitional"): PciLook | undefined {
+function olderLook(look: PciLayout, interfaces: "legacy" | "transitional"): PciLayout | undefined {
   const ids = { deviceId: ID.balloonTransitional, revision: 0, subsystemId: ID.balloon };
   const old = { ...look, ...ids, legacy: true };
   if (interfaces === "legacy") return { ...old, bars: [HEADER_BAR], caps: [], window: false };

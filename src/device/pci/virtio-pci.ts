@@ -5,7 +5,7 @@
  * access anywhere else is found.
  */
 
-import type { MsixSpec, PciLook } from "../host/profile.ts";
+import type { MsixSpec, PciLayout } from "../host/profile.ts";
 import type { Parts } from "../snapshot/part.ts";
 import { CAP, COMMON, ID, LEGACY, MSIX, PCI } from "../spec/numbers.ts";
 import type { BusParts, InterruptMessage } from "../virtio/bus.ts";
@@ -61,7 +61,7 @@ export function makeFunction(parts: BusParts): {
   return { made, parts: { guard, common, queues, vectors, ...(table && { table }) } };
 }
 
-function identityOf(pci: PciLook) {
+function identityOf(pci: PciLayout) {
   return {
     vendorId: ID.vendor,
     deviceId: pci.deviceId,
@@ -76,7 +76,7 @@ function identityOf(pci: PciLook) {
 
 /** The header takes its BAR up to where the modern interface may have something. */
 function headerRegion(
-  { bars, caps }: PciLook,
+  { bars, caps }: PciLayout,
   guard: InterfaceGuard,
   header: LegacyHeader,
 ): Region {

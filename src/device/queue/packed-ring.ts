@@ -18,7 +18,7 @@ import type { Context } from "../judge/context.ts";
 import { DESC, PACKED } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import { readPacked, samePacked, walkPacked } from "./packed-chain.ts";
-import type { Area, Chains, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import type { Area, Chains, Returned, Ring, RingFault, RingLayout, Taken } from "./ring.ts";
 import { areasOf, byHead, chainsOf, loadChains } from "./ring.ts";
 import type { Descriptor } from "./split-chain.ts";
 
@@ -137,7 +137,7 @@ export class PackedRing implements Ring {
     for (const { taken } of done) this.inFlight.delete(taken.chain.head);
   }
 
-  lie(lie: RingLie, one: Returned): void {
+  lie(lie: RingFault, one: Returned): void {
     const { size } = this.layout;
     const id = one.taken.chain.head;
     switch (lie) {

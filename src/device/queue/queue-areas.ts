@@ -8,7 +8,7 @@
 import type { Context } from "../judge/context.ts";
 import { PACKED } from "../spec/numbers.ts";
 import { partsOf } from "./ring.ts";
-import type { DeviceQueue } from "./virtqueue.ts";
+import type { Virtqueue } from "./virtqueue.ts";
 
 /** The three areas, in the order of `partsOf`. */
 export const QUEUE_AREAS = [
@@ -24,7 +24,7 @@ export type AreaKey = (typeof QUEUE_AREAS)[number]["key"];
  * driver area right behind the descriptors, the device area at the next multiple of `align`
  * (virtio 1.3, 2.7.2).
  */
-export function placeInOnePiece(queue: DeviceQueue, address: number, align: number): void {
+export function placeInOnePiece(queue: Virtqueue, address: number, align: number): void {
   const [table, driver] = partsOf(false, queue.size).map(({ bytes }) => bytes);
   queue.descAddress = address;
   queue.driverAddress = address + (table ?? 0);
@@ -32,7 +32,7 @@ export function placeInOnePiece(queue: DeviceQueue, address: number, align: numb
 }
 
 /** Judges the areas of a queue that is to be enabled. Returns whether the device can use them. */
-export function judgeAreas(context: Context, queue: DeviceQueue): boolean {
+export function judgeAreas(context: Context, queue: Virtqueue): boolean {
   const { judge, memory } = context;
   const { name } = queue.options;
   let sound = true;
@@ -53,7 +53,7 @@ export function judgeAreas(context: Context, queue: DeviceQueue): boolean {
 }
 
 /** Judges that the memory of a queue that was enabled is no other queue's. */
-export function judgeApart({ judge }: Context, queue: DeviceQueue, all: readonly DeviceQueue[]) {
+export function judgeApart({ judge }: Context, queue: Virtqueue, all: readonly Virtqueue[]) {
   const others = all.filter((other) => other !== queue);
   for (const { address, bytes } of queue.ring?.areas() ?? []) {
     const other = others.find(({ ring }) =>
@@ -69,7 +69,7 @@ export function judgeApart({ judge }: Context, queue: DeviceQueue, all: readonly
 }
 
 /** What the driver has to clear before: the used ring's head, or a packed queue's descriptors. */
-function judgeZero({ judge, memory }: Context, queue: DeviceQueue): void {
+function judgeZero({ judge, memory }: Context, queue: Virtqueue): void {
   const { name } = queue.options;
   if (!queue.packed) {
     const used = memory.read32(queue.deviceAddress);

@@ -9,14 +9,14 @@
 
 import type { Context } from "../judge/context.ts";
 import { DESC, PAGE_BYTES } from "../spec/numbers.ts";
-import type { DeviceQueue } from "./virtqueue.ts";
+import type { Virtqueue } from "./virtqueue.ts";
 
-export class DeviceMemory {
+export class QueuePages {
   private readonly context: Context;
-  private readonly queues: readonly DeviceQueue[];
+  private readonly queues: readonly Virtqueue[];
   private known = { turn: -1, inFlight: 0, pages: new Set<number>() };
 
-  constructor(context: Context, queues: readonly DeviceQueue[]) {
+  constructor(context: Context, queues: readonly Virtqueue[]) {
     this.context = context;
     this.queues = queues;
   }
@@ -31,7 +31,7 @@ export class DeviceMemory {
     return pages;
   }
 
-  private addQueue({ ring, options }: DeviceQueue, pages: Set<number>): void {
+  private addQueue({ ring, options }: Virtqueue, pages: Set<number>): void {
     if (ring === undefined) return;
     for (const { address, bytes } of ring.areas()) addRange(pages, address, bytes);
     const lends = options.role === "freePage" || options.role === "reporting";

@@ -52,7 +52,7 @@ export interface Area {
 }
 
 /** Ways for a device to lie about what it has used; faults.ts says what each does. */
-export const RING_LIES = [
+export const RING_FAULTS = [
   "used-id-out-of-range",
   "used-id-not-in-flight",
   "used-idx-back",
@@ -61,7 +61,7 @@ export const RING_LIES = [
   "used-unseen",
 ] as const;
 
-export type RingLie = (typeof RING_LIES)[number];
+export type RingFault = (typeof RING_FAULTS)[number];
 
 export interface Ring {
   readonly layout: RingLayout;
@@ -93,7 +93,7 @@ export interface Ring {
    */
   push(done: readonly Returned[]): void;
   /** Returns a buffer, or pretends to, in a way that no device may. */
-  lie(lie: RingLie, one: Returned): void;
+  lie(lie: RingFault, one: Returned): void;
   /** Makes the used entries visible. Returns whether the driver wants an interrupt for them. */
   publish(): boolean;
   /** Judges what the driver must leave alone: the device area and the descriptors in flight. */

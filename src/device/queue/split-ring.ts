@@ -12,7 +12,7 @@
 import type { Context } from "../judge/context.ts";
 import { DESC, RING, RING_FLAG } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import type { Area, Chains, Returned, Ring, RingLayout, RingLie, Taken } from "./ring.ts";
+import type { Area, Chains, Returned, Ring, RingFault, RingLayout, Taken } from "./ring.ts";
 import { areasOf, byHead, chainsOf, loadChains } from "./ring.ts";
 import { type Chain, unchanged, walkChain } from "./split-chain.ts";
 
@@ -115,7 +115,7 @@ export class SplitRing implements Ring {
     for (const { taken } of done) this.inFlight.delete(taken.chain.head);
   }
 
-  lie(lie: RingLie, one: Returned): void {
+  lie(lie: RingFault, one: Returned): void {
     const { size } = this.layout;
     const { head } = one.taken.chain;
     switch (lie) {

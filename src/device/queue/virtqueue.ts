@@ -1,22 +1,29 @@
 /**
  * One virtqueue of the device: its registers, its ring once enabled, and its way of returning.
  *
- * It must not know the balloon; a `QueueServant` does the work. Invariant: nothing is taken from or
+ * It must not know the balloon; a `QueueHandler` does the work. Invariant: nothing is taken from or
  * written to guest memory unless the queue is enabled and live.
  */
 
 import type { QueueRole } from "../host/queue-plan.ts";
 import type { Context } from "../judge/context.ts";
-import type { FaultBox } from "../sim/faults.ts";
+import type { FaultInjector } from "../sim/faults.ts";
 import { type Completion, CompletionQueue } from "./completion.ts";
 import { PackedRing } from "./packed-ring.ts";
-import { type Chains, chainsOf, type Returned, RING_LIES, type Ring, type Taken } from "./ring.ts";
+import {
+  type Chains,
+  chainsOf,
+  type Returned,
+  RING_FAULTS,
+  type Ring,
+  type Taken,
+} from "./ring.ts";
 import { SplitRing } from "./split-ring.ts";
 
 /** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
 export type Fate = "return" | "hold" | "lose";
 
-export interface QueueServant {
+export interface QueueHandler {
   /** Does what the buffer asks for. */
   serve(taken: Taken): Fate;
   /** The buffer is about to be returned. Gives the used length. */
@@ -52,18 +59,18 @@ export type RingFeatures = {
 };
 
 /** The device's ways out of a queue. */
-export interface QueueExits {
+export interface QueueOwner {
   /** The driver wants to know that buffers came back in this queue. */
-  interrupt(queue: DeviceQueue): void;
+  interrupt(queue: Virtqueue): void;
   /** The ring cannot be read any more. */
   broken(): void;
   /** Whether the device has stopped until it is reset, or cannot reach memory. */
   halted(): boolean;
 }
 
-export type QueueState = ReturnType<DeviceQueue["save"]>;
+export type QueueState = ReturnType<Virtqueue["save"]>;
 
-export class DeviceQueue {
+export class Virtqueue {
   options: QueueOptions;
   size: number;
   packed = false;
@@ -74,10 +81,10 @@ export class DeviceQueue {
   /** What of it was written since the reset, as a bit mask of its transport's. */
   written = 0;
   ring: Ring | undefined;
-  servant: QueueServant | undefined;
+  handler: QueueHandler | undefined;
   private readonly context: Context;
-  private readonly exits: QueueExits;
-  private readonly faults: FaultBox;
+  private readonly owner: QueueOwner;
+  private readonly faults: FaultInjector;
   private completions: CompletionQueue<Taken>;
   /** Buffers in the order in which they were made available, for a device that keeps to it. */
   private order: Taken[] = [];
@@ -87,10 +94,10 @@ export class DeviceQueue {
   /** A reset of the queue was asked for, and the driver has not read that it is over. */
   private resetUnread = false;
 
-  constructor(context: Context, options: QueueOptions, exits: QueueExits, faults: FaultBox) {
+  constructor(context: Context, options: QueueOptions, owner: QueueOwner, faults: FaultInjector) {
     this.context = context;
     this.options = options;
-    this.exits = exits;
+    this.owner = owner;
     this.faults = faults;
     this.size = this.offeredSize;
     this.completions = this.freshCompletions();
@@ -130,10 +137,10 @@ export class DeviceQueue {
   }
 
   /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */
-  become(options: QueueOptions, servant: QueueServant | undefined): void {
+  become(options: QueueOptions, handler: QueueHandler | undefined): void {
     this.completions.forget();
     this.options = options;
-    this.servant = servant;
+    this.handler = handler;
     this.size = this.offeredSize;
     this.completions = this.freshCompletions();
   }
@@ -183,10 +190,10 @@ export class DeviceQueue {
 
   /** The driver takes this queue out of use. Nothing more comes out of it. */
   stop(): void {
-    const { packed, ring, servant } = this;
+    const { packed, ring, handler } = this;
     this.context.trace.add("queue", `${this.options.name} reset`);
-    if (servant !== undefined)
-      for (const taken of ring?.inFlight.values() ?? []) servant.dropped(taken);
+    if (handler !== undefined)
+      for (const taken of ring?.inFlight.values() ?? []) handler.dropped(taken);
     this.reset();
     this.settle(packed);
   }
@@ -234,35 +241,35 @@ export class DeviceQueue {
 
   /** Takes and serves everything that is available. */
   process(): void {
-    const { ring, servant } = this;
-    if (ring === undefined || servant === undefined) return;
+    const { ring, handler } = this;
+    if (ring === undefined || handler === undefined) return;
     const back: Taken[] = [];
     let lost = false;
     for (const taken of ring.take()) {
       if (ring.layout.inOrder) this.order.push(taken);
       if (this.faults.strikes("queue-hangs", this.options.index)) this.hang();
-      const fate = servant.serve(taken);
+      const fate = handler.serve(taken);
       if (fate === "return") back.push(taken);
       if (fate === "lose") lost = true;
     }
     if (lost) this.context.trace.add("queue", `${this.options.name} loses a buffer`);
-    if (ring.broken !== undefined) this.exits.broken();
+    if (ring.broken !== undefined) this.owner.broken();
     this.completions.add(back);
     ring.allowKicks(!this.quiet);
   }
 
   /** Returns buffers now, in this order, with one look at whether an interrupt is wanted. */
   finish(done: readonly Taken[]): void {
-    const { ring, servant } = this;
-    if (ring === undefined || servant === undefined || this.stuck || this.exits.halted()) return;
+    const { ring, handler } = this;
+    if (ring === undefined || handler === undefined || this.stuck || this.owner.halted()) return;
     const ready = ring.layout.inOrder ? this.inOrder(done) : done;
     if (ready.length === 0) return;
     ring.judgeOwnArea();
     for (const taken of ready) ring.judgeUnchanged(taken);
-    this.giveBack(ring, servant, ready);
+    this.giveBack(ring, handler, ready);
     const wanted = ring.publish();
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
-    if (wanted) this.exits.interrupt(this);
+    if (wanted) this.owner.interrupt(this);
     if (!this.options.quietWhileBusy) return;
     // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();
@@ -298,7 +305,7 @@ export class DeviceQueue {
     return ready;
   }
 
-  private giveBack(ring: Ring, servant: QueueServant, done: readonly Taken[]): void {
+  private giveBack(ring: Ring, handler: QueueHandler, done: readonly Taken[]): void {
     const { faults, context, options } = this;
     const { index, name } = options;
     let batch: Returned[] = [];
@@ -309,10 +316,10 @@ export class DeviceQueue {
     };
     for (const taken of done) {
       const { head } = taken.chain;
-      const lie = RING_LIES.find((one) => faults.strikes(one, index));
+      const lie = RING_FAULTS.find((one) => faults.strikes(one, index));
       // With a wrong id the buffer itself stays in flight: the device speaks of another one.
       const stays = lie === "used-id-out-of-range" || lie === "used-id-not-in-flight";
-      const one = { taken, length: stays ? 0 : servant.returned(taken) };
+      const one = { taken, length: stays ? 0 : handler.returned(taken) };
       if (!stays) context.trace.add("queue", `${name} return`, { head });
       if (lie === undefined) {
         batch.push(one);

@@ -165,7 +165,7 @@ interface Armed {
 }
 
 /** The faults that are armed now. */
-export class FaultBox {
+export class FaultInjector {
   private armed: Armed[] = [];
 
   arm(spec: FaultSpec): void {

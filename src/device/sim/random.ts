@@ -38,7 +38,7 @@ export class Random {
 }
 
 /**
- * Mixes two numbers into an unsigned 32-bit one for a page's garbage: never 0, and its top byte is
+ * Mixes two numbers into an unsigned 32-bit one for a page's canary: never 0, and its top byte is
  * fixed, so that two in a row are never the bits of a NaN.
  */
 export function mix(a: number, b: number): number {

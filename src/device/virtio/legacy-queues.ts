@@ -8,7 +8,7 @@
 
 import type { Context } from "../judge/context.ts";
 import { judgeAreas, placeInOnePiece } from "../queue/queue-areas.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { RuleId } from "../spec/rules.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
@@ -29,7 +29,7 @@ export class LegacyQueues {
     this.absentRule = absentRule;
   }
 
-  get queue(): DeviceQueue | undefined {
+  get queue(): Virtqueue | undefined {
     const queue = this.virtio.queues[this.selected];
     return queue?.exists ? queue : undefined;
   }
@@ -86,7 +86,7 @@ export class LegacyQueues {
   }
 
   /** The queue that is selected, to write its `what`; judges that it is there. */
-  existing(what: string): DeviceQueue | undefined {
+  existing(what: string): Virtqueue | undefined {
     const { queue } = this;
     if (queue !== undefined) return queue;
     const seen = `${what} of queue ${this.selected}, which is not there`;
@@ -95,7 +95,7 @@ export class LegacyQueues {
   }
 
   /** The queue to place or to put out of use, unless there is none or it is in use. */
-  private settable(number: number): DeviceQueue | undefined {
+  private settable(number: number): Virtqueue | undefined {
     const queue = this.existing("page number");
     if (queue === undefined || !queue.enabled) return queue;
     const seen = `${queue.options.name} is in use; its page number becomes ${number}`;

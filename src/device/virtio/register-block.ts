@@ -5,8 +5,8 @@
  * the trace, and one of a wrong width is a breach, whatever the device then makes of it.
  */
 
-import { PollWatch } from "../checks/poll-check.ts";
-import type { AccessHabit } from "../host/profile.ts";
+import { PollCheck } from "../checks/poll-check.ts";
+import type { AccessQuirk } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import type { TraceKind } from "../sim/trace.ts";
 import { CONFIG } from "../spec/numbers.ts";
@@ -44,15 +44,15 @@ export function unanswered(
 
 export class Structures {
   private readonly context: Context;
-  private readonly habit: AccessHabit;
+  private readonly quirk: AccessQuirk;
   private readonly rules: StructureRules;
-  private readonly polls: PollWatch;
+  private readonly polls: PollCheck;
 
-  constructor(context: Context, habit: AccessHabit, rules: StructureRules) {
+  constructor(context: Context, quirk: AccessQuirk, rules: StructureRules) {
     this.context = context;
-    this.habit = habit;
+    this.quirk = quirk;
     this.rules = rules;
-    this.polls = new PollWatch(context);
+    this.polls = new PollCheck(context);
   }
 
   /** Something happened that is no access to a structure's field. */
@@ -72,7 +72,7 @@ export class Structures {
     const { trace, judge } = this.context;
     const hit = hitField(fields, offset, width);
     if (hit === undefined) return this.outside(kind, offset, width);
-    const value = hit.native ? hit.field.read() : (oddRead(this.habit, hit, width) ?? ones(width));
+    const value = hit.native ? hit.field.read() : (oddRead(this.quirk, hit, width) ?? ones(width));
     trace.add(kind, `read ${hit.field.name}`, { width, value });
     const { name } = hit.field;
     if (!hit.native && this.rules.width !== undefined) {
@@ -105,7 +105,7 @@ export class Structures {
     const rule = field.wholeRule ?? this.rules.width;
     const seen = `${field.name} is written with ${width} bytes at ${hit.within}`;
     if (rule !== undefined) judge.breach(rule, seen);
-    const odd = oddWrite(this.habit, hit, width, value);
+    const odd = oddWrite(this.quirk, hit, width, value);
     if (odd !== undefined) field.write(odd);
   }
 

@@ -5,7 +5,7 @@
  * specification treats them (virtio 1.3, 4.1.3).
  */
 
-import type { AccessHabit } from "../host/profile.ts";
+import type { AccessQuirk } from "../host/profile.ts";
 import type { RuleId } from "../spec/rules.ts";
 
 export interface Field {
@@ -38,9 +38,9 @@ export function hitField(fields: readonly Field[], offset: number, width: number
 }
 
 /** What a read of a wrong width gives; `undefined` stands for nobody answering. */
-export function oddRead(habit: AccessHabit, hit: Hit, width: number): number | undefined {
+export function oddRead(quirk: AccessQuirk, hit: Hit, width: number): number | undefined {
   const { field, within } = hit;
-  switch (habit) {
+  switch (quirk) {
     case "native":
       return undefined;
     case "any":
@@ -53,12 +53,12 @@ export function oddRead(habit: AccessHabit, hit: Hit, width: number): number | u
 
 /** What a write of a wrong width makes of the field; `undefined` stands for nothing. */
 export function oddWrite(
-  habit: AccessHabit,
+  quirk: AccessQuirk,
   { field, within }: Hit,
   width: number,
   value: number,
 ): number | undefined {
-  if (habit !== "any") return undefined;
+  if (quirk !== "any") return undefined;
   const bytes = Math.min(width, field.width - within);
   const was = bytes === field.width ? 0 : field.read();
   const low = was % 256 ** within;

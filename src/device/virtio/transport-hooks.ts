@@ -5,7 +5,7 @@
  * may raise its line, and has no messages.
  */
 
-import type { DeviceQueue } from "../queue/virtqueue.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { RuleId } from "../spec/rules.ts";
 
 /** What the transport decides for the device, and what it wants to hear of it. */
@@ -22,7 +22,7 @@ export interface Wiring {
    * Tells of used buffers in a queue, or with `undefined` of a new configuration, by a message.
    * Returns false when the device has no messages now and its line has to go up.
    */
-  signal(queue: DeviceQueue | undefined): boolean;
+  signal(queue: Virtqueue | undefined): boolean;
   /** The device was reset. */
   reset(): void;
   /** The driver has set DRIVER_OK. */

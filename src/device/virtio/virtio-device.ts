@@ -4,12 +4,12 @@
  * DRIVER_OK and the next reset, failure or request to be reset.
  */
 
-import { BringUp } from "../checks/bring-up-check.ts";
-import { KickWatch } from "../checks/kick-check.ts";
+import { BringUpCheck } from "../checks/bring-up-check.ts";
+import { KickCheck } from "../checks/kick-check.ts";
 import type { Context } from "../judge/context.ts";
 import { judgeApart } from "../queue/queue-areas.ts";
-import type { DeviceQueue } from "../queue/virtqueue.ts";
-import type { FaultBox } from "../sim/faults.ts";
+import type { Virtqueue } from "../queue/virtqueue.ts";
+import type { FaultInjector } from "../sim/faults.ts";
 import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
 import { PLAIN_WIRING, type Wiring } from "./transport-hooks.ts";
 
@@ -41,9 +41,9 @@ const ANY_LAYOUT = 1n << BigInt(FEATURE.anyLayout);
 
 export class VirtioDevice {
   readonly options: VirtioOptions;
-  readonly queues: DeviceQueue[] = [];
-  readonly bringUp: BringUp;
-  readonly faults: FaultBox;
+  readonly queues: Virtqueue[] = [];
+  readonly bringUp: BringUpCheck;
+  readonly faults: FaultInjector;
   /** What lies around the device; the transport says it. */
   wiring: Wiring = PLAIN_WIRING;
   /** The interrupt line goes up, or a message is sent. */
@@ -51,7 +51,7 @@ export class VirtioDevice {
   type: DeviceType | undefined;
   /** Notifications counted since the machine was made. */
   notifications = 0;
-  readonly kicks: KickWatch;
+  readonly kicks: KickCheck;
   interrupts = 0;
   private readonly context: Context;
   private status = 0;
@@ -65,14 +65,14 @@ export class VirtioDevice {
   private generation = 0;
   private configRead = false;
   /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
-  private readonly early = new Set<DeviceQueue>();
+  private readonly early = new Set<Virtqueue>();
 
-  constructor(context: Context, options: VirtioOptions, faults: FaultBox) {
+  constructor(context: Context, options: VirtioOptions, faults: FaultInjector) {
     this.context = context;
     this.options = options;
     this.faults = faults;
-    this.bringUp = new BringUp(context);
-    this.kicks = new KickWatch(context);
+    this.bringUp = new BringUpCheck(context);
+    this.kicks = new KickCheck(context);
     this.accepted = this.startFeatures();
   }
 
@@ -249,7 +249,7 @@ export class VirtioDevice {
   }
 
   /** Buffers were returned on a queue and the driver wants to know. */
-  usedBuffers(queue: DeviceQueue): void {
+  usedBuffers(queue: Virtqueue): void {
     if (this.live) this.raise(ISR.queue, queue);
   }
 
@@ -267,7 +267,7 @@ export class VirtioDevice {
     this.context.clock.turn += 1;
   }
 
-  enableQueue(queue: DeviceQueue): void {
+  enableQueue(queue: Virtqueue): void {
     const { role, name } = queue.options;
     this.bringUp.queueEnabled(this.status);
     this.useLegacy();
@@ -282,7 +282,7 @@ export class VirtioDevice {
   }
 
   /** The driver notifies a queue; `data` is what comes with NOTIFICATION_DATA (2.9). */
-  notify(queue: DeviceQueue, data?: number): void {
+  notify(queue: Virtqueue, data?: number): void {
     const { name } = queue.options;
     this.notifications += 1;
     if (!this.bringUp.notified(this.status, name)) {
@@ -385,7 +385,7 @@ export class VirtioDevice {
     return this.options.driverFeaturesStart === "offered" ? this.offered : 0n;
   }
 
-  private raise(bit: number, queue?: DeviceQueue): void {
+  private raise(bit: number, queue?: Virtqueue): void {
     const was = this.isr;
     this.interrupts += 1;
     this.context.trace.add("interrupt", queue?.options.name ?? "config", { isr: was | bit });

@@ -220,7 +220,7 @@ describe("what looks like a breach and is none", () => {
   });
 
   it("65,536 buffers and more: all indices wrap", () => {
-    const driver = rig({ ringSize: 2, garbage: false }).bringUp();
+    const driver = rig({ ringSize: 2, canary: false }).bringUp();
     for (let i = 0; i < 33_000; i += 1) {
       driver.move("inflate", frames(1));
       driver.move("inflate", frames(1, 300));

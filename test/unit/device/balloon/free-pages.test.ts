@@ -245,7 +245,7 @@ describe("a run of hints", () => {
 });
 
 describe("a report", () => {
-  it("turns pages to garbage before it is returned, and counts", () => {
+  it("overwrites pages with a canary before it is returned, and counts", () => {
     const driver = up([1, 5], { completion: { reporting: { kind: "late", ms: 1 } } });
     driver.lend(REPORT, [
       [FIRST_FRAME, 512],

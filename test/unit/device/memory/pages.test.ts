@@ -26,15 +26,15 @@ const withTen = (options: Parameters<typeof rig>[0]): RawDriver => {
 };
 
 describe("a page that the host holds", () => {
-  it("is garbage, different from page to page", () => {
+  it("is filled with a canary, different from page to page", () => {
     const driver = withTen({});
     const words = frames(10).map((frame) => driver.view.getUint32(frame * 4096, true));
     expect(new Set(words).size).toBe(10);
     expect(words).not.toContain(0);
   });
 
-  it("is left alone when garbage is off", () => {
-    const driver = withTen({ garbage: false });
+  it("is left alone when the canary is off", () => {
+    const driver = withTen({ canary: false });
     expect(driver.view.getUint32(FIRST_FRAME * 4096, true)).toBe(0);
     touch(driver, FIRST_FRAME);
     driver.move("deflate", frames(5));

@@ -42,7 +42,7 @@ describe("sizes and orders", () => {
   const waive = ["Q-PFN-HELD", "D14", "Q-ACTUAL-EARLY"] as const;
   for (const ringSize of [2, 3, 7, 100, 128]) {
     it.each(schedules)(`${ringSize} entries, $kind`, (completion) => {
-      const driver = packedRig({ ringSize, completion, waive, garbage: false }).bringUp();
+      const driver = packedRig({ ringSize, completion, waive, canary: false }).bringUp();
       expect(driver.ring(0).size).toBe(ringSize);
       pump(driver, 60);
       expect(driver.ring(0).order).toEqual([]);
