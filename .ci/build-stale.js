@@ -3,7 +3,7 @@
  *
  * It knows which folders each is made of, and not how; that stands in package.json. It is
  * JavaScript because it runs before there is a compiler's output, on every Node that is supported.
- * Invariant: a stamp is written only after a build that succeeded, and names every file that went in.
+ * A stamp is written only after a build that succeeded, and names every file that went in.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,8 +1,7 @@
 /**
  * The benchmark of a boot: `npm run bench:boot`, or with `-- --json`, `-- --help`.
  *
- * It must not judge: the goals were set for a quiet machine, and are printed beside what was seen.
- * Invariant: time runs from before the emulator is started until the guest's line has arrived here.
+ * Time runs from before the emulator is started until the guest's line has arrived here.
  */
 import { parseArgs } from "node:util";
 import { buildImage } from "../../src/image/build-image.ts";

@@ -1,8 +1,7 @@
 /**
  * The benchmark of the core: `npm run bench:core`, or with `-- --json`, `-- --help`.
  *
- * It must not judge by absolute times, which differ from machine to machine: goals are ratios.
- * Invariant: everything printed was measured in this very run.
+ * Everything printed was measured in this very run.
  */
 import { parseArgs } from "node:util";
 import { compilePatchedCore, patchFiles } from "../support/patched.ts";

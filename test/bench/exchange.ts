@@ -1,8 +1,7 @@
 /**
  * Pages through ring and ledger: a driver's loop against a device that completes all at once.
  *
- * It must not look at the pages; a device that does would be measured, too. Invariant: core and
- * model run the very same loop, over a device of the same kind.
+ * Core and model run the very same loop, over a device of the same kind.
  */
 import { ModelCore, type PageExports } from "../property/model/core.ts";
 import { instantiateCore } from "../support/core-instance.ts";

@@ -1,8 +1,8 @@
 /**
  * Ledger operations at three sizes of memory, in ledgers that make searching easy and hard.
  *
- * It must not know how results are shown. Invariant: at every size the operations are the same, in
- * a ledger of the same kind, and leave the ledger as they found it.
+ * At every size the operations are the same, in a ledger of the same kind, and leave the ledger as
+ * they found it.
  */
 import { coreGuest, type Guest, PFNS } from "./exchange.ts";
 import { type Figures, measureNs } from "./measure.ts";

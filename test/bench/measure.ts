@@ -1,9 +1,8 @@
 /**
  * Alternating runs and what they say: median, least and most.
  *
- * It must not know what is measured. Invariant: contenders take turns, so that a slow moment of the
- * machine falls on all of them, and the first round of each, in which code is compiled, is thrown
- * away.
+ * Contenders take turns, so that a slow moment of the machine falls on all of them, and the first
+ * round of each, in which code is compiled, is thrown away.
  */
 
 export const RUNS = 5;

@@ -7,7 +7,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { findOnPath, lineage } from "../support/process-tree.ts";
+import { findOnPath, processTree } from "../support/process-tree.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import {
   BUILD_MS,
@@ -101,7 +101,7 @@ describe("an interruption", () => {
   ] as const)("by %s ends with %d, and leaves nothing", async (signal, expected) => {
     const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     // Paced, the balloon is on its way for seconds.
     const { child, ended, printed } = start(
       ["boot", "--json", "--on", "qemu", "--memory", "1G", "--policy", "gentle"],
@@ -121,7 +121,7 @@ describe("an interruption", () => {
   test("by SIGKILL leaves no QEMU", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     const { child, printed } = start(["boot", "--json", "--on", "qemu", "--policy", "gentle"], {
       ...env,
       TMPDIR: folder,
@@ -133,7 +133,7 @@ describe("an interruption", () => {
   });
 
   test("by a reader that leaves ends the session quietly", async () => {
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     const { child, ended } = start(["boot", "--on", "qemu", "--json"], env);
     child.stdout?.once("data", () => child.stdout?.destroy());
     const { code, stderr } = await ended;

@@ -6,7 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { lineage } from "../support/process-tree.ts";
+import { processTree } from "../support/process-tree.ts";
 import {
   BUILD_MS,
   buildImages,
@@ -159,7 +159,7 @@ describe("an interruption", () => {
   ] as const)("by %s ends with %d, and leaves nothing", async (signal, expected) => {
     const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     // Paced, the balloon is on its way for seconds.
     const { child, ended, printed } = start(
       ["boot", "--json", "--memory", "1G", "--policy", "gentle"],

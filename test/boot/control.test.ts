@@ -1,8 +1,7 @@
 /**
  * The control channel of the real guest: what it answers, and what it refuses without a trace.
  *
- * It must not know how the guest parses. Invariant: whatever was sent, the next request is answered
- * as if nothing had been.
+ * Whatever was sent, the next request is answered as if nothing had been.
  */
 import { describe, expect, it } from "vitest";
 import { RPC_ERROR } from "../../runtime/kernel/json-rpc-server.ts";

@@ -1,8 +1,7 @@
 /**
  * Guests that cannot go on: each says why in one line, and ends with a code of its own.
  *
- * It must not know how the boot code finds a fault. Invariant: the machine has ended by itself, so
- * nothing hangs and nothing boots again and again.
+ * The machine has ended by itself, so nothing hangs and nothing boots again and again.
  */
 import { describe, expect, it } from "vitest";
 import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";

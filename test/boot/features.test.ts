@@ -1,8 +1,7 @@
 /**
  * Every transport, ring and balloon feature that QEMU and v86 can offer, used by the real guest.
  *
- * It must not take the guest's word for what was negotiated: QEMU's own view counts where there is
- * one. Invariant: whatever the device offers, targets are reached and the workload stays whole.
+ * Whatever the device offers, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
 import type { LaunchQemuOptions } from "../../src/vmm/qemu/qemu.ts";

@@ -2,9 +2,8 @@
  * How QEMU's balloon interrupts the real guest: by messages, of which QEMU 10's device has as many
  * as it is given, or by its line.
  *
- * It must not take the guest's word for it: what arrived is in QEMU's trace. Invariant: the guest
- * polls once an hour unless a test says otherwise, so whatever is done in time, an interrupt
- * brought about.
+ * The guest polls once an hour unless a test says otherwise, so whatever is done in time, an
+ * interrupt brought about.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

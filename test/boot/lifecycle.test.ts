@@ -2,8 +2,7 @@
  * A balloon that comes and goes while the guest runs, and a guest that is stopped, reset, put to
  * sleep or switched off amid its work, on QEMU.
  *
- * It must not take the guest's word alone: QEMU says what it deleted, what status its device has,
- * and what was notified. Invariant: whatever happens to the device, the workload stays whole.
+ * Whatever happens to the device, the workload stays whole.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,8 +1,7 @@
 /**
  * What the balloon is worth to the host: memory that really returns, a small rest, no idle work.
  *
- * It must not believe the guest: the host's own figures count. Invariant: what is measured is a
- * property of one QEMU process, so that a busy machine cannot change it.
+ * What is measured is a property of one QEMU process, so that a busy machine cannot change it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";

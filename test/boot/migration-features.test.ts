@@ -1,9 +1,8 @@
 /**
  * Live migration between hosts with different features.
  *
- * It must not know which bits decide: QEMU refuses a guest that uses what the destination lacks, and
- * takes every other. Invariant: a guest that was refused goes on at the source as if nobody had ever
- * tried, and one that arrived uses what it negotiated when it came up, no more and no less.
+ * A guest that was refused goes on at the source as if nobody had ever tried, and one that arrived
+ * uses what it negotiated when it came up, no more and no less.
  */
 import { describe, expect, it, type TestContext } from "vitest";
 import { formatFeatures } from "../../runtime/balloon/features.ts";

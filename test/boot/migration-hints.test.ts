@@ -1,8 +1,7 @@
 /**
  * Free page hinting during a real live migration: what the guest does not need is not sent.
  *
- * It must not take the guest's word for what was saved: QEMU's own count of bytes on the wire
- * decides. Invariant: a hinted page is nobody's until the host is done, and then as good as any.
+ * A hinted page is nobody's until the host is done, and then as good as any.
  */
 import { describe, expect, it, type TestContext } from "vitest";
 import { migrate } from "../../src/vmm/qemu/migration.ts";

@@ -2,8 +2,7 @@
  * Live migration between the system's QEMU and QEMU 10: which machines move, which do not, and what
  * is said then.
  *
- * It must not know what a version changed. Invariant: a move takes the guest over whole or leaves it
- * where it was.
+ * A move takes the guest over whole or leaves it where it was.
  */
 import { describe, expect, it, type TestContext } from "vitest";
 import { migrate } from "../../src/vmm/qemu/migration.ts";

@@ -1,9 +1,9 @@
 /**
- * Live migration of the real guest between equal QEMUs: at rest, amid inflating, amid deflating, and
- * as a saved state.
+ * Live migration of the real guest between equal QEMUs: at rest, amid inflating, amid deflating,
+ * and as a saved state.
  *
- * It must not ask the guest where the host can be asked. Invariant: after a move the balloon goes on
- * to its target as if nothing had happened, and every byte of the workload is where it was.
+ * After a move the balloon goes on to its target as if nothing had happened, and every byte of the
+ * workload is where it was.
  */
 import { describe, expect, it } from "vitest";
 import { loadState, migrate, saveState } from "../../src/vmm/qemu/migration.ts";

@@ -1,8 +1,7 @@
 /**
  * The guest's manners, chosen on its command line: personas, ways to deflate, interrupts alone.
  *
- * It must not take the guest's word for what it told the host: QEMU's own view of the queues
- * counts. Invariant: whatever the manners, targets are reached and the workload stays whole.
+ * Whatever the manners, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
 import { DEFLATE_MODES } from "../../runtime/balloon/deflate-order.ts";

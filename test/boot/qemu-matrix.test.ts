@@ -2,8 +2,8 @@
  * The real guest on QEMU's own balloon: both architectures, both kinds of PC, small and large
  * memory.
  *
- * It must not ask the guest where the host can be asked. Invariant: after every step the workload
- * has verified every byte it owns, so a page that was given away while in use does not go unseen.
+ * After every step the workload has verified every byte it owns, so a page that was given away
+ * while in use does not go unseen.
  */
 import { describe, expect, it } from "vitest";
 import { formatFeatures } from "../../runtime/balloon/features.ts";

@@ -1,8 +1,8 @@
 /**
  * Machines that begin again: reset buttons, and saved states put back.
  *
- * It must not know what a device keeps over a reset. Invariant: whatever the host believed before,
- * afterwards its figure is what the guest really has in the balloon.
+ * Whatever the host believed before, afterwards its figure is what the guest really has in the
+ * balloon.
  */
 import { describe, expect, it } from "vitest";
 import {

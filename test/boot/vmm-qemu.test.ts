@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { VmmError } from "../../src/vmm/errors.ts";
 import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
-import { findOnPath, lineage } from "../support/process-tree.ts";
+import { findOnPath, processTree } from "../support/process-tree.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import { startBundled } from "./support/bundled.ts";
 import { TINY_EXIT_CODE, tinyGuest } from "./support/tiny-guest.ts";
@@ -48,7 +48,7 @@ async function failure(promise: Promise<unknown>): Promise<VmmError> {
 
 /** Puts a mark on all processes started from here on, until the test ends. */
 function marked() {
-  const { env, survivors } = lineage();
+  const { env, survivors } = processTree();
   Object.assign(process.env, env);
   onTestFinished(() => {
     for (const name of Object.keys(env)) delete process.env[name];
@@ -234,7 +234,7 @@ test("await using kills the machine at the end of its block", async () => {
 test.each(["qemu-stay", "qemu-launch"])(
   "a parent killed with SIGKILL leaves no process and no file (%s)",
   async (mode) => {
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     const temporary = await mkdtemp(join(directory, "tmp-"));
     const parent = await startBundled({
       file: "parent-process.ts",
@@ -258,7 +258,7 @@ test.each([
 ] as const)(
   "a parent that ends without a kill leaves no process (%s)",
   async (mode, code, said) => {
-    const { env, survivors } = lineage();
+    const { env, survivors } = processTree();
     const parent = await startBundled({ file: "parent-process.ts", args: [mode, image], env });
     const end = await parent.ended;
     expect([end.code, end.signal]).toEqual([code, null]);

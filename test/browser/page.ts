@@ -1,7 +1,7 @@
 /**
  * What the browser test runs inside a page: the example VM on the reference machine.
  *
- * It must use nothing but what a page has. Invariant: the page's title says how it ended.
+ * It must use nothing but what a page has. The page's title says how it ended.
  */
 import { createMachine, type Machine } from "../../src/device/index.ts";
 import { createWasmVm } from "../../src/embed/example/vm.ts";

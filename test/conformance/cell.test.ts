@@ -2,8 +2,8 @@
  * The laboratory of telling first: every persona on every host design, as it comes out of traces,
  * and that a driver with a mistake comes out otherwise.
  *
- * Invariant: what is compared here was counted by device and guest; a persona, a design or a mutant
- * that makes no difference to any cell is found out.
+ * What is compared here was counted by device and guest; a persona, a design or a mutant that makes
+ * no difference to any cell is found out.
  */
 import { describe, expect, it } from "vitest";
 import { type HostDesignName, hostDesigns } from "../../src/device/index.ts";

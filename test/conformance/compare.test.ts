@@ -2,7 +2,7 @@
  * The table of drivers and hosts: what text, JSON and page show of a cell is what the laboratory
  * said of it, and a driver with a mistake shows.
  *
- * Invariant: what is expected of a shown cell is what its run said, kept before anything was shown.
+ * What is expected of a shown cell is what its run said, kept before anything was shown.
  */
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { CellResult } from "../../src/lab/cell.ts";

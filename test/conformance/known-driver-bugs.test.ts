@@ -5,9 +5,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { judge } from "../support/testbed.ts";
 import * as check from "./checks/driver-bug-checks.ts";
 import { type ScenarioName, scenarios } from "./scenarios/scenarios.ts";
+import { judge } from "./testbed.ts";
 
 interface Row {
   readonly id: `B${number}`;

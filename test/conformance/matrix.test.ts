@@ -1,9 +1,10 @@
 /**
  * Every kind of ring, every way to the device and every way in which it interrupts, at sizes from 2
- * to 1024 and under several schedules: the same script ends in the same state, and no rule is broken.
+ * to 1024 and under several schedules: the same script ends in the same state, and no rule is
+ * broken.
  *
- * It must not know how the driver adapts. Invariant: what is expected of all of them is what the
- * plainest of them, a split ring without any feature behind a line, is seen to do.
+ * What is expected of all of them is what the plainest of them, a split ring without any feature
+ * behind a line, is seen to do.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import {

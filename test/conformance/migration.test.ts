@@ -1,7 +1,7 @@
 /**
  * Migration between two reference hosts: what moves, what is checked, and what the driver does.
  *
- * Invariant: the guest's memory is wiped between save and load, so the stream alone carries it.
+ * The guest's memory is wiped between save and load, so the stream alone carries it.
  */
 import { describe, expect, it } from "vitest";
 import {

@@ -1,7 +1,7 @@
 /**
  * Who is told when: the deflate modes under every outcome of negotiation.
  *
- * Invariant: what a mode is allowed to do is decided by what was negotiated, and by nothing else.
+ * What a mode is allowed to do is decided by what was negotiated, and by nothing else.
  */
 import { describe, expect, it } from "vitest";
 import type { HostDesignName, Machine, MachineOptions, RuleId } from "../../src/device/index.ts";

@@ -1,8 +1,4 @@
-/**
- * Queue numbers: every row of numbering.ts.
- *
- * Invariant: one test a row.
- */
+/** Queue numbers: every row of numbering.ts. */
 import { describe, it } from "vitest";
 import { numberings, useEveryQueue } from "./checks/numbering.ts";
 

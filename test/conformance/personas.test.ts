@@ -1,8 +1,8 @@
 /**
  * The personas as a host sees them: everything that is visible on the wire, in order.
  *
- * One script for all: up to 1500 pages, down to 600, a request for statistics. Invariant: each
- * persona's trace is on file here, and it breaks exactly the rules that its original breaks.
+ * One script for all: up to 1500 pages, down to 600, a request for statistics. Each persona's trace
+ * is on file here, and it breaks exactly the rules that its original breaks.
  */
 import { describe, expect, it } from "vitest";
 import type { RuleId, TraceEntry } from "../../src/device/index.ts";

@@ -1,7 +1,7 @@
 /**
  * Bugs that the driver once had, each as the shortest script that showed it.
  *
- * Invariant: a test here is named after what went wrong, and fails on the driver of that day.
+ * A test here is named after what went wrong, and fails on the driver of that day.
  */
 import { describe, expect, it } from "vitest";
 import { createTestVm, verdictLines } from "../support/vm.ts";

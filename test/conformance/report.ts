@@ -3,13 +3,13 @@
  * each rule of the device and each behaviour. The scenario beside a mutant is the one that catches
  * it.
  */
-import { rules } from "../../../src/device/index.ts";
-import { mutants } from "../mutants/all.ts";
-import type { Mutant } from "../mutants/mutant.ts";
-import { behaviours } from "./behaviours.ts";
-import { awaited } from "./known-gaps.ts";
-import { isShown, reasonOf, type Shown, type Statement } from "./statement.ts";
-import { statements } from "./statements/all.ts";
+import { rules } from "../../src/device/index.ts";
+import { mutants } from "./mutants/all.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { behaviours } from "./tables/behaviours.ts";
+import { rulesWithoutMutant } from "./tables/known-gaps.ts";
+import { isShown, reasonOf, type Shown, type Statement } from "./tables/statement.ts";
+import { statements } from "./tables/statements/all.ts";
 
 /** All that a driver owes: the device's rules, and the behaviours that only the tests see. */
 export const owed = [...rules, ...behaviours];
@@ -64,7 +64,7 @@ function ruleLines(): string[] {
   ];
   for (const { id, level, section, title } of owed) {
     const caught = mutantsOf(id);
-    const shown = caught.length > 0 ? columns(caught) : `- | none: ${awaited[id]}`;
+    const shown = caught.length > 0 ? columns(caught) : `- | none: ${rulesWithoutMutant[id]}`;
     const watchers = watchersOf(id).join(", ");
     lines.push(`| ${id} | ${level} | ${section} | ${title} | ${watchers} | ${shown} |`);
   }

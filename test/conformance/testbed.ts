@@ -1,17 +1,15 @@
 /**
- * The bench: runs a scenario on one build of the driver and collects all that was broken, by the
- * device's judge and by the scenario's own looks.
- *
- * It must not know any scenario or mutant. Invariant: a scenario that throws half-way is judged all
- * the same, by what its machines saw until then.
+ * The testbed: runs a scenario on one build of the driver and collects all that was broken, by the
+ * device's judge and by the scenario's own checks. A scenario that throws half-way is judged by what
+ * its machines saw until then.
  */
 import { formatVerdict, type Machine } from "../../src/device/index.ts";
 import { createWasmVm } from "../../src/embed/example/vm.ts";
 import { follow, gentle } from "../../src/index.ts";
-import type { BehaviourId } from "../conformance/tables/behaviours.ts";
-import { coreModule, createTestVm, type TestVm, type TestVmOptions } from "./vm.ts";
+import { coreModule, createTestVm, type TestVm, type TestVmOptions } from "../support/vm.ts";
+import type { BehaviourId } from "./tables/behaviours.ts";
 
-/** A driver to put on the bench. */
+/** A build of the driver to be tested. */
 export interface Build {
   readonly core: WebAssembly.Module;
   readonly createWasmVm: typeof createWasmVm;
@@ -31,8 +29,8 @@ export interface Outcome {
   readonly thrown: unknown;
 }
 
-/** What `Bench.rest` expects to find. */
-export interface Rest {
+/** What `Testbed.checkAtRest` expects to find. */
+export interface AtRest {
   /** Pages in the balloon. */
   readonly held: number;
   /** Fewer than num_pages, because the guest has no more to give. */
@@ -44,7 +42,8 @@ export const FRAMES = 2048;
 /** More rounds than any scenario here needs; a mutant may well never settle. */
 const ROUNDS_MAX = 500;
 
-export class Bench {
+/** One run of a scenario: its machines, and what they and the scenario saw. */
+export class Testbed {
   readonly build: Build;
   readonly machines: Machine[] = [];
   private readonly ramOf = new Map<TestVm, number>();
@@ -61,12 +60,12 @@ export class Bench {
       this.ramOf.set(vm, options.frames ?? FRAMES);
       return vm;
     } catch (error) {
-      this.owes("B-COMES-UP", false, String(error));
+      this.check("B-COMES-UP", false, String(error));
       throw error;
     }
   }
 
-  /** A device that no driver can bring up: what becomes of it. */
+  /** Returns the machine of a device that no driver can bring up, for a look at what became of it. */
   async unusable(options: TestVmOptions = {}): Promise<Machine | undefined> {
     await this.create(options).catch(() => undefined);
     return this.machines.at(-1);
@@ -84,43 +83,43 @@ export class Bench {
     });
   }
 
-  /** A look at a behaviour of ours. */
-  owes(id: BehaviourId, isGood: boolean, seen: string): void {
+  /** Notes a broken behaviour, with what was seen, if it is not as it should be. */
+  check(id: BehaviourId, isGood: boolean, seen: string): void {
     if (!isGood) this.seen.push({ id, line: `${id}: ${seen}` });
   }
 
-  /** Lets everything come to rest and looks at what must hold then. */
-  rest(vm: TestVm, { held, memoryShort = false }: Rest): void {
+  /** Lets everything come to rest, then checks what must hold at rest. */
+  checkAtRest(vm: TestVm, { held, memoryShort = false }: AtRest): void {
     vm.settle();
     vm.machine.check({ memoryShort });
     const counts = vm.balloon.counts();
     const { reserved, ...shared } = counts;
     const frames = Object.values(shared).reduce((sum, count) => sum + count, 0);
     const wrong = vm.guest.verify();
-    this.owes("B-PATTERNS", wrong === 0, `${wrong} wrong words`);
-    this.owes("B-TARGET", vm.machine.heldPages === held, `host has ${vm.machine.heldPages}`);
-    this.owes("B-SUM", counts.held === held, `${counts.held} held, ${held} expected`);
-    this.owes("B-SUM", counts.used === vm.guest.frames_held(), `${counts.used} frames used`);
-    this.owes("B-SUM", frames === this.ramOf.get(vm), `${frames} frames and ${reserved} reserved`);
+    this.check("B-PATTERNS", wrong === 0, `${wrong} wrong words`);
+    this.check("B-TARGET", vm.machine.heldPages === held, `host has ${vm.machine.heldPages}`);
+    this.check("B-SUM", counts.held === held, `${counts.held} held, ${held} expected`);
+    this.check("B-SUM", counts.used === vm.guest.frames_held(), `${counts.used} frames used`);
+    this.check("B-SUM", frames === this.ramOf.get(vm), `${frames} frames and ${reserved} reserved`);
   }
 }
 
 /** Runs one scenario on one build. */
 export async function judge(
-  scenario: (bench: Bench) => Promise<unknown>,
+  scenario: (testbed: Testbed) => Promise<unknown>,
   build: Build = sources,
 ): Promise<Outcome> {
-  const bench = new Bench(build);
+  const testbed = new Testbed(build);
   let thrown: unknown;
   try {
-    await scenario(bench);
+    await scenario(testbed);
   } catch (error) {
     thrown = error;
-    bench.owes("B-NO-TRAP", !(error instanceof WebAssembly.RuntimeError), String(error));
-    for (const machine of bench.machines) machine.check({ memoryShort: true });
+    testbed.check("B-NO-TRAP", !(error instanceof WebAssembly.RuntimeError), String(error));
+    for (const machine of testbed.machines) machine.check({ memoryShort: true });
   }
-  const verdicts = bench.machines.flatMap(({ verdicts }) => verdicts);
-  const lines = [...verdicts.map(formatVerdict), ...bench.seen.map(({ line }) => line)];
-  const broken = [...verdicts.map(({ rule }) => rule), ...bench.seen.map(({ id }) => id)];
+  const verdicts = testbed.machines.flatMap(({ verdicts }) => verdicts);
+  const lines = [...verdicts.map(formatVerdict), ...testbed.seen.map(({ line }) => line)];
+  const broken = [...verdicts.map(({ rule }) => rule), ...testbed.seen.map(({ id }) => id)];
   return { broken: [...new Set<string>(broken)], lines, thrown };
 }

@@ -1,8 +1,8 @@
 /**
  * Core and model side by side, each with memory and devices of its own.
  *
- * It must not know in which order things are done to them. Invariant: `compare` passes only when
- * nothing that a caller or a device can see differs, and every sum of the ledger is right.
+ * `compare` passes only when nothing that a caller or a device can see differs, and every sum of
+ * the ledger is right.
  */
 import { instantiateCore } from "../support/core-instance.ts";
 import { ModelCore, type PageExports } from "./model/core.ts";

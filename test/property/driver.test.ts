@@ -1,7 +1,7 @@
 /**
  * The whole driver against the reference machine, in random interleavings.
  *
- * Invariant: a failure prints the seed and the shortest sequence that still fails.
+ * A failure prints the seed and the shortest sequence that still fails.
  */
 import fc from "fast-check";
 import { describe, it } from "vitest";

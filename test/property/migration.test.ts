@@ -1,8 +1,8 @@
 /**
  * Migration in random interleavings: whatever is in flight, between hosts that offer this and that.
  *
- * Invariant: a driver cannot tell that it was migrated. What another host offers besides what was
- * agreed on changes nothing that the driver does, until a reset lets it agree anew.
+ * A driver cannot tell that it was migrated. What another host offers besides what was agreed on
+ * changes nothing that the driver does, until a reset lets it agree anew.
  */
 import fc from "fast-check";
 import { describe, it } from "vitest";

@@ -1,7 +1,7 @@
 /**
  * How many sequences a property runs, and from which seed.
  *
- * Invariant: the seed is printed before the first sequence, so that every run can be repeated:
+ * The seed is printed before the first sequence, so that every run can be repeated:
  * BALLONET_SEED=... BALLONET_RUNS=... npx vitest run --project property
  */
 

@@ -1,8 +1,8 @@
 /**
  * What can happen to a ledger and its rings, as plain values that fast-check can shrink.
  *
- * It must not judge; that is what `Sides` does after each step. Invariant: a step names frames by
- * their place among those in the right state, so every step is legal in every ledger.
+ * A step names frames by their place among those in the right state, so every step is legal in
+ * every ledger.
  */
 import fc from "fast-check";
 import {

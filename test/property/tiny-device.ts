@@ -1,10 +1,10 @@
 /**
  * The least that a device can be: it reads a ring from memory and gives buffers back.
  *
- * It must know nothing of the driver but where the three areas of the ring lie. Invariant: it
- * throws on whatever no driver of a balloon may put on a page queue (virtio 1.3, 2.7.5, 2.7.13 and
- * 5.5.6): other than one device-readable descriptor, a PFN array that is empty, too long or does
- * not ascend, a page that is in flight already. Indices run on without a limit.
+ * It must know nothing of the driver but where the three areas of the ring lie. It throws on
+ * whatever no driver of a balloon may put on a page queue (virtio 1.3, 2.7.5, 2.7.13 and 5.5.6):
+ * other than one device-readable descriptor, a PFN array that is empty, too long or does not
+ * ascend, a page that is in flight already. Indices run on without a limit.
  */
 import type { PageExports } from "./model/core.ts";
 

@@ -1,8 +1,8 @@
 /**
- * Builds build/core.wasm, and the example's guest program, before any test that is newer than
- * they are, so that no test ever judges a stale core.
+ * Builds build/core.wasm, and the example's guest program, before any test that is newer than they
+ * are, so that no test ever judges a stale core.
  *
- * Invariant: a module that does not compile fails the whole run.
+ * A module that does not compile fails the whole run.
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";

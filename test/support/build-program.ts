@@ -1,8 +1,8 @@
 /**
  * Builds the program `ballonet` before any test that runs it, where it is older than its sources.
  *
- * It is done once for all test files: two of them must not write dist/ while a third runs it.
- * Invariant: a program that does not compile fails the whole run.
+ * It is done once for all test files: two of them must not write dist/ while a third runs it. A
+ * program that does not compile fails the whole run.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

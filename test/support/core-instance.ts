@@ -1,8 +1,7 @@
 /**
  * An instance of the built core over a memory of the caller's.
  *
- * It must not open an arena. Invariant: every instance has globals of its own, so nothing of an
- * earlier one is left over.
+ * Every instance has globals of its own, so nothing of an earlier one is left over.
  */
 import type { CoreExports } from "../../runtime/core/exports.ts";
 import { loadCore } from "../../src/embed/load-core.ts";

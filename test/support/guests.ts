@@ -1,8 +1,8 @@
 /**
  * Guests for tests: the real images, built from the sources as they are, started and ended.
  *
- * It must not know what a test wants of them. Invariant: a machine that is started here is gone
- * when its test is, whatever happened, and an image is never older than its sources.
+ * A machine that is started here is gone when its test is, whatever happened, and an image is never
+ * older than its sources.
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -2,9 +2,8 @@
  * Builds of the sources with some text in them replaced: runtime/ and src/ by the bundler,
  * assembly/ by its own compiler with the options that the real core is built with.
  *
- * It must not keep anything: nothing is written to disk, and a build is a build of the sources as
- * they are now. Invariant: a build differs from the real one in the patched text alone, and a patch
- * that no longer fits its file exactly once is an error.
+ * A build differs from the real one in the patched text alone, and a patch that no longer fits its
+ * file exactly once is an error.
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";

@@ -1,10 +1,8 @@
 /**
- * Finds every process that a test started, directly or not, wherever it went since.
+ * Finds every process that a test started, directly or not, wherever it went since. A mark in the
+ * environment is inherited by all descendants, also by those whose parents are gone.
  *
- * A mark in the environment is inherited by all descendants, also by those whose parents are gone.
- * Linux only: it reads /proc.
- *
- * Invariant: a process counts until the kernel has forgotten it, or it is a zombie.
+ * Linux only: it reads /proc. A process counts until the kernel has forgotten it or it is a zombie.
  */
 
 import { randomUUID } from "node:crypto";
@@ -15,8 +13,11 @@ import { onTestFinished } from "vitest";
 
 const NAME = "BALLONET_TEST_MARK";
 
-/** A mark for one test: the variable to put into an environment, and who carries it. */
-export function lineage() {
+/**
+ * Marks the processes of one test: `env` is to be put into the environment of each program,
+ * `survivors` lists who still carries it.
+ */
+export function processTree() {
   const value = randomUUID();
   onTestFinished(async () => {
     // Only a test that failed leaves any.

@@ -2,8 +2,8 @@
  * The specification's numbers, written down a third time, for tests.
  *
  * Driver and device each have a table of their own. A test compares both with this one, so that a
- * slip in any of the three is found. It must not import either. Invariant: every number was read in
- * virtio 1.3 (sections in the comments), never copied from the other tables.
+ * slip in any of the three is found. Every number was read in virtio 1.3 (sections in the
+ * comments), never copied from the other tables.
  */
 
 /** 4.1.2 and 5. */

@@ -1,9 +1,9 @@
 /**
  * Tools that a test needs of the machine it runs on.
  *
- * Invariant: a tool that is missing skips the test with that reason, and fails it where CI is set:
- * there, everything must have been installed. Only QEMU 10 may be lacking even there, when the setup
- * has left a note that it cannot be had.
+ * A tool that is missing skips the test with that reason, and fails it where CI is set: there,
+ * everything must have been installed. Only QEMU 10 may be lacking even there, when the setup has
+ * left a note that it cannot be had.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

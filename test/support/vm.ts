@@ -1,8 +1,7 @@
 /**
  * The example VM on the reference machine, for tests: one call makes all of it, one settles it.
  *
- * Invariant: time is the machine's virtual clock alone, so every run with the same seed is the
- * same.
+ * Time is the machine's virtual clock alone, so every run with the same seed is the same.
  */
 import { readFileSync } from "node:fs";
 import {

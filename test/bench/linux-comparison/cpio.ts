@@ -1,8 +1,8 @@
 /**
  * Writes a cpio archive of the "newc" kind: what Linux takes as its first file system.
  *
- * It must not know what is in it. Invariant: folders come before what lies in them, as they were
- * given, and every header and every file starts at a multiple of four bytes.
+ * Folders come before what lies in them, as they were given, and every header and every file starts
+ * at a multiple of four bytes.
  */
 
 export interface CpioEntry {

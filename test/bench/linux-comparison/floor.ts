@@ -1,8 +1,7 @@
 /**
  * The host's own floor: compiles floor.c and runs it.
  *
- * It must not know QEMU. Invariant: the figures carry the names of those that they bound from
- * below.
+ * The figures carry the names of those that they bound from below.
  */
 import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";

@@ -1,8 +1,8 @@
 /**
  * The goals, and whether they were met.
  *
- * It must not measure. Invariant: a goal whose figures were not all measured is not judged, and a
- * goal is judged by medians of the same run.
+ * A goal whose figures were not all measured is not judged, and a goal is judged by medians of the
+ * same run.
  */
 import { HOST, SPARSE_BYTES, START_BYTES } from "./plan.ts";
 import type { FigureName, Samples } from "./samples.ts";

@@ -1,8 +1,8 @@
 /**
  * The guests that are compared, and how each is started on the same machine.
  *
- * It must not measure. Invariant: QEMU, machine type, processor, devices and memory are the same
- * for all of them; only image and command line differ, and page reporting where a name says so.
+ * QEMU, machine type, processor, devices and memory are the same for all of them; only image and
+ * command line differ, and page reporting where a name says so.
  */
 import { buildImage } from "../../../src/image/build-image.ts";
 import { launchQemu, type QemuVmm } from "../../../src/vmm/qemu/qemu.ts";

@@ -2,8 +2,7 @@
  * The Linux guest: Debian's kernel with its own virtio drivers, and a file system that loads them,
  * says so and idles.
  *
- * It must not install anything: packages are downloaded and unpacked below build/. Invariant: what
- * it answers is complete; a run that was broken off leaves nothing that looks so.
+ * What it answers is complete; a run that was broken off leaves nothing that looks so.
  */
 import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";

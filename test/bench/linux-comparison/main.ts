@@ -1,8 +1,7 @@
 /**
  * The benchmark: `npm run bench`, or with `-- --help`.
  *
- * It must not judge the machine: goals are ratios wherever they can be. Invariant: everything
- * printed was measured in this very run, and no QEMU outlives it.
+ * Everything printed was measured in this very run, and no QEMU outlives it.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -1,8 +1,7 @@
 /**
  * Results as one HTML file: the goals, and a plot for each figure.
  *
- * It must not measure or judge, and the page must not need the network. Invariant: all text that
- * goes into it is escaped.
+ * All text that goes into it is escaped.
  */
 import type { Figures } from "../measure.ts";
 import type { Results } from "./results.ts";

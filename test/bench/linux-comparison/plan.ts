@@ -1,8 +1,8 @@
 /**
  * What is measured, in which order.
  *
- * It must not know how. Invariant: contenders take turns, so that a slow moment of the machine
- * falls on all of them; what does not depend on time is measured once, apart.
+ * Contenders take turns, so that a slow moment of the machine falls on all of them; what does not
+ * depend on time is measured once, apart.
  */
 import { buildFloor } from "./floor.ts";
 import { type Contender, contenders, type GuestName } from "./guests.ts";

@@ -1,7 +1,7 @@
 /**
  * The results of one run of the benchmark: where, what, and how good.
  *
- * It must not know how they are shown. Invariant: everything in it was seen in this very run.
+ * Everything in it was seen in this very run.
  */
 import { readFile } from "node:fs/promises";
 import { availableParallelism, release } from "node:os";

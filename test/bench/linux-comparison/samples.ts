@@ -1,8 +1,7 @@
 /**
  * Everything that was measured: values by guest, memory and figure, and what each figure means.
  *
- * It must not know how a value came about, nor which is good. Invariant: a value that is not a
- * number is never kept; what was not measured is absent.
+ * A value that is not a number is never kept; what was not measured is absent.
  */
 import { type Figures, figures } from "../measure.ts";
 

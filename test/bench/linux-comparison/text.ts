@@ -1,7 +1,7 @@
 /**
  * Results as text: a table for each figure, and the goals.
  *
- * It must not measure or judge. Invariant: every value stands with its least and its most.
+ * Every value stands with its least and its most.
  */
 import type { Goal } from "./goals.ts";
 import type { Results } from "./results.ts";

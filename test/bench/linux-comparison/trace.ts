@@ -2,8 +2,8 @@
  * What QEMU itself writes down of a balloon: each event with the time at which it happened.
  *
  * QMP's answers wait until QEMU's main loop is free, which a busy balloon keeps from it; so times
- * are taken from QEMU's own trace. It must not know guests or figures.
- * Invariant: a move is what lies between the request and the first `actual` that meets it.
+ * are taken from QEMU's own trace. A move is what lies between the request and the first `actual`
+ * that meets it.
  */
 import { readFile } from "node:fs/promises";
 

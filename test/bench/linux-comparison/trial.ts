@@ -1,8 +1,8 @@
 /**
  * One guest, started once and taken through everything that is timed.
  *
- * It must not know which guest it has, nor what is a good figure. Invariant: the machine is gone
- * when a trial is over, however it ended, and each figure was taken as its comment says.
+ * The machine is gone when a trial is over, however it ended, and each figure was taken as its
+ * comment says.
  */
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

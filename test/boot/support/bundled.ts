@@ -5,7 +5,7 @@
  * Node 20 reads no TypeScript, so the file is bundled first; packages stay outside, which is why
  * the bundle lies below the project.
  *
- * Invariant: the bundle is gone when the test is.
+ * The bundle is gone when the test is.
  */
 
 import { spawn } from "node:child_process";

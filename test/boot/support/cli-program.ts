@@ -1,7 +1,7 @@
 /**
  * The program `ballonet` as a process, for tests: run, interrupted, judged.
  *
- * Invariant: no process that was started here outlives its test.
+ * No process that was started here outlives its test.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * Images for the tests of the kernel alone: the boot code with a few lines of script as the guest.
  *
- * It must not know the balloon driver. Invariant: the engine is compiled once for all tests.
+ * The engine is compiled once for all tests.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

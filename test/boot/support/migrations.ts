@@ -1,8 +1,7 @@
 /**
  * Guests on the move: the real image, from one QEMU into another.
  *
- * It must not know why a test moves one. Invariant: what is looked at after a move is looked at
- * from both sides, the guest's and QEMU's.
+ * What is looked at after a move is looked at from both sides, the guest's and QEMU's.
  */
 import { expect, type TestContext } from "vitest";
 import type { JsonObject } from "../../../src/vmm/json.ts";

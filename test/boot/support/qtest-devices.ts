@@ -2,7 +2,7 @@
  * What the tests of transports on real devices share: functions with addresses, rings of one
  * buffer.
  *
- * It must not judge. Invariant: a ring is zeroed before a device is told of it.
+ * A ring is zeroed before a device is told of it.
  */
 import { assignPci, type PciWindows } from "../../../runtime/pci/assign.ts";
 import { type PciConfigAccess, portConfigAccess } from "../../../runtime/pci/config.ts";

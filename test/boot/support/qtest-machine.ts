@@ -4,8 +4,8 @@
  *
  * Its firmware is one instruction, so nothing has an address yet; firmware of QEMU's own can be had
  * too. QEMU's test protocol goes over two named pipes, so that every access is synchronous, as a
- * Hal must be. It must not know of virtio. Invariant: no read waits without a bound, and the
- * process and its pipes are gone when `close` returns.
+ * Hal must be. No read waits without a bound, and the process and its pipes are gone when `close`
+ * returns.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import {

@@ -1,13 +1,13 @@
 /**
  * The smallest guest that can answer: a Multiboot ELF32, assembled here byte by byte.
  *
- * It knows no virtio. At boot it prints "tiny: boot N COMMAND-LINE" on COM1, where N counts in
- * .bss and is therefore 1 after every proper load. Then it polls COM2 and obeys single bytes:
- * a line end -> TINY_REPLY on COM2; L -> a line on COM1; Q -> exit with TINY_EXIT_CODE;
- * H -> halt with interrupts off; E -> the exit device of v86; F -> a fault that nobody handles,
- * which resets a PC. It ignores everything else.
+ * It knows no virtio. At boot it prints "tiny: boot N COMMAND-LINE" on COM1, where N counts in .bss
+ * and is therefore 1 after every proper load. Then it polls COM2 and obeys single bytes: a line end
+ * -> TINY_REPLY on COM2; L -> a line on COM1; Q -> exit with TINY_EXIT_CODE; H -> halt with
+ * interrupts off; E -> the exit device of v86; F -> a fault that nobody handles, which resets a PC.
+ * It ignores everything else.
  *
- * Invariant: it never waits for anything but COM2, so it can be stopped and started anywhere.
+ * It never waits for anything but COM2, so it can be stopped and started anywhere.
  */
 
 export const TINY_REPLY = '{"jsonrpc":"2.0","id":1,"result":{"big":18446744073709551615}}\n';

@@ -2,7 +2,7 @@
  * Which queue is which: all sets of features that own a queue, under each of the three conventions
  * that devices follow (virtio 1.3, 5.5.2 has one of them), every queue really used.
  *
- * Invariant: a queue that the table names carries buffers, and no other one is touched.
+ * A queue that the table names carries buffers, and no other one is touched.
  */
 import { expect } from "vitest";
 import { createTestVm, verdictLines, watch } from "../../support/vm.ts";

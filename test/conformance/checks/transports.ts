@@ -2,8 +2,8 @@
  * Every way from a driver to the reference device, and every way in which the device interrupts:
  * what a machine needs for each, and how the driver is to be seen on it.
  *
- * It must not know any script. Invariant: a way that a driver can choose is chosen here, so that
- * what it says of itself can be held against it.
+ * A way that a driver can choose is chosen here, so that what it says of itself can be held against
+ * it.
  */
 import { type MachineOptions, profiles } from "../../../src/device/index.ts";
 import type { TestVmOptions } from "../../support/vm.ts";

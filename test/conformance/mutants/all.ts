@@ -1,4 +1,4 @@
-/** All mutants. It must not hold any. Invariant: each is here once. */
+/** All mutants. */
 import { balloonMutants } from "./balloon.ts";
 import { bringUpMutants } from "./bring-up.ts";
 import { deviceMutants } from "./devices.ts";

@@ -1,11 +1,11 @@
 /**
  * Builds the driver with a mutant's mistake in it.
  *
- * It must not know any single mutant. Invariant: what is not patched is what the sources say.
+ * What is not patched is what the sources say.
  */
 import { compilePatchedCore, importPatched, patchFiles } from "../../support/patched.ts";
-import type { Build } from "../../support/testbed.ts";
 import { coreModule } from "../../support/vm.ts";
+import type { Build } from "../testbed.ts";
 import type { Mutant } from "./mutant.ts";
 
 const CORE = "assembly/";

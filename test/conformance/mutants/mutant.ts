@@ -1,8 +1,4 @@
-/**
- * What a mutant is: the driver's own source with one named mistake in it.
- *
- * It must not know any single mutant. Invariant: a mutant names what finds it out and where.
- */
+/** What a mutant is: the driver's own source with one named mistake in it. */
 import type { RuleId } from "../../../src/device/index.ts";
 import type { Patch } from "../../support/patched.ts";
 import type { ScenarioName } from "../scenarios/scenarios.ts";

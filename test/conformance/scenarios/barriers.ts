@@ -2,11 +2,10 @@
  * The scenario of memory barriers: the core alone, and a device that looks and acts at its barriers
  * and at no other time, as one on another processor might.
  *
- * It must not know mutants. Invariant: what stands in memory at a barrier is all that the device
- * has seen until the next one.
+ * What stands in memory at a barrier is all that the device has seen until the next one.
  */
 import { type CoreExports, INFLATEQ, RING_FEATURE } from "../../../runtime/core/exports.ts";
-import type { Bench } from "../../support/testbed.ts";
+import type { Testbed } from "../testbed.ts";
 
 const ARENA_PTR = 0x2000;
 const FRAMES = 64;
@@ -55,11 +54,11 @@ function packedSide(view: DataView, core: CoreExports): DeviceSide {
 }
 
 /** Two buffers are published; the device wants to be told as soon as it can see them. */
-export async function barriers(bench: Bench, packed: boolean): Promise<void> {
+export async function barriers(testbed: Testbed, packed: boolean): Promise<void> {
   const memory = new WebAssembly.Memory({ initial: 4 });
   let atBarrier = () => {};
   const imports = { env: { memory }, hal: { fence: () => atBarrier(), fill: () => {} } };
-  const instance = new WebAssembly.Instance(bench.build.core, imports);
+  const instance = new WebAssembly.Instance(testbed.build.core, imports);
   const core = instance.exports as unknown as CoreExports;
   core.arena_open(ARENA_PTR, FRAMES, QUEUE_SIZE, BUFFERS, PFNS);
   core.ledger_add(0, FRAMES);
@@ -79,11 +78,11 @@ export async function barriers(bench: Bench, packed: boolean): Promise<void> {
     }
   };
   const isTold = core.queue_publish(INFLATEQ) !== 0;
-  bench.owes(
+  testbed.check(
     "B-BARRIER",
     wasHidden,
     "buffers are shown and no barrier came since they were written",
   );
-  bench.owes("B-BARRIER", wasShown, "no barrier came after buffers were shown");
-  bench.owes("B-BARRIER", isTold, "the device's wish was looked at before that barrier");
+  testbed.check("B-BARRIER", wasShown, "no barrier came after buffers were shown");
+  testbed.check("B-BARRIER", isTold, "the device's wish was looked at before that barrier");
 }

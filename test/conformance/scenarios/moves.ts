@@ -1,11 +1,11 @@
 /**
  * What several scenarios have in common: the same moves on machines that differ.
  *
- * It must not know which machine. Invariant: each script ends at rest.
+ * Each script ends at rest.
  */
 import type { MachineOptions } from "../../../src/device/index.ts";
-import { type Bench, FRAMES } from "../../support/testbed.ts";
 import { deliver, type TestVmOptions, watch } from "../../support/vm.ts";
+import { FRAMES, type Testbed } from "../testbed.ts";
 
 export type Machine = Omit<MachineOptions, "memory">;
 
@@ -18,27 +18,27 @@ export const RESERVE = 256;
 export const MOST = FRAMES - GUEST_FRAMES - RESERVE;
 
 /** Up, down, up to all there is, and back to nothing, the guest program at work in between. */
-export async function targets(bench: Bench, machine: Machine = {}, more: TestVmOptions = {}) {
-  const vm = await bench.vm({ ...more, machine });
+export async function targets(testbed: Testbed, machine: Machine = {}, more: TestVmOptions = {}) {
+  const vm = await testbed.vm({ ...more, machine });
   vm.guest.grow(GUEST_FRAMES, 3);
   for (const target of [1, 257, 40, 700, 100]) {
     vm.machine.setTarget(target);
-    bench.rest(vm, { held: target });
+    testbed.checkAtRest(vm, { held: target });
     vm.guest.shrink(50);
     vm.guest.grow(50, target);
   }
   vm.machine.setTarget(0xffff_ffff);
-  bench.rest(vm, { held: MOST, memoryShort: true });
+  testbed.checkAtRest(vm, { held: MOST, memoryShort: true });
   vm.machine.setTarget(0);
-  bench.rest(vm, { held: 0 });
+  testbed.checkAtRest(vm, { held: 0 });
   return vm;
 }
 
 /**
  * A target that is turned around while its buffers are in flight; the guest takes all it can get.
  */
-export async function reversals(bench: Bench, machine: Machine, more: TestVmOptions = {}) {
-  const vm = await bench.vm({ ...more, machine });
+export async function reversals(testbed: Testbed, machine: Machine, more: TestVmOptions = {}) {
+  const vm = await testbed.vm({ ...more, machine });
   const turn = (target: number, ms: number) => {
     vm.machine.setTarget(target);
     deliver(vm);
@@ -60,23 +60,23 @@ export async function reversals(bench: Bench, machine: Machine, more: TestVmOpti
   vm.guest.grow(FRAMES, 8);
   vm.settle();
   vm.guest.grow(FRAMES, 9);
-  bench.rest(vm, { held: 0 });
+  testbed.checkAtRest(vm, { held: 0 });
   vm.guest.shrink(FRAMES);
   vm.machine.setTarget(500);
-  bench.rest(vm, { held: 500 });
+  testbed.checkAtRest(vm, { held: 500 });
 }
 
-export async function restart(bench: Bench, machine: Machine = {}) {
-  const vm = await bench.vm({ machine });
+export async function restart(testbed: Testbed, machine: Machine = {}) {
+  const vm = await testbed.vm({ machine });
   watch(vm, 100);
   vm.guest.grow(GUEST_FRAMES, 4);
   vm.machine.setTarget(900);
-  bench.rest(vm, { held: 900 });
+  testbed.checkAtRest(vm, { held: 900 });
   vm.machine.inject({ name: "needs-reset" });
   vm.machine.setTarget(400);
   watch(vm, 2000);
-  bench.rest(vm, { held: 400 });
+  testbed.checkAtRest(vm, { held: 400 });
   vm.machine.requestStats();
   vm.machine.setTarget(100);
-  bench.rest(vm, { held: 100 });
+  testbed.checkAtRest(vm, { held: 100 });
 }

@@ -1,12 +1,10 @@
 /**
  * The scenarios of what rings can be: packed ones, buffers in order, data with notifications,
  * queues that are reset by themselves, and queues that are not the driver's.
- *
- * It must not know mutants. Invariant: as in scenarios.ts.
  */
 
-import type { Bench } from "../../support/testbed.ts";
 import { watch } from "../../support/vm.ts";
+import type { Testbed } from "../testbed.ts";
 import { GUEST_FRAMES, late, type Machine, restart, reversals, targets } from "./moves.ts";
 
 const scattered = { kind: "scattered", ms: 25 } as const;
@@ -17,24 +15,24 @@ const PATIENCE_MS = 6000;
  * The inflate queue hangs until it is reset: with RING_RESET its pages come back, and the queue is
  * used again.
  */
-export async function queueReset(bench: Bench, machine: Machine = {}) {
+export async function queueReset(testbed: Testbed, machine: Machine = {}) {
   const { offer } = machine;
-  const vm = await bench.vm({ machine: { ...machine, offer: { ...offer, ringReset: true } } });
+  const vm = await testbed.vm({ machine: { ...machine, offer: { ...offer, ringReset: true } } });
   vm.guest.grow(GUEST_FRAMES, 3);
   vm.machine.setTarget(600);
-  bench.rest(vm, { held: 600 });
+  testbed.checkAtRest(vm, { held: 600 });
   vm.machine.inject({ name: "queue-hangs", queue: 0 });
   vm.machine.setTarget(1000);
   watch(vm, 100);
   vm.machine.setTarget(200);
   watch(vm, PATIENCE_MS);
   const { inflating } = vm.balloon.counts();
-  bench.owes("B-QUEUE-RESET", inflating === 0, `${inflating} pages still in flight`);
-  bench.rest(vm, { held: 200 });
+  testbed.check("B-QUEUE-RESET", inflating === 0, `${inflating} pages still in flight`);
+  testbed.checkAtRest(vm, { held: 200 });
   vm.machine.setTarget(900);
-  bench.rest(vm, { held: 900 });
+  testbed.checkAtRest(vm, { held: 900 });
   vm.machine.setTarget(0);
-  bench.rest(vm, { held: 0 });
+  testbed.checkAtRest(vm, { held: 0 });
 }
 
 const packed = { offer: { packed: true } } as const;
@@ -52,50 +50,51 @@ const everything = {
 } as const;
 
 export const ringScenarios = {
-  "packed rings": (bench: Bench) => targets(bench, packed),
-  "packed rings, late": (bench: Bench) => targets(bench, { ...packed, completion: late }),
-  "packed rings, scattered": (bench: Bench) => targets(bench, { ...packed, completion: scattered }),
-  "packed rings of five": (bench: Bench) =>
-    targets(bench, { ...packed, ringSize: 5, completion: scattered }),
-  "packed rings of two": (bench: Bench) => targets(bench, { ...packed, ringSize: 2 }),
-  "packed rings of two, late": (bench: Bench) =>
-    reversals(bench, { ...packed, ringSize: 2, completion: late }),
-  "packed rings, no indirect tables": (bench: Bench) =>
-    targets(bench, { offer: { packed: true, indirect: false } }),
-  "packed rings, without EVENT_IDX": (bench: Bench) =>
-    targets(bench, { offer: { packed: true, eventIdx: false } }),
-  "packed rings, a device that wants quiet while it works": (bench: Bench) =>
-    reversals(bench, { ...packed, quietWhileBusy: true, completion: late }),
-  "packed rings, reversals": (bench: Bench) =>
-    reversals(bench, { ...packed, completion: scattered }),
-  "packed rings, a device that asks for a reset": (bench: Bench) => restart(bench, packed),
-  "buffers in order": (bench: Bench) => targets(bench, { ...inOrder, completion: late }),
-  "buffers in order, rings of four": (bench: Bench) =>
-    targets(bench, { ...inOrder, ringSize: 4, completion: late }),
-  "buffers in order, one used entry each": (bench: Bench) =>
-    targets(bench, { ...inOrder, inOrderBatches: false, completion: scattered }),
-  "buffers in order, reversals": (bench: Bench) =>
-    reversals(bench, { ...inOrder, completion: scattered }),
-  "buffers in order, packed rings": (bench: Bench) =>
-    targets(bench, { ...packedInOrder, completion: late }),
-  "buffers in order, packed rings of five": (bench: Bench) =>
-    targets(bench, { ...packedInOrder, ringSize: 5, completion: scattered }),
-  "data with notifications": (bench: Bench) => targets(bench, { ...data, completion: late }),
-  "data with notifications, packed rings": (bench: Bench) =>
-    targets(bench, { ...packedData, completion: late }),
-  "all that rings can be": (bench: Bench) =>
-    targets(bench, { offer: everything, completion: late }),
-  "a queue that hangs": (bench: Bench) => queueReset(bench),
-  "a queue that hangs, packed rings": (bench: Bench) => queueReset(bench, packed),
-  "a queue that hangs, buffers in order": (bench: Bench) => queueReset(bench, inOrder),
-  "a queue that hangs, its reset is slow": (bench: Bench) =>
-    queueReset(bench, { faults: [{ name: "queue-reset-slow", times: 3 }] }),
-  "features refused twice": (bench: Bench) =>
-    targets(bench, { faults: [{ name: "refuse-features", times: 2 }] }),
-  "queues of features that nobody has described": (bench: Bench) =>
-    targets(bench, {
+  "packed rings": (testbed: Testbed) => targets(testbed, packed),
+  "packed rings, late": (testbed: Testbed) => targets(testbed, { ...packed, completion: late }),
+  "packed rings, scattered": (testbed: Testbed) =>
+    targets(testbed, { ...packed, completion: scattered }),
+  "packed rings of five": (testbed: Testbed) =>
+    targets(testbed, { ...packed, ringSize: 5, completion: scattered }),
+  "packed rings of two": (testbed: Testbed) => targets(testbed, { ...packed, ringSize: 2 }),
+  "packed rings of two, late": (testbed: Testbed) =>
+    reversals(testbed, { ...packed, ringSize: 2, completion: late }),
+  "packed rings, no indirect tables": (testbed: Testbed) =>
+    targets(testbed, { offer: { packed: true, indirect: false } }),
+  "packed rings, without EVENT_IDX": (testbed: Testbed) =>
+    targets(testbed, { offer: { packed: true, eventIdx: false } }),
+  "packed rings, a device that wants quiet while it works": (testbed: Testbed) =>
+    reversals(testbed, { ...packed, quietWhileBusy: true, completion: late }),
+  "packed rings, reversals": (testbed: Testbed) =>
+    reversals(testbed, { ...packed, completion: scattered }),
+  "packed rings, a device that asks for a reset": (testbed: Testbed) => restart(testbed, packed),
+  "buffers in order": (testbed: Testbed) => targets(testbed, { ...inOrder, completion: late }),
+  "buffers in order, rings of four": (testbed: Testbed) =>
+    targets(testbed, { ...inOrder, ringSize: 4, completion: late }),
+  "buffers in order, one used entry each": (testbed: Testbed) =>
+    targets(testbed, { ...inOrder, inOrderBatches: false, completion: scattered }),
+  "buffers in order, reversals": (testbed: Testbed) =>
+    reversals(testbed, { ...inOrder, completion: scattered }),
+  "buffers in order, packed rings": (testbed: Testbed) =>
+    targets(testbed, { ...packedInOrder, completion: late }),
+  "buffers in order, packed rings of five": (testbed: Testbed) =>
+    targets(testbed, { ...packedInOrder, ringSize: 5, completion: scattered }),
+  "data with notifications": (testbed: Testbed) => targets(testbed, { ...data, completion: late }),
+  "data with notifications, packed rings": (testbed: Testbed) =>
+    targets(testbed, { ...packedData, completion: late }),
+  "all that rings can be": (testbed: Testbed) =>
+    targets(testbed, { offer: everything, completion: late }),
+  "a queue that hangs": (testbed: Testbed) => queueReset(testbed),
+  "a queue that hangs, packed rings": (testbed: Testbed) => queueReset(testbed, packed),
+  "a queue that hangs, buffers in order": (testbed: Testbed) => queueReset(testbed, inOrder),
+  "a queue that hangs, its reset is slow": (testbed: Testbed) =>
+    queueReset(testbed, { faults: [{ name: "queue-reset-slow", times: 3 }] }),
+  "features refused twice": (testbed: Testbed) =>
+    targets(testbed, { faults: [{ name: "refuse-features", times: 2 }] }),
+  "queues of features that nobody has described": (testbed: Testbed) =>
+    targets(testbed, {
       queueNumbering: "compact-offered",
       strangeQueues: 2,
       offer: { pageReporting: true },
     }),
-} as const satisfies Record<string, (bench: Bench) => Promise<unknown>>;
+} as const satisfies Record<string, (testbed: Testbed) => Promise<unknown>>;

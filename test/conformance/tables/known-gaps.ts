@@ -1,12 +1,9 @@
 /**
- * Rules that the device judges and that no mutant of this driver breaks yet, and why; faults that no
- * test of the driver names yet. A new rule or fault starts here.
- *
- * Invariant: an entry goes away with the first mutant or test of it; the tables' tests insist.
+ * Rules that no mutant of this driver breaks yet, and faults that no scenario names yet. A new rule
+ * or fault starts here; the tables' tests fail when an entry is needed no longer.
  */
 
-/** By rule: the reason. */
-export const awaited: Readonly<Record<string, string>> = {};
+/** The reason, by rule. */
+export const rulesWithoutMutant: Readonly<Record<string, string>> = {};
 
-/** Faults that the driver has no scenario for yet. */
-export const awaitedFaults: readonly string[] = [];
+export const faultsWithoutScenario: readonly string[] = [];

@@ -1,8 +1,8 @@
 /**
  * Driver and host agree: frame by frame, and number by number.
  *
- * It must not know how they came where they are. Invariant: a frame whose state on one side is not
- * possible for its state on the other is an error, whatever the counts say.
+ * A frame whose state on one side is not possible for its state on the other is an error, whatever
+ * the counts say.
  */
 import { FRAME_STATES, type FrameState, frameCounts } from "../../../runtime/index.ts";
 import type { Machine } from "../../../src/device/index.ts";

@@ -1,8 +1,7 @@
 /**
  * What can happen to a guest with a balloon, as plain values that fast-check can shrink.
  *
- * It must not carry any of it out; `World` does. Invariant: every command is legal at any time; one
- * that makes no sense at the moment does nothing.
+ * Every command is legal at any time; one that makes no sense at the moment does nothing.
  */
 import fc from "fast-check";
 import { DEFLATE_MODES, type DeflateMode } from "../../../runtime/index.ts";

@@ -2,8 +2,8 @@
  * One guest on one reference machine, made in a fraction of a millisecond and without a promise, so
  * that ten thousand of them are no burden.
  *
- * It must not judge. Invariant: all rigs share one memory, so only the youngest is alive; whatever
- * an older one left in it is the garbage that a guest finds in its RAM at boot.
+ * All rigs share one memory, so only the youngest is alive; whatever an older one left in it is the
+ * garbage that a guest finds in its RAM at boot.
  */
 import {
   arenaBytes,

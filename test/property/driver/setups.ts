@@ -1,8 +1,7 @@
 /**
  * The machines, devices and drivers that the driver's properties are tried with, as plain values.
  *
- * It must not make any of them. Invariant: what a setup says is legal: whatever goes wrong under it
- * is a bug of driver or device.
+ * What a setup says is legal: whatever goes wrong under it is a bug of driver or device.
  */
 import fc from "fast-check";
 import type { DeflateMode, DiscoverOptions, PersonaName } from "../../../runtime/index.ts";

@@ -1,9 +1,9 @@
 /**
  * A rig in the hands of a command sequence, and what must be true of it at any time.
  *
- * It must not choose what happens. Invariant: after every command all of `judge` holds: no rule is
- * broken, the ledger adds up, every frame is on both sides of the device where it may be, and the
- * driver is up unless the sequence gave it a reason not to be.
+ * After every command all of `judge` holds: no rule is broken, the ledger adds up, every frame is
+ * on both sides of the device where it may be, and the driver is up unless the sequence gave it a
+ * reason not to be.
  */
 import {
   BallonetError,

@@ -2,8 +2,8 @@
  * The whole core once more, in plain TypeScript: the same functions over an ordinary buffer.
  *
  * It must share no code with the core, nor its memory plan: where rings and arrays lie is its own
- * affair, and a device finds them as it finds the core's. Invariant: it throws ModelTrap exactly
- * where the core traps.
+ * affair, and a device finds them as it finds the core's. It throws ModelTrap exactly where the
+ * core traps.
  */
 import type { CoreExports } from "../../../runtime/core/exports.ts";
 import {

@@ -1,8 +1,8 @@
 /**
  * The page-frame ledger once more, in plain TypeScript: an array with one state for each frame.
  *
- * It must share no code with the core: it is what the core is judged by. Invariant: every rule is
- * written in the most obvious way, by looking at the frames, or at the blocks one after the other.
+ * It must share no code with the core: it is what the core is judged by. Every rule is written in
+ * the most obvious way, by looking at the frames, or at the blocks one after the other.
  */
 
 /** Thrown where the core traps. Nothing has changed then. */

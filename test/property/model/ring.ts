@@ -1,8 +1,8 @@
 /**
  * The driver's side of a virtqueue once more, in plain TypeScript: what both kinds of ring share.
  *
- * It must share no code with the core. Invariant: indices are counted without a limit and cut only
- * where they meet memory, so that no wrap-around can be wrong twice in the same way.
+ * It must share no code with the core. Indices are counted without a limit and cut only where they
+ * meet memory, so that no wrap-around can be wrong twice in the same way.
  */
 import { ModelTrap } from "./ledger.ts";
 

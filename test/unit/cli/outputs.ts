@@ -1,7 +1,7 @@
 /**
  * Outputs that keep what was written, for tests of the command line.
  *
- * Invariant: nothing here touches the process's own outputs.
+ * Nothing here touches the process's own outputs.
  */
 import type { Io, Output } from "../../../src/cli/terminal.ts";
 

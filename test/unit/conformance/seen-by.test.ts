@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { notObservable, rules } from "../../../src/device/index.ts";
-import { seenBy } from "../../conformance/tables/report.ts";
+import { seenBy } from "../../conformance/report.ts";
 import { isShown, type Statement } from "../../conformance/tables/statement.ts";
 import { statements } from "../../conformance/tables/statements/all.ts";
 

@@ -1,8 +1,7 @@
 /**
  * The machine-level face of a wasm module: what it imports and exports, with signatures.
  *
- * It must not know which module. Invariant: it reads the binary itself, because the JavaScript API
- * tells names and kinds but no signatures.
+ * It reads the binary itself, because the JavaScript API tells names and kinds but no signatures.
  */
 
 const SECTION = { type: 1, import: 2, function: 3, export: 7, data: 11 } as const;

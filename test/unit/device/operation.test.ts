@@ -1,6 +1,4 @@
-/**
- * A driver that does everything right meets no verdict. Invariant: every test ends with a check.
- */
+/** A driver that does everything right meets no verdict. Every test ends with a check. */
 import { describe, expect, it } from "vitest";
 import { profiles } from "../../../src/device/index.ts";
 import { broken, FIRST_FRAME, frames, rig } from "./drivers/raw-driver.ts";

@@ -1,7 +1,7 @@
 /**
  * Other ways of breaking rules: those that the device notices in a second place.
  *
- * Invariant: as in rules.test.ts, exactly the named verdict comes.
+ * As in rules.test.ts, exactly the named verdict comes.
  */
 import { describe, expect, it } from "vitest";
 import type { RuleId } from "../../../src/device/index.ts";

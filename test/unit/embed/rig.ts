@@ -1,7 +1,7 @@
 /**
  * A balloon's options that work, to be spoilt one at a time by tests.
  *
- * Invariant: without changes they make a running balloon.
+ * Without changes they make a running balloon.
  */
 import { createMachine, type Machine, type MachineOptions } from "../../../src/device/index.ts";
 import { type BalloonOptions, balloonArenaBytes } from "../../../src/index.ts";

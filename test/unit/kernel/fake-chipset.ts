@@ -2,8 +2,8 @@
  * QEMU's PIIX4 on the bus of a fake machine: the slots of bus 0 and of one more, and the power
  * button.
  *
- * It must not know what a guest makes of them. Invariant: a slot is ejected only when the host
- * wants it back, and the interrupt line is up while an enabled event has not been taken back.
+ * A slot is ejected only when the host wants it back, and the interrupt line is up while an enabled
+ * event has not been taken back.
  */
 import type { Width } from "../../../runtime/hal.ts";
 

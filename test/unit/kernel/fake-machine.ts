@@ -3,8 +3,8 @@
  * serial ports and a virtual clock.
  *
  * It must be stricter than the boot code: frames are filled only while the ledger says that they
- * are in use, the channel carries whole lines of ASCII, and no wait is for nothing. Invariant: what
- * the boot code forbids throws here.
+ * are in use, the channel carries whole lines of ASCII, and no wait is for nothing. What the boot
+ * code forbids throws here.
  */
 import type { CoreExports } from "../../../runtime/core/exports.ts";
 import type { Width } from "../../../runtime/hal.ts";

@@ -1,7 +1,7 @@
 /**
  * Cells that nobody ran, for tests of how cells are shown.
  *
- * Invariant: their figures are such that one shown in another's place is noticed.
+ * Their figures are such that one shown in another's place is noticed.
  */
 
 import type { CellResult } from "../../../src/lab/cell.ts";

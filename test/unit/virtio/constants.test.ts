@@ -1,6 +1,4 @@
-/**
- * The driver's numbers are the specification's. Invariant: compared whole, so that none is missed.
- */
+/** The driver's numbers are the specification's. Compared whole, so that none is missed. */
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import * as balloon from "../../../runtime/balloon/constants.ts";

@@ -1,4 +1,4 @@
-/** All statements, by what they are about. Invariant: each is here once. */
+/** All statements, by what they are about. */
 
 import type { Statement } from "../statement.ts";
 import { balloonStatements } from "./balloon.ts";

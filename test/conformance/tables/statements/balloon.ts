@@ -1,8 +1,8 @@
 /**
  * What virtio 1.3 says of drivers of the traditional memory balloon (5.5).
  *
- * It must not hold code. Invariant: `D1` to `D28` stand for the statements in the order of the
- * text; what follows a number is a part of it.
+ * `D1` to `D28` stand for the statements in the order of the text; what follows a number is a part
+ * of it.
  */
 import { LITTLE_ENDIAN, PERMISSION, type Statement } from "../statement.ts";
 

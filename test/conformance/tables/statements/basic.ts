@@ -1,7 +1,7 @@
 /**
  * What virtio 1.3 says of drivers in general: chapters 2 (but for the rings), 3 and 6.
  *
- * It must not hold code. Invariant: ids are the section and the statement's number in it.
+ * Ids are the section and the statement's number in it.
  */
 import { PERMISSION, type Statement } from "../statement.ts";
 

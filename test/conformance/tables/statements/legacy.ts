@@ -2,7 +2,7 @@
  * What virtio 1.3 says of drivers that use the interface from before virtio 1.0: the sections
  * called "Legacy Interface", but for those of MMIO and of the balloon.
  *
- * It must not hold code. Invariant: ids are the section and the statement's number in it.
+ * Ids are the section and the statement's number in it.
  */
 import type { Statement } from "../statement.ts";
 

@@ -1,7 +1,7 @@
 /**
  * What virtio 1.3 says of drivers over MMIO (4.2), version 2 and legacy version 1.
  *
- * It must not hold code. Invariant: ids are the section and the statement's number in it.
+ * Ids are the section and the statement's number in it.
  */
 import type { Statement } from "../statement.ts";
 

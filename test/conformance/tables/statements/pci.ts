@@ -1,7 +1,7 @@
 /**
  * What virtio 1.3 says of drivers over PCI (4.1), but for the legacy interface.
  *
- * It must not hold code. Invariant: ids are the section and the statement's number in it.
+ * Ids are the section and the statement's number in it.
  */
 import { PERMISSION, type Statement } from "../statement.ts";
 

@@ -1,7 +1,7 @@
 /**
  * What virtio 1.3 says of drivers of split virtqueues (2.7), modern and legacy.
  *
- * It must not hold code. Invariant: ids are the section and the statement's number in it.
+ * Ids are the section and the statement's number in it.
  */
 import { LITTLE_ENDIAN, type Statement } from "../statement.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Free page hinting, page poison, free page reporting and the numbering of their queues.
  *
- * Invariant: a driver that keeps to the rules leaves no verdict.
+ * A driver that keeps to the rules leaves no verdict.
  */
 import { describe, expect, it } from "vitest";
 import { type MachineOptions, type ProfileName, profiles } from "../../../../src/device/index.ts";

@@ -2,8 +2,8 @@
  * The host's memory behind the balloon, design by design: what is unlocked, what a touch is, and
  * what it costs.
  *
- * Invariant: a page is unlocked only by a host whose design allows it, and locked again only by an
- * answered deflate or a reset.
+ * A page is unlocked only by a host whose design allows it, and locked again only by an answered
+ * deflate or a reset.
  */
 import { describe, expect, it } from "vitest";
 import {

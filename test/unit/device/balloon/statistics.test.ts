@@ -1,4 +1,4 @@
-/** The statistics queue. Invariant: one buffer, held until it is asked for. */
+/** The statistics queue. One buffer, held until it is asked for. */
 import { describe, expect, it } from "vitest";
 import { broken, rig } from "../drivers/raw-driver.ts";
 

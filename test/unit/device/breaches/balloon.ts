@@ -1,4 +1,4 @@
-/** One breach of each rule of the balloon. Invariant: keys are rule ids. */
+/** One breach of each rule of the balloon. Keys are rule ids. */
 
 import { FIRST_FRAME, frames, type RawDriver } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";

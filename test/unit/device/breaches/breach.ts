@@ -1,7 +1,7 @@
 /**
  * What a breach of a rule looks like in a test: options for the rig and what the driver does.
  *
- * Invariant: `act` breaks one rule and nothing else; the rule's id is the key that it stands under.
+ * `act` breaks one rule and nothing else; the rule's id is the key that it stands under.
  */
 import type { MachineOptions } from "../../../../src/device/index.ts";
 import { legacyRig } from "../drivers/legacy-driver.ts";

@@ -1,4 +1,4 @@
-/** One breach of each rule of hinting, poison and reporting. Invariant: keys are rule ids. */
+/** One breach of each rule of hinting, poison and reporting. Keys are rule ids. */
 
 import { FIRST_FRAME, frames, POISON, type RawDriver } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";

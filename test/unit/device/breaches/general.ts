@@ -1,4 +1,4 @@
-/** One breach of each rule of bring-up. Invariant: keys are rule ids. */
+/** One breach of each rule of bring-up. Keys are rule ids. */
 
 import type { rig } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";

@@ -1,4 +1,4 @@
-/** One breach of each rule of the interfaces from before virtio 1.0. Invariant: keys are rule ids. */
+/** One breach of each rule of the interfaces from before virtio 1.0. Keys are rule ids. */
 
 import type { RawDriver } from "../drivers/raw-driver.ts";
 import { RawMsix } from "../drivers/raw-msix.ts";

@@ -1,4 +1,4 @@
-/** One breach of each rule of virtio over MMIO. Invariant: keys are rule ids. */
+/** One breach of each rule of virtio over MMIO. Keys are rule ids. */
 
 import { type MmioDriver, NEIGHBOUR, REGISTER } from "../drivers/mmio-driver.ts";
 import type { RawDriver } from "../drivers/raw-driver.ts";

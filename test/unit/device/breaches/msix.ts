@@ -1,4 +1,4 @@
-/** One breach of each rule of MSI-X. Invariant: keys are rule ids. */
+/** One breach of each rule of MSI-X. Keys are rule ids. */
 
 import type { RawDriver } from "../drivers/raw-driver.ts";
 import { RawMsix } from "../drivers/raw-msix.ts";

@@ -1,4 +1,4 @@
-/** One breach of each rule of the packed ring. Invariant: keys are rule ids. */
+/** One breach of each rule of the packed ring. Keys are rule ids. */
 
 import type { PackedDriver } from "../drivers/packed-driver.ts";
 import { frames, type RawDriver } from "../drivers/raw-driver.ts";

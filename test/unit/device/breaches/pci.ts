@@ -1,4 +1,4 @@
-/** One breach of each rule of virtio over PCI. Invariant: keys are rule ids. */
+/** One breach of each rule of virtio over PCI. Keys are rule ids. */
 
 import type { RawDriver } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";

@@ -1,4 +1,4 @@
-/** One breach of each rule of the split ring. Invariant: keys are rule ids. */
+/** One breach of each rule of the split ring. Keys are rule ids. */
 
 import { frames, type RawDriver } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";

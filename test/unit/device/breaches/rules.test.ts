@@ -1,7 +1,7 @@
 /**
  * The proof that the judge bites: each rule is broken once, and exactly that verdict comes.
  *
- * Invariant: no rule is without a breach, and no breach without a rule.
+ * No rule is without a breach, and no breach without a rule.
  */
 import { describe, expect, it } from "vitest";
 import { formatVerdict, notObservable, rules } from "../../../../src/device/index.ts";

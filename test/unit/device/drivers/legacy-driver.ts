@@ -1,9 +1,8 @@
 /**
  * The raw driver on the legacy PCI interface (virtio 1.3, 4.1.4.10).
  *
- * The header stands in for the common configuration: fields that both have go by the same names. It
- * must not share a line with runtime/ or src/device/. Invariant: as for the raw driver, it breaks no
- * rule by itself.
+ * The header stands in for the common configuration: fields that both have go by the same names. As
+ * for the raw driver, it breaks no rule by itself.
  */
 import { createMachine, type MachineOptions } from "../../../../src/device/index.ts";
 import { type FIELD, FRAMES, POISON, RawDriver } from "./raw-driver.ts";

@@ -1,8 +1,7 @@
 /**
  * The raw driver over MMIO, in both versions of the registers.
  *
- * It must not share a line with runtime/ or src/device/. Invariant: used as `bringUp` and the
- * helpers use it, it breaks no rule.
+ * Used as `bringUp` and the helpers use it, it breaks no rule.
  */
 import { createMachine, type MachineOptions } from "../../../../src/device/index.ts";
 import { type FIELD, FRAMES, RawDriver } from "./raw-driver.ts";

@@ -2,8 +2,8 @@
  * The raw driver on packed virtqueues.
  *
  * `describe` writes down what a buffer is made of, `offer` puts it into the ring: descriptors in
- * ring order, the buffer's id in the last of them, the first one's flags last. It must not share a
- * line with runtime/ or src/device/. Invariant: as for the raw driver, it breaks no rule by itself.
+ * ring order, the buffer's id in the last of them, the first one's flags last. As for the raw
+ * driver, it breaks no rule by itself.
  */
 import { createMachine, type MachineOptions } from "../../../../src/device/index.ts";
 import { FRAMES, RawDriver } from "./raw-driver.ts";

@@ -1,11 +1,11 @@
 /**
  * A driver as small and as literal as can be, to poke the device with.
  *
- * Each step is a method, so that a test can leave one out or bend it. It must not share a line with
- * runtime/ or src/device/. Invariant: used as `bringUp` and the helpers use it, it breaks no rule.
+ * Each step is a method, so that a test can leave one out or bend it. Used as `bringUp` and the
+ * helpers use it, it breaks no rule.
  *
- * Guest memory: rings of queues 0 to 2 from 0x1000, arrays from 0x20000, rings of queues 3 and 4 from
- * 0x80000, pages to give away from frame 256 on.
+ * Guest memory: rings of queues 0 to 2 from 0x1000, arrays from 0x20000, rings of queues 3 and 4
+ * from 0x80000, pages to give away from frame 256 on.
  */
 import { createMachine, type Machine, type MachineOptions } from "../../../../src/device/index.ts";
 

@@ -1,7 +1,7 @@
 /**
  * MSI-X as the raw driver uses it, step by step (PCI 3.0, 6.8.2).
  *
- * It must not share a line with runtime/ or src/device/. Invariant: `setUp` and `map` break no rule.
+ * `setUp` and `map` break no rule.
  */
 import type { RawDriver } from "./raw-driver.ts";
 

@@ -1,6 +1,4 @@
-/**
- * Each profile has the quirks of its original. Invariant: what is asserted differs from `strict`.
- */
+/** Each profile has the quirks of its original. What is asserted differs from `strict`. */
 import { describe, expect, it } from "vitest";
 import { profiles } from "../../../../src/device/index.ts";
 import { broken, frames, type RawDriver, rig } from "../drivers/raw-driver.ts";

@@ -1,7 +1,7 @@
 /**
  * What the host finds out about its pages, mode by mode.
  *
- * Invariant: what the specification allows without MUST_TELL_HOST is never a verdict.
+ * What the specification allows without MUST_TELL_HOST is never a verdict.
  */
 import { describe, expect, it } from "vitest";
 import { broken, FIRST_FRAME, frames, type RawDriver, rig } from "../drivers/raw-driver.ts";

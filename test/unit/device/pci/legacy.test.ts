@@ -1,6 +1,6 @@
 /**
- * The interface from before virtio 1.0, alone and beside the modern one. Invariant: what a device
- * has to put up with from old drivers is asserted, as well as what it judges.
+ * The interface from before virtio 1.0, alone and beside the modern one. What a device has to put
+ * up with from old drivers is asserted, as well as what it judges.
  */
 import { describe, expect, it } from "vitest";
 import { type ProfileName, profiles } from "../../../../src/device/index.ts";

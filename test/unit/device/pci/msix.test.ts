@@ -1,4 +1,4 @@
-/** MSI-X of the device, step by step. Invariant: what is sent is asserted, and what is kept back. */
+/** MSI-X of the device, step by step. What is sent is asserted, and what is kept back. */
 import { describe, expect, it } from "vitest";
 import type { MachineOptions } from "../../../../src/device/index.ts";
 import { broken, frames, type RawDriver, rig } from "../drivers/raw-driver.ts";

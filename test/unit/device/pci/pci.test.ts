@@ -1,4 +1,4 @@
-/** The PCI face. Invariant: what a wrong access meets is asserted, not only that it is a breach. */
+/** The PCI face. What a wrong access meets is asserted, not only that it is a breach. */
 import { describe, expect, it } from "vitest";
 import { broken, frames, type RawDriver, rig } from "../drivers/raw-driver.ts";
 

@@ -1,4 +1,4 @@
-/** When and how buffers come back, and who is told. Invariant: the seed alone decides the order. */
+/** When and how buffers come back, and who is told. The seed alone decides the order. */
 import { describe, expect, it } from "vitest";
 import type { Completion } from "../../../../src/device/index.ts";
 import { broken, frames, type RawDriver, rig } from "../drivers/raw-driver.ts";

@@ -1,8 +1,8 @@
 /**
  * Packed virtqueues: the device reads and writes them as virtio 1.3, 2.8 says.
  *
- * Invariant: a driver that keeps to the rules leaves no verdict, whatever the size of the queue and
- * the order in which buffers come back.
+ * A driver that keeps to the rules leaves no verdict, whatever the size of the queue and the order
+ * in which buffers come back.
  */
 import { describe, expect, it } from "vitest";
 import type { FaultName, MachineOptions, RuleId } from "../../../../src/device/index.ts";

@@ -1,7 +1,7 @@
 /**
  * IN_ORDER, NOTIFICATION_DATA and RING_RESET, on split and on packed queues.
  *
- * Invariant: a driver that keeps to the rules leaves no verdict.
+ * A driver that keeps to the rules leaves no verdict.
  */
 import { describe, expect, it } from "vitest";
 import type { MachineOptions } from "../../../../src/device/index.ts";

@@ -1,4 +1,4 @@
-/** Each fault does what its table says. Invariant: no fault of the table is left out. */
+/** Each fault does what its table says. No fault of the table is left out. */
 import { describe, expect, it } from "vitest";
 import { type FaultName, type FaultSpec, faults } from "../../../../src/device/index.ts";
 import { mmioRig } from "../drivers/mmio-driver.ts";

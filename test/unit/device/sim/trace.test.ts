@@ -1,4 +1,4 @@
-/** Trace, clock and repeatability. Invariant: equal options and equal acts give equal traces. */
+/** Trace, clock and repeatability. Equal options and equal acts give equal traces. */
 import { describe, expect, it } from "vitest";
 import { frames, rig } from "../drivers/raw-driver.ts";
 

@@ -1,4 +1,4 @@
-/** The device's numbers are the specification's. Invariant: compared whole, so that none is missed. */
+/** The device's numbers are the specification's. Compared whole, so that none is missed. */
 import { describe, expect, it } from "vitest";
 import * as device from "../../../../src/device/spec/numbers.ts";
 import * as spec from "../../../support/spec-numbers.ts";

@@ -4,7 +4,7 @@
  * It refuses what QEMU might let pass: commands before qmp_capabilities, a missing or repeated id,
  * unknown members. It can split its bytes anywhere and put several messages into one packet.
  *
- * Invariant: `faults` is empty as long as the client kept to the protocol.
+ * `faults` is empty as long as the client kept to the protocol.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
