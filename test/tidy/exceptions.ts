@@ -70,10 +70,6 @@ const EXCEPTIONS: Readonly<Record<Rule, readonly string[]>> = {
     "src/device/mmio",
     "src/device/pci",
     "src/device/queue",
-    "test/conformance",
-    "test/conformance/mutants",
-    "test/conformance/tables",
-    "test/support",
   ],
   functions: [
     "runtime/kernel/control-methods.ts controlMethods",
