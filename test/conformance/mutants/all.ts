@@ -1,4 +1,4 @@
-/** All mutants. */
+/** All mutants, in the order of the files that they break. */
 import { balloonMutants } from "./balloon.ts";
 import { bringUpMutants } from "./bring-up.ts";
 import { deviceMutants } from "./devices.ts";
