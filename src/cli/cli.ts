@@ -1,45 +1,32 @@
 /**
- * The command line: which command, its options, its exit code, and every failure in words.
+ * The command line: finds the command, runs it, and turns every failure into words and a code.
  *
- * It holds no logic and touches nothing global: outputs, environment, signal and the work itself
- * are handed in. Invariant: `main` never throws for what a user can do or lack; it returns a code.
+ * Outputs, environment, signal and commands are handed in, so that tests run all of it.
  */
 
 import { type Failure, FailureError } from "../failure.ts";
 import { packageVersion } from "../package.ts";
 import { failureOf } from "../session/failure-of.ts";
 import { nearestName } from "../text/did-you-mean.ts";
-import { boot } from "./commands/boot.ts";
-import { compare } from "./commands/compare.ts";
-import { doctor } from "./commands/doctor.ts";
-import { explain } from "./commands/explain.ts";
-import { image } from "./commands/image.ts";
-import { COMMANDS, type CommandSpec } from "./commands.ts";
+import type { Command } from "./command.ts";
+import * as boot from "./commands/boot.ts";
+import * as compare from "./commands/compare.ts";
+import * as doctor from "./commands/doctor.ts";
+import * as explain from "./commands/explain.ts";
+import * as image from "./commands/image.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
-import { type Given, parseOptions } from "./options.ts";
+import { parseOptions } from "./options.ts";
 import { failedLines } from "./session/text.ts";
 import { type Io, Screen } from "./terminal.ts";
 
-/** The work behind the commands; loaded when needed, because `--help` needs none of it. */
-export interface Services {
-  runSession(): Promise<typeof import("../session/session.ts").runSession>;
-  buildImage(): Promise<typeof import("../image/build-image.ts").buildImage>;
-  laboratory(): Promise<typeof import("../lab/index.ts")>;
-  diagnose(): Promise<typeof import("../session/doctor.ts").diagnose>;
-}
-
-export const SERVICES: Services = {
-  runSession: async () => (await import("../session/session.ts")).runSession,
-  buildImage: async () => (await import("../image/build-image.ts")).buildImage,
-  laboratory: () => import("../lab/index.ts"),
-  diagnose: async () => (await import("../session/doctor.ts")).diagnose,
-};
+/** In the order of the help. */
+export const COMMANDS: readonly Command[] = [boot, image, compare, explain, doctor];
 
 /** Why a run is cut short: the abort reason of `Io.signal`. */
 export class Interrupted extends Error {
   readonly exitCode: number;
-  /** Nobody is there to read why. */
+  /** The reader of the output has left: print nothing. */
   readonly silent: boolean;
 
   constructor(parts: { signal: string; exitCode: number; silent?: boolean }) {
@@ -54,78 +41,60 @@ export interface MainOptions {
   /** What was typed after the program's name. */
   readonly args: readonly string[];
   readonly io: Io;
-  readonly services?: Services;
+  readonly commands?: readonly Command[];
 }
 
 /** Runs one command and returns the exit code. Rejects only with a bug. */
-export async function main({ args, io, services = SERVICES }: MainOptions): Promise<number> {
+export async function main({ args, io, commands = COMMANDS }: MainOptions): Promise<number> {
   try {
-    return await dispatch({ args, io, services });
+    return await dispatch({ args, io, commands });
   } catch (error) {
     if (error instanceof Interrupted) {
-      if (!error.silent) io.err.write(`${error.message}: ended, and nothing is left running\n`);
+      if (!error.silent) io.err.write(`${error.message}: stopped; nothing is left running\n`);
       return error.exitCode;
     }
     const failure = failureOf(error) ?? missingPackage(error);
     if (failure === undefined) throw error;
-    tellFailure({ failure, io, json: args.includes("--json") });
+    printFailure({ failure, io, json: args.includes("--json") });
     return exitCodeOf(failure);
   }
 }
 
-async function dispatch({ args, io, services }: Required<MainOptions>): Promise<number> {
+async function dispatch({ args, io, commands }: Required<MainOptions>): Promise<number> {
+  const specs = commands.map(({ spec }) => spec);
   const [first = "", ...rest] = args;
   if (first === "") {
-    io.err.write(generalHelp());
+    io.err.write(generalHelp(specs));
     return exitCodeOf({ kind: "usage" });
   }
   if (first === "--version" || first === "-V") {
     io.out.write(`ballonet ${packageVersion()}\n`);
     return GOOD;
   }
-  const helpFor = first === "help" || first === "--help" || first === "-h";
-  if (helpFor && rest[0] === undefined) {
-    io.out.write(generalHelp());
+  const isHelp = first === "help" || first === "--help" || first === "-h";
+  if (isHelp && rest[0] === undefined) {
+    io.out.write(generalHelp(specs));
     return GOOD;
   }
-  const command = findCommand(helpFor ? (rest[0] ?? "") : first);
-  const { name, options: specs, operand } = command;
-  const given = helpFor
+  const command = findCommand(commands, isHelp ? (rest[0] ?? "") : first);
+  const { name, options, operand } = command.spec;
+  const given = isHelp
     ? undefined
-    : parseOptions({ command: `ballonet ${name}`, specs, operand, args: rest });
+    : parseOptions({ command: `ballonet ${name}`, specs: options, operand, args: rest });
   if (given === undefined || given.has("help")) {
-    io.out.write(commandHelp(command));
+    io.out.write(commandHelp(command.spec));
     return GOOD;
   }
-  return perform({ name, given, io, services });
+  return command.run({ given, io });
 }
 
-async function perform(parts: {
-  name: string;
-  given: Given;
-  io: Io;
-  services: Services;
-}): Promise<number> {
-  const { name, given, io, services } = parts;
-  switch (name) {
-    case "boot":
-      return boot({ given, io, run: await services.runSession() });
-    case "image":
-      return image({ given, io, build: await services.buildImage() });
-    case "explain":
-      return explain({ given, io, lab: await services.laboratory() });
-    case "compare":
-      return compare({ given, io, lab: await services.laboratory() });
-    default:
-      return doctor({ given, io, examine: await services.diagnose() });
-  }
-}
-
-function findCommand(typed: string): CommandSpec {
-  const found = COMMANDS.find(({ name }) => name === typed);
+function findCommand(commands: readonly Command[], typed: string): Command {
+  const found = commands.find(({ spec }) => spec.name === typed);
   if (found !== undefined) return found;
-  const names = COMMANDS.map(({ name }) => name);
-  const nearest = nearestName(typed, names);
+  const nearest = nearestName(
+    typed,
+    commands.map(({ spec }) => spec.name),
+  );
   throw new FailureError({
     kind: "usage",
     what: typed.startsWith("-") ? "unknown option" : "unknown command",
@@ -134,7 +103,7 @@ function findCommand(typed: string): CommandSpec {
   });
 }
 
-function tellFailure(parts: { failure: Failure; io: Io; json: boolean }): void {
+function printFailure(parts: { failure: Failure; io: Io; json: boolean }): void {
   const { failure, io, json } = parts;
   const { kind, what, seen, todo } = failure;
   if (json) {
@@ -145,15 +114,15 @@ function tellFailure(parts: { failure: Failure; io: Io; json: boolean }): void {
   for (const line of failedLines(failure, screen.paint)) screen.line(line);
 }
 
-/** A dependency that is not installed fails where it is imported. */
+/** The failure of an import of a dependency that is not installed. */
 function missingPackage(error: unknown): Failure | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code !== "ERR_MODULE_NOT_FOUND") return undefined;
   const { message } = error as Error;
   return {
     kind: "missing",
-    what: "a package that this one needs",
+    what: "a package that ballonet needs",
     seen: message.split("\n")[0] ?? "",
-    todo: "run `npm ci` in the package's folder; `ballonet doctor` says more",
+    todo: "run `npm ci` in ballonet's folder; `ballonet doctor` shows more",
   };
 }

@@ -1,7 +1,5 @@
 /**
- * What the shell gets for each kind of failure.
- *
- * Invariant: the numbers are a contract with scripts; they are added to, never changed.
+ * The exit code of each kind of failure. Scripts rely on the numbers: add some, change none.
  */
 import type { FailureKind } from "../failure.ts";
 

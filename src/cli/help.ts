@@ -1,30 +1,32 @@
 /**
- * The help texts, made from the table of commands.
- *
- * Invariant: what stands in the table stands in the help, and nothing else does.
+ * The help texts, made from the specs of the commands; they fit a terminal of 80 columns.
  */
-import { COMMANDS, type CommandSpec } from "./commands.ts";
+import { wrapped } from "../text/wrap.ts";
+import type { CommandSpec } from "./command.ts";
 import type { OptionSpec } from "./options.ts";
 
 const EXIT_CODES = [
   ["0", "all went well"],
-  ["1", "a rule was broken: changed memory, a target not reached, a guest that gave up"],
+  ["1", "failed: memory changed, a target was missed, or the guest gave up"],
   ["2", "the command line makes no sense"],
-  ["3", "something is missing on this machine (`ballonet doctor` says what)"],
+  ["3", "something is missing on this machine (`ballonet doctor` shows what)"],
   ["130, 143", "interrupted; the guest was ended and nothing is left behind"],
 ] as const;
 
+const COLUMNS = 80;
 /** Options that are wider stand on a line of their own. */
-const COLUMN_MOST = 24;
+const COLUMN_MOST = 20;
 
 function table(rows: readonly (readonly [string, string])[]): string[] {
   const fitting = rows.map(([left]) => left.length).filter((length) => length <= COLUMN_MOST);
   const width = Math.max(0, ...fitting);
-  return rows.flatMap(([left, right]) =>
-    left.length > width
-      ? [`  ${left}`, `  ${" ".repeat(width)}  ${right}`]
-      : [`  ${left.padEnd(width)}  ${right}`],
-  );
+  return rows.flatMap(([left, right]) => {
+    const [first = "", ...rest] = wrapped(right, COLUMNS - width - 4);
+    const indent = `  ${" ".repeat(width)}  `;
+    const head =
+      left.length > width ? [`  ${left}`, indent + first] : [`  ${left.padEnd(width)}  ${first}`];
+    return [...head, ...rest.map((line) => indent + line)];
+  });
 }
 
 function optionRow({ name, short, value, text }: OptionSpec): [string, string] {
@@ -32,19 +34,19 @@ function optionRow({ name, short, value, text }: OptionSpec): [string, string] {
   return [value === undefined ? dashed : `${dashed} ${value}`, text];
 }
 
-export function generalHelp(): string {
+export function generalHelp(commands: readonly CommandSpec[]): string {
   return [
     "ballonet: a virtio memory balloon driver, booted in v86 or QEMU",
     "",
     "Usage: ballonet COMMAND [OPTIONS]",
     "",
     "Commands",
-    ...table(COMMANDS.map(({ name, text }) => [name, text])),
+    ...table(commands.map(({ name, text }) => [name, text])),
     "",
     "Options",
     ...table([
-      ["-h, --help", "say this; `ballonet COMMAND --help` says more"],
-      ["-V, --version", "say the version"],
+      ["-h, --help", "show this help; `ballonet COMMAND --help` shows more"],
+      ["-V, --version", "show the version"],
     ]),
     "",
     "Exit codes",
@@ -61,7 +63,7 @@ function usage({ name, operand }: CommandSpec): string {
 export function commandHelp(command: CommandSpec): string {
   const { name, text, operand, options, notes, examples } = command;
   return [
-    `ballonet ${name}: ${text}`,
+    ...wrapped(`ballonet ${name}: ${text}`, COLUMNS),
     "",
     usage(command),
     "",
@@ -69,7 +71,7 @@ export function commandHelp(command: CommandSpec): string {
     "Options",
     ...table(options.map(optionRow)),
     "",
-    ...notes.flatMap((note) => [note, ""]),
+    ...notes.flatMap((note) => [...wrapped(note, COLUMNS), ""]),
     "Examples",
     ...examples.flatMap(([line, meaning]) => [`  ${line}`, `      ${meaning}`]),
     "",

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * The program `ballonet`: the process's own outputs and signals, and nothing else.
+ * The program `ballonet`: connects the command line to the process's outputs and signals.
  *
- * Invariant: the first signal ends the guest in good order and sets the exit code; one that comes
- * much later ends the process at once.
+ * The first signal ends the guest in good order and sets the exit code. A second one ends the
+ * process at once.
  */
 import { Interrupted, main } from "./cli.ts";
 import type { Output } from "./terminal.ts";
@@ -11,8 +11,11 @@ import type { Output } from "./terminal.ts";
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 /** The shell's code for a process that wrote to a closed pipe: 128 + SIGPIPE. */
 const BROKEN_PIPE = 141;
-/** npm passes a signal on that the terminal has already sent: the second is no impatience. */
-const IMPATIENT_MS = 1_000;
+/**
+ * npm forwards SIGINT to its child, which has it from the terminal already: one Ctrl-C arrives
+ * twice. So a second signal within this time does not count.
+ */
+const SAME_SIGNAL_MS = 1_000;
 const COLUMNS = 80;
 
 const interruption = new AbortController();
@@ -23,7 +26,7 @@ function interrupt(signal: string, exitCode: number): void {
     interruptedMs = performance.now();
     const silent = exitCode === BROKEN_PIPE;
     interruption.abort(new Interrupted({ signal, exitCode, silent }));
-  } else if (performance.now() - interruptedMs > IMPATIENT_MS) {
+  } else if (performance.now() - interruptedMs > SAME_SIGNAL_MS) {
     process.exit(exitCode);
   }
 }
@@ -33,7 +36,7 @@ for (const [signal, exitCode] of Object.entries(SIGNALS)) {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
-  // Whoever read the output has left, as in `ballonet boot | head -1`.
+  // The reader of the output has left, as in `ballonet boot | head -1`.
   stream.on("error", () => interrupt("SIGPIPE", BROKEN_PIPE));
   return {
     write: (text) => {

@@ -1,8 +1,8 @@
 /**
- * Where the command line's words go: two outputs, their colours, and a line that can be redrawn.
+ * The two outputs of the command line: their colours, and a last line that can be redrawn.
  *
- * It must not know what is printed, and touches no global: tests hand in outputs of their own.
- * Invariant: an output that is no terminal never gets an escape sequence or a carriage return.
+ * Output that goes to a file or a pipe has neither escape sequences nor carriage returns, because
+ * `Screen` is the only one that writes them.
  */
 import { styleText } from "node:util";
 import type { Paint, Style } from "../text/style.ts";
@@ -10,7 +10,7 @@ import type { Paint, Style } from "../text/style.ts";
 export interface Output {
   write(text: string): void;
   readonly isTerminal: boolean;
-  /** Characters in a line, when it is a terminal. */
+  /** Characters in a line of the terminal. */
   readonly columns: number;
 }
 
@@ -21,60 +21,67 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
+/** The width of a label before a line. */
+export const LABEL_CHARS = 9;
+
+export function labelled(paint: Paint, label: string, text: string): string {
+  return `${paint("bold", label.padEnd(LABEL_CHARS))}${text}`;
+}
+
 /** Back to the line's start, and clear to its end. */
 const CLEAR_LINE = "\r\x1b[K";
 
-/** True where colours and redrawing are welcome: see no-color.org for the first of the reasons. */
-export function isLively(output: Output, environment: Io["environment"]): boolean {
+/** Returns true where colours and redrawing are welcome (NO_COLOR: see no-color.org). */
+export function isInteractive(output: Output, environment: Io["environment"]): boolean {
   const { NO_COLOR, CI, TERM } = environment;
   return output.isTerminal && !NO_COLOR && !CI && TERM !== "dumb";
 }
 
-/** True where the terminal is likely to show more than ASCII. */
-export function speaksUnicode({ LC_ALL, LC_CTYPE, LANG }: Io["environment"]): boolean {
+/** Returns true where the terminal is likely to show more than ASCII. */
+export function supportsUnicode({ LC_ALL, LC_CTYPE, LANG }: Io["environment"]): boolean {
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }
 
 /** One output with a last line that may be redrawn. */
 export class Screen {
-  readonly lively: boolean;
-  readonly #output: Output;
-  #drawn = false;
+  readonly interactive: boolean;
+  private readonly output: Output;
+  private drawn = false;
 
   constructor(output: Output, environment: Io["environment"]) {
-    this.#output = output;
-    this.lively = isLively(output, environment);
+    this.output = output;
+    this.interactive = isInteractive(output, environment);
   }
 
   get columns(): number {
-    return this.#output.columns;
+    return this.output.columns;
   }
 
   style(style: Style, text: string): string {
-    return this.lively ? styleText(style, text) : text;
+    return this.interactive ? styleText(style, text) : text;
   }
 
-  /** The same as a function of its own, for whoever makes lines. */
+  /** `style` as a function on its own. */
   get paint(): Paint {
     return (style, text) => this.style(style, text);
   }
 
-  /** Prints a line for good. */
+  /** Prints a line that stays. */
   line(text = ""): void {
     this.clear();
-    this.#output.write(`${text}\n`);
+    this.output.write(`${text}\n`);
   }
 
-  /** Draws the last line anew, without an end; nothing where redrawing is not welcome. */
+  /** Redraws the last line, without a line end; does nothing where that is not welcome. */
   draw(text: string): void {
-    if (!this.lively) return;
-    this.#output.write(`${CLEAR_LINE}${text}`);
-    this.#drawn = true;
+    if (!this.interactive) return;
+    this.output.write(`${CLEAR_LINE}${text}`);
+    this.drawn = true;
   }
 
-  /** Takes the redrawn line away. */
+  /** Removes the redrawn line. */
   clear(): void {
-    if (this.#drawn) this.#output.write(CLEAR_LINE);
-    this.#drawn = false;
+    if (this.drawn) this.output.write(CLEAR_LINE);
+    this.drawn = false;
   }
 }

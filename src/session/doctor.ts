@@ -1,8 +1,5 @@
 /**
- * What is here for booting guests, what is missing, and how to get it.
- *
- * It changes nothing, installs nothing and boots nothing. Invariant: every finding that is missing
- * says what to do, and looking at one thing never fails because of another.
+ * Checks whether this machine has what sessions need. It changes, installs and boots nothing.
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,25 +14,28 @@ import { failureOf } from "./failure-of.ts";
  * - `missing`: not found, and needed by every session.
  * - `optional`: not found, and needed only for what `purpose` says.
  */
-export type FindingState = "here" | "missing" | "optional";
+export type CheckState = "here" | "missing" | "optional";
 
-export interface Finding {
+/** One thing that was looked for. */
+export interface Check {
   readonly name: string;
+  /** What it is needed for. */
   readonly purpose: string;
-  readonly state: FindingState;
+  readonly state: CheckState;
   /** What was found, or seen instead. */
   readonly seen: string;
   /** What to do about it; empty when it is here. */
   readonly todo: string;
 }
 
+/** Plain values, and what `ballonet doctor --json` prints. */
 export interface Diagnosis {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Check[];
   /** True when nothing that every session needs is missing. */
   readonly ready: boolean;
 }
 
-/** The first version with all that is used: util.styleText came last. */
+/** The first version that has everything we use; util.styleText came last. */
 const NODE_LEAST = [20, 12] as const;
 const ARCHITECTURES: readonly Architecture[] = ["i386", "x86_64"];
 /** The packages that building and booting an image cannot do without, and what each is for. */
@@ -47,23 +47,28 @@ const DEPENDENCIES = [
   { name: "lossless-json", purpose: "talking to guests" },
 ] as const;
 
-interface Look {
+/** How to look for one thing. */
+interface Probe {
   readonly name: string;
   readonly purpose: string;
   readonly ifMissing: "missing" | "optional";
   readonly todo: string;
-  /** What is there; undefined, or a rejection with a reason of this package, when it is missing. */
+  /** Resolves to what is there. Resolves to undefined, or rejects, when it is missing. */
   readonly find: () => Promise<string | undefined>;
 }
 
-/** Looks at everything there is to look at. */
+/**
+ * Looks for everything that building images and booting guests can need, all at once; some seconds
+ * at most. What is missing is in the result.
+ * @throws the reason of `signal` when it aborts.
+ */
 export async function diagnose(options: { signal?: AbortSignal } = {}): Promise<Diagnosis> {
-  const findings = await Promise.all(looks(options).map(look));
+  const findings = await Promise.all(probes(options).map(check));
   options.signal?.throwIfAborted();
   return { findings, ready: findings.every(({ state }) => state !== "missing") };
 }
 
-async function look({ name, purpose, ifMissing, todo, find }: Look): Promise<Finding> {
+async function check({ name, purpose, ifMissing, todo, find }: Probe): Promise<Check> {
   try {
     const seen = await find();
     if (seen !== undefined) return { name, purpose, state: "here", seen, todo: "" };
@@ -75,9 +80,9 @@ async function look({ name, purpose, ifMissing, todo, find }: Look): Promise<Fin
   }
 }
 
-function looks({ signal }: { signal?: AbortSignal }): Look[] {
+function probes({ signal }: { signal?: AbortSignal }): Probe[] {
   const root = packageFolder();
-  const patience = signal === undefined ? {} : { signal };
+  const cancel = signal === undefined ? {} : { signal };
   return [
     {
       name: "node",
@@ -87,20 +92,20 @@ function looks({ signal }: { signal?: AbortSignal }): Look[] {
       find: async () => (isNewEnough(process.versions.node) ? process.version : undefined),
     },
     ...ARCHITECTURES.map(
-      (arch): Look => ({
+      (arch): Probe => ({
         name: `C compiler for ${arch}`,
         purpose: "building images",
         ifMissing: "missing",
         todo: "install gcc or clang",
-        find: async () => (await findCompiler({ arch, ...patience })).version,
+        find: async () => (await findCompiler({ arch, ...cancel })).version,
       }),
     ),
     ...DEPENDENCIES.map(
-      ({ name, purpose }): Look => ({
+      ({ name, purpose }): Probe => ({
         name: `package ${name}`,
         purpose,
         ifMissing: "missing",
-        todo: "run `npm ci` in the package's folder",
+        todo: "run `npm ci` in ballonet's folder",
         find: async () => dependencyVersion(name),
       }),
     ),
@@ -111,15 +116,15 @@ function looks({ signal }: { signal?: AbortSignal }): Look[] {
       todo: "run `npm run build:core`",
       find: () => findCore(join(root, "build/core.wasm")),
     },
-    ...ARCHITECTURES.map((arch) => imageLook(root, arch)),
+    ...ARCHITECTURES.map((arch) => imageProbe(root, arch)),
     ...ARCHITECTURES.map(
-      (arch): Look => ({
+      (arch): Probe => ({
         name: `qemu-system-${arch}`,
         purpose: `boot --on qemu --arch ${arch}`,
         ifMissing: "optional",
         todo: "install it (Debian and Ubuntu: apt-get install qemu-system-x86)",
         find: async () => {
-          const { path, version } = await qemuVersion({ arch, ...patience });
+          const { path, version } = await qemuVersion({ arch, ...cancel });
           return `${version}, ${path}`;
         },
       }),
@@ -129,26 +134,26 @@ function looks({ signal }: { signal?: AbortSignal }): Look[] {
       purpose: "the tests of devices with MSI-X, beside an older qemu-system-x86_64",
       ifMissing: "optional",
       todo: "run `npm run setup` in a checkout",
-      find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), patience }),
+      find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), cancel }),
     },
   ];
 }
 
-/** What the setup has left there: programs to start it with, or the reason why there are none. */
+/** Reads what the setup left in the folder: a program that starts QEMU, or why there is none. */
 async function findNewerQemu(options: {
   folder: string;
-  patience: { signal?: AbortSignal };
+  cancel: { signal?: AbortSignal };
 }): Promise<string | undefined> {
-  const { folder, patience } = options;
+  const { folder, cancel } = options;
   const reason = await readFile(join(folder, "unavailable"), "utf8").catch(() => undefined);
-  if (reason !== undefined) throw new Error(`not to be had: ${reason.trim()}`);
+  if (reason !== undefined) throw new Error(`not available: ${reason.trim()}`);
   const binary = join(folder, "qemu-system-x86_64");
   if (!(await stat(binary).catch(() => undefined))) return undefined;
-  const { path, version } = await qemuVersion({ arch: "x86_64", binary, ...patience });
+  const { path, version } = await qemuVersion({ arch: "x86_64", binary, ...cancel });
   return `${version}, ${path}`;
 }
 
-function imageLook(root: string, arch: Architecture): Look {
+function imageProbe(root: string, arch: Architecture): Probe {
   return {
     name: `image ${arch}`,
     purpose: `boot --arch ${arch}`,

@@ -1,28 +1,75 @@
 /**
- * `ballonet boot`: options to a session, events to a printer, the last event to an exit code.
- *
- * It holds no logic of the session. Invariant: the user's own words for the guest's command line
- * come last, so that they win over what the other options made of it.
+ * `ballonet boot`: options to a session, its events to a printer, its last event to an exit code.
  */
-
+import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/index.ts";
 import type { SessionOptions } from "../../session/plan.ts";
-import type { runSession } from "../../session/session.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
+import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import type { Given } from "../options.ts";
 import { sessionPrinter } from "../session/printer.ts";
-import type { Io } from "../terminal.ts";
+
+export const spec: CommandSpec = {
+  name: "boot",
+  text: "boot a guest, move its balloon to each target, verify memory, sum up",
+  options: [
+    choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
+    choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
+    choice("machine", ["pc", "q35"], "QEMU's machine type (pc)"),
+    { name: "memory", value: "SIZE", text: "memory of the machine (64M on v86, 256M on qemu)" },
+    {
+      name: "target",
+      value: "TARGET",
+      repeatable: true,
+      text: "size of the balloon; repeat for several in turn (half, then 0)",
+    },
+    { name: "workload", value: "SIZE", text: "memory that the guest fills and verifies; 0: none" },
+    choice("persona", PERSONA_NAMES, "behave like this driver (ballonet)"),
+    choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
+    choice(
+      "deflate",
+      DEFLATE_MODES,
+      "when the host is told that pages are used again (tell-first)",
+    ),
+    { name: "reserve", value: "SIZE", text: "free memory that the driver leaves the guest (1M)" },
+    { name: "append", value: "WORDS", text: "more words for the guest's command line" },
+    { name: "image", value: "FILE", text: "boot this image instead of building one" },
+    { name: "no-balloon", text: "a machine without a balloon device" },
+    { name: "timeout", value: "TIME", text: "longest time without progress (30s)" },
+    { name: "json", text: "print events as JSON, one object per line" },
+    { name: "verbose", short: "v", text: "show the guest's log" },
+    { name: "quiet", short: "q", text: "print only the summary" },
+    HELP,
+  ],
+  notes: [
+    "Values in brackets are the defaults. TARGET is how much the balloon holds: half, 0, a share " +
+      "(40%), a size (128M) or pages (4096p). SIZE needs a unit: 256M, 1G, 512K. TIME is 30s, " +
+      "500ms or 2m.",
+    "With --json the last event is `summary` or `failed`.",
+    "When the device offers MUST_TELL_HOST, only tell-first and tell-if-must are allowed, unless " +
+      "the guest declines the offer: --append ballonet.must-tell-host=decline.",
+  ],
+  examples: [
+    ["ballonet boot", "v86, half of 64 MiB and back"],
+    [
+      "ballonet boot --on qemu --memory 3G --target 75% --target 1G --target 0",
+      "three targets on QEMU",
+    ],
+    ["ballonet boot --on qemu --persona linux --json", "behave like Linux; JSON for programs"],
+  ],
+};
 
 /** Options of `boot` that become a word of the guest's command line as they are. */
 const DRIVER_WORDS = ["persona", "policy", "deflate"] as const;
 
-/** Throws FailureError `usage`. */
+/** @throws FailureError `usage`. */
 export function sessionOptions(given: Given): SessionOptions {
   const size = (name: string): number | undefined => {
     const text = given.value(name);
     return text === undefined ? undefined : parseSize(text, `option --${name}`);
   };
   const reserve = given.value("reserve");
+  // The user's own words come last: the guest takes the last one of two with the same key.
   const words = [
     ...DRIVER_WORDS.flatMap((name) => {
       const value = given.value(name);
@@ -49,12 +96,13 @@ export function sessionOptions(given: Given): SessionOptions {
   };
 }
 
-export async function boot(parts: {
-  given: Given;
-  io: Io;
-  run: typeof runSession;
-}): Promise<number> {
-  const { given, io, run } = parts;
+type Work = Pick<typeof import("../../session/session.ts"), "runSession">;
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../session/session.ts"),
+): Promise<number> {
+  const { runSession } = await load();
   const options = sessionOptions(given);
   const printer = sessionPrinter({
     io,
@@ -64,7 +112,7 @@ export async function boot(parts: {
   });
   let code = GOOD;
   try {
-    for await (const event of run({ ...options, signal: io.signal })) {
+    for await (const event of runSession({ ...options, signal: io.signal })) {
       printer.event(event);
       if (event.type === "failed") code = exitCodeOf(event);
     }

@@ -1,28 +1,37 @@
 /**
- * `ballonet doctor`: findings as a table or as JSON.
- *
- * It looks at nothing itself. Invariant: the exit code and the last line say the same.
+ * `ballonet doctor`: what this machine has and lacks, as a table or as JSON.
  */
-import type { Diagnosis, diagnose, Finding } from "../../session/doctor.ts";
+import type { Check, Diagnosis } from "../../session/doctor.ts";
 import type { Style } from "../../text/style.ts";
+import { type Call, type CommandSpec, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
-import type { Given } from "../options.ts";
-import { type Io, Screen } from "../terminal.ts";
+import { Screen } from "../terminal.ts";
 
-const MARKS: Readonly<Record<Finding["state"], readonly [Style, string]>> = {
+export const spec: CommandSpec = {
+  name: "doctor",
+  text: "check what this machine has, what is missing, and how to get it",
+  options: [{ name: "json", text: "print one JSON object" }, HELP],
+  notes: [
+    "The exit code is 3 when something is missing that every session needs. QEMU is optional.",
+  ],
+  examples: [["ballonet doctor", "check this machine"]],
+};
+
+const MARKS: Readonly<Record<Check["state"], readonly [Style, string]>> = {
   here: ["green", "here"],
   missing: ["red", "missing"],
   optional: ["yellow", "optional"],
 };
 const MARK_CHARS = 9;
 
-export async function doctor(parts: {
-  given: Given;
-  io: Io;
-  examine: typeof diagnose;
-}): Promise<number> {
-  const { given, io, examine } = parts;
-  const diagnosis = await examine({ signal: io.signal });
+type Work = Pick<typeof import("../../session/doctor.ts"), "diagnose">;
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../session/doctor.ts"),
+): Promise<number> {
+  const { diagnose } = await load();
+  const diagnosis = await diagnose({ signal: io.signal });
   if (given.has("json")) io.out.write(`${JSON.stringify(diagnosis)}\n`);
   else print(diagnosis, new Screen(io.out, io.environment));
   return diagnosis.ready ? GOOD : exitCodeOf({ kind: "missing" });

@@ -1,16 +1,41 @@
 /**
  * `ballonet explain`: a name to an explanation, the explanation to text or JSON.
- *
- * It explains nothing itself. Invariant: standard output has the explanation alone.
  */
+import { type Call, type CommandSpec, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
-import { type Laboratory, withProgress } from "../laboratory.ts";
-import type { Given } from "../options.ts";
-import { type Io, Screen } from "../terminal.ts";
+import { withCellProgress } from "../progress.ts";
+import { Screen } from "../terminal.ts";
 
-export async function explain(parts: { given: Given; io: Io; lab: Laboratory }): Promise<number> {
-  const { given, io, lab } = parts;
-  const explanation = await withProgress(io, (onCell) =>
+export const spec: CommandSpec = {
+  name: "explain",
+  text: "say why a driver on a host ends as it does, citing the specification",
+  operand: {
+    value: "NAME",
+    text: "a driver, a host, a dialect, a migration, or a pair (PERSONA/HOST)",
+  },
+  options: [{ name: "json", text: "print one JSON object" }, HELP],
+  notes: [
+    "Without a name it lists the names, and tells the history of the question. The pairs that an " +
+      "explanation is about are run for it.",
+    "JSON: type (explanation), name, kinds, paragraphs, and the cells and findings of " +
+      "`ballonet compare deflate --json`.",
+  ],
+  examples: [
+    ["ballonet explain", "the question, and the names"],
+    ["ballonet explain windows", "how a driver behaves"],
+    ["ballonet explain windows/locked-always", "why data is lost"],
+    ["ballonet explain linux/locked/to-old", "why a host does not accept a migrated guest"],
+  ],
+};
+
+type Work = Pick<typeof import("../../lab/index.ts"), "explainDeflate" | "explanationLines">;
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../lab/index.ts"),
+): Promise<number> {
+  const lab = await load();
+  const explanation = await withCellProgress(io, (onCell) =>
     lab.explainDeflate({ name: given.operand, signal: io.signal, onCell }),
   );
   if (given.has("json")) io.out.write(`${JSON.stringify(explanation)}\n`);

@@ -1,63 +1,79 @@
 /**
- * `ballonet image`: build an image, say how to boot it.
+ * `ballonet image`: build an image, and print a command that boots it.
  *
- * Invariant: the last line on standard output is a command that boots the image, ready to paste.
+ * With --quiet that command is all of standard output, so that a shell can run it.
  */
 import { relative, resolve } from "node:path";
-import type { buildImage } from "../../image/build-image.ts";
 import { qemuCommand, shellLine } from "../../session/qemu-command.ts";
 import { formatBytes } from "../../text/units.ts";
+import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
-import type { Given } from "../options.ts";
-import { sessionPrinter } from "../session/printer.ts";
-import type { Io } from "../terminal.ts";
+import { BuildSteps } from "../progress.ts";
+import { Screen } from "../terminal.ts";
 
-export async function image(parts: {
-  given: Given;
-  io: Io;
-  build: typeof buildImage;
-}): Promise<number> {
-  const { given, io, build } = parts;
+export const spec: CommandSpec = {
+  name: "image",
+  text: "build a bootable image, and print the QEMU command that boots it",
+  options: [
+    choice("arch", ARCHITECTURES, "the guest (x86_64)"),
+    { name: "out", value: "FILE", text: "where to write it (build/images/ballonet-ARCH.elf)" },
+    { name: "json", text: "print one JSON object" },
+    { name: "quiet", short: "q", text: "print only the QEMU command" },
+    HELP,
+  ],
+  notes: [
+    "The first image takes half a minute, because the JavaScript engine is compiled. Later ones " +
+      "take a second or two. i386 images boot by Multiboot and PVH, x86_64 images by PVH.",
+  ],
+  examples: [
+    ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
+    ['sh -c "$(ballonet image --quiet)"', "build, and boot on QEMU"],
+  ],
+};
+
+type Work = Pick<typeof import("../../image/build-image.ts"), "buildImage">;
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../image/build-image.ts"),
+): Promise<number> {
+  const { buildImage } = await load();
   const json = given.has("json");
   const quiet = given.has("quiet") || json;
   const arch = given.value("arch") === "i386" ? "i386" : "x86_64";
   const out = given.value("out");
-  const printer = sessionPrinter({ io, json: false, quiet, verbose: false });
-  const startedMs = performance.now();
+  const screen = new Screen(io.out, io.environment);
+  const steps = new BuildSteps(screen);
   let built: Awaited<ReturnType<typeof buildImage>>;
   try {
-    built = await build({
+    built = await buildImage({
       arch,
       signal: io.signal,
       ...(out === undefined ? {} : { out: resolve(out) }),
-      onProgress: (progress) => {
-        const atMs = Math.round(performance.now() - startedMs);
-        printer.event({ type: "building", ...progress, atMs });
-      },
+      ...(quiet ? {} : { onProgress: (step) => steps.show(step) }),
     });
   } finally {
-    printer.close();
+    steps.end();
+    screen.clear();
   }
-  const command = qemuCommand({ arch, image: shortPath(built.path) });
-  if (json) {
-    const { path, bytes } = built;
-    io.out.write(`${JSON.stringify({ arch, path, bytes, command })}\n`);
-  } else {
-    if (!quiet) {
-      io.out.write(`${shortPath(built.path)}, ${formatBytes(built.bytes)}; boot it with\n\n`);
-    }
-    io.out.write(`${shellLine(command)}\n`);
-    if (!quiet) io.out.write(KEYS);
+  const { path, bytes } = built;
+  const command = qemuCommand({ arch, image: shortPath(path) });
+  if (json) io.out.write(`${JSON.stringify({ arch, path, bytes, command })}\n`);
+  else if (quiet) io.out.write(`${shellLine(command)}\n`);
+  else {
+    io.out.write(`${shortPath(path)}, ${formatBytes(bytes)}; boot it with\n\n`);
+    io.out.write(`${shellLine(command)}\n${KEYS}`);
   }
   return GOOD;
 }
 
 const KEYS = `
-The guest's log appears in the terminal. Ctrl-A C goes to QEMU's monitor and back: \`balloon 64\`
-leaves the guest 64 MiB, \`info balloon\` looks, \`quit\` ends it.
+The guest's log appears in the terminal. Ctrl-A C switches to QEMU's monitor
+and back: \`balloon 64\` leaves the guest 64 MiB, \`info balloon\` shows the
+balloon, \`quit\` ends the machine.
 `;
 
-/** From here, where that is shorter and does not lead upwards. */
+/** From the working directory, where that is shorter and does not lead upwards. */
 function shortPath(path: string): string {
   const fromHere = relative(process.cwd(), path);
   return fromHere.startsWith("..") ? path : fromHere;

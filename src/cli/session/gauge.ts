@@ -1,18 +1,19 @@
 /**
- * The gauge: where the balloon is, in one line.
+ * The gauge: the balloon's size in one line, as a bar and in words.
  *
- * It must not print. Invariant: the bar stands for all of the machine's memory, one cell for an
- * equal part, and a line never has more characters than the terminal has columns.
+ *   [██████████┃·········▒▒▒]  held 24.0 MiB of 32.0 MiB, free 16.0 MiB
+ *
+ * The bar is all of the machine's memory; each cell is an equal part of it.
  */
 import type { Progress } from "../../session/events.ts";
 import { formatPages } from "../../text/units.ts";
 
 const BAR_CELLS_MOST = 40;
-/** Under this a bar says nothing. */
+/** A shorter bar shows too little: the line has the words alone. */
 const BAR_CELLS_LEAST = 8;
 const MARGIN = "         ";
 
-/** held, the target's place, free, and what is neither. */
+/** Memory in the balloon, the target's place, free memory, and all other memory. */
 const CELLS = {
   unicode: { held: "█", target: "┃", free: "·", used: "▒" },
   ascii: { held: "#", target: "|", free: ".", used: "+" },
@@ -25,7 +26,7 @@ export interface GaugeOptions {
   readonly unicode: boolean;
 }
 
-/** The bar alone: held from the left, used at the right, the target's mark where it will end. */
+/** The bar: held memory from the left, used memory at the right, a mark at the target. */
 export function bar(state: GaugeState, cells: number, unicode: boolean): string {
   const { held, target, free, used } = CELLS[unicode ? "unicode" : "ascii"];
   const { heldPages, freePages, targetPages, memoryPages } = state;
@@ -43,7 +44,7 @@ export function bar(state: GaugeState, cells: number, unicode: boolean): string 
   return line.join("");
 }
 
-/** The line for a terminal. */
+/** The line for a terminal; it is shorter than the terminal is wide. */
 export function gaugeLine(state: GaugeState, { columns, unicode }: GaugeOptions): string {
   const words = gaugeWords(state);
   // One column stays empty: writing the last one makes some terminals wrap.

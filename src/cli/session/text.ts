@@ -1,10 +1,6 @@
 /**
- * A session's events as lines for people.
- *
- * It must not print. Invariant: every kind of event has its words here, and a line says only what
- * its event says.
+ * A session's events as lines of text.
  */
-
 import type {
   Booting,
   Failed,
@@ -17,14 +13,11 @@ import type {
 } from "../../session/events.ts";
 import type { Paint } from "../../text/style.ts";
 import { counted, formatBytes, formatCount, formatPages } from "../../text/units.ts";
+import { buildLine } from "../progress.ts";
+import { LABEL_CHARS, labelled } from "../terminal.ts";
 import { gaugeWords } from "./gauge.ts";
 
-const LABEL_CHARS = 9;
 const INDENT = " ".repeat(LABEL_CHARS);
-
-function labelled(paint: Paint, label: string, text: string): string {
-  return `${paint("bold", label.padEnd(LABEL_CHARS))}${text}`;
-}
 
 /** 45 ms, 1.25 s. */
 export function formatMs(ms: number): string {
@@ -36,7 +29,7 @@ export function eventLines(event: SessionStep, paint: Paint): string[] {
   const label = (name: string, text: string): string => labelled(paint, name, text);
   switch (event.type) {
     case "building":
-      return [label("build", `${event.done + 1}/${event.of} ${event.step}`)];
+      return [buildLine(event, paint)];
     case "booting":
       return bootingLines(event, label);
     case "log":
@@ -146,7 +139,7 @@ function summaryLines(event: Summary, paint: Paint): string[] {
 /** How many of the log's last lines a failure shows. */
 const TAIL_LINES = 4;
 
-/** Also for failures outside of a session. */
+/** A failure, of a session or of any other command. */
 export function failedLines(
   event: Pick<Failed, "what" | "seen" | "todo"> & { logTail?: readonly string[] },
   paint: Paint,

@@ -6,8 +6,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { Interrupted, main, SERVICES, type Services } from "../../../src/cli/cli.ts";
-import { COMMANDS } from "../../../src/cli/commands.ts";
+import { COMMANDS, Interrupted, main } from "../../../src/cli/cli.ts";
+import type { Command } from "../../../src/cli/command.ts";
+import * as boot from "../../../src/cli/commands/boot.ts";
+import * as compare from "../../../src/cli/commands/compare.ts";
+import * as doctor from "../../../src/cli/commands/doctor.ts";
+import * as explain from "../../../src/cli/commands/explain.ts";
+import * as image from "../../../src/cli/commands/image.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
@@ -17,21 +22,43 @@ import type { SessionEvent } from "../../../src/session/events.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
 
-/** Services that must not be asked for; a test replaces those that it needs. */
-function services(replaced: Partial<Services> = {}): Services {
+type Load<C extends { run: (...parts: never) => unknown }> = NonNullable<Parameters<C["run"]>[1]>;
+
+/** The work of commands, made up. */
+interface Work {
+  readonly boot?: Load<typeof boot>;
+  readonly image?: Load<typeof image>;
+  readonly compare?: Load<typeof compare>;
+  readonly explain?: Load<typeof explain>;
+  readonly doctor?: Load<typeof doctor>;
+}
+
+/** All commands; the work that a test does not make up must not be asked for. */
+function commands(work: Work): readonly Command[] {
   const none = (): never => {
     throw new Error("this work was not expected");
   };
-  return { runSession: none, buildImage: none, laboratory: none, diagnose: none, ...replaced };
+  return [
+    { ...boot, run: (call) => boot.run(call, work.boot ?? none) },
+    { ...image, run: (call) => image.run(call, work.image ?? none) },
+    { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
+    { ...explain, run: (call) => explain.run(call, work.explain ?? none) },
+    { ...doctor, run: (call) => doctor.run(call, work.doctor ?? none) },
+  ];
 }
 
 async function run(
   args: readonly string[],
-  replaced: Partial<Services> = {},
+  work: Work = {},
   io: KeptIo = keptIo(),
 ): Promise<{ code: number; out: string; err: string }> {
-  const code = await main({ args, io, services: services(replaced) });
+  const code = await main({ args, io, commands: commands(work) });
   return { code, out: io.out.text, err: io.err.text };
+}
+
+/** A text without its line breaks. */
+function folded(text: string): string {
+  return text.replace(/\s+/g, " ");
 }
 
 function failing(kind: FailureKind): SessionEvent {
@@ -39,12 +66,13 @@ function failing(kind: FailureKind): SessionEvent {
   return { type: "failed", kind, ...words, guestExitCode: null, logTail: ["a line"], atMs: 1 };
 }
 
-function session(...events: SessionEvent[]): Partial<Services> {
+function session(...events: SessionEvent[]): Work {
   return {
-    runSession: async () =>
-      async function* () {
+    boot: async () => ({
+      runSession: async function* () {
         yield* events;
       },
+    }),
   };
 }
 
@@ -52,26 +80,29 @@ describe("help and version", () => {
   it("lists every command", async () => {
     const { code, out, err } = await run(["--help"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
-    for (const { name, text } of COMMANDS) {
+    expect(COMMANDS.map(({ spec }) => spec)).toEqual(commands({}).map(({ spec }) => spec));
+    for (const { name, text } of COMMANDS.map(({ spec }) => spec)) {
       expect(out).toMatch(new RegExp(`^  ${name} +${text}$`, "m"));
     }
     expect(out).toMatch(/^ {2}3 +something is missing on this machine/m);
+    for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it.each(COMMANDS.map((command) => [command.name, command] as const))(
+  it.each(COMMANDS.map(({ spec }) => [spec.name, spec] as const))(
     "of %s names every option with its value, and examples",
-    async (name, { options, examples }) => {
+    async (name, { options, examples, notes }) => {
       const { code, out } = await run([name, "--help"]);
       expect(code).toBe(0);
       for (const { name: option, value, text } of options) {
         expect(out).toContain(`--${option}${value === undefined ? "" : ` ${value}`}`);
-        expect(out).toContain(text);
+        expect(folded(out)).toContain(folded(text));
       }
       expect(examples.length).toBeGreaterThan(0);
       for (const [line] of examples) expect(out).toContain(`  ${line}\n`);
       expect((await run(["help", name])).out).toBe(out);
       expect((await run([name, "-h"])).out).toBe(out);
-      for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+      for (const note of notes) expect(folded(out)).toContain(folded(note));
+      for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
     },
   );
 
@@ -142,12 +173,13 @@ describe("exit codes", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ])("%s ends with %d, wherever it strikes", async (signal, exitCode) => {
-    const interrupted: Partial<Services> = {
-      runSession: async () =>
+    const interrupted: Work = {
+      boot: async () => ({
         // biome-ignore lint/correctness/useYield: this session is cut short before its first event.
-        async function* () {
+        runSession: async function* () {
           throw new Interrupted({ signal, exitCode });
         },
+      }),
     };
     const { code, err } = await run(["boot"], interrupted);
     expect(code).toBe(exitCode);
@@ -155,8 +187,8 @@ describe("exit codes", () => {
   });
 
   it("a package that is not installed is missing, with how to get it", async () => {
-    const absent: Partial<Services> = {
-      buildImage: async () => {
+    const absent: Work = {
+      image: async () => {
         const error = new Error("Cannot find package 'esbuild'\n  at somewhere");
         throw Object.assign(error, { code: "ERR_MODULE_NOT_FOUND" });
       },
@@ -168,10 +200,12 @@ describe("exit codes", () => {
   });
 
   it("a bug is not dressed up as a failure", async () => {
-    const buggy: Partial<Services> = {
-      diagnose: async () => async () => {
-        throw new TypeError("x is not a function");
-      },
+    const buggy: Work = {
+      doctor: async () => ({
+        diagnose: async () => {
+          throw new TypeError("x is not a function");
+        },
+      }),
     };
     await expect(run(["doctor"], buggy)).rejects.toThrow(TypeError);
   });
@@ -189,14 +223,14 @@ describe("doctor", () => {
       { name: "node", ...here },
       { name: "gcc", ...away, state },
     ];
-    const diagnose: Services["diagnose"] = async () => async () => ({ findings, ready });
-    const text = await run(["doctor"], { diagnose });
+    const work: Work = { doctor: async () => ({ diagnose: async () => ({ findings, ready }) }) };
+    const text = await run(["doctor"], work);
     expect(text.code).toBe(expected);
     expect(text.out).toContain("here     node  v1\n");
     expect(text.out).toMatch(
       new RegExp(`^${state} +gcc +not found\n +for builds: install it$`, "m"),
     );
-    const json = await run(["doctor", "--json"], { diagnose });
+    const json = await run(["doctor", "--json"], work);
     expect(json.code).toBe(expected);
     expect(JSON.parse(json.out)).toEqual({ findings, ready });
   });
@@ -205,8 +239,8 @@ describe("doctor", () => {
 describe("compare", () => {
   const comparison = comparisonOf(losing(), madeUp());
   const asked: CompareOptions[] = [];
-  const laboratory: Services["laboratory"] = async () => ({
-    ...(await SERVICES.laboratory()),
+  const load: Work["compare"] = async () => ({
+    ...(await import("../../../src/lab/index.ts")),
     compareDeflate: async (options = {}) => {
       asked.push(options);
       options.onCell?.("linux/locked", 1, 2);
@@ -224,7 +258,7 @@ describe("compare", () => {
       "--dialect=two-bit",
       "--path=amid",
     ];
-    const { code, out, err } = await run(["compare", "deflate", ...args], { laboratory });
+    const { code, out, err } = await run(["compare", "deflate", ...args], { compare: load });
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(asked.at(-1)).toMatchObject({
       personas: ["linux", "silent"],
@@ -237,14 +271,14 @@ describe("compare", () => {
   });
 
   it("is one object with --json", async () => {
-    const { code, out, err } = await run(["compare", "deflate", "--json"], { laboratory });
+    const { code, out, err } = await run(["compare", "deflate", "--json"], { compare: load });
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(JSON.parse(out)).toEqual(comparison);
   });
 
   it("draws its progress on a terminal's standard error, and takes it away", async () => {
     const io = keptIo({ isTerminal: true });
-    const { err } = await run(["compare", "deflate"], { laboratory }, io);
+    const { err } = await run(["compare", "deflate"], { compare: load }, io);
     expect(err).toContain("2/2 linux/locked");
     expect(err.endsWith("\r\u001b[K")).toBe(true);
   });
@@ -253,12 +287,12 @@ describe("compare", () => {
     const folder = await mkdtemp(join(tmpdir(), "page-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = join(folder, "page.html");
-    const { code, out } = await run(["compare", "deflate", "--html", file], { laboratory });
+    const { code, out } = await run(["compare", "deflate", "--html", file], { compare: load });
     expect(code).toBe(0);
     expect(await readFile(file, "utf8")).toBe(comparisonPage(comparison));
     expect(out).toContain(`page: ${file}, `);
     const nowhere = join(folder, "none", "page.html");
-    const refused = await run(["compare", "deflate", "--html", nowhere], { laboratory });
+    const refused = await run(["compare", "deflate", "--html", nowhere], { compare: load });
     expect(refused.code).toBe(2);
     expect(refused.err).toContain("option --html");
   });
@@ -270,8 +304,8 @@ describe("explain", () => {
     ...{ paragraphs: ["Some words."], cells: [], findings: findingsOf([losing()]) },
   };
   const names: (string | undefined)[] = [];
-  const laboratory: Services["laboratory"] = async () => ({
-    ...(await SERVICES.laboratory()),
+  const load: Work["explain"] = async () => ({
+    ...(await import("../../../src/lab/index.ts")),
     explainDeflate: async ({ name } = {}) => {
       names.push(name);
       return explanation;
@@ -279,12 +313,12 @@ describe("explain", () => {
   });
 
   it("asks for the name that was typed, or for none, and prints text or one object", async () => {
-    const text = await run(["explain", "linux"], { laboratory });
+    const text = await run(["explain", "linux"], { explain: load });
     expect(text.out).toBe(
       "linux: persona\n\nSome words.\n\nRun just now\n" +
         "! locked-always with windows: 1,006 faults, 1,004 frames lost of what the guest had written\n",
     );
-    const json = await run(["explain", "--json"], { laboratory });
+    const json = await run(["explain", "--json"], { explain: load });
     expect(JSON.parse(json.out)).toEqual(explanation);
     expect([text.code, json.code, text.err, json.err]).toEqual([0, 0, "", ""]);
     expect(names).toEqual(["linux", undefined]);
@@ -294,19 +328,30 @@ describe("explain", () => {
 describe("image", () => {
   const made = { path: "/x y/a.elf", symbolsPath: "/x y/a.sym.elf", coreFunctions: [] };
   const built = { ...made, bytes: 2 ** 20, snapshotBytes: 0 };
-  const buildImage: Services["buildImage"] = async () => async (options) => {
-    options.onProgress?.({ step: "link", done: 6, of: 7 });
-    return built;
-  };
+  const load: Work["image"] = async () => ({
+    buildImage: async (options) => {
+      options.onProgress?.({ step: "link", done: 6, of: 7 });
+      return built;
+    },
+  });
 
   it("prints the command line that boots what was built, quoted for a shell", async () => {
-    const { code, out } = await run(["image", "--arch", "i386", "--quiet"], { buildImage });
+    const { code, out } = await run(["image", "--arch", "i386", "--quiet"], { image: load });
     expect(code).toBe(0);
     expect(out).toMatch(/^qemu-system-i386 .*-kernel '\/x y\/a.elf' .*\n$/);
   });
 
+  it("draws its steps on a terminal, and takes them away", async () => {
+    const io = keptIo({ isTerminal: true });
+    const { out } = await run(["image"], { image: load }, io);
+    const [, drawn = "", rest = ""] = out.split("\r");
+    expect(drawn).toMatch(/build.* 7\/7 link$/);
+    const printed = "/x y/a.elf, 1.0 MiB; boot it with\n\nqemu-system-x86_64 ";
+    expect(rest.slice(0, printed.length + 3)).toBe(`\u001b[K${printed}`);
+  });
+
   it("is one object with --json", async () => {
-    const { out } = await run(["image", "--json"], { buildImage });
+    const { out } = await run(["image", "--json"], { image: load });
     const { command, ...rest } = JSON.parse(out);
     expect(rest).toEqual({ arch: "x86_64", path: built.path, bytes: built.bytes });
     expect(command).toContain(built.path);

@@ -3,16 +3,13 @@
  */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
-import { sessionOptions } from "../../../src/cli/commands/boot.ts";
-import { COMMANDS } from "../../../src/cli/commands.ts";
+import { sessionOptions, spec } from "../../../src/cli/commands/boot.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
 import { FailureError } from "../../../src/failure.ts";
 import { editDistance, nearestName } from "../../../src/text/did-you-mean.ts";
 
-const BOOT = COMMANDS.find(({ name }) => name === "boot");
-
 function parse(...args: string[]): Given {
-  return parseOptions({ command: "ballonet boot", specs: BOOT?.options ?? [], args });
+  return parseOptions({ command: "ballonet boot", specs: spec.options, args });
 }
 
 function complaint(...args: string[]): string {

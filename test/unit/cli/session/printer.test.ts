@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bar, gaugeLine } from "../../../../src/cli/session/gauge.ts";
 import { sessionPrinter } from "../../../../src/cli/session/printer.ts";
 import { formatMs } from "../../../../src/cli/session/text.ts";
-import { isLively, speaksUnicode } from "../../../../src/cli/terminal.ts";
+import { isInteractive, supportsUnicode } from "../../../../src/cli/terminal.ts";
 import type { SessionEvent, SessionStep } from "../../../../src/session/events.ts";
 import { type KeptIo, keptIo, keptOutput } from "../outputs.ts";
 
@@ -141,14 +141,16 @@ describe("text on a terminal", () => {
     ["CI", keptOutput({ isTerminal: true }), { CI: "true" }],
     ["TERM=dumb", keptOutput({ isTerminal: true }), { TERM: "dumb" }],
   ])("is plain with %s", (_, output, environment) => {
-    expect(isLively(output, environment)).toBe(false);
+    expect(isInteractive(output, environment)).toBe(false);
   });
 
-  it("is lively otherwise, and speaks ASCII where the locale does", () => {
-    expect(isLively(keptOutput({ isTerminal: true }), { NO_COLOR: "", TERM: "xterm" })).toBe(true);
-    expect(speaksUnicode({ LANG: "de_DE.utf8" })).toBe(true);
-    expect(speaksUnicode({ LANG: "de_DE.utf8", LC_ALL: "C" })).toBe(false);
-    expect(speaksUnicode({})).toBe(false);
+  it("is interactive otherwise, and ASCII where the locale is", () => {
+    expect(isInteractive(keptOutput({ isTerminal: true }), { NO_COLOR: "", TERM: "xterm" })).toBe(
+      true,
+    );
+    expect(supportsUnicode({ LANG: "de_DE.utf8" })).toBe(true);
+    expect(supportsUnicode({ LANG: "de_DE.utf8", LC_ALL: "C" })).toBe(false);
+    expect(supportsUnicode({})).toBe(false);
   });
 });
 

@@ -1,0 +1,50 @@
+/**
+ * What a command is: its place in the help, its options, and the function that runs it.
+ *
+ * A command is one file in commands/ and one entry of COMMANDS (cli.ts).
+ */
+import type { Given, OperandSpec, OptionSpec } from "./options.ts";
+import type { Io } from "./terminal.ts";
+
+export interface CommandSpec {
+  readonly name: string;
+  /** One line for the help. */
+  readonly text: string;
+  /** The word that it takes besides its options. */
+  readonly operand?: OperandSpec;
+  readonly options: readonly OptionSpec[];
+  /** Paragraphs after the options. */
+  readonly notes: readonly string[];
+  /** What to type, and what it does. */
+  readonly examples: readonly (readonly [string, string])[];
+}
+
+/** One call of a command: what was typed, and where to write. */
+export interface Call {
+  readonly given: Given;
+  readonly io: Io;
+}
+
+export interface Command {
+  readonly spec: CommandSpec;
+  /**
+   * Returns the exit code. The work is imported here and not at the top of the command's file,
+   * because `--help` has to work where a package is missing.
+   * @throws what `failureOf` turns into an exit code, and the reason of `io.signal`.
+   */
+  run(call: Call): Promise<number>;
+}
+
+export const HELP: OptionSpec = { name: "help", short: "h", text: "show this help" };
+
+export const ARCHITECTURES = ["i386", "x86_64"];
+
+/** An option that takes one of a few words. */
+export function choice(name: string, choices: readonly string[], text: string): OptionSpec {
+  return { name, value: choices.join("|"), choices, text };
+}
+
+/** An option that takes one of many words, and may be given again for another one. */
+export function repeatable(name: string, choices: readonly string[], text: string): OptionSpec {
+  return { name, value: name.toUpperCase(), choices, repeatable: true, text };
+}
