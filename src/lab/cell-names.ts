@@ -1,23 +1,23 @@
 /**
- * What the laboratory of telling first can be asked about: drivers' personas, hosts' designs, the
- * driver's dialects, ways to migrate, and cells, which are one of each.
+ * Names of cells and of what makes them: a persona, a host, a dialect and a migration path.
  *
- * It runs nothing and explains nothing. Invariant: a cell's name says all that makes it differ from
- * another cell, and leads back to it.
+ * `PERSONA/HOST[/DIALECT][/PATH]`; `standard` and `none` are left out: `windows/locked`,
+ * `linux/two-bit/two-bit`, `linux/locked/to-old`. A name leads back to its cell.
  */
-import { DIALECTS, type Dialect } from "../../runtime/balloon/deflate-order.ts";
-import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
+import { DIALECTS, PERSONA_NAMES } from "../../runtime/abi.ts";
 import { type HostDesign, type HostDesignName, hostDesigns } from "../device/host/host-design.ts";
 import type { CellOptions } from "./cell.ts";
 import { type MigrationPathName, migrationPaths } from "./paths.ts";
 
+/** All designs of hosts. */
 export const HOST_NAMES = Object.keys(hostDesigns) as readonly HostDesignName[];
+/** All migration paths; `none` is no migration. */
 export const PATH_NAMES = Object.keys(migrationPaths) as readonly MigrationPathName[];
 
-/** What makes a cell: everything but how it is run. */
+/** What makes a cell. */
 export type CellKey = Required<Pick<CellOptions, "persona" | "host" | "dialect" | "path">>;
 
-/** One column of the table: a host, and all that a driver may meet there. */
+/** One table of the comparison: all that its drivers have in common. */
 export type Situation = Omit<CellKey, "persona">;
 
 export function designOf(host: HostDesignName): HostDesign {
@@ -25,29 +25,28 @@ export function designOf(host: HostDesignName): HostDesign {
 }
 
 /** Whether a host offers the experiment's bits. */
-export function speaksTwoBits(host: HostDesignName): boolean {
+export function offersTwoBits(host: HostDesignName): boolean {
   return designOf(host).silentBy !== undefined;
 }
 
-/** `locked`, `two-bit/two-bit`, `locked/to-old`: the host, then what is out of the ordinary. */
+/** `locked`, `two-bit/two-bit`, `locked/to-old`: a cell's name without the persona. */
 export function situationName({ host, dialect, path }: Situation): string {
-  const spoken = dialect === "standard" ? "" : `/${dialect}`;
-  return `${host}${spoken}${path === "none" ? "" : `/${path}`}`;
+  const known = dialect === "standard" ? "" : `/${dialect}`;
+  return `${host}${known}${path === "none" ? "" : `/${path}`}`;
 }
 
-/** What happens there, in sentences. */
+/** What a situation is, in sentences. */
 export function situationText({ host, dialect, path }: Situation): string {
-  const spoken = dialect === "standard" ? "" : ` The driver speaks ${dialect}.`;
+  const spoken = dialect === "standard" ? "" : ` The driver's dialect is ${dialect}.`;
   const moved = path === "none" ? "" : ` Migrated: ${migrationPaths[path].does}`;
   return `${designOf(host).does}${spoken}${moved}`;
 }
 
-/** `windows/locked`, `linux/two-bit/two-bit`. */
 export function cellName({ persona, ...situation }: CellKey): string {
   return `${persona}/${situationName(situation)}`;
 }
 
-/** The cell of a name; undefined when there is none. */
+/** Returns the cell with this name; undefined when there is none. */
 export function cellNamed(name: string): CellKey | undefined {
   const [persona, host, ...more] = name.split("/");
   if (!isOneOf(PERSONA_NAMES, persona) || !isOneOf(HOST_NAMES, host)) return undefined;
@@ -61,16 +60,7 @@ export function isOneOf<T extends string>(names: readonly T[], name?: string): n
   return (names as readonly (string | undefined)[]).includes(name);
 }
 
-/** Every column that there could be, by host. */
+/** Every situation, in the order of the hosts. */
 export const SITUATIONS: readonly Situation[] = HOST_NAMES.flatMap((host) =>
   DIALECTS.flatMap((dialect) => PATH_NAMES.map((path) => ({ host, dialect, path }))),
 );
-
-export {
-  DIALECTS,
-  type Dialect,
-  type HostDesignName,
-  type MigrationPathName,
-  PERSONA_NAMES,
-  type PersonaName,
-};

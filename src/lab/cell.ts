@@ -1,20 +1,15 @@
 /**
- * The laboratory of the question whether a driver has to tell first: one driver's manners on one
- * host's design, by one script, and what came of it.
+ * One cell of the experiment: one persona of the driver on one design of a host, by one script, and
+ * what the device's trace, its memory and the guest's own data say happened.
  *
- *   start      and, if the path says so, a migration before any feature is accepted
- *   inflate    the host wants half of the memory, and is given it
- *   move       the guest is migrated, if the path says so
- *   deflate    the host wants half of that back in use; while it takes its time to answer, the
- *              guest uses whatever frames it has, and the host, short of memory, takes away
- *              whatever it holds unlocked
- *   rest       the host takes away once more what is unlocked; the guest looks at its data
- *   inflate    the guest gives its frames up, the host wants half of the memory again
- *
- * It must not know why anything is right or wrong: it counts. Invariant: every fact comes from the
- * device's trace, its verdicts, its memory, or the guest's own data; none is written down by hand.
+ *   start      with some paths, the guest is migrated before the driver accepts any feature
+ *   inflate    the host wants half of the memory
+ *   migrate    with some paths, the guest is migrated
+ *   deflate    the host gives half of that back. Before it answers, the guest uses every frame
+ *              that it has, and the host takes away every page that it holds unlocked
+ *   check      the host takes away once more what is unlocked; the guest checks its data
+ *   inflate    the guest frees its frames, and the host wants half of the memory again
  */
-
 import { featureBits, featureSet, formatFeatures } from "../../runtime/abi.ts";
 import {
   BallonetError,
@@ -37,10 +32,11 @@ import type { CoreSource } from "../embed/load-core.ts";
 import { hostOf, type MigrationPath, type MigrationPathName, migrationPaths } from "./paths.ts";
 import { ReferenceVm } from "./vm/reference-vm.ts";
 
+/** Which cell to run. */
 export interface CellOptions {
   readonly persona: PersonaName;
   readonly host: HostDesignName;
-  /** Default `none`. */
+  /** The migration. Default `none`. */
   readonly path?: MigrationPathName;
   /** `two-bit`: the driver knows the experiment's bits. Default `standard`. */
   readonly dialect?: Dialect;
@@ -49,67 +45,70 @@ export interface CellOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Something that happened in the script, for a timeline. */
+/** A moment of the script, for a timeline. */
 export interface CellMark {
   readonly ms: number;
   readonly what: string;
 }
 
-/** A touch of a page of the host's. */
+/** The guest used a page that the host held. */
 export interface CellTouch {
   readonly pfn: number;
+  /** The page's state: `inflating`, `held` or `deflating`. */
   readonly state: string;
   readonly unlocked: boolean;
+  /** Whether the host had taken the page away. */
   readonly lost: boolean;
   readonly ms: number;
-  /** The trace's line. */
+  /** The line of the device's trace. */
   readonly line: string;
 }
 
-/** What came of one cell; plain values. */
+/** The facts of one cell, as plain values. */
 export interface CellResult {
   readonly persona: PersonaName;
   readonly host: HostDesignName;
   readonly path: MigrationPathName;
   readonly dialect: Dialect;
-  /** What came of the migration; absent where there was none to be. */
+  /** What came of the migration; absent when there was none. */
   readonly migration?: {
     readonly worked: boolean;
-    /** What the second host said to it, and which features it lacks. */
+    /** Why the second host refused the guest, and which features it lacks. */
     readonly error?: string;
     readonly bits?: readonly string[];
     /** Whether the driver had to read the features again. */
     readonly renegotiated: boolean;
   };
-  /** Why the device did not come up; the rest is then as it was before. */
+  /** Why the device did not come up; the other facts are then those of that moment. */
   readonly refused?: { readonly code: ErrorCode; readonly message: string };
+  /** Names of features. */
   readonly offered: readonly string[];
   readonly negotiated: readonly string[];
-  /** What the driver promised and was granted, as the host reads the negotiated features. */
+  /** What the negotiated features ask of the driver, and allow to driver and host. */
   readonly mustTellFirst: boolean;
   readonly mayBeSilent: boolean;
   readonly mayUnlock: boolean;
   readonly pages: {
     readonly total: number;
-    /** With the balloon inflated: what the host has, and what it can take away. */
+    /** With the balloon inflated: pages in it, locked pages, and pages that can be taken away. */
     readonly inflated: number;
     readonly locked: number;
     readonly unlocked: number;
-    /** Pages taken back by the guest, and those of them that the host was told of. */
+    /** Pages that the guest took back, and how many of them the host was told of. */
     readonly takenBack: number;
     readonly told: number;
   };
   readonly touches: {
-    /** Pages used while the host held them and had not been told, or had not answered. */
+    /** Pages that the guest used before it told the host, and before the host answered. */
     readonly untold: number;
     readonly unanswered: number;
-    /** Those of all of them that were unlocked, and those that were taken away then. */
+    /** How many of both were unlocked then, and how many the host had taken away. */
     readonly faults: number;
     readonly lost: number;
-    /** The first of them. */
+    /** The first touches. */
     readonly list: readonly CellTouch[];
   };
-  /** Frames in which the guest's data was not whole any more, by its own account. */
+  /** Frames in which the guest did not find the data that it had written. */
   readonly damagedFrames: number;
   readonly verdicts: readonly { readonly rule: RuleId; readonly times: number }[];
   readonly marks: readonly CellMark[];
@@ -118,25 +117,25 @@ export interface CellResult {
 
 /** 16 MiB of frames, of which the host wants half: whole buffers and units of every persona. */
 const FRAMES = 4096;
-/** All that the guest has, with what the driver keeps for itself. */
+/** All frames of the machine; the driver's arena takes some. */
 const ALL_FRAMES = 5120;
 const INFLATED_PAGES = 2048;
 const DEFLATED_PAGES = 1024;
-/** What the guest keeps for itself when the balloon takes all it can get. */
+/** The reserve that the driver leaves the guest. */
 const RESERVE_PAGES = 64;
-/** What the guest holds all the time. */
+/** Frames that the guest holds all the time. */
 const WORKLOAD_FRAMES = 512;
-/** Long enough for a guest to use what it is not given yet. */
+/** How long the host takes to answer: long enough for a guest to use pages too early. */
 const ANSWER_MS = 20;
 const SEED = 1;
-/** Between reading the features and accepting some, where the guest is migrated then. */
+/** How long the driver waits between reading and accepting features, to be migrated then. */
 const PAUSE_MS = 50;
-/** All of a run, so that each touch has its line. */
+/** The trace keeps the whole run, so that each touch has its line. */
 const TRACE_LIMIT = 65_536;
 
 /**
- * Runs one cell.
- * @throws only for bugs; what a driver or a device refuses is in the result.
+ * Runs one cell, in some 100 ms. What a driver or a device refuses is in the result.
+ * @throws the reason of `signal` when it aborts.
  */
 export async function runCell(options: CellOptions): Promise<CellResult> {
   const run = new CellRun(options);
@@ -148,7 +147,7 @@ class CellRun {
   private readonly options: CellOptions;
   private readonly path: MigrationPath;
   private readonly marks: CellMark[] = [];
-  /** Each that the guest was on, in order. */
+  /** Every machine that the guest ran on, oldest first. */
   private readonly machines: Machine[] = [];
   private migration: Pick<Migration, "worked" | "error" | "bits"> | undefined;
   private refused: CellResult["refused"] | undefined;
@@ -191,7 +190,7 @@ class CellRun {
     if (state !== "running") this.refused = lastError;
   }
 
-  /** Migrates the guest, if that is when. It stays where the other host does not take it. */
+  /** Migrates the guest, if the path says so. It stays when the other host does not accept it. */
   private migrate(vm: ReferenceVm, when: MigrationPath["when"]): void {
     const { to, adoptOffer } = this.path;
     if (to === undefined || this.path.when !== when || this.migration !== undefined) return;
@@ -231,7 +230,7 @@ class CellRun {
     this.atInflated = { inflated: heldPages, locked: memory.locked, unlocked: memory.unlocked };
   }
 
-  /** The host wants less; the guest uses what it gets, and the host takes away what it can. */
+  /** The host sets a lower target; the guest uses what it gets, the host takes away what it can. */
   private takeBack(vm: ReferenceVm): void {
     const before = { held: vm.machine.heldPages, guest: vm.balloon.counts().held };
     this.aim(vm, DEFLATED_PAGES);
@@ -267,7 +266,7 @@ class CellRun {
     return machine;
   }
 
-  /** Where the guest is now. */
+  /** The machine that the guest runs on now. */
   private get machine(): Machine {
     const machine = this.machines.at(-1);
     if (machine === undefined) throw new Error("no machine was made");
@@ -347,7 +346,7 @@ function verdictsOf(machines: readonly Machine[]): CellResult["verdicts"] {
   });
 }
 
-/** What the driver said. */
+/** The driver's log. */
 function logOf(trace: Trace): string {
   const said = trace.entries().filter(({ kind }) => kind === "log");
   return said.map(({ what }) => what).join("\n");

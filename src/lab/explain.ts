@@ -1,46 +1,37 @@
 /**
- * Why: a persona, a host, a dialect, a way to migrate, a cell, or the question itself.
- *
- * It must not print. Invariant: what is said of how things come out was run for it.
+ * Explains a persona, a host, a dialect, a migration path, a cell, or the question itself. It runs
+ * the cells that the explanation is about.
  */
-
+import { DIALECTS, PERSONA_NAMES } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import { nearestName } from "../text/did-you-mean.ts";
-import { reasonsOf } from "./cell-explanations.ts";
-import {
-  cellName,
-  cellNamed,
-  DIALECTS,
-  HOST_NAMES,
-  isOneOf,
-  PATH_NAMES,
-  PERSONA_NAMES,
-  SITUATIONS,
-} from "./cell-names.ts";
+import { explainCell } from "./cell-explanations.ts";
+import { cellName, cellNamed, HOST_NAMES, isOneOf, PATH_NAMES, SITUATIONS } from "./cell-names.ts";
 import { type CompareOptions, type Comparison, compareCells, compareDeflate } from "./compare.ts";
 import {
-  dialectPortrait,
+  describeDialect,
+  describeHost,
+  describePath,
+  describePersona,
   HISTORY,
-  hostPortrait,
-  pathPortrait,
-  personaPortrait,
 } from "./subject-descriptions.ts";
 
+/** What a name stands for. */
 export type SubjectKind = "question" | "persona" | "host" | "dialect" | "path" | "cell";
 
-/** A subject in words; plain values, and what `ballonet explain --json` prints. */
+/** A subject in words: plain values, and what `ballonet explain --json` prints. */
 export interface Explanation {
   readonly type: "explanation";
   readonly name: string;
   /** More than one where a host and a dialect have the same name. */
   readonly kinds: readonly SubjectKind[];
   readonly paragraphs: readonly string[];
-  /** What was run for it; empty for the question. */
+  /** The cells that were run for it; none for the question. */
   readonly cells: Comparison["cells"];
   readonly findings: Comparison["findings"];
 }
 
-/** What can be explained, by kind. */
+/** All names but those of cells, by kind. */
 export const SUBJECTS: readonly (readonly [SubjectKind, readonly string[]])[] = [
   ["persona", PERSONA_NAMES],
   ["host", HOST_NAMES],
@@ -48,18 +39,18 @@ export const SUBJECTS: readonly (readonly [SubjectKind, readonly string[]])[] = 
   ["path", PATH_NAMES],
 ];
 
-/** All names but those of cells. */
 const SINGLE_NAMES = SUBJECTS.flatMap(([, names]) => names);
 
+/** What to explain, and how to run the cells for it. */
 export interface ExplainOptions extends Pick<CompareOptions, "core" | "signal" | "onCell"> {
-  /** Of SUBJECTS, or a cell's, such as `windows/locked`. Default: the question itself. */
+  /** A name of SUBJECTS, or of a cell, such as `windows/locked`. Default: the question itself. */
   readonly name?: string | undefined;
 }
 
 /**
- * Explains a subject, running what it needs.
- * @throws FailureError `usage` for a name that there is not, with the nearest one; else as
- * compareDeflate.
+ * Explains a subject, and runs the cells that it is about.
+ * @throws FailureError `usage` for an unknown name, with the nearest one; otherwise as
+ * compareDeflate does.
  */
 export async function explainDeflate(options: ExplainOptions = {}): Promise<Explanation> {
   const { name, ...how } = options;
@@ -70,11 +61,16 @@ export async function explainDeflate(options: ExplainOptions = {}): Promise<Expl
   const cell = cellNamed(name);
   if (cell !== undefined) {
     const compared = await compareCells([cell], how);
-    return explanation(name, ["cell"], compared.cells.flatMap(reasonsOf), compared);
+    return explanation(name, ["cell"], compared.cells.flatMap(explainCell), compared);
   }
   const kinds = SUBJECTS.filter(([, names]) => names.includes(name)).map(([kind]) => kind);
   if (kinds.length === 0) throw unknown(name);
-  return explanation(name, kinds, portrait(name), await compareDeflate({ ...how, ...about(name) }));
+  return explanation(
+    name,
+    kinds,
+    description(name),
+    await compareDeflate({ ...how, ...about(name) }),
+  );
 }
 
 function explanation(
@@ -86,16 +82,16 @@ function explanation(
   return { type: "explanation", name, kinds, paragraphs, cells, findings };
 }
 
-function portrait(name: string): readonly string[] {
+function description(name: string): readonly string[] {
   return [
-    ...(isOneOf(PERSONA_NAMES, name) ? personaPortrait(name) : []),
-    ...(isOneOf(HOST_NAMES, name) ? hostPortrait(name) : []),
-    ...(isOneOf(DIALECTS, name) ? dialectPortrait(name) : []),
-    ...(isOneOf(PATH_NAMES, name) ? pathPortrait(name) : []),
+    ...(isOneOf(PERSONA_NAMES, name) ? describePersona(name) : []),
+    ...(isOneOf(HOST_NAMES, name) ? describeHost(name) : []),
+    ...(isOneOf(DIALECTS, name) ? describeDialect(name) : []),
+    ...(isOneOf(PATH_NAMES, name) ? describePath(name) : []),
   ];
 }
 
-/** Which cells show what a subject is about. */
+/** Which cells a subject is about. */
 function about(name: string): CompareOptions {
   const paths = ["none"] as const;
   if (isOneOf(PERSONA_NAMES, name)) return { personas: [name], paths };

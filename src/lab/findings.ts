@@ -1,16 +1,12 @@
 /**
- * What a comparison found, in sentences: cells of one host in which the same happened are one
- * sentence.
- *
- * It must not print. Invariant: every cell is in exactly one finding, every number is a cell's, and
- * the worst comes first.
+ * What a comparison found, in sentences: the worst first, and every cell in exactly one of them.
  */
-
+import { PERSONA_NAMES } from "../../runtime/abi.ts";
 import { counted, formatCount } from "../text/units.ts";
-import { PERSONA_NAMES, situationName, speaksTwoBits } from "./cell-names.ts";
-import type { ComparedCell } from "./compare.ts";
-import { locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
+import { offersTwoBits, situationName } from "./cell-names.ts";
+import { type ComparedCell, locksMemory, moveOf, type Outcome, usedEarly } from "./outcome.ts";
 
+/** A sentence about the cells in which the same happened. */
 export interface Finding {
   readonly outcome: Outcome;
   /** The names of the cells that it is about. */
@@ -20,60 +16,57 @@ export interface Finding {
 
 const WORST_FIRST: readonly Outcome[] = ["lost", "refused", "gains", "nothing"];
 
-/** Cells of one outcome of which the same is said. */
-interface Group {
-  readonly cells: readonly ComparedCell[];
-  readonly situations: readonly string[];
-  readonly who: string;
-  readonly said: string;
-}
+/** Cells of which the same is said. */
+type Group = readonly [ComparedCell, ...ComparedCell[]];
 
+/** Joins drivers with the same fate in one situation, then situations with the same drivers. */
 export function findingsOf(cells: readonly ComparedCell[]): readonly Finding[] {
-  const groups = merged(cells.map(alone), ({ situations, said }) => [situations, said]).map(
-    (group) => ({ ...group, who: who(group.cells) }),
-  );
-  // What happened to the same drivers in several places is said once, too.
-  const findings = merged(groups, (group) => [group.who, group.said]).map(
-    (group): Finding => ({
-      outcome: (group.cells[0] as ComparedCell).outcome,
-      cells: group.cells.map(({ name }) => name),
-      text: `${group.situations.join(", ")} with ${group.who}: ${group.said}`,
-    }),
+  const ofSituation = grouped(cells, (cell) => [situationName(cell), fate(cell)]);
+  const findings = grouped(ofSituation, (group) => [drivers(group), fate(group[0])]).map(
+    (groups): Finding => {
+      const all = groups.flat();
+      const [first] = groups[0];
+      const situations = [...new Set(all.map(situationName))].join(", ");
+      return {
+        outcome: first.outcome,
+        cells: all.map(({ name }) => name),
+        text: `${situations} with ${drivers(groups[0])}: ${fate(first)}`,
+      };
+    },
   );
   return WORST_FIRST.flatMap((one) => findings.filter(({ outcome }) => outcome === one));
 }
 
-function alone(cell: ComparedCell): Group {
-  const said = `${moved(cell)}${amounted(cell)}`;
-  return { cells: [cell], situations: [situationName(cell)], who: cell.persona, said };
-}
-
-function merged(groups: readonly Group[], keyOf: (group: Group) => unknown): readonly Group[] {
-  const byKey = new Map<string, Group>();
-  for (const group of groups) {
-    const key = JSON.stringify(keyOf(group));
-    const before = byKey.get(key);
-    const cells = [...(before?.cells ?? []), ...group.cells];
-    const situations = [...new Set([...(before?.situations ?? []), ...group.situations])];
-    byKey.set(key, { ...group, cells, situations });
+/** The items in groups of one key, in the order in which the keys come up. */
+function grouped<T>(items: readonly T[], keyOf: (item: T) => unknown): readonly [T, ...T[]][] {
+  const groups = new Map<string, [T, ...T[]]>();
+  for (const item of items) {
+    const key = JSON.stringify(keyOf(item));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
   }
-  return [...byKey.values()];
+  return [...groups.values()];
 }
 
-/** The drivers of a group; its cells are of one situation. */
-function who(cells: readonly ComparedCell[]): string {
-  const personas = cells.map(({ persona }) => persona);
+/** The drivers of a group of one situation. */
+function drivers(group: Group): string {
+  const personas = group.map(({ persona }) => persona);
   if (!PERSONA_NAMES.every((name) => personas.includes(name))) return personas.join(", ");
-  return isUnspoken(cells[0] as ComparedCell) ? "today's drivers" : "every driver";
+  return isUnknownDialect(group[0]) ? "today's drivers" : "every driver";
 }
 
-/** Whether the host speaks the experiment's dialect and the driver does not. */
-function isUnspoken({ dialect, host }: ComparedCell): boolean {
-  return dialect === "standard" && speaksTwoBits(host);
+/** True when the host offers the experiment's bits and the driver does not know them. */
+function isUnknownDialect({ dialect, host }: ComparedCell): boolean {
+  return dialect === "standard" && offersTwoBits(host);
 }
 
-/** What came of the migration, where there was one to be. */
-function moved(cell: ComparedCell): string {
+/** What happened to a cell: its migration, then its outcome. */
+function fate(cell: ComparedCell): string {
+  return `${migration(cell)}${outcome(cell)}`;
+}
+
+function migration(cell: ComparedCell): string {
   if (cell.path === "none") return "";
   const lacks = cell.migration?.bits?.join(" ");
   return {
@@ -84,11 +77,10 @@ function moved(cell: ComparedCell): string {
   }[moveOf(cell)];
 }
 
-/** What happened; cells of which the same is said are told together. */
-function amounted(cell: ComparedCell): string {
-  const { outcome, pages, touches, damagedFrames } = cell;
+function outcome(cell: ComparedCell): string {
+  const { pages, touches, damagedFrames } = cell;
   const { total, locked, unlocked } = pages;
-  switch (outcome) {
+  switch (cell.outcome) {
     case "lost":
       return (
         `${counted(touches.faults, "fault")}, ` +
@@ -102,14 +94,13 @@ function amounted(cell: ComparedCell): string {
         `${formatCount(locked)} of ${formatCount(total)} stay locked; nothing is lost`
       );
     case "nothing":
-      return nothingSaid(cell);
+      return noGain(cell);
   }
 }
 
-function nothingSaid(cell: ComparedCell): string {
+function noGain(cell: ComparedCell): string {
   if (!locksMemory(cell)) return "nothing is locked, so nothing is to be gained; nothing is lost";
-  // Where a host speaks the experiment's bits and no driver does, all are alike to it.
-  if (isUnspoken(cell)) {
+  if (isUnknownDialect(cell)) {
     return "the host gains nothing until drivers change; nothing is lost";
   }
   const early = counted(usedEarly(cell), "page");

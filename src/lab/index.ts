@@ -1,9 +1,7 @@
 /**
- * ballonet/lab: the laboratory of the question whether a driver has to tell first.
- *
- * Public names only.
+ * ballonet/lab: the experiment on the question whether a driver must tell the host before it uses a
+ * page again. Public names only.
  */
-
 export type { Paint, Style } from "../text/style.ts";
 export {
   type CellMark,
@@ -13,12 +11,7 @@ export {
   runCell,
 } from "./cell.ts";
 export { HOST_NAMES, PATH_NAMES } from "./cell-names.ts";
-export {
-  type ComparedCell,
-  type CompareOptions,
-  type Comparison,
-  compareDeflate,
-} from "./compare.ts";
+export { type CompareOptions, type Comparison, compareDeflate } from "./compare.ts";
 export {
   type ExplainOptions,
   type Explanation,
@@ -26,7 +19,7 @@ export {
   type SubjectKind,
 } from "./explain.ts";
 export type { Finding } from "./findings.ts";
-export type { Manner, Outcome } from "./outcome.ts";
+export type { ComparedCell, Manner, Outcome } from "./outcome.ts";
 export { explanationLines } from "./report/explain-text.ts";
 export { comparisonPage } from "./report/page.ts";
 export { comparisonLines } from "./report/text.ts";

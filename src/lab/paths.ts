@@ -1,9 +1,6 @@
 /**
- * How a guest may come from one host to another while it has a balloon, as values: between which
- * hosts, and when.
- *
- * It must not migrate anything. Invariant: a path is plain values; a host that is `without` does
- * not know the feature by which a driver promises to tell first.
+ * Migration paths: between which hosts a guest with a balloon is migrated, and when. A host
+ * `without` does not know the feature by which a driver promises to tell first.
  */
 import type { HostDesignName, MachineOptions } from "../device/index.ts";
 
@@ -66,7 +63,7 @@ export const migrationPaths = {
 
 export type MigrationPathName = keyof typeof migrationPaths;
 
-/** A host of this design, or what it was before anybody knew the feature. */
+/** The machine options of a host of this design, or of its older version `without` the feature. */
 export function hostOf(
   design: HostDesignName,
   knows: "with" | "without",

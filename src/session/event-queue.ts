@@ -1,39 +1,37 @@
 /**
- * A queue between one that tells and one that listens with `for await`.
- *
- * It knows nothing of what is told. Invariant: what was pushed is delivered in order, and then the
- * end: nothing after `close` is.
+ * A queue that one side pushes to and the other side reads with `for await`, in order, until the
+ * end of everything that was pushed before `close`.
  */
 export class EventQueue<T> implements AsyncIterable<T> {
-  #waiting: T[] = [];
-  #closed = false;
-  #wake: () => void = () => {};
+  private waiting: T[] = [];
+  private closed = false;
+  private wake: () => void = () => {};
 
-  /** How many were pushed and not yet delivered. */
+  /** How many events were pushed and not read yet. */
   get length(): number {
-    return this.#waiting.length;
+    return this.waiting.length;
   }
 
   push(event: T): void {
-    if (this.#closed) return;
-    this.#waiting.push(event);
-    this.#wake();
+    if (this.closed) return;
+    this.waiting.push(event);
+    this.wake();
   }
 
   close(): void {
-    this.#closed = true;
-    this.#wake();
+    this.closed = true;
+    this.wake();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+      const batch = this.waiting;
+      this.waiting = [];
       yield* batch;
-      if (this.#waiting.length > 0) continue;
-      if (this.#closed) return;
+      if (this.waiting.length > 0) continue;
+      if (this.closed) return;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.wake = resolve;
       });
     }
   }

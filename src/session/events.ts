@@ -1,16 +1,12 @@
 /**
- * What a session tells while it runs: one event a step, the same for text, JSON and tests.
- *
- * It must not know who listens. Invariant: a session's last event is `summary` or `failed`, and
- * there is exactly one of both together. Times are milliseconds, pages are 4 KiB, and every number
- * was measured or told by one of the two sides, never computed to look good.
+ * The events of a session; `ballonet boot --json` prints them. Times are milliseconds, pages are
+ * 4 KiB. Each session ends with one `summary` or one `failed`.
  */
-
 import type { Failure } from "../failure.ts";
 import type { StatisticName } from "../vmm/vmm.ts";
-import type { GuestQueue } from "./guest-status.ts";
+import type { GuestStatus } from "./guest-status.ts";
 
-/** The image is being built; `done` of `of` steps are behind it. */
+/** The image is built: `done` of `of` steps are done, `step` is next. */
 export interface Building {
   readonly type: "building";
   readonly step: string;
@@ -41,24 +37,24 @@ export interface Log {
 /** The balloon was found and brought up. */
 export interface Ready {
   readonly type: "ready";
-  /** From the machine's start to the guest's word that it is ready. */
+  /** From the machine's start to the guest's log line "ready". */
   readonly ms: number;
   readonly transport: string;
   readonly persona: string;
   readonly policy: string;
   readonly deflateMode: string;
-  /** Feature names, as the guest tells them. */
+  /** Names of features, from the guest. */
   readonly offered: readonly string[];
   readonly negotiated: readonly string[];
-  /** True when the emulator tells the same of what was accepted; null where it cannot be asked. */
+  /** True when the emulator says the same about `negotiated`; null when it cannot say. */
   readonly hostAgrees: boolean | null;
-  readonly queues: readonly GuestQueue[];
+  readonly queues: GuestStatus["queues"];
   readonly memoryPages: number;
   readonly freePages: number;
   readonly reservePages: number;
 }
 
-/** The workload took its frames and wrote every byte of them. */
+/** The guest's workload allocated its pages and wrote every byte of them. */
 export interface Allocated {
   readonly type: "allocated";
   readonly pages: number;
@@ -66,7 +62,7 @@ export interface Allocated {
   readonly ms: number;
 }
 
-/** The host asks for a balloon of `pages`; target number `number` of `of`. */
+/** The host asks for a balloon of `pages`. This is target `number` of `of`, counted from 1. */
 export interface TargetSet {
   readonly type: "target";
   readonly number: number;
@@ -75,19 +71,19 @@ export interface TargetSet {
   readonly memoryPages: number;
 }
 
-/** On the way to a target. */
+/** The balloon moves towards its target. */
 export interface Progress {
   readonly type: "progress";
   readonly targetPages: number;
   /** `actual`, as the host reads it. */
   readonly actualPages: number;
-  /** By the guest's ledger, at about the same time. */
+  /** From the guest's ledger, at about the same time. */
   readonly heldPages: number;
   readonly freePages: number;
   readonly memoryPages: number;
 }
 
-/** The target is reached. */
+/** Host and guest agree that the target is reached. */
 export interface Reached {
   readonly type: "reached";
   readonly pages: number;
@@ -98,11 +94,11 @@ export interface Reached {
   readonly movedPages: number;
   readonly ms: number;
   readonly pagesPerSecond: number;
-  /** Notifications that the driver sent to the device for it. */
+  /** Notifications that the driver sent to the device meanwhile. */
   readonly kicks: number;
 }
 
-/** The workload looked at every byte that it owns. */
+/** The workload compared every byte that it owns with what it wrote. */
 export interface Verified {
   readonly type: "verified";
   readonly bytes: number;
@@ -110,25 +106,25 @@ export interface Verified {
   readonly ms: number;
 }
 
-/** Fresh statistics of the guest, as the host got them: bytes or counts. */
-export interface StatisticsTold {
+/** Fresh statistics of the guest, from the host: bytes or counts. */
+export interface FreshStatistics {
   readonly type: "statistics";
   readonly values: Readonly<Partial<Record<StatisticName, bigint>>>;
   readonly ms: number;
 }
 
-/** The workload gave its frames back. */
+/** The workload freed its pages. */
 export interface Freed {
   readonly type: "freed";
   readonly pages: number;
 }
 
-/** All went well. */
+/** The session went well. Sums over all targets. */
 export interface Summary {
   readonly type: "summary";
   readonly targets: number;
   readonly readyMs: number;
-  /** From the machine's start; building the image is not in it. */
+  /** From the machine's start, without building the image. */
   readonly sessionMs: number;
   readonly inflatedPages: number;
   readonly inflateMs: number;
@@ -139,7 +135,7 @@ export interface Summary {
   readonly kicks: number;
 }
 
-/** It did not go well; the machine has been ended. */
+/** The session failed. The machine has ended. */
 export interface Failed extends Failure {
   readonly type: "failed";
   /** The guest's own exit code, if it ended by itself. */
@@ -148,6 +144,7 @@ export interface Failed extends Failure {
   readonly logTail: readonly string[];
 }
 
+/** An event without its time. */
 export type SessionStep =
   | Building
   | Booting
@@ -158,10 +155,10 @@ export type SessionStep =
   | Progress
   | Reached
   | Verified
-  | StatisticsTold
+  | FreshStatistics
   | Freed
   | Summary
   | Failed;
 
-/** `atMs`: since the session's start. */
+/** An event; `atMs` is the time since the session's start. */
 export type SessionEvent = SessionStep & { readonly atMs: number };

@@ -1,10 +1,7 @@
 /**
- * What the end of a guest means, in words.
- *
- * It knows the guest program's exit codes and the boot code's stop codes, and starts nothing.
- * Invariant: every code that an image of this package can end with has words here.
+ * The failure that a guest's exit code stands for.
  */
-import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";
+import { EXIT, STOP } from "../../runtime/abi.ts";
 import { type Failure, FailureError } from "../failure.ts";
 import { describeExit } from "../vmm/exit.ts";
 import type { GuestExit } from "../vmm/vmm.ts";
@@ -68,30 +65,31 @@ const MEANING = new Map<number, Meaning>([
   ],
 ]);
 
-/** Every code with words, for tests. */
+/** Every code with a meaning, for tests. */
 export const GUEST_EXIT_CODES: readonly number[] = [...MEANING.keys()];
 
-/** The guest's own last words: a panic line, or what it logged as an error, without its advice. */
-const LAST_WORDS = /^ballonet: (?:panic|error): (.*?)(?:; do .*)?$/;
+/** A panic line or a logged error, without its advice. */
+const ERROR_LINE = /^ballonet: (?:panic|error): (.*?)(?:; do .*)?$/;
 
-export function lastWords(lines: readonly string[]): string | undefined {
+/** Returns the last panic or error that the guest logged. */
+export function lastErrorLine(lines: readonly string[]): string | undefined {
   for (const line of [...lines].reverse()) {
-    const words = LAST_WORDS.exec(line)?.[1];
-    if (words !== undefined) return words;
+    const text = ERROR_LINE.exec(line)?.[1];
+    if (text !== undefined) return text;
   }
   return undefined;
 }
 
-/** The failure that a machine's unexpected end is. */
-export function endOfGuest(exit: GuestExit, lines: readonly string[]): FailureError {
-  const words = lastWords(lines);
+/** Returns the failure of a machine that ended by itself; `lines` is the guest's log. */
+export function failureOfExit(exit: GuestExit, lines: readonly string[]): FailureError {
+  const logged = lastErrorLine(lines);
   const meaning = exit.guestExitCode === undefined ? undefined : MEANING.get(exit.guestExitCode);
-  const seen = [words, meaning && `exit code ${exit.guestExitCode}`].filter(Boolean).join("; ");
+  const seen = [logged, meaning && `exit code ${exit.guestExitCode}`].filter(Boolean).join("; ");
   if (meaning !== undefined) return new FailureError({ ...meaning, seen });
   return new FailureError({
     kind: exit.reason === "failed" ? "emulator" : "guest",
     what: exit.reason === "failed" ? "the emulator failed" : "the guest ended",
-    seen: [describeExit(exit), words].filter(Boolean).join("; "),
+    seen: [describeExit(exit), logged].filter(Boolean).join("; "),
     todo: "read the guest's log with --verbose, or the emulator's message, for the reason",
   });
 }

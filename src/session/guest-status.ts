@@ -1,38 +1,20 @@
 /**
- * The guest's status as the session needs it, out of a reply on the control channel.
- *
- * It must not ask by itself. Invariant: a reply that lacks a field is an error here; no number that
- * the guest did not send is ever shown.
+ * The check of a guest's `status` reply: everything that a session reads from it is there.
  */
-import { FRAME_STATES, type FrameState } from "../../runtime/core/exports.ts";
+import { type DriverStatus, FRAME_STATES } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
 
-export interface GuestQueue {
-  readonly role: string;
-  readonly index: number;
-  readonly size: number;
-}
+/** The part of the guest's reply that a session reads. */
+export type GuestStatus = Pick<
+  DriverStatus,
+  (typeof TEXTS)[number] | "queues" | "reservePages" | "outOfReach" | "frames" | "lastError"
+> & { readonly totals: Pick<DriverStatus["totals"], "notifications"> };
 
-export interface GuestStatus {
-  readonly state: string;
-  readonly transport: string;
-  readonly persona: string;
-  readonly policy: string;
-  readonly deflateMode: string;
-  /** Feature names, separated by blanks; "none" for none. */
-  readonly offered: string;
-  readonly negotiated: string;
-  readonly queues: readonly GuestQueue[];
-  readonly reservePages: number;
-  readonly outOfReach: boolean;
-  readonly notifications: number;
-  readonly frames: Readonly<Record<FrameState, number>>;
-  /** Sum of `frames`: all that the ledger describes. */
-  readonly totalFrames: number;
-  /** What the driver failed with, if it did. */
-  readonly lastError: { readonly code: string; readonly message: string } | undefined;
-}
+const TEXTS = [
+  ...(["state", "transport", "persona", "policy"] as const),
+  ...(["deflateMode", "offered", "negotiated"] as const),
+] as const;
 
 function unexpected(field: string, value: JsonValue | undefined): FailureError {
   return new FailureError({
@@ -43,15 +25,13 @@ function unexpected(field: string, value: JsonValue | undefined): FailureError {
   });
 }
 
-function text(object: JsonObject, field: string): string {
-  const value = object[field];
-  if (typeof value === "string") return value;
-  throw unexpected(field, value);
+function checkText(object: JsonObject, field: string): void {
+  if (typeof object[field] !== "string") throw unexpected(field, object[field]);
 }
 
-function count(object: JsonObject, field: string): number {
+function checkCount(object: JsonObject, field: string): void {
   const value = object[field];
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return;
   throw unexpected(field, value);
 }
 
@@ -61,33 +41,31 @@ function member(object: JsonObject, field: string): JsonObject {
   throw unexpected(field, value);
 }
 
-/** Throws FailureError `guest` when the reply is not the status of a guest of this version. */
+/**
+ * Returns `reply` as the guest's status.
+ * @throws FailureError `guest` when a field is missing, as in an image of another version.
+ */
 export function readStatus(reply: JsonValue): GuestStatus {
   if (!isJsonObject(reply)) throw unexpected("reply", reply);
-  const counts = member(reply, "frames");
-  const pairs = FRAME_STATES.map((state): [FrameState, number] => [state, count(counts, state)]);
-  const queues = Array.isArray(reply.queues) ? (reply.queues as readonly JsonValue[]) : [];
-  const { lastError } = reply;
-  return {
-    state: text(reply, "state"),
-    transport: text(reply, "transport"),
-    persona: text(reply, "persona"),
-    policy: text(reply, "policy"),
-    deflateMode: text(reply, "deflateMode"),
-    offered: text(reply, "offered"),
-    negotiated: text(reply, "negotiated"),
-    queues: queues.filter(isJsonObject).map((queue) => ({
-      role: text(queue, "role"),
-      index: count(queue, "index"),
-      size: count(queue, "size"),
-    })),
-    reservePages: count(reply, "reservePages"),
-    outOfReach: reply.outOfReach === true,
-    notifications: count(member(reply, "totals"), "notifications"),
-    frames: Object.fromEntries(pairs) as Record<FrameState, number>,
-    totalFrames: pairs.reduce((sum, [, frames]) => sum + frames, 0),
-    lastError: isJsonObject(lastError)
-      ? { code: text(lastError, "code"), message: text(lastError, "message") }
-      : undefined,
-  };
+  for (const field of TEXTS) checkText(reply, field);
+  for (const state of FRAME_STATES) checkCount(member(reply, "frames"), state);
+  checkCount(reply, "reservePages");
+  checkCount(member(reply, "totals"), "notifications");
+  if (typeof reply.outOfReach !== "boolean") throw unexpected("outOfReach", reply.outOfReach);
+  if (!Array.isArray(reply.queues)) throw unexpected("queues", reply.queues);
+  for (const queue of reply.queues as readonly JsonValue[]) {
+    if (!isJsonObject(queue)) throw unexpected("queue", queue);
+    checkText(queue, "role");
+    checkCount(queue, "index");
+    checkCount(queue, "size");
+  }
+  if (reply.lastError !== undefined) {
+    for (const field of ["code", "message"]) checkText(member(reply, "lastError"), field);
+  }
+  return reply as unknown as GuestStatus;
+}
+
+/** All frames that the guest's ledger describes; the number never changes. */
+export function totalFrames({ frames }: GuestStatus): number {
+  return FRAME_STATES.reduce((sum, state) => sum + frames[state], 0);
 }

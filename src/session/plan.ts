@@ -1,17 +1,16 @@
 /**
- * What a session is asked for, and what is decided about it before anything starts.
- *
- * It starts nothing and looks at no file. Invariant: a plan contradicts neither itself nor what the
- * emulators can do; what only the guest can refuse is left to the guest.
+ * The options of a session, and the plan that they amount to. It refuses options that contradict
+ * each other; it does not look at files, and leaves to the guest what only the guest can judge.
  */
-
 import { FailureError } from "../failure.ts";
 import { formatBytes, pagesOf, type Target } from "../text/units.ts";
 import { checkAppend } from "../vmm/qemu/arguments.ts";
 import { PAGE_BYTES, type Vmm } from "../vmm/vmm.ts";
 import type { SessionStep } from "./events.ts";
 
+/** What a session boots, and what it asks of the balloon. */
 export interface SessionOptions {
+  /** The emulator. v86 runs in this process, QEMU in its own. */
   readonly on: "v86" | "qemu";
   /** Default: i386 on v86, which has nothing else, and x86_64 on QEMU. */
   readonly arch?: "i386" | "x86_64" | undefined;
@@ -19,31 +18,33 @@ export interface SessionOptions {
   readonly machine?: "pc" | "q35" | undefined;
   /** Default: 64 MiB on v86, 256 MiB on QEMU. */
   readonly memoryBytes?: number | undefined;
-  /** Sizes of the balloon, one after the other. Default: half of memory, then 0. */
+  /** Sizes of the balloon, in turn. Default: half of memory, then 0. */
   readonly targets?: readonly Target[];
-  /**
-   * What the workload owns and verifies; 0 for none. Default: an eighth of memory, if that fits.
-   */
+  /** Memory that the guest fills and verifies; 0 for none. Default: an eighth, if that fits. */
   readonly workloadBytes?: number | undefined;
-  /** Settings of the driver, as `ballonet.KEY=VALUE` words and whatever else. */
+  /** The guest's command line: `ballonet.KEY=VALUE` words set the driver. Default: empty. */
   readonly append?: string;
-  /** An image to boot instead of the one that is built from this package. */
+  /** Path of an image. Default: one is built from this package, or taken from the cache. */
   readonly image?: string | undefined;
-  /** False: a machine without a balloon, to see how the guest takes it. */
+  /** False: a machine without a balloon device, to see what the guest does. Default: true. */
   readonly balloon?: boolean;
-  /** The longest that one step, or a balloon on its way, may show no progress. Default: 30 s. */
+  /** How long one step may take, or the balloon may not move, in ms. Default: 30,000. */
   readonly timeoutMs?: number;
+  /** Ends the session and the guest. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** All of it decided. */
+/** A session's options with every default filled in. */
 export interface SessionPlan {
   readonly on: "v86" | "qemu";
   readonly arch: "i386" | "x86_64";
+  /** QEMU's machine type; null on v86. */
   readonly machine: "pc" | "q35" | null;
   readonly memoryBytes: number;
   readonly memoryPages: number;
+  /** In pages. */
   readonly targets: readonly number[];
+  /** Undefined: the session decides once it knows the guest's free memory. */
   readonly workloadPages: number | undefined;
   readonly append: string;
   readonly image: string | undefined;
@@ -51,14 +52,14 @@ export interface SessionPlan {
   readonly timeoutMs: number;
 }
 
-/** What the steps of a session work with. */
+/** A session that runs: what its steps share. */
 export interface Run {
   readonly plan: SessionPlan;
   readonly vmm: Vmm;
   readonly signal: AbortSignal;
   /** When the machine was started, on the clock of `performance.now()`. */
   readonly launchedMs: number;
-  tell(step: SessionStep): void;
+  emit(step: SessionStep): void;
 }
 
 const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
@@ -68,7 +69,10 @@ function contradiction(what: string, seen: string, todo: string): FailureError {
   return new FailureError({ kind: "usage", what, seen, todo });
 }
 
-/** @throws FailureError `usage` when the options contradict each other. */
+/**
+ * Fills in the defaults. `runSession` does it by itself; call it to check options beforehand.
+ * @throws FailureError `usage` when the options contradict each other.
+ */
 export function planSession(options: SessionOptions): SessionPlan {
   const { on, arch = on === "v86" ? "i386" : "x86_64", balloon = true } = options;
   const { machine = on === "v86" ? null : "pc", append = "" } = options;

@@ -1,24 +1,23 @@
 /**
- * The command line with which a person boots an image on QEMU, without any program of ours.
+ * The command line that boots an image on QEMU by hand.
  *
- * It starts nothing. The log and QEMU's monitor share the terminal: Ctrl-A C goes from one to the
- * other, and in the monitor `balloon 64` and `info balloon` move the balloon and look at it.
- *
- * Invariant: the line can be pasted into a shell as it is, whatever the image's path.
+ * The guest's log and QEMU's monitor share the terminal. Ctrl-A C switches between them; in the
+ * monitor `balloon 64` moves the balloon and `info balloon` shows it.
  */
 import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/qemu/arguments.ts";
 
-/** Needs no quotes in any shell. */
+/** A word that needs no quotes in any shell. */
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;
 
+/** What to boot, and on which machine. */
 export interface QemuCommandOptions {
   readonly arch: "i386" | "x86_64";
   readonly image: string;
-  /** Default: 256M. */
+  /** In QEMU's words. Default: 256M. */
   readonly memory?: string;
 }
 
-/** The program and its arguments. */
+/** Returns QEMU's name and its arguments. */
 export function qemuCommand({ arch, image, memory = "256M" }: QemuCommandOptions): string[] {
   const exit = `isa-debug-exit,iobase=0x${EXIT_PORT.toString(16)},iosize=${EXIT_PORT_BYTES}`;
   return [
@@ -28,7 +27,7 @@ export function qemuCommand({ arch, image, memory = "256M" }: QemuCommandOptions
   ];
 }
 
-/** The same as one line for a shell. */
+/** Returns the words as one line for a POSIX shell, quoted where they need it. */
 export function shellLine(words: readonly string[]): string {
   return words
     .map((word) => (PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))

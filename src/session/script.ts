@@ -1,8 +1,6 @@
 /**
- * The part of a session after the boot: workload, targets, checks, statistics.
- *
- * It must not know which emulator runs the machine, nor end it. Invariant: a target counts as
- * reached only when host and guest say the same number, and no frame may go missing on the way.
+ * The part of a session after the boot: workload, targets, checks, statistics. A target counts as
+ * reached when host and guest report the same number of pages.
  */
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { formatFeatures } from "../../runtime/abi.ts";
@@ -11,19 +9,19 @@ import { formatBytes, formatPages } from "../text/units.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
 import type { Summary, Verified } from "./events.ts";
-import { lastWords } from "./guest-exit.ts";
-import { type GuestStatus, readStatus } from "./guest-status.ts";
+import { lastErrorLine } from "./guest-exit.ts";
+import { type GuestStatus, readStatus, totalFrames } from "./guest-status.ts";
 import type { Run } from "./plan.ts";
 
-/** Between two looks at `actual`: short beside the time that even a small balloon takes. */
-const LOOK_MS = 5;
-/** Between two questions to the guest for the gauge: often enough for an eye. */
-const GAUGE_MS = 100;
-/** How long a target must be out of the guest's reach, with nothing moving, to give it up. */
+/** Between two reads of `actual`: short beside the time that even a small balloon takes. */
+const POLL_MS = 5;
+/** Between two `progress` events: often enough for a moving gauge. */
+const PROGRESS_MS = 100;
+/** A target is given up when the guest cannot reach it and nothing moved for this long. */
 const OUT_OF_REACH_MS = 1_000;
-/** Any number; the workload's pattern is derived from it and from each frame's address. */
+/** The workload derives its pattern from this number and from each frame's address. */
 const SEED = 0x00ba_1100;
-/** Without a wish, the workload takes this part of memory at most. */
+/** The workload's share of memory, when no size was asked for. */
 const WORKLOAD_SHARE = 1 / 8;
 
 const READY = /^ballonet: (?:(ready)\b|(?:error|panic): )/;
@@ -51,37 +49,40 @@ async function askStatus(run: Run): Promise<GuestStatus> {
   return readStatus(await ask(run, "status"));
 }
 
-/** A count out of a reply of the guest. */
+/** Returns a number from a reply of the guest. */
 function count(reply: JsonValue, field: string): number {
   const value = isJsonObject(reply) ? reply[field] : undefined;
   if (typeof value === "number") return value;
-  throw broken(`the guest's reply without ${field}`, JSON.stringify(value), "report this");
+  throw broken(`the guest's reply without ${field}`, JSON.stringify(value), "report this as a bug");
 }
 
-/** Runs the script of a machine that was just launched. */
+/**
+ * Runs the script on a machine that was just launched.
+ * @throws FailureError for a rule that was broken, a target that was missed, a driver that is down.
+ */
 export async function runScript(run: Run): Promise<Summary> {
   const readyMs = await awaitReady(run);
-  const first = await tellReady(run, readyMs);
+  const first = await emitReady(run, readyMs);
   const handle = await allocate(run, first);
   const settled: Settled[] = [];
   const verified: Verified[] = [];
   const { memoryPages, targets } = run.plan;
   for (const [index, pages] of targets.entries()) {
-    run.tell({ type: "target", number: index + 1, of: targets.length, pages, memoryPages });
+    run.emit({ type: "target", number: index + 1, of: targets.length, pages, memoryPages });
     const move = await reach(run, pages);
     settled.push(move);
-    judge(run, move);
+    checkReached(run, move);
     if (handle !== undefined) verified.push(await verify(run, handle));
-    if (first.negotiated.includes("STATS_VQ")) await tellStatistics(run);
+    if (first.negotiated.includes("STATS_VQ")) await emitStatistics(run);
   }
   if (handle !== undefined) {
     const freed = await ask(run, "workload.free", { handle });
-    run.tell({ type: "freed", pages: count(freed, "frames") });
+    run.emit({ type: "freed", pages: count(freed, "frames") });
   }
   return summarize({ run, readyMs, settled, verified });
 }
 
-/** Milliseconds from the launch to the guest's word that its balloon is up. */
+/** Returns the milliseconds from the launch to the guest's log line "ready". */
 async function awaitReady(run: Run): Promise<number> {
   const { vmm, signal, plan } = run;
   const { match } = await vmm.log.waitForLine({
@@ -90,21 +91,21 @@ async function awaitReady(run: Run): Promise<number> {
     timeoutMs: plan.timeoutMs,
   });
   if (match[1] !== undefined) return performance.now() - run.launchedMs;
-  // It said why it cannot go on. Either it ends by itself, or it lives on without a balloon.
+  // The guest logged an error. It may end now, or go on without a balloon.
   const { lastError } = await askStatus(run);
   throw new FailureError({
     kind: lastError?.code === "config" ? "usage" : "guest",
     what: "the driver did not come up",
-    seen: lastError?.message ?? lastWords(vmm.log.lines) ?? match[0] ?? "",
-    todo: "change what it names, or boot with --verbose to see more",
+    seen: lastError?.message ?? lastErrorLine(vmm.log.lines) ?? match[0] ?? "",
+    todo: "change what the error names, or see the guest's log (--verbose)",
   });
 }
 
-async function tellReady(run: Run, readyMs: number): Promise<GuestStatus> {
+async function emitReady(run: Run, readyMs: number): Promise<GuestStatus> {
   const status = await askStatus(run);
   const { transport, persona, policy, deflateMode, queues, reservePages, negotiated } = status;
   const accepted = await acceptedByHost(run);
-  run.tell({
+  run.emit({
     type: "ready",
     ms: Math.round(readyMs),
     ...{ transport, persona, policy, deflateMode },
@@ -120,7 +121,7 @@ async function tellReady(run: Run, readyMs: number): Promise<GuestStatus> {
   throw broken(
     "features negotiated",
     `"${negotiated}" by the guest and "${accepted}" by the emulator`,
-    "report this with both lists",
+    "report this as a bug, with both lists",
   );
 }
 
@@ -128,7 +129,7 @@ function names(features: string): string[] {
   return features === "none" ? [] : features.split(/ (?!\d)/);
 }
 
-/** As the emulator tells it; undefined for a QEMU that is too old to be asked. */
+/** Returns the features that the emulator says were accepted; undefined for an old QEMU. */
 async function acceptedByHost({ vmm, signal }: Run): Promise<string | undefined> {
   try {
     return formatFeatures((await vmm.balloon.negotiated({ signal })).accepted);
@@ -138,12 +139,12 @@ async function acceptedByHost({ vmm, signal }: Run): Promise<string | undefined>
   }
 }
 
-/** Lets the workload take its frames; answers their handle, or undefined when it has none. */
+/** Lets the workload allocate its pages. Returns their handle; undefined when it has none. */
 async function allocate(run: Run, { frames, reservePages }: GuestStatus) {
   const { plan } = run;
   const spare = frames.free - reservePages - Math.max(0, ...plan.targets);
   const share = Math.floor(plan.memoryPages * WORKLOAD_SHARE);
-  // Half of what is spare at most: the guest's engine needs some frames as well.
+  // At most half of what is spare: the guest's JavaScript engine needs some pages as well.
   const pages = plan.workloadPages ?? Math.max(0, Math.min(share, Math.floor(spare / 2)));
   if (pages === 0) return undefined;
   if (pages > frames.free) {
@@ -156,7 +157,7 @@ async function allocate(run: Run, { frames, reservePages }: GuestStatus) {
   }
   const startMs = performance.now();
   const reply = await ask(run, "workload.allocate", { frames: pages, seed: SEED });
-  run.tell({ type: "allocated", pages, seed: SEED, ms: Math.round(performance.now() - startMs) });
+  run.emit({ type: "allocated", pages, seed: SEED, ms: Math.round(performance.now() - startMs) });
   return count(reply, "handle");
 }
 
@@ -166,7 +167,7 @@ interface Settled {
   readonly ms: number;
 }
 
-/** Asks the host for a target and follows the balloon there. */
+/** Sets the target and waits until the balloon is there. */
 async function reach(run: Run, pages: number): Promise<Settled> {
   const { vmm, signal, plan } = run;
   const before = await askStatus(run);
@@ -174,32 +175,36 @@ async function reach(run: Run, pages: number): Promise<Settled> {
   await vmm.balloon.setTarget({ pages, signal });
   let last = -1;
   let movedMs = startMs;
-  let gaugeMs = startMs;
+  let progressMs = startMs;
   for (;;) {
     const { actualPages } = await vmm.balloon.query({ signal });
     const nowMs = performance.now();
     if (actualPages !== last) movedMs = nowMs;
     last = actualPages;
     const stillMs = nowMs - movedMs;
-    if (actualPages === pages || nowMs - gaugeMs >= GAUGE_MS) {
+    if (actualPages === pages || nowMs - progressMs >= PROGRESS_MS) {
       const after = await askStatus(run);
-      gaugeMs = performance.now();
-      tellProgress(run, { pages, actualPages, status: after });
+      progressMs = performance.now();
+      emitProgress(run, { pages, actualPages, status: after });
       if (actualPages === pages && after.frames.held === pages) {
         return { before, after, ms: nowMs - startMs };
       }
       const outOfReach = after.outOfReach && stillMs >= OUT_OF_REACH_MS;
-      if (outOfReach || stillMs >= plan.timeoutMs) throw stopped({ pages, actualPages, after });
+      if (outOfReach || stillMs >= plan.timeoutMs) throw missed({ pages, actualPages, after });
     }
-    await sleep(LOOK_MS, signal);
+    await sleep(POLL_MS, signal);
   }
 }
 
-function stopped(parts: { pages: number; actualPages: number; after: GuestStatus }): FailureError {
+function missed(parts: { pages: number; actualPages: number; after: GuestStatus }): FailureError {
   const { pages, actualPages, after } = parts;
   const { held, free } = after.frames;
   if (actualPages === pages) {
-    return broken("actual", `${actualPages} at the host, ${held} pages held`, "report this");
+    return broken(
+      "actual",
+      `${actualPages} at the host, ${held} pages held`,
+      "report this as a bug",
+    );
   }
   const tail = after.outOfReach
     ? `${formatPages(free)} free, of which ${formatPages(after.reservePages)} are its reserve`
@@ -212,11 +217,11 @@ function stopped(parts: { pages: number; actualPages: number; after: GuestStatus
   });
 }
 
-function tellProgress(
+function emitProgress(
   run: Run,
   parts: { pages: number; actualPages: number; status: GuestStatus },
 ): void {
-  run.tell({
+  run.emit({
     type: "progress",
     targetPages: parts.pages,
     actualPages: parts.actualPages,
@@ -226,17 +231,18 @@ function tellProgress(
   });
 }
 
-function judge(run: Run, { before, after, ms }: Settled): void {
+function checkReached(run: Run, { before, after, ms }: Settled): void {
   const { held, free } = after.frames;
-  if (after.totalFrames !== before.totalFrames) {
+  const frames = { before: totalFrames(before), after: totalFrames(after) };
+  if (frames.after !== frames.before) {
     throw broken(
       "the guest's ledger",
-      `${after.totalFrames} frames, ${before.totalFrames} before`,
-      "report this: a frame can neither appear nor vanish",
+      `${frames.after} frames, ${frames.before} before`,
+      "report this as a bug: the number of frames never changes",
     );
   }
   const movedPages = Math.abs(held - before.frames.held);
-  run.tell({
+  run.emit({
     type: "reached",
     pages: held,
     heldPages: held,
@@ -245,7 +251,7 @@ function judge(run: Run, { before, after, ms }: Settled): void {
     movedPages,
     ms: Math.round(ms),
     pagesPerSecond: Math.round((movedPages * 1000) / Math.max(ms, 1)),
-    kicks: after.notifications - before.notifications,
+    kicks: after.totals.notifications - before.totals.notifications,
   });
 }
 
@@ -258,20 +264,20 @@ async function verify(run: Run, handle: number): Promise<Verified> {
     mismatches: count(reply, "mismatches"),
     ms: Math.round(performance.now() - startMs),
   };
-  run.tell(verified);
+  run.emit(verified);
   if (verified.mismatches === 0) return verified;
   throw broken(
     "the workload's memory",
     `${verified.mismatches} of ${formatBytes(verified.bytes)} are not what the guest wrote`,
-    "look at the host: it discarded or changed pages that were not in the balloon",
+    "check the host: it discarded or changed pages that were not in the balloon",
   );
 }
 
-async function tellStatistics(run: Run): Promise<void> {
+async function emitStatistics(run: Run): Promise<void> {
   const { vmm, signal, plan } = run;
   const startMs = performance.now();
   const { tags } = await vmm.balloon.statistics({ signal, timeoutMs: plan.timeoutMs });
-  run.tell({ type: "statistics", values: tags, ms: Math.round(performance.now() - startMs) });
+  run.emit({ type: "statistics", values: tags, ms: Math.round(performance.now() - startMs) });
 }
 
 function summarize(parts: {
@@ -284,7 +290,7 @@ function summarize(parts: {
   const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
   const moves = settled.map(({ before, after, ms }) => {
     const pages = after.frames.held - before.frames.held;
-    return { pages, ms, kicks: after.notifications - before.notifications };
+    return { pages, ms, kicks: after.totals.notifications - before.totals.notifications };
   });
   const ups = moves.filter(({ pages }) => pages > 0);
   const downs = moves.filter(({ pages }) => pages < 0);

@@ -1,11 +1,11 @@
 /**
- * A session: boot a guest, find its balloon, drive it through a script of targets, judge, tell.
+ * A session: boots a guest, finds its balloon, moves it to each target and checks memory.
  *
- *   build -> boot -> ready -> allocate -> ( target -> reached -> verify -> statistics )* -> free ->
- *   end
+ *   building* -> booting -> ready -> allocated -> ( target -> progress* -> reached -> verified ->
+ *   statistics )* -> freed -> summary
  *
- * It prints nothing and asks nobody. Invariant: however a session ends, the guest is ended before
- * the last event is told.
+ * `failed` can come instead of any event; `log` comes between any two. The guest has ended before
+ * the last event is emitted, however the session ends.
  */
 import { stat } from "node:fs/promises";
 import { type Failure, FailureError } from "../failure.ts";
@@ -17,57 +17,63 @@ import type { Vmm } from "../vmm/vmm.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Failed, SessionEvent, SessionStep } from "./events.ts";
 import { failureOf } from "./failure-of.ts";
-import { endOfGuest } from "./guest-exit.ts";
+import { failureOfExit } from "./guest-exit.ts";
 import { planSession, type Run, type SessionOptions, type SessionPlan } from "./plan.ts";
 import { runScript } from "./script.ts";
 
-/** A guest that logs without end faster than anybody listens loses lines, not our memory. */
+/** When the caller reads slower than the guest logs, lines are dropped, or memory would fill up. */
 const MAX_WAITING_EVENTS = 16_384;
 
 /**
- * Runs a session and tells its events; the last one is `summary` or `failed`. Leaving the loop ends
- * the session and the guest. Rejects only with the signal's reason, or with a bug.
+ * Runs a session and yields its events. The last one is `summary`, or `failed` with the reason: a
+ * session that goes wrong does not throw. To leave the loop early ends the guest.
+ *
+ *   for await (const event of runSession({ on: "v86", targets: [{ pages: 4096 }] })) {
+ *     if (event.type === "reached") console.log(event.pagesPerSecond);
+ *   }
+ *
+ * @throws the reason of `options.signal` when it aborts; the guest has ended then.
  */
 export async function* runSession(options: SessionOptions): AsyncGenerator<SessionEvent, void> {
   const startedMs = performance.now();
   const events = new EventQueue<SessionEvent>();
-  const left = new AbortController();
-  const signal = AbortSignal.any([left.signal, ...(options.signal ? [options.signal] : [])]);
-  const tell = (step: SessionStep): void => {
+  const callerLeft = new AbortController();
+  const signal = AbortSignal.any([callerLeft.signal, ...(options.signal ? [options.signal] : [])]);
+  const emit = (step: SessionStep): void => {
     if (step.type === "log" && events.length >= MAX_WAITING_EVENTS) return;
     events.push({ ...step, atMs: Math.round(performance.now() - startedMs) });
   };
-  const driven = drive({ options, signal, tell }).finally(() => events.close());
-  // It is awaited below; until then a rejection must not count as unhandled.
+  const driven = drive({ options, signal, emit }).finally(() => events.close());
+  // It is awaited below. Until then Node must not take a rejection for an unhandled one.
   driven.catch(() => {});
   try {
     yield* events;
     await driven;
   } finally {
-    left.abort();
+    callerLeft.abort();
     await driven.catch(() => {});
   }
 }
 
-interface Drive extends Pick<Run, "signal" | "tell"> {
+interface Drive extends Pick<Run, "signal" | "emit"> {
   readonly options: SessionOptions;
 }
 
-async function drive({ options, signal, tell }: Drive): Promise<void> {
+async function drive({ options, signal, emit }: Drive): Promise<void> {
   try {
     signal.throwIfAborted();
     const plan = planSession(options);
-    const image = await provideImage({ plan, signal, tell });
+    const image = await provideImage({ plan, signal, emit });
     const { on, arch, machine, memoryBytes, append } = plan;
-    tell({ type: "booting", on, arch, machine, memoryBytes, ...image, append });
+    emit({ type: "booting", on, arch, machine, memoryBytes, ...image, append });
     const launchedMs = performance.now();
     const vmm = await launch({ plan, signal, image: image.image });
-    await attend({ plan, vmm, signal, launchedMs, tell });
+    await attend({ plan, vmm, signal, launchedMs, emit });
   } catch (error) {
     signal.throwIfAborted();
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    tell(failed(failure));
+    emit(failed(failure));
   }
 }
 
@@ -79,14 +85,14 @@ function failed(failure: Failure, more: Partial<Failed> = {}): Failed {
 async function provideImage(parts: {
   plan: SessionPlan;
   signal: AbortSignal;
-  tell: Run["tell"];
+  emit: Run["emit"];
 }): Promise<{ image: string; imageBytes: number }> {
-  const { plan, signal, tell } = parts;
+  const { plan, signal, emit } = parts;
   if (plan.image === undefined) {
     const built = await buildImage({
       arch: plan.arch,
       signal,
-      onProgress: (progress) => tell({ type: "building", ...progress }),
+      onProgress: (progress) => emit({ type: "building", ...progress }),
     });
     return { image: built.path, imageBytes: built.bytes };
   }
@@ -111,37 +117,37 @@ function launch(parts: { plan: SessionPlan; signal: AbortSignal; image: string }
   return launchQemu({ ...common, arch, machine });
 }
 
-/** Stays with the machine until its end: the script, the log, and what to make of an early end. */
+/** Runs the script on the machine, forwards its log, and ends it. */
 async function attend(run: Run): Promise<void> {
-  const { vmm, signal, tell } = run;
+  const { vmm, signal, emit } = run;
   const logged = forwardLog(run);
   let last: SessionStep;
   try {
     last = await runScript(run);
   } catch (error) {
     signal.throwIfAborted();
-    const failure = await explain(vmm, error);
-    const { guestExitCode = null } = isOver(error) ? await vmm.exited : {};
+    const failure = await failureOfRun(vmm, error);
+    const { guestExitCode = null } = hasExited(error) ? await vmm.exited : {};
     last = failed(failure, { guestExitCode, logTail: vmm.log.tail() });
   } finally {
     await vmm.kill();
     await logged;
   }
-  tell(last);
+  emit(last);
 }
 
-function isOver(error: unknown): boolean {
+function hasExited(error: unknown): boolean {
   return error instanceof VmmError && error.code === "exited";
 }
 
-/** A machine that ended says why better than the request that got no answer. */
-async function explain(vmm: Vmm, error: unknown): Promise<Failure> {
-  if (isOver(error)) return endOfGuest(await vmm.exited, vmm.log.lines);
+/** When the machine ended, its exit code says more than the request that it did not answer. */
+async function failureOfRun(vmm: Vmm, error: unknown): Promise<Failure> {
+  if (hasExited(error)) return failureOfExit(await vmm.exited, vmm.log.lines);
   const failure = failureOf(error);
   if (failure === undefined) throw error;
   return failure;
 }
 
-async function forwardLog({ vmm, tell }: Run): Promise<void> {
-  for await (const line of vmm.log) tell({ type: "log", line });
+async function forwardLog({ vmm, emit }: Run): Promise<void> {
+  for await (const line of vmm.log) emit({ type: "log", line });
 }

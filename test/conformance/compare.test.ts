@@ -5,14 +5,11 @@
  * What is expected of a shown cell is what its run said, kept before anything was shown.
  */
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { PERSONA_NAMES } from "../../runtime/index.ts";
 import type { CellResult } from "../../src/lab/cell.ts";
-import { HOST_NAMES, PATH_NAMES, PERSONA_NAMES } from "../../src/lab/cell-names.ts";
-import {
-  type ComparedCell,
-  type Comparison,
-  compareDeflate,
-  judged,
-} from "../../src/lab/compare.ts";
+import { HOST_NAMES, PATH_NAMES } from "../../src/lab/cell-names.ts";
+import { type Comparison, compareDeflate } from "../../src/lab/compare.ts";
+import { type ComparedCell, comparedCell } from "../../src/lab/outcome.ts";
 import { featureLetters } from "../../src/lab/report/feature-letters.ts";
 import { comparisonPage } from "../../src/lab/report/page.ts";
 import { comparisonLines } from "../../src/lab/report/text.ts";
@@ -100,7 +97,7 @@ describe("every driver on every host", () => {
     for (const [index, cell] of comparison.cells.entries()) {
       const { name } = cell;
       const facts = runs[index] as CellResult;
-      expect(JSON.parse(JSON.stringify(cell))).toEqual(judged(facts));
+      expect(JSON.parse(JSON.stringify(cell))).toEqual(comparedCell(facts));
       const early = facts.touches.untold + facts.touches.unanswered;
       const figures = [facts.pages.locked, early, facts.touches.faults, facts.damagedFrames];
       const words = rows.get(name);

@@ -2,7 +2,7 @@
  * Explanations: what they say of how cells come out is what a run says.
  */
 import { describe, expect, it } from "vitest";
-import { reasonsOf } from "../../src/lab/cell-explanations.ts";
+import { explainCell } from "../../src/lab/cell-explanations.ts";
 import { compareDeflate } from "../../src/lab/compare.ts";
 import { explainDeflate } from "../../src/lab/explain.ts";
 import { coreModule } from "../support/vm.ts";
@@ -19,7 +19,7 @@ describe("an explanation", () => {
     const run = await compareDeflate({ core, personas: ["windows"], hosts });
     expect({ kinds, asked }).toEqual({ kinds: ["cell"], asked: [name] });
     expect(cells).toEqual(run.cells);
-    expect(paragraphs).toEqual(run.cells.flatMap(reasonsOf));
+    expect(paragraphs).toEqual(run.cells.flatMap(explainCell));
     expect(paragraphs.join()).toContain("1,024 pages that the host had unlocked");
   });
 

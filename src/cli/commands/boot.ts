@@ -96,11 +96,11 @@ export function sessionOptions(given: Given): SessionOptions {
   };
 }
 
-type Work = Pick<typeof import("../../session/session.ts"), "runSession">;
+type Work = Pick<typeof import("../../session/index.ts"), "runSession">;
 
 export async function run(
   { given, io }: Call,
-  load: () => Promise<Work> = () => import("../../session/session.ts"),
+  load: () => Promise<Work> = () => import("../../session/index.ts"),
 ): Promise<number> {
   const { runSession } = await load();
   const options = sessionOptions(given);

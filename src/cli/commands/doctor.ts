@@ -24,11 +24,11 @@ const MARKS: Readonly<Record<Check["state"], readonly [Style, string]>> = {
 };
 const MARK_CHARS = 9;
 
-type Work = Pick<typeof import("../../session/doctor.ts"), "diagnose">;
+type Work = Pick<typeof import("../../session/index.ts"), "diagnose">;
 
 export async function run(
   { given, io }: Call,
-  load: () => Promise<Work> = () => import("../../session/doctor.ts"),
+  load: () => Promise<Work> = () => import("../../session/index.ts"),
 ): Promise<number> {
   const { diagnose } = await load();
   const diagnosis = await diagnose({ signal: io.signal });

@@ -4,10 +4,10 @@
 import type {
   Booting,
   Failed,
+  FreshStatistics,
   Reached,
   Ready,
   SessionStep,
-  StatisticsTold,
   Summary,
   TargetSet,
 } from "../../session/events.ts";
@@ -103,7 +103,7 @@ function reachedText(event: Reached): string {
   return `${now} after ${formatMs(ms)}: ${pace}`;
 }
 
-function statisticsText({ values, ms }: StatisticsTold): string {
+function statisticsText({ values, ms }: FreshStatistics): string {
   const { totalMemory, freeMemory, availableMemory } = values;
   const sizes = Object.entries({
     total: totalMemory,

@@ -1,15 +1,13 @@
 /**
- * An explanation as lines for people.
- *
- * It must not print. Invariant: it says what the explanation says, and no more than how to ask on.
+ * An explanation as lines of text.
  */
-
 import type { Paint } from "../../text/style.ts";
 import { wrapped } from "../../text/wrap.ts";
 import { type Explanation, SUBJECTS } from "../explain.ts";
 import { QUESTION } from "../subject-descriptions.ts";
 import { findingLines } from "./text.ts";
 
+/** Returns the lines of an explanation; the question lists all names. `paint` adds colours. */
 export function explanationLines(explanation: Explanation, paint: Paint): string[] {
   const { name, kinds, paragraphs, findings } = explanation;
   const isQuestion = kinds.includes("question");

@@ -1,7 +1,5 @@
 /**
- * Features as letters, for tables.
- *
- * Invariant: what has no letter is written in full; nothing is left out.
+ * Features as letters, for tables. A feature without a letter is written in full.
  */
 
 const LETTERS: Readonly<Record<string, string>> = {
@@ -33,7 +31,7 @@ export function featureLetters(features: readonly string[]): string {
   return features.map(letterOf).join("") || "-";
 }
 
-/** What the letters of these features mean, in the order of their letters' table. */
+/** The letters of these features and what they stand for, in the order of the table. */
 export function letterLegend(features: readonly string[]): readonly (readonly [string, string])[] {
   return Object.entries(LETTERS)
     .filter(([name]) => features.includes(name))

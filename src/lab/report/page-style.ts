@@ -1,8 +1,6 @@
 /**
- * The style sheet of the page of a comparison.
- *
- * It must not name anything outside of the page. Invariant: what a colour says is said by a word, a
- * sign or a pattern as well.
+ * The style sheet of the page of a comparison. It loads nothing. Each colour goes with a word, a
+ * sign or a pattern that says the same.
  */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --soft: #59636e; --line: #d5dae0;

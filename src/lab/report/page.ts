@@ -1,18 +1,14 @@
 /**
- * A comparison as one HTML page: the matrix of drivers and hosts, what was found, and a section for
- * each cell with its facts, its timeline, its faults and its reasons.
- *
- * It must not run or judge anything, and the page needs no network and no script. Invariant: all
- * text that goes into it is escaped, and every cell of the matrix leads to its section.
+ * A comparison as one HTML page without network or script: a table of drivers and hosts, the
+ * findings, and a section for each cell. All text goes through `escaped`.
  */
-
 import { escaped } from "../../text/markup.ts";
 import { counted, formatCount, yesOrNo } from "../../text/units.ts";
 import type { CellTouch } from "../cell.ts";
-import { reasonsOf, ruleOf } from "../cell-explanations.ts";
+import { explainCell, ruleOf } from "../cell-explanations.ts";
 import { situationName, situationText } from "../cell-names.ts";
-import type { ComparedCell, Comparison } from "../compare.ts";
-import { locksMemory, moveOf, type Outcome, usedEarly } from "../outcome.ts";
+import type { Comparison } from "../compare.ts";
+import { type ComparedCell, locksMemory, moveOf, type Outcome, usedEarly } from "../outcome.ts";
 import { QUESTION } from "../subject-descriptions.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { PATTERNS, timelineFigure } from "./timeline-svg.ts";
@@ -24,7 +20,7 @@ const SIGNS: Readonly<Record<Outcome, string>> = {
   refused: "⊘",
 };
 
-/** Touches that harmed nobody: enough to see what they look like. */
+/** How many harmless touches are shown: enough to see what they look like. */
 const HARMLESS_SHOWN = 8;
 
 function verdictOf(cell: ComparedCell): string {
@@ -158,7 +154,7 @@ function section(cell: ComparedCell): string {
     `<span class="badge ${outcome}">${escaped(verdictOf(cell))}</span></header>`,
     facts(cell),
     timelineFigure(cell, label),
-    ...reasonsOf(cell).map((text) => `<p>${escaped(text)}</p>`),
+    ...explainCell(cell).map((text) => `<p>${escaped(text)}</p>`),
     touchTables(cell),
     verdictTable(cell),
     "</article>",
@@ -174,7 +170,7 @@ function chapter(cells: readonly ComparedCell[]): string {
   ].join("\n");
 }
 
-/** The page of a comparison with at least one cell. */
+/** Returns the HTML page of a comparison with at least one cell. */
 export function comparisonPage(comparison: Comparison): string {
   const { cells } = comparison;
   const columns = [...new Set(cells.map(situationName))];
@@ -184,8 +180,8 @@ export function comparisonPage(comparison: Comparison): string {
     `<title>${QUESTION}</title>\n<style>${PAGE_STYLE}</style>\n</head>\n<body>`,
     PATTERNS,
     `<h1>${QUESTION}</h1>`,
-    `<p class="soft">${counted(cells.length, "pair")} of a driver's manners and a host's design, `,
-    "each run by the same script. ✓ the host may take memory away and nobody is hurt, ",
+    `<p class="soft">${counted(cells.length, "pair")} of a driver and a host, `,
+    "each run by the same script. ✓ the host may take memory away and the guest loses nothing, ",
     "– it may not, ✗ the guest's data was lost, ⊘ no balloon.</p>",
     matrix(
       "Where the guest stays on its host",

@@ -1,23 +1,19 @@
 /**
- * A comparison as lines for people: a table for each host, a line for each persona, then what was
- * found.
- *
- * It must not print, nor know why anything is as it is. Invariant: a figure in the table is a
- * cell's; without colours the mark before a line says what its colour would.
+ * A comparison as lines of text: a table for each situation with a line for each driver, then the
+ * findings. The mark before a line says the same as its colour.
  */
-
 import type { Paint, Style } from "../../text/style.ts";
 import { formatCount, yesOrNo } from "../../text/units.ts";
 import { TEXT_COLUMNS, wrapped } from "../../text/wrap.ts";
 import { situationName, situationText } from "../cell-names.ts";
-import type { ComparedCell, Comparison } from "../compare.ts";
+import type { Comparison } from "../compare.ts";
 import type { Finding } from "../findings.ts";
-import { moveOf, type Outcome, usedEarly } from "../outcome.ts";
+import { type ComparedCell, moveOf, type Outcome, usedEarly } from "../outcome.ts";
 import { QUESTION } from "../subject-descriptions.ts";
 import { featureLetters, letterLegend } from "./feature-letters.ts";
 
 const MARKS: Readonly<Record<Outcome, readonly [string, Style | undefined, string]>> = {
-  gains: ["+", "green", "the host may take memory away, nobody is hurt"],
+  gains: ["+", "green", "the host may take memory away, the guest loses nothing"],
   nothing: [" ", undefined, ""],
   lost: ["!", "red", "the guest's data was lost"],
   refused: ["x", "yellow", "no balloon"],
@@ -30,7 +26,7 @@ interface Column {
   cell(cell: ComparedCell): string;
 }
 
-/** Two blanks between columns; with the mark before them, they fit a hundred. */
+/** With the mark and two blanks between them, the columns fill a line of 100. */
 const COLUMNS: readonly Column[] = [
   { head: "driver", chars: 9, cell: ({ persona }) => persona },
   { head: "accepted", chars: 9, cell: ({ negotiated }) => featureLetters(negotiated) },
@@ -89,9 +85,9 @@ function legendLines({ cells }: Comparison): string[] {
   return [
     ...wrapped(`accepted: ${letters.map(([letter, name]) => `${letter} ${name}`).join(", ")}`),
     ...wrapped(
-      "silence: whether the driver may never tell. munlock: whether the host may unlock what it " +
-        "is given. locked: of the guest's pages, when the balloon is inflated. early: pages that " +
-        "the guest used while the host held them. faults: those of them that were unlocked. " +
+      "silence: the driver may use pages and never tell. munlock: the host may unlock the pages " +
+        "in the balloon. locked: pages that stay locked with the balloon inflated. early: pages " +
+        "that the guest used while the host held them. faults: how many of those were unlocked. " +
         "lost: frames whose contents were gone.",
     ),
     marks.map(([mark, , meaning]) => `${mark} ${meaning}`).join("; "),
@@ -114,15 +110,15 @@ function introLines(cells: readonly ComparedCell[], paint: Paint): string[] {
     head,
     ...wrapped(
       `One script for every pair, of ${formatCount(pages.total)} pages: the host takes ` +
-        `${formatCount(pages.inflated)}, and is asked for ${formatCount(pages.takenBack)} of ` +
-        "them again; while it takes its time to answer, the guest uses whatever it has, and the " +
-        "host, short of memory, takes away what it holds unlocked.",
+        `${formatCount(pages.inflated)} and gives ${formatCount(pages.takenBack)} of them back. ` +
+        "Before it has answered, the guest uses all its pages, and the host, short of memory, " +
+        "takes away what it holds unlocked.",
     ),
     "",
   ];
 }
 
-/** The lines of a comparison with at least one cell. */
+/** Returns the lines of a comparison with at least one cell; `paint` adds colours. */
 export function comparisonLines(comparison: Comparison, paint: Paint): string[] {
   const { cells, findings } = comparison;
   const columns = [...new Set(cells.map(situationName))];

@@ -8,9 +8,8 @@
  *         |   ___________        inflating, deflating, held
  *       0 +---1-----2---3----
  *
- * A step of the picture is a change of the pages' states, whatever time it took: drivers that look
- * at the device once an hour would hide all that happens between. It must not know the page around
- * it but for the styles' names. Invariant: a height is a count of the cell's.
+ * Each change of the pages' states is one step, however long it took: a driver that polls once an
+ * hour would otherwise hide everything that happens in between.
  */
 import type { MemoryPoint } from "../../device/index.ts";
 import { coordinate, escaped } from "../../text/markup.ts";
@@ -22,13 +21,13 @@ const HEIGHT = 260;
 const PLOT = { left: 52, top: 42, right: 730, bottom: 238 } as const;
 const SWATCH = 14;
 const LEGEND_STEP = 22;
-/** Numbers of marks that are nearer to each other stand on two lines. */
+/** Numbers of marks that are nearer than this stand on two lines. */
 const NUMBER_ROOM = 34;
 const NUMBER_STEP = 14;
 
 type Count = Exclude<keyof MemoryPoint, "ms">;
 
-/** From the bottom up: the order of a page's life has the quiet state below the busy ones. */
+/** From the bottom up: the state that lasts, then those that pass. */
 const STACK = ["held", "deflating", "inflating"] as const satisfies readonly Count[];
 const LINES = ["locked", "touched", "lost"] as const satisfies readonly Count[];
 
@@ -41,7 +40,7 @@ const WORDS: Readonly<Record<Count, string>> = {
   lost: "lost, in all",
 };
 
-/** Patterns that the pictures of a page share: states differ without colours, too. */
+/** Patterns that all pictures of a page share, so that states differ without colours, too. */
 export const PATTERNS =
   '<svg class="patterns" width="0" height="0" aria-hidden="true"><defs>' +
   [
@@ -59,7 +58,7 @@ export const PATTERNS =
 
 type Shown = Pick<CellResult, "timeline" | "marks" | "pages">;
 
-/** Marks at the same place are one. */
+/** One place of the time axis, and the marks there. */
 interface Place {
   readonly x: number;
   readonly numbers: readonly number[];
@@ -74,7 +73,7 @@ class Picture {
     this.total = pages.total;
   }
 
-  /** The left side of a step; one past the last is the right side of the plot. */
+  /** The left side of a step; the step past the last one is the right side of the plot. */
   x(step: number): number {
     return PLOT.left + ((PLOT.right - PLOT.left) * step) / Math.max(1, this.points.length);
   }
@@ -83,7 +82,7 @@ class Picture {
     return PLOT.bottom - ((PLOT.bottom - PLOT.top) * pages) / this.total;
   }
 
-  /** Along the tops of the steps, from the left to the right. */
+  /** A path along the tops of the steps, from left to right. */
   steps(height: (point: MemoryPoint) => number): string {
     const parts = this.points.map((point, step) => {
       const y = coordinate(this.y(height(point)));
@@ -98,7 +97,7 @@ class Picture {
       STACK.slice(0, count).reduce((sum, name) => sum + point[name], 0);
     const name = STACK[index] as (typeof STACK)[number];
     if (this.points.every((point) => point[name] === 0)) return "";
-    // There along the tops, and back along those of the layer below.
+    // Right along the tops, and back along the tops of the layer below.
     const below = this.points.map((_, step) => step).reverse();
     const back = below.map((step) => {
       const y = coordinate(this.y(upTo(index)(this.points[step] as MemoryPoint)));
@@ -112,7 +111,7 @@ class Picture {
     return `<path class="line ${name}" d="M${this.steps((point) => point[name])}"/>`;
   }
 
-  /** Where a mark stands: before the first step that is not earlier. */
+  /** A mark stands before the first step that is not earlier. */
   places(marks: readonly CellMark[]): readonly Place[] {
     const byX = new Map<number, number[]>();
     for (const [index, { ms }] of marks.entries()) {
@@ -164,7 +163,7 @@ function legend(names: readonly Count[]): string {
   return rows.join("");
 }
 
-/** One picture with its captions; `label` says what it is of, to those who do not see it. */
+/** One picture with its caption; `label` is for screen readers. */
 export function timelineFigure(cell: Shown, label: string): string {
   const { timeline, marks, pages } = cell;
   const picture = new Picture(cell);

@@ -1,9 +1,6 @@
 /**
- * A guest program for laboratories: it takes frames, fills them with a pattern made of their number
- * and a seed, and knows at any time in which of them the pattern is not whole any more.
- *
- * It must not know the balloon but for taking frames and giving them back. Invariant: what is in a
- * frame is its own doing until somebody else writes there.
+ * A guest program that allocates frames, fills each with a pattern of its number and a seed, and
+ * finds the frames whose pattern is damaged.
  */
 import { frameBytes } from "../../embed/create-balloon.ts";
 
@@ -29,7 +26,7 @@ export class PatternGuest {
     return this.seeds.size;
   }
 
-  /** Takes up to `frames` frames and fills them. Answers how many there were. */
+  /** Allocates up to `frames` frames and fills them. Returns how many there were. */
   grow(frames: number, seed: number): number {
     let got = 0;
     while (got < frames) {
@@ -41,7 +38,7 @@ export class PatternGuest {
     return got;
   }
 
-  /** Gives up to `frames` frames back, those taken last first. */
+  /** Releases up to `frames` frames, the newest first. */
   shrink(frames: number): void {
     const last = [...this.seeds.keys()].reverse().slice(0, frames);
     for (const pfn of last) {
@@ -50,7 +47,7 @@ export class PatternGuest {
     }
   }
 
-  /** The frames whose pattern is not whole. */
+  /** Returns the frames whose pattern is damaged. */
   damaged(): number[] {
     return [...this.seeds].filter(([pfn, seed]) => !this.isWhole(pfn, seed)).map(([pfn]) => pfn);
   }
@@ -81,7 +78,7 @@ export class PatternGuest {
   }
 }
 
-/** From one word of a pattern to the next: odd, so that no two words of a frame are the same. */
+/** Added from word to word of a pattern; odd, so that no two words of a frame are equal. */
 const STRIDE = 0x27d4_eb2f;
 
 function firstWord(pfn: number, seed: number): number {

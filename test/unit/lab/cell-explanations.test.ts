@@ -3,27 +3,22 @@
  * the sections of the specification; and who is who, for every name.
  */
 import { describe, expect, it } from "vitest";
-import { reasonsOf } from "../../../src/lab/cell-explanations.ts";
-import {
-  cellNamed,
-  DIALECTS,
-  HOST_NAMES,
-  PATH_NAMES,
-  PERSONA_NAMES,
-} from "../../../src/lab/cell-names.ts";
-import type { ComparedCell } from "../../../src/lab/compare.ts";
+import { DIALECTS, PERSONA_NAMES } from "../../../runtime/index.ts";
+import { explainCell } from "../../../src/lab/cell-explanations.ts";
+import { cellNamed, HOST_NAMES, PATH_NAMES } from "../../../src/lab/cell-names.ts";
 import { SUBJECTS } from "../../../src/lab/explain.ts";
+import type { ComparedCell } from "../../../src/lab/outcome.ts";
 import { explanationLines } from "../../../src/lab/report/explain-text.ts";
 import {
-  dialectPortrait,
+  describeDialect,
+  describeHost,
+  describePath,
+  describePersona,
   HISTORY,
-  hostPortrait,
-  pathPortrait,
-  personaPortrait,
 } from "../../../src/lab/subject-descriptions.ts";
 import { losing, madeUp, moving, refused } from "./cells.ts";
 
-const why = (cell: ComparedCell) => reasonsOf(cell).join("\n");
+const why = (cell: ComparedCell) => explainCell(cell).join("\n");
 const { pages, touches } = madeUp();
 const kept = { ...pages, locked: 5000, unlocked: 0 };
 const declined = { mustTellFirst: false, mayUnlock: false, pages: kept } as const;
@@ -118,37 +113,37 @@ describe("a cell's reasons", () => {
   it("begin with the move where that came before any deal", () => {
     const migration = { worked: true, renegotiated: true };
     const cell = madeUp({ ...declined, path: "three-steps", migration, offered: [] });
-    expect(reasonsOf(cell)[0]).toContain("the driver read the features again");
+    expect(explainCell(cell)[0]).toContain("the driver read the features again");
     const adopted = madeUp({
       path: "three-steps-adopted",
       migration: { ...migration, renegotiated: false },
     });
-    expect(reasonsOf(adopted)[0]).toContain("finds the features that it has read");
+    expect(explainCell(adopted)[0]).toContain("finds the features that it has read");
   });
 });
 
 describe("who is who", () => {
   it("says where each persona was read, what it accepts, and in which order it tells", () => {
-    const portraits = PERSONA_NAMES.map((name) => personaPortrait(name).join("\n"));
-    expect(new Set(portraits).size).toBe(PERSONA_NAMES.length);
-    for (const text of portraits) expect(text).toContain("5.5.3.1");
-    expect(personaPortrait("linux").join()).toMatch(/virtio_balloon\.c.*always tells the host/);
-    expect(personaPortrait("windows").join()).toMatch(/accepts STATS_VQ\. It does not accept/);
-    expect(personaPortrait("freebsd").join()).toContain("accepts no bit of the balloon's");
-    expect(personaPortrait("openbsd").join()).toContain("where MUST_TELL_HOST was negotiated");
+    const descriptions = PERSONA_NAMES.map((name) => describePersona(name).join("\n"));
+    expect(new Set(descriptions).size).toBe(PERSONA_NAMES.length);
+    for (const text of descriptions) expect(text).toContain("5.5.3.1");
+    expect(describePersona("linux").join()).toMatch(/virtio_balloon\.c.*always tells the host/);
+    expect(describePersona("windows").join()).toMatch(/accepts STATS_VQ\. It does not accept/);
+    expect(describePersona("freebsd").join()).toContain("accepts no bit of the balloon's");
+    expect(describePersona("openbsd").join()).toContain("where MUST_TELL_HOST was negotiated");
   });
 
   it("says what each host, dialect and path does, and no two are the same", () => {
     const texts = [
-      ...HOST_NAMES.map(hostPortrait),
-      ...DIALECTS.map(dialectPortrait),
-      ...PATH_NAMES.map(pathPortrait),
+      ...HOST_NAMES.map(describeHost),
+      ...DIALECTS.map(describeDialect),
+      ...PATH_NAMES.map(describePath),
     ].map((lines) => lines.join("\n"));
     expect(new Set(texts).size).toBe(texts.length);
-    expect(hostPortrait("refusing").join()).toContain("clears FEATURES_OK");
-    expect(hostPortrait("two-bit").join()).toContain("WILL_TELL_HOST (bit 22)");
-    expect(pathPortrait("to-old").join()).toContain("knows the feature");
-    expect(pathPortrait("to-new").join()).toContain("does not know the feature");
+    expect(describeHost("refusing").join()).toContain("clears FEATURES_OK");
+    expect(describeHost("two-bit").join()).toContain("WILL_TELL_HOST (bit 22)");
+    expect(describePath("to-old").join()).toContain("knows the feature");
+    expect(describePath("to-new").join()).toContain("does not know the feature");
   });
 });
 

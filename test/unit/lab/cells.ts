@@ -3,10 +3,10 @@
  *
  * Their figures are such that one shown in another's place is noticed.
  */
-
 import type { CellResult } from "../../../src/lab/cell.ts";
-import { type ComparedCell, type Comparison, judged } from "../../../src/lab/compare.ts";
+import type { Comparison } from "../../../src/lab/compare.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
+import { type ComparedCell, comparedCell } from "../../../src/lab/outcome.ts";
 
 const BASE: CellResult = {
   persona: "linux",
@@ -35,7 +35,7 @@ const BASE: CellResult = {
 };
 
 export function madeUp(changes: Partial<CellResult> = {}): ComparedCell {
-  return judged({ ...BASE, ...changes });
+  return comparedCell({ ...BASE, ...changes });
 }
 
 /** A driver that lost what the guest had written. */

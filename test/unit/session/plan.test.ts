@@ -6,7 +6,7 @@ import { FailureError } from "../../../src/failure.ts";
 import { ImageError } from "../../../src/image/errors.ts";
 import { EventQueue } from "../../../src/session/event-queue.ts";
 import { failureOf } from "../../../src/session/failure-of.ts";
-import { readStatus } from "../../../src/session/guest-status.ts";
+import { readStatus, totalFrames } from "../../../src/session/guest-status.ts";
 import { planSession, type SessionOptions } from "../../../src/session/plan.ts";
 import { qemuCommand, shellLine } from "../../../src/session/qemu-command.ts";
 import { runSession } from "../../../src/session/session.ts";
@@ -105,13 +105,16 @@ describe("the guest's status", () => {
     ...{ state: "running", transport: "modern PCI", persona: "ballonet", policy: "follow" },
     ...{ deflateMode: "tell-first", offered: "STATS_VQ", negotiated: "none", reservePages: 256 },
     queues: [{ role: "inflateq", index: 0, size: 128 }],
+    outOfReach: false,
     totals: { notifications: 7 },
     frames: { ...frames, hinted: 0, reporting: 0 },
   };
 
   it("is read with the sum of its frames", () => {
-    expect(readStatus(good)).toMatchObject({ totalFrames: 10, notifications: 7 });
-    expect(readStatus(good).lastError).toBeUndefined();
+    const status = readStatus(good);
+    expect(status).toMatchObject({ totals: { notifications: 7 }, frames: { held: 4 } });
+    expect(totalFrames(status)).toBe(10);
+    expect(status.lastError).toBeUndefined();
   });
 
   it.each([
@@ -119,6 +122,9 @@ describe("the guest's status", () => {
     ["a state that is none", { ...good, state: 4 }],
     ["frames missing", { ...good, frames }],
     ["a negative count", { ...good, frames: { ...good.frames, free: -1 } }],
+    ["no queues", { ...good, queues: null }],
+    ["a reach that is no boolean", { ...good, outOfReach: "no" }],
+    ["an error without a message", { ...good, lastError: { code: "config" } }],
     ["a queue without a size", { ...good, queues: [{ role: "inflateq", index: 0 }] }],
   ])("is refused with %s", (_, reply) => {
     expect(() => readStatus(reply)).toThrow(/^the guest's status: seen /);

@@ -2,9 +2,10 @@
  * A comparison as text: layout, letters, marks, and sentences in which each cell is once.
  */
 import { describe, expect, it } from "vitest";
-import { PERSONA_NAMES } from "../../../../src/lab/cell-names.ts";
-import { type Comparison, judged } from "../../../../src/lab/compare.ts";
+import { PERSONA_NAMES } from "../../../../runtime/index.ts";
+import type { Comparison } from "../../../../src/lab/compare.ts";
 import { findingsOf } from "../../../../src/lab/findings.ts";
+import { comparedCell } from "../../../../src/lab/outcome.ts";
 import { featureLetters } from "../../../../src/lab/report/feature-letters.ts";
 import { comparisonLines } from "../../../../src/lab/report/text.ts";
 import { wrapped } from "../../../../src/text/wrap.ts";
@@ -41,7 +42,7 @@ describe("the table", () => {
   it("says in a word what came of a migration", () => {
     const { migration: _none, ...stayed } = moving({ worked: true, renegotiated: false });
     const words = [
-      judged(stayed),
+      comparedCell(stayed),
       moving({ worked: true, renegotiated: false }),
       moving({ worked: true, renegotiated: true }),
       moving({ worked: false, error: "no", bits: ["STATS_VQ"], renegotiated: false }),

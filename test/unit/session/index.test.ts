@@ -1,0 +1,53 @@
+/**
+ * The public entry `ballonet/session`, as a program that uses it: plan, check, run, read events.
+ */
+import { describe, expect, it } from "vitest";
+import {
+  type Check,
+  diagnose,
+  FailureError,
+  planSession,
+  qemuCommand,
+  runSession,
+  shellLine,
+} from "../../../src/session/index.ts";
+
+describe("ballonet/session", () => {
+  it("says beforehand what a session will do, and refuses what cannot be", () => {
+    const plan = planSession({ on: "qemu", memoryBytes: 2 ** 30, targets: [{ share: 0.25 }] });
+    expect(plan).toMatchObject({ arch: "x86_64", machine: "pc", targets: [65536] });
+    const refuse = () => planSession({ on: "v86", targets: [{ pages: 2 ** 20 }] });
+    expect(refuse).toThrow(FailureError);
+    expect(refuse).toThrow(/stay below the machine's memory/);
+  });
+
+  it("ends a session that cannot start with a failure that says what to do", async () => {
+    for await (const event of runSession({ on: "v86", image: "/no/such/image.elf" })) {
+      expect(event).toMatchObject({
+        type: "failed",
+        kind: "usage",
+        seen: expect.stringContaining("no file"),
+      });
+      expect(event.type === "failed" && event.todo).toContain("give an image's path");
+    }
+    expect.assertions(2);
+  });
+
+  it("checks what the machine has; what is missing has a todo", async () => {
+    const { ready, findings } = await diagnose();
+    expect(findings.map(({ name }) => name)).toContain("node");
+    const isHere = ({ state, todo }: Check) => (state === "here") === (todo === "");
+    expect(findings.every(isHere)).toBe(true);
+    expect(ready).toBe(findings.every(({ state }) => state !== "missing"));
+  });
+
+  it("rejects a check that was cancelled", async () => {
+    const reason = new Error("enough");
+    await expect(diagnose({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+
+  it("makes a command that boots an image by hand", () => {
+    const line = shellLine(qemuCommand({ arch: "x86_64", image: "my guest.elf", memory: "1G" }));
+    expect(line).toMatch(/^qemu-system-x86_64 -m 1G -kernel 'my guest.elf' /);
+  });
+});
