@@ -21,7 +21,6 @@ export type {
   UsedLength,
 } from "./host/profile.ts";
 export { type ProfileName, profiles } from "./host/profiles.ts";
-export type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
 export { formatVerdict, type Verdict } from "./judge/judge.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export {
@@ -37,6 +36,7 @@ export type { Completion } from "./queue/completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";
 export { notObservable } from "./spec/not-observable.ts";
+export type { QueueNumbering, QueueRole } from "./spec/roles.ts";
 export type { Level, Rule, Unobservable } from "./spec/rule.ts";
 export { type RuleId, rules } from "./spec/rules.ts";
 export { MigrationError } from "./stream.ts";

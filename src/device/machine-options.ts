@@ -9,12 +9,12 @@ import { type HostVersion, hostVersions } from "./host/host-version.ts";
 import type { Offer } from "./host/offer.ts";
 import type { MmioLayout, PciLayout, Profile, UsedLength } from "./host/profile.ts";
 import { type ProfileName, profiles } from "./host/profiles.ts";
-import type { QueueNumbering, QueueRole } from "./host/queue-plan.ts";
 import type { GuestMemorySource } from "./memory/guest-memory.ts";
 import { lookWith, VECTORS_MAX } from "./pci/pci-layout.ts";
 import type { Completion } from "./queue/completion.ts";
 import type { FaultSpec } from "./sim/faults.ts";
 import { FEATURE } from "./spec/numbers.ts";
+import type { QueueNumbering, QueueRole } from "./spec/roles.ts";
 import type { RuleId } from "./spec/rules.ts";
 import { type InterruptMessage, isMmio, type TransportKind } from "./virtio/bus.ts";
 

@@ -14,11 +14,12 @@
  */
 
 import type { BalloonDevice } from "./balloon/balloon-device.ts";
-import type { QueueRole } from "./host/queue-plan.ts";
 import type { Context } from "./judge/context.ts";
 import type { GuestMemory } from "./memory/guest-memory.ts";
 import { loadParts, type Parts, type States, saveParts } from "./snapshot/part.ts";
+import { hasBit } from "./spec/bits.ts";
 import { FEATURE, PAGE_BYTES } from "./spec/numbers.ts";
+import type { QueueRole } from "./spec/roles.ts";
 
 const MAGIC = "ballonet";
 const VERSION = 2;
@@ -189,7 +190,7 @@ function check({ device, transport, deviceId, context }: Movable, header: Header
 function namesOf(features: bigint): string[] {
   const names: string[] = [];
   for (let bit = 0; features >> BigInt(bit) !== 0n; bit += 1) {
-    if (((features >> BigInt(bit)) & 1n) === 0n) continue;
+    if (!hasBit(features, bit)) continue;
     const known = Object.entries(FEATURE).find(([, number]) => number === bit)?.[0];
     names.push(known?.replace(/[A-Z0-9]+/g, (part) => `_${part}`).toUpperCase() ?? `bit ${bit}`);
   }

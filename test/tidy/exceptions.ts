@@ -38,8 +38,6 @@ const EXCEPTIONS: Readonly<Record<Rule, readonly string[]>> = {
     "runtime/kernel/boot/trap.c -> runtime/kernel/boot/engine.c",
     "runtime/kernel/boot/trap.c -> runtime/kernel/boot/memory.c",
     "runtime/kernel/boot/trap.c -> runtime/kernel/boot/panic.c",
-    "src/device/host/profile.ts -> src/device/host/queue-plan.ts",
-    "src/device/host/queue-plan.ts -> src/device/host/profile.ts",
     "src/device/machine-options.ts -> src/device/make-bus.ts",
     "src/device/machine-options.ts -> src/device/mmio/mmio-bus.ts",
     "src/device/make-bus.ts -> src/device/machine-options.ts",

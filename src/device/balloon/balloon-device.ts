@@ -10,13 +10,7 @@ import { hostDesigns } from "../host/host-design.ts";
 import { offerOf } from "../host/host-version.ts";
 import { configBytes, offeredBits } from "../host/offer.ts";
 import type { Profile } from "../host/profile.ts";
-import {
-  FEATURE_OF,
-  NAME_OF,
-  planQueues,
-  type QueuePlan,
-  type QueueRole,
-} from "../host/queue-plan.ts";
+import { FEATURE_OF, NAME_OF, planQueues, type QueuePlan } from "../host/queue-plan.ts";
 import type { Context } from "../judge/context.ts";
 import { type CheckOptions, type MachineOptions, scheduleOf } from "../machine-options.ts";
 import { CanaryFill } from "../memory/canary-fill.ts";
@@ -28,6 +22,7 @@ import type { FaultInjector } from "../sim/faults.ts";
 import { type Plain, saveParts } from "../snapshot/part.ts";
 import { EXPERIMENT_BITS } from "../spec/experiment.ts";
 import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
+import type { QueueRole } from "../spec/roles.ts";
 import { VirtioDevice } from "../virtio/virtio-device.ts";
 import { Lending } from "./free-page-ranges.ts";
 import { Hinting } from "./hinting.ts";

@@ -13,6 +13,7 @@ import type { PageOwnership } from "../memory/page-ownership.ts";
 import type { QueuePages } from "../queue/queue-pages.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
 import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
+import { hasBit } from "../spec/bits.ts";
 import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
 import type { DeviceType } from "../virtio/virtio-device.ts";
 import type { Lending } from "./free-page-ranges.ts";
@@ -202,7 +203,7 @@ export class Balloon implements DeviceType {
   }
 
   private has(feature: number): boolean {
-    return ((this.features >> BigInt(feature)) & 1n) === 1n;
+    return hasBit(this.features, feature);
   }
 
   private serve(kind: Kind, taken: Taken): Fate {
@@ -393,7 +394,7 @@ export class Balloon implements DeviceType {
   }
 
   private judgeOptional(feature: number, field: string): void {
-    if (((this.offered >> BigInt(feature)) & 1n) === 1n) return;
+    if (hasBit(this.offered, feature)) return;
     this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
   }
 }

@@ -11,6 +11,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
+import { hasBit } from "../spec/bits.ts";
 import { FEATURE, STATUS } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 
@@ -217,5 +218,5 @@ export class BringUpCheck {
 }
 
 function missing(bit: number, offered: bigint, accepted: bigint): boolean {
-  return ((offered >> BigInt(bit)) & 1n) === 1n && ((accepted >> BigInt(bit)) & 1n) === 0n;
+  return hasBit(offered, bit) && !hasBit(accepted, bit);
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Completion } from "../queue/completion.ts";
-import type { QueueNumbering } from "./queue-plan.ts";
+import type { QueueNumbering } from "../spec/roles.ts";
 
 /** How a BAR is made. */
 export interface BarSpec {

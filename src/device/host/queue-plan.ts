@@ -15,8 +15,6 @@ import { FEATURE, QUEUE } from "../spec/numbers.ts";
 import type { QueueRole } from "../spec/roles.ts";
 import type { Profile } from "./profile.ts";
 
-export type { QueueNumbering, QueueRole } from "../spec/roles.ts";
-
 export interface QueuePlan {
   /** `undefined`: a queue of a feature that the specification does not describe. */
   readonly role: QueueRole | undefined;

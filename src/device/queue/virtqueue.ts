@@ -5,9 +5,9 @@
  * written to guest memory unless the queue is enabled and live.
  */
 
-import type { QueueRole } from "../host/queue-plan.ts";
 import type { Context } from "../judge/context.ts";
 import type { FaultInjector } from "../sim/faults.ts";
+import type { QueueRole } from "../spec/roles.ts";
 import { type Completion, CompletionQueue } from "./completion.ts";
 import { PackedRing } from "./packed-ring.ts";
 import {

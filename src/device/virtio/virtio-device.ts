@@ -10,6 +10,7 @@ import type { Context } from "../judge/context.ts";
 import { judgeApart } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
+import { hasBit } from "../spec/bits.ts";
 import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
 import { PLAIN_WIRING, type Wiring } from "./transport-hooks.ts";
 
@@ -127,7 +128,7 @@ export class VirtioDevice {
   }
 
   has(feature: number): boolean {
-    return ((this.accepted >> BigInt(feature)) & 1n) === 1n;
+    return hasBit(this.accepted, feature);
   }
 
   readOffer(word: number): number {
@@ -357,7 +358,7 @@ export class VirtioDevice {
     const accepted = this.accepted;
     this.bringUp.accepted(offered, accepted, described & ~this.wiring.unusable);
     let kept = (accepted & ~offered) === 0n;
-    if (((offered & ~accepted) >> BigInt(FEATURE.version1)) & 1n) kept = false;
+    if (hasBit(offered & ~accepted, FEATURE.version1)) kept = false;
     if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {
       kept = false;
     }
