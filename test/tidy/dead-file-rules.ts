@@ -11,6 +11,7 @@ const ENTRIES = [
   "assembly/index.ts", // the compiler starts here
   "src/embed/example/guest.ts", // as above, for the example's guest program
   "src/embed/example/vm.ts", // shows users how to embed
+  "src/embed/core-wasm.d.ts", // the types of "ballonet/core.wasm"
   "src/embed/core-bytes.d.ts", // what package.json types "#core-bytes" by
   "runtime/kernel/main.ts", // bundled into the image
   ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),

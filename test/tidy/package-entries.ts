@@ -14,8 +14,9 @@ const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, "").replace(
 /** Sources of the package's public entries, by the name that a user imports. */
 export const publicEntries: ReadonlyMap<string, string> = new Map(
   Object.entries(packageJson.exports)
-    .filter((entry): entry is [string, { default: string }] => typeof entry[1] !== "string")
-    .map(([name, { default: built }]) => [join("ballonet", name), sourceOf(built)]),
+    .map(([name, target]) => [name, typeof target === "string" ? target : target.default] as const)
+    .filter(([, built]) => built.startsWith("./dist/"))
+    .map(([name, built]) => [join("ballonet", name), sourceOf(built)]),
 );
 
 export const programs: readonly string[] = Object.values(packageJson.bin).map(sourceOf);

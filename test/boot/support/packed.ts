@@ -7,23 +7,27 @@ import { ROOT } from "./cli-program.ts";
 
 const run = promisify(execFile);
 
-/**
- * Packs this package and unpacks it into `project`/node_modules/ballonet; nothing else is there, so
- * what an import reaches is published or missing. Returns the folder and the packed size in bytes.
- */
-export async function installPackage(
-  project: string,
-): Promise<{ readonly folder: string; readonly bytes: number }> {
-  const folder = join(project, "node_modules/ballonet");
-  await mkdir(folder, { recursive: true });
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", project], {
+/** Packs this package into `directory`. Returns the archive and its size in bytes. */
+export async function packPackage(
+  directory: string,
+): Promise<{ readonly archive: string; readonly bytes: number }> {
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", directory], {
     cwd: ROOT,
     env: { ...process.env, npm_config_ignore_scripts: "true" },
   });
   const [packed] = JSON.parse(stdout) as { filename: string; size: number }[];
   if (packed === undefined) throw new Error(`npm pack said ${stdout}`);
-  const archive = join(project, packed.filename);
+  return { archive: join(directory, packed.filename), bytes: packed.size };
+}
+
+/**
+ * Unpacks this package into `project`/node_modules/ballonet. Nothing else is there, so what an
+ * import reaches is published or missing.
+ */
+export async function installPackage(project: string): Promise<void> {
+  const folder = join(project, "node_modules/ballonet");
+  await mkdir(folder, { recursive: true });
+  const { archive } = await packPackage(project);
   await run("tar", ["-xzf", archive, "-C", folder, "--strip-components=1"]);
   await rm(archive);
-  return { folder, bytes: packed.size };
 }
