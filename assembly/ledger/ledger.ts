@@ -5,13 +5,14 @@
  * transition from any other state than the one it names traps. The ledger never touches the frames
  * that it describes: touching a page that was given away would bring it back.
  *
- *                    +--------- use ----------+
- *                    v                        |
- *   reserved -add-> free -post-> inflating -acked-> held -tell-> deflating -acked-> free
- *                   ^  |                             |
- *            release|  |allocate, claim              +------- reuse (told later, or never) -> free
- *                   |  v
+ *   reserved -add-> free -post-> inflating -hold-> held -tell-> deflating -regain-> free
+ *                   |  ^                           |
+ *        use, claim |  | release                   +-- reuse (told later, or never) -> free
+ *                   v  |
  *                   used
+ *
+ *   free -report-> reporting -reported-> free          free -hint-> hinted
+ *   inflating, held, deflating, hinted, reporting -reclaim-> free
  *
  * Memory, `b` being the number of blocks of 512 frames (2 MiB):
  *
@@ -53,8 +54,11 @@ let unreportedPtr: usize = 0;
 let tracksUnreported: bool = false;
 let countsPtr: usize = 0;
 
-/** No frames. A run of frames is one number: the first in the low half, the length above it. */
-export const NO_RUN: u64 = 0;
+/**
+ * A run of frames is one number: its first frame in the low half, its length above it. No run is
+ * first NONE, length 0.
+ */
+export const NO_RUN: u64 = <u64>NONE;
 
 export function runOf(first: u32, length: u32): u64 {
   return <u64>first | ((<u64>length) << 32);
@@ -219,7 +223,7 @@ export function runInBlock(block: u32, state: u32, most: u32): u64 {
     }
     if (length >= most) break;
   }
-  return first == NONE ? NO_RUN : runOf(first, min(length, most));
+  return runOf(first, min(length, most));
 }
 
 /** Frames of `block` in `state`, which is FREE or HELD. */
@@ -256,14 +260,17 @@ export function isUnreported(block: u32): bool {
   return contains(unreportedPtr, block);
 }
 
-// The transitions. Each is the only way from its first state to its second.
-
 /** reserved -> free: this is RAM that the guest may use. */
 export function add(first: u32, length: u32): void {
   move(first, length, RESERVED, FREE);
 }
 
-/** free -> used: the guest allocated them. */
+/** free -> used: the guest allocated them. All lie in one block. */
+export function use(first: u32, length: u32): void {
+  moveInBlock(first, length, FREE, USED);
+}
+
+/** free -> used: the guest claimed exactly these. */
 export function claim(first: u32, length: u32): void {
   move(first, length, FREE, USED);
 }

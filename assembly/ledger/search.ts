@@ -7,7 +7,6 @@
 import {
   BLOCK_FRAMES,
   BLOCK_SHIFT,
-  claim,
   countInBlock,
   FREE,
   firstOf,
@@ -22,6 +21,7 @@ import {
   runInBlock,
   runOf,
   uniform,
+  use,
 } from "./ledger";
 import { NONE } from "./summary";
 
@@ -112,8 +112,7 @@ export function allocate(most: u32): u32 {
   if (block == NONE) block = lowestWhole(FREE);
   const run = block == NONE || most == 0 ? NO_RUN : runInBlock(block, FREE, most);
   allocated = lengthOf(run);
-  if (run == NO_RUN) return NONE;
-  claim(firstOf(run), allocated);
+  if (run != NO_RUN) use(firstOf(run), allocated);
   return firstOf(run);
 }
 

@@ -322,7 +322,7 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "does not note which pages it gave to the guest",
     file: SEARCH,
-    find: "claim(firstOf(run), allocated);",
+    find: "if (run != NO_RUN) use(firstOf(run), allocated);",
     replace: "",
     breaks: "B-PATTERNS",
     scenario: "several targets",
