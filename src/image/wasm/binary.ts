@@ -27,11 +27,21 @@ export interface Signature {
   readonly results: readonly ValueType[];
 }
 
+/** Size of a memory or a table; of a memory in pages of 64 KiB. */
+export interface Limits {
+  readonly least: number;
+  /** Absent where there is no limit. */
+  readonly most?: number;
+}
+
 export interface WasmImport {
   readonly module: string;
   readonly name: string;
   readonly kind: ExternalKind;
+  /** Of a function. */
   readonly signature?: Signature;
+  /** Of a memory or a table. */
+  readonly limits?: Limits;
 }
 
 export interface WasmExport {
@@ -98,10 +108,10 @@ class Reader {
     });
   }
 
-  limits(): void {
-    const flags = this.byte();
-    this.unsigned();
-    if (flags & 1) this.unsigned();
+  limits(): Limits {
+    const hasMost = (this.byte() & 1) !== 0;
+    const least = this.unsigned();
+    return hasMost ? { least, most: this.unsigned() } : { least };
   }
 }
 
@@ -132,13 +142,16 @@ function signatures(bytes: Uint8Array): Signature[] {
   });
 }
 
-function skipImport(reader: Reader, kind: ExternalKind): void {
-  if (kind === "function") reader.unsigned();
-  else if (kind === "global") reader.at += 2;
-  else {
-    if (kind === "table") reader.byte();
-    reader.limits();
+/** What an import says of itself behind its kind. */
+function readDescription(reader: Reader, kind: ExternalKind, types: readonly Signature[]) {
+  if (kind === "function") {
+    const signature = types[reader.unsigned()];
+    return signature && { signature };
   }
+  if (kind === "table") reader.byte();
+  if (kind !== "global") return { limits: reader.limits() };
+  reader.at += 2;
+  return undefined;
 }
 
 function kindOf(byte: number): ExternalKind {
@@ -147,7 +160,7 @@ function kindOf(byte: number): ExternalKind {
   return kind;
 }
 
-/** The imports in their order; functions with their signature. */
+/** The imports in their order; functions with their signature, memories with their limits. */
 export function readImports(bytes: Uint8Array): WasmImport[] {
   const types = signatures(bytes);
   const reader = readerOf(bytes, SECTION.import);
@@ -156,11 +169,7 @@ export function readImports(bytes: Uint8Array): WasmImport[] {
     const module = reader.text();
     const name = reader.text();
     const kind = kindOf(reader.byte());
-    const at = reader.at;
-    skipImport(reader, kind);
-    if (kind !== "function") return { module, name, kind };
-    const signature = types[new Reader(bytes, at).unsigned()];
-    return signature ? { module, name, kind, signature } : { module, name, kind };
+    return { module, name, kind, ...readDescription(reader, kind, types) };
   });
 }
 
@@ -191,6 +200,11 @@ export function readFirstGlobal(bytes: Uint8Array): number | undefined {
   if (!reader || reader.unsigned() === 0) return undefined;
   reader.at += 2;
   return reader.byte() === 0x41 ? reader.signed() : undefined;
+}
+
+/** Whether the module brings data for its memory. */
+export function hasData(bytes: Uint8Array): boolean {
+  return readerOf(bytes, SECTION.data) !== undefined;
 }
 
 /** Globals that the module defines. */
@@ -246,7 +260,7 @@ export function withInitialPages(bytes: Uint8Array, pages: number): Uint8Array {
         bytes.subarray(section.end),
       ]);
     }
-    skipImport(reader, kind);
+    readDescription(reader, kind, []);
   }
   throw new RangeError("the module imports no memory");
 }

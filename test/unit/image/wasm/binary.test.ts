@@ -30,7 +30,7 @@ async function binary(text: string): Promise<Uint8Array<ArrayBuffer>> {
 
 test("imports are read with their kinds and signatures", async () => {
   expect(readImports(await binary(TEXT))).toEqual([
-    { module: "env", name: "memory", kind: "memory" },
+    { module: "env", name: "memory", kind: "memory", limits: { least: 256, most: 512 } },
     { module: "hal", name: "fence", kind: "function", signature: { params: [], results: [] } },
     { module: "env", name: "base", kind: "global" },
   ]);
