@@ -29,7 +29,7 @@ const filled = (driver: RawDriver, pages: number): void => {
 };
 
 export const balloonBreaches = {
-  D1: { up: false, act: (driver) => driver.bringUp([0]) },
+  D1: { ready: "untouched", act: (driver) => driver.bringUp([0]) },
   D4: { act: (driver) => driver.machine.setTarget(1) },
   D7: {
     options: { offer: { deflateOnOom: false }, waive: ["D4"] },
@@ -173,13 +173,9 @@ export const balloonBreaches = {
   },
   "Q-ACTUAL-BURST": { act: (driver) => driver.writeActual(0) },
   "Q-ACTUAL-INIT": {
-    up: false,
+    ready: "queues",
     options: { offer: { statsVq: false } },
     act: (driver) => {
-      driver.discover();
-      driver.reset();
-      driver.negotiate();
-      driver.setUpQueues();
       driver.set("status", 15);
     },
   },

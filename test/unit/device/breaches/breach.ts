@@ -9,6 +9,12 @@ import { mmioRig } from "../drivers/mmio-driver.ts";
 import { packedRig } from "../drivers/packed-driver.ts";
 import { type RawDriver, rig } from "../drivers/raw-driver.ts";
 
+/**
+ * How far a driver has come: nothing done; registers found; device reset; ACKNOWLEDGE and DRIVER set;
+ * features agreed on; queues set up; at work.
+ */
+type Stage = "untouched" | "discovered" | "reset" | "driver" | "negotiated" | "queues" | "running";
+
 export interface Breach {
   readonly options?: Partial<MachineOptions>;
   /** Feature bits that the driver accepts besides the usual ones; it then sets up all queues. */
@@ -19,8 +25,8 @@ export interface Breach {
   readonly legacy?: true;
   /** Whether the driver reaches the device over MMIO, and by which version of the registers. */
   readonly mmio?: 1 | 2;
-  /** Whether the driver is brought up by the book first. Default yes. */
-  readonly up?: boolean;
+  /** How far the driver comes by the book before `act`. Default running. */
+  readonly ready?: Stage;
   readonly act: (driver: RawDriver) => void;
 }
 
@@ -30,9 +36,27 @@ function fresh({ packed, legacy, mmio, options }: Breach): RawDriver {
   return packed ? packedRig(options) : rig(options);
 }
 
-/** A driver as the breach wants it, brought up unless the breach does that itself. */
+function bringTo(driver: RawDriver, stage: Stage): void {
+  if (stage === "untouched") return;
+  driver.discover();
+  if (stage === "discovered") return;
+  driver.reset();
+  if (stage === "reset") return;
+  if (stage === "driver") {
+    driver.set("status", 1);
+    driver.set("status", 3);
+    return;
+  }
+  driver.negotiate();
+  if (stage === "queues") driver.setUpQueues();
+}
+
+/** Returns a driver as far as the breach wants it. */
 export function ready(breach: Breach): RawDriver {
   const driver = fresh(breach);
-  if (breach.accepts !== undefined) driver.accepts(breach.accepts);
-  return breach.up === false ? driver : driver.bringUp();
+  const { accepts, ready: stage = "running" } = breach;
+  if (accepts !== undefined) driver.accepts(accepts);
+  if (stage === "running") return driver.bringUp();
+  bringTo(driver, stage);
+  return driver;
 }

@@ -118,12 +118,8 @@ export const freePageBreaches = {
   },
   "D25-SET": {
     ...poison,
-    up: false,
+    ready: "queues",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
-      driver.negotiate();
-      driver.setUpQueues();
       driver.set("status", 15);
       driver.writeActual(0);
       driver.postStats();

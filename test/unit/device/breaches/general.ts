@@ -1,29 +1,19 @@
 /** One breach of each rule of bring-up. Keys are rule ids. */
 
-import type { rig } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";
-
-/** Comes up to the point where features are settled. */
-const settled = (driver: ReturnType<typeof rig>): void => {
-  driver.discover();
-  driver.reset();
-  driver.negotiate();
-};
 
 export const generalBreaches = {
   "G-RESET-FIRST": {
-    up: false,
+    ready: "discovered",
     act: (driver) => {
-      driver.discover();
       driver.negotiate();
       driver.setUpQueues();
       driver.start();
     },
   },
   "G-RESET-WAIT": {
-    up: false,
+    ready: "discovered",
     act: (driver) => {
-      driver.discover();
       driver.set("status", 0);
       driver.negotiate();
       driver.setUpQueues();
@@ -31,71 +21,57 @@ export const generalBreaches = {
     },
   },
   "G-ORDER": {
-    up: false,
+    ready: "reset",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.set("status", 2);
     },
   },
   "G-ONE-STEP": {
-    up: false,
+    ready: "reset",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.set("status", 3);
     },
   },
   "G-STATUS-CLEARED": { act: (driver) => driver.set("status", 128) },
   "G-FEATURE-READ": {
-    up: false,
+    ready: "driver",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
-      driver.set("status", 1);
-      driver.set("status", 3);
       driver.set("featureSelect", 0);
       driver.set("features", 1);
     },
   },
   "G-UNOFFERED": {
-    up: false,
+    ready: "reset",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.negotiate([], [5]);
     },
   },
   "G-RESERVED-BIT": {
-    up: false,
+    ready: "reset",
     options: { offer: { extra: [6, 44] } },
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.negotiate([], [6]);
     },
   },
   "G-VERSION-1": {
-    up: false,
+    ready: "reset",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.negotiate([32]);
     },
   },
   "G-ACCESS-PLATFORM": {
     options: { offer: { accessPlatform: true } },
-    up: false,
+    ready: "untouched",
     act: (driver) => driver.bringUp(),
   },
   "G-ORDER-PLATFORM": {
     options: { offer: { orderPlatform: true } },
-    up: false,
+    ready: "untouched",
     act: (driver) => driver.bringUp(),
   },
   "G-NOTIF-CONFIG-DATA": {
     options: { offer: { notifConfigData: true } },
-    up: false,
+    ready: "untouched",
     act: (driver) => driver.bringUp(),
   },
   "G-FEATURES-LATE": {
@@ -105,12 +81,8 @@ export const generalBreaches = {
     },
   },
   "G-FEATURES-REREAD": {
-    up: false,
+    ready: "driver",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
-      driver.set("status", 1);
-      driver.set("status", 3);
       driver.accept(driver.readOffer());
       driver.set("status", 11);
       driver.setUpQueues();
@@ -118,37 +90,28 @@ export const generalBreaches = {
     },
   },
   "G-FEATURES-REFUSED": {
-    up: false,
+    ready: "negotiated",
     options: { faults: [{ name: "refuse-features" }] },
     act: (driver) => {
-      settled(driver);
       driver.set("status", 15);
     },
   },
   "G-QUEUE-EARLY": {
-    up: false,
+    ready: "driver",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
-      driver.set("status", 1);
-      driver.set("status", 3);
       driver.setUpQueue(0);
     },
   },
   "G-CONFIG-EARLY": {
-    up: false,
+    ready: "reset",
     act: (driver) => {
-      driver.discover();
-      driver.reset();
       driver.set("status", 1);
       driver.writeActual(0);
     },
   },
   "G-NOTIFY-EARLY": {
-    up: false,
+    ready: "queues",
     act: (driver) => {
-      settled(driver);
-      driver.setUpQueues();
       driver.kick(2);
       driver.start();
     },
@@ -172,7 +135,7 @@ export const generalBreaches = {
   },
   "G-QUEUE-FEATURE": {
     options: { offer: { statsVq: true } },
-    up: false,
+    ready: "untouched",
     act: (driver) => {
       driver.bringUp([1]);
       driver.postStats();

@@ -10,13 +10,6 @@ const over = (
   rest: Partial<Omit<Breach, "act">> = {},
 ): Breach => ({ mmio: 2, ...rest, act: (driver: RawDriver) => act(driver as MmioDriver) });
 
-/** Comes up to the point where queues are set up. */
-const settled = (driver: MmioDriver): void => {
-  driver.discover();
-  driver.reset();
-  driver.negotiate();
-};
-
 /** Takes the slot at `base` for the balloon's, and looks at its vendor. */
 const vendorAt = (base: number) => (driver: MmioDriver) => {
   driver.base = base;
@@ -24,14 +17,15 @@ const vendorAt = (base: number) => (driver: MmioDriver) => {
   driver.look("vendorId");
 };
 
-const unused = { up: false } as const;
+const untouched = { ready: "untouched" } as const;
+const negotiated = { ready: "negotiated" } as const;
 const legacy = { mmio: 1 } as const;
 
 export const mmioBreaches = {
-  "M-IDENTITY": over((driver) => driver.look("vendorId"), unused),
-  "M-FOREIGN": over(vendorAt(NEIGHBOUR.magic), unused),
-  "M-PLACEHOLDER": over(vendorAt(NEIGHBOUR.empty), unused),
-  "M-WRONG-DEVICE": over(vendorAt(NEIGHBOUR.entropy), unused),
+  "M-IDENTITY": over((driver) => driver.look("vendorId"), untouched),
+  "M-FOREIGN": over(vendorAt(NEIGHBOUR.magic), untouched),
+  "M-PLACEHOLDER": over(vendorAt(NEIGHBOUR.empty), untouched),
+  "M-WRONG-DEVICE": over(vendorAt(NEIGHBOUR.entropy), untouched),
   "M-WIDTH": over((driver) => driver.machine.hal.mmioRead(driver.base + REGISTER.status, 1)),
   "M-READ-ONLY": over((driver) => driver.put("generation", 1)),
   "M-WRITE-ONLY": over((driver) => driver.look("queueSize")),
@@ -39,29 +33,25 @@ export const mmioBreaches = {
   "M-SHARED-MEMORY": over((driver) => driver.look("sharedLength")),
   "M-FEATURES-SELECT": over((driver) => driver.look("offer")),
   "M-QUEUE-SIZE": over((driver) => {
-    settled(driver);
     driver.put("queueSelect", 0);
     driver.put("queueSize", 12);
-  }, unused),
+  }, negotiated),
   "M-QUEUE-LARGER": over((driver) => {
-    settled(driver);
     driver.put("queueSelect", 0);
     driver.put("queueSize", 256);
-  }, unused),
+  }, negotiated),
   "M-QUEUE-ABSENT": over((driver) => {
-    settled(driver);
     driver.put("queueSelect", 3);
     driver.put("queueSize", 2);
-  }, unused),
+  }, negotiated),
   "M-QUEUE-BUSY": over((driver) => {
     driver.put("queueSelect", 0);
     driver.put("desc", 0x40000);
   }),
   "M-QUEUE-UNSET": over((driver) => {
-    settled(driver);
     driver.put("queueSelect", 0);
     driver.put("queueReady", 1);
-  }, unused),
+  }, negotiated),
   "M-READY-VALUE": over((driver) => driver.put("queueReady", 2)),
   "M-READY-READ-BACK": over((driver) => {
     driver.put("queueSelect", 1);
@@ -89,10 +79,9 @@ export const mmioBreaches = {
   "M-PAGE-SIZE": over((driver) => driver.put("pageSize", 8192), legacy),
   "M-QUEUE-ALIGN": over(
     (driver) => {
-      settled(driver);
       driver.put("queueSelect", 0);
       driver.put("queueAlign", 3000);
     },
-    { ...legacy, ...unused },
+    { ...legacy, ...negotiated },
   ),
 } satisfies Record<string, Breach>;

@@ -6,14 +6,6 @@ import type { Breach } from "./breach.ts";
 
 const options = { vectors: 2 } as const;
 
-/** Comes up to the point where vectors are given. */
-const settled = (driver: RawDriver): RawMsix => {
-  driver.discover();
-  driver.reset();
-  driver.negotiate();
-  return new RawMsix(driver);
-};
-
 const finish = (driver: RawDriver): void => {
   driver.setUpQueues();
   driver.start();
@@ -23,9 +15,9 @@ export const msixBreaches = {
   "P-MSIX-VECTOR": { act: (driver) => driver.set("configVector", 0) },
   "P-MSIX-READ-BACK": {
     options,
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver).setUp(2);
+      new RawMsix(driver).setUp(2);
       driver.set("configVector", 0);
       finish(driver);
     },
@@ -33,9 +25,9 @@ export const msixBreaches = {
   "P-MSIX-ORDER": { options, act: (driver) => driver.set("configVector", 0) },
   "P-MSIX-LEFT-ON": {
     options,
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver).setUp(2);
+      new RawMsix(driver).setUp(2);
       finish(driver);
     },
   },

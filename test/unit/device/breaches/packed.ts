@@ -19,7 +19,11 @@ const part = (driver: RawDriver, index: number, flags = 0) => {
 };
 
 export const packedBreaches = {
-  "G-RING-PACKED": { options: { offer: { packed: true } }, up: false, act: (d) => d.bringUp() },
+  "G-RING-PACKED": {
+    options: { offer: { packed: true } },
+    ready: "untouched",
+    act: (d) => d.bringUp(),
+  },
   "R-PACKED-ZERO": packed(
     (driver) => {
       driver.discover();
@@ -29,7 +33,7 @@ export const packedBreaches = {
       driver.view.setUint16(driver.slot(0, 3) + 14, 0x80, true);
       driver.set("queueEnable", 1);
     },
-    { up: false },
+    { ready: "untouched" },
   ),
   "R-PACKED-PARTIAL": packed((driver) => {
     driver.put(0, 0, part(driver, 0, 1), 0);

@@ -3,13 +3,6 @@
 import type { RawDriver } from "../drivers/raw-driver.ts";
 import type { Breach } from "./breach.ts";
 
-/** Comes up to the point where queues are set up. */
-const settled = (driver: RawDriver): void => {
-  driver.discover();
-  driver.reset();
-  driver.negotiate();
-};
-
 /** Finds the capability of a type; `nth` counts from 0. */
 const capOf = (driver: RawDriver, type: number): number => {
   for (let at = driver.configRead(0x34, 1); at !== 0; at = driver.configRead(at + 1, 1)) {
@@ -31,34 +24,30 @@ export const pciBreaches = {
   "P-WIDTH": { act: (driver) => driver.read(1, 20, 4) },
   "P-READ-ONLY": { act: (driver) => driver.set("numQueues", 3) },
   "P-QUEUE-SIZE": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
       driver.set("queueSelect", 0);
       driver.set("queueSize", 12);
     },
   },
   "P-QUEUE-LARGER": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
       driver.set("queueSelect", 0);
       driver.set("queueSize", 256);
     },
   },
   "P-QUEUE-ABSENT": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
       driver.set("queueSelect", 3);
       driver.set("queueSize", 2);
     },
   },
   "P-ENABLE-ZERO": { act: (driver) => driver.set("queueEnable", 0) },
   "P-ENABLE-VALUE": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
       driver.setUpQueue(0, false);
       driver.set("queueEnable", 2);
     },
@@ -79,10 +68,9 @@ export const pciBreaches = {
   "P-NOTIFY-WIDTH": { act: (driver) => driver.write(2, 0, 4, 0) },
   "P-NOTIFY-VALUE": { act: (driver) => driver.write(2, 0, 2, 1) },
   "P-NOTIFY-QUEUE": {
-    up: false,
+    ready: "negotiated",
     options: { offer: { statsVq: false } },
     act: (driver) => {
-      settled(driver);
       driver.setUpQueue(0);
       driver.setUpQueue(1, false);
       driver.start();

@@ -5,14 +5,6 @@ import type { Breach } from "./breach.ts";
 
 const SLOW = { completion: { kind: "late", ms: 5 }, offer: { eventIdx: false } } as const;
 
-/** Comes up to the point where queue 0 has its addresses. */
-const settled = (driver: RawDriver): void => {
-  driver.discover();
-  driver.reset();
-  driver.negotiate();
-  driver.setUpQueue(0, false);
-};
-
 /** A table of `count` direct descriptors at 0x30000, each of 4 bytes, chained. */
 const table = (driver: RawDriver, count: number, flags: number): void => {
   for (let i = 0; i < count; i += 1) {
@@ -27,25 +19,25 @@ const table = (driver: RawDriver, count: number, flags: number): void => {
 
 export const ringBreaches = {
   "R-ALIGN": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
+      driver.setUpQueue(0, false);
       driver.set("device", 0x6002);
       driver.set("queueEnable", 1);
     },
   },
   "R-MEMORY": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
+      driver.setUpQueue(0, false);
       driver.set("desc", 0x400000 - 16);
       driver.set("queueEnable", 1);
     },
   },
   "R-APART": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
+      driver.setUpQueue(0, false);
       driver.set("queueEnable", 1);
       driver.setUpQueue(1, false);
       driver.set("device", driver.ring(0).driver + 4);
@@ -53,9 +45,9 @@ export const ringBreaches = {
     },
   },
   "R-USED-ZERO": {
-    up: false,
+    ready: "negotiated",
     act: (driver) => {
-      settled(driver);
+      driver.setUpQueue(0, false);
       driver.view.setUint16(0x6000, 1, true);
       driver.set("queueEnable", 1);
     },

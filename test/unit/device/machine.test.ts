@@ -37,3 +37,44 @@ describe.each(["strict", "qemu", "v86", "firecracker", "crosvm", "cloud-hypervis
     });
   },
 );
+
+describe("what looks like a breach and is none", () => {
+  it("a queue made smaller than offered", () => {
+    const driver = rig();
+    driver.discover();
+    driver.reset();
+    driver.negotiate();
+    driver.set("queueSelect", 0);
+    driver.set("queueSize", 4);
+    driver.setUpQueues();
+    driver.start();
+    for (let i = 0; i < 9; i += 1) driver.move("inflate", frames(1, 300 + i));
+    expect(driver.machine.heldPages).toBe(9);
+    expect(driver.machine.check()).toEqual([]);
+  });
+
+  it("65,536 buffers and more: all indices wrap", () => {
+    const driver = rig({ ringSize: 2, canary: false }).bringUp();
+    for (let i = 0; i < 33_000; i += 1) {
+      driver.move("inflate", frames(1));
+      driver.move("inflate", frames(1, 300));
+      driver.move("deflate", frames(1));
+      driver.move("deflate", frames(1, 300));
+    }
+    expect(driver.rings[0]?.idx).toBe(66_000 % 65_536);
+    expect(driver.machine.check()).toEqual([]);
+  });
+
+  it("config_generation changes once a value that was read has changed", () => {
+    const driver = rig().bringUp();
+    const before = driver.get("generation");
+    driver.readTarget();
+    expect(driver.get("generation")).toBe(before);
+    driver.machine.setTarget(1);
+    driver.machine.setTarget(2);
+    const after = driver.get("generation");
+    expect(after).not.toBe(before);
+    driver.machine.setTarget(3);
+    expect(driver.get("generation")).toBe(after);
+  });
+});
