@@ -4,7 +4,9 @@
  * Public names only.
  */
 
+export type { CheckOptions } from "./balloon/device-options.ts";
 export type { MemoryPoint, Touch } from "./balloon/locked-memory.ts";
+export { IncomingStreamError, MachineOptionError } from "./errors.ts";
 export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
 export { type HostVersion, hostVersions } from "./host/host-version.ts";
 export type { Offer } from "./host/offer.ts";
@@ -21,15 +23,13 @@ export type {
   UsedLength,
 } from "./host/profile.ts";
 export { type ProfileName, profiles } from "./host/profiles.ts";
+export type { CompletionOption } from "./host/schedule.ts";
 export { formatVerdict, type Verdict } from "./judge/judge.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
-export {
-  type AccessWidth,
-  type CheckOptions,
-  type CompletionOption,
-  type MachineHal,
-  MachineOptionError,
-  type MachineOptions,
+export type {
+  AccessWidth,
+  MachineHal,
+  MachineOptions,
 } from "./machine-options.ts";
 export type { GuestMemorySource } from "./memory/guest-memory.ts";
 export type { Completion } from "./queue/completion.ts";
@@ -39,5 +39,4 @@ export { notObservable } from "./spec/not-observable.ts";
 export type { QueueNumbering, QueueRole } from "./spec/roles.ts";
 export type { Level, Rule, Unobservable } from "./spec/rule.ts";
 export { type RuleId, rules } from "./spec/rules.ts";
-export { MigrationError } from "./stream.ts";
 export type { InterruptMessage, TransportKind } from "./virtio/bus.ts";

@@ -5,16 +5,16 @@
  */
 
 import { BalloonDevice } from "./balloon/balloon-device.ts";
+import type { CheckOptions } from "./balloon/device-options.ts";
 import type { HostMemory } from "./balloon/locked-memory.ts";
+import { MachineOptionError } from "./errors.ts";
 import type { Profile } from "./host/profile.ts";
 import type { Context } from "./judge/context.ts";
 import { Judge, type Verdict } from "./judge/judge.ts";
 import {
-  type CheckOptions,
   DEFAULT_ACCESS_MS,
   DEFAULT_MESSAGES,
   type MachineHal,
-  MachineOptionError,
   type MachineOptions,
   withOptions,
 } from "./machine-options.ts";
@@ -239,7 +239,11 @@ export class Machine {
   /** The host changes its target, in pages. */
   setTarget(pages: number): void {
     if (!Number.isInteger(pages) || pages < 0 || pages > 0xffff_ffff) {
-      throw new MachineOptionError(`setTarget: ${pages} is not a number of pages (0 to 2^32 - 1)`);
+      throw new MachineOptionError(
+        "setTarget",
+        `${pages} pages`,
+        "give a number from 0 to 2^32 - 1",
+      );
     }
     this.trace.add("host", "target", { pages });
     this.device.balloon.numPages = pages;

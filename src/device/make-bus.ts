@@ -5,7 +5,7 @@
  * reaches all of it by port and memory accesses alone.
  */
 
-import { MachineOptionError } from "./machine-options.ts";
+import { MachineOptionError } from "./errors.ts";
 import { decoySlots, MmioBus } from "./mmio/mmio-bus.ts";
 import { MmioSlot } from "./mmio/mmio-slot.ts";
 import { VirtioMmio } from "./mmio/virtio-mmio.ts";
@@ -66,7 +66,8 @@ function mmio(parts: BusParts, version: number): Bus {
     return new MmioBus(context, bytes, "ones", slots, { mmio: device });
   }
   throw new MachineOptionError(
-    `mmio: slots of ${bytes} bytes from 0x${first.toString(16)} on; ` +
-      `give each ${least} bytes, above the guest's memory, on a multiple of 4`,
+    "mmio",
+    `slots of ${bytes} bytes from 0x${first.toString(16)} on`,
+    `give each ${least} bytes, above the guest's memory, on a multiple of 4`,
   );
 }

@@ -14,6 +14,7 @@
  */
 
 import type { BalloonDevice } from "./balloon/balloon-device.ts";
+import { IncomingStreamError } from "./errors.ts";
 import type { Context } from "./judge/context.ts";
 import type { GuestMemory } from "./memory/guest-memory.ts";
 import { loadParts, type Parts, type States, saveParts } from "./snapshot/part.ts";
@@ -24,18 +25,6 @@ import type { QueueRole } from "./spec/roles.ts";
 const MAGIC = "ballonet";
 const VERSION = 2;
 const FIXED_BYTES = 16;
-
-/** Why a guest was not taken. `bits` are the features that were missing, by name. */
-export class MigrationError extends Error {
-  readonly code = "migration";
-  readonly bits: readonly string[];
-
-  constructor(message: string, bits: readonly string[] = []) {
-    super(message);
-    this.name = "MigrationError";
-    this.bits = bits;
-  }
-}
 
 /** What is compared before anything is taken. Features are numbers in hexadecimal. */
 interface Header {
@@ -107,20 +96,20 @@ export function saveStream(from: Movable, { memory }: { readonly memory: boolean
   return bytes;
 }
 
-/** @throws MigrationError when these are no bytes of a machine. */
+/** @throws IncomingStreamError when these are no bytes of a machine. */
 export function readStream(bytes: Uint8Array): Incoming {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = new TextDecoder().decode(bytes.subarray(0, MAGIC.length));
   if (bytes.length < FIXED_BYTES || magic !== MAGIC) {
-    throw new MigrationError("the stream does not begin as one of a machine does");
+    throw unreadable("other first bytes than those of a machine's stream");
   }
   const version = view.getUint32(8, true);
   if (version !== VERSION) {
-    throw new MigrationError(`the stream has version ${version}, this host reads ${VERSION}`);
+    throw unreadable(`version ${version}, where this machine reads version ${VERSION}`);
   }
   const start = FIXED_BYTES + view.getUint32(12, true);
   if (start > bytes.length || (bytes.length - start) % (4 + PAGE_BYTES) !== 0) {
-    throw new MigrationError(`the stream ends after ${bytes.length} bytes, amid something`);
+    throw unreadable(`an end after ${bytes.length} bytes, in the middle of a page or of the text`);
   }
   const text = new TextDecoder().decode(bytes.subarray(FIXED_BYTES, start));
   const { header, parts } = JSON.parse(text) as Omit<Incoming, "pages">;
@@ -128,12 +117,25 @@ export function readStream(bytes: Uint8Array): Incoming {
   return { header, parts, pages };
 }
 
+function unreadable(seen: string): IncomingStreamError {
+  const todo = "give what `save` of a machine of this version returned";
+  return new IncomingStreamError({ what: "incoming", seen, todo });
+}
+
+function refused(seen: string, todo: string, missing: readonly string[] = []): IncomingStreamError {
+  return new IncomingStreamError({ what: "incoming guest", seen, todo }, missing);
+}
+
 /** The features that the first host offered. */
 export function offeredIn({ header }: Incoming): bigint {
   return BigInt(`0x${header.offered}`);
 }
 
-/** Takes a guest. @throws MigrationError when this machine cannot be what the guest came from. */
+/**
+ * Takes a guest.
+ *
+ * @throws IncomingStreamError when this machine cannot be what the guest came from.
+ */
 export function loadStream(to: Movable, incoming: Incoming): void {
   const { context, device } = to;
   const { header, parts, pages } = incoming;
@@ -165,10 +167,11 @@ function check({ device, transport, deviceId, context }: Movable, header: Header
   if (header.transport !== transport || header.deviceId !== deviceId) {
     const was = `${header.transport}, device id 0x${header.deviceId.toString(16)}`;
     const is = `${transport}, 0x${deviceId.toString(16)}`;
-    throw new MigrationError(`the guest sees its balloon by ${was}; this host has it by ${is}`);
+    throw refused(`the balloon by ${was}, and here by ${is}`, "choose the other's way to it");
   }
   if (header.frames !== memory.frames || header.memoryBytes !== context.memory.bytes) {
-    throw new MigrationError(`the guest has ${header.frames} frames, here are ${memory.frames}`);
+    const seen = `${header.frames} frames, and here ${memory.frames}`;
+    throw refused(seen, "give this machine as much memory as the other had");
   }
   const accepted = BigInt(`0x${header.accepted}`);
   const allowed = header.legacy ? virtio.offeredOver("legacy") : virtio.options.offered;
@@ -177,11 +180,13 @@ function check({ device, transport, deviceId, context }: Movable, header: Header
     const bits = namesOf(missing);
     const sets = [accepted, allowed].map((set) => `0x${set.toString(16)}`);
     const seen = `Features ${sets[0]} unsupported. Allowed features: ${sets[1]}`;
-    throw new MigrationError(`${seen}; missing: ${bits.join(" ")}`, bits);
+    const todo = "offer what is missing, or set adoptOffer";
+    throw refused(`${seen}; missing: ${bits.join(" ")}`, todo, bits);
   }
   for (const [index, { role, inUse }] of header.queues.entries()) {
     if (!inUse || virtio.queues[index]?.options.role === role) continue;
-    throw new MigrationError(`the guest uses queue ${index} as its ${role}, which is not so here`);
+    const seen = `queue ${index} as its ${role}, which it is not here`;
+    throw refused(seen, "number the queues of this machine as the other did");
   }
   return accepted;
 }

@@ -21,10 +21,10 @@ import {
   createMachine,
   formatEntry,
   type HostDesignName,
+  IncomingStreamError,
   type Machine,
   type MachineOptions,
   type MemoryPoint,
-  MigrationError,
   type RuleId,
   type Trace,
 } from "../device/index.ts";
@@ -199,9 +199,9 @@ class CellRun {
       vm.migrate((memory, incoming) => this.makeMachine(memory, to, { incoming, adoptOffer }));
       this.migration = { worked: true };
     } catch (error) {
-      if (!(error instanceof MigrationError)) throw error;
+      if (!(error instanceof IncomingStreamError)) throw error;
       this.mark(vm, "the other host does not take it");
-      this.migration = { worked: false, error: error.message, bits: error.bits };
+      this.migration = { worked: false, error: error.seen, bits: error.missing };
     }
   }
 

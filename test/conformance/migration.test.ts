@@ -7,9 +7,9 @@ import { describe, expect, it } from "vitest";
 import {
   createMachine,
   type HostVersion,
+  IncomingStreamError,
   type Machine,
   type MachineOptions,
-  MigrationError,
 } from "../../src/device/index.ts";
 import type { SettingsInput } from "../../src/index.ts";
 import { ReferenceVm, type ReferenceVmOptions } from "../../src/lab/vm/reference-vm.ts";
@@ -181,13 +181,13 @@ describe("what a host checks", () => {
     return vm;
   }
 
-  function refusal(vm: ReferenceVm, host: Host): MigrationError {
+  function refusal(vm: ReferenceVm, host: Host): IncomingStreamError {
     const source = vm.machine;
     try {
       move(vm, host);
     } catch (error) {
       expect(vm.machine).toBe(source);
-      if (error instanceof MigrationError) return error;
+      if (error instanceof IncomingStreamError) return error;
       throw error;
     }
     throw new Error("the guest was taken");
@@ -196,8 +196,8 @@ describe("what a host checks", () => {
   it("an accepted feature that it lacks: it says which, and the guest goes on at home", async () => {
     const vm = await inflated({});
     const error = refusal(vm, OOM_OFF);
-    expect(error.bits).toEqual(["DEFLATE_ON_OOM"]);
-    expect(error.message).toMatch(
+    expect(error.missing).toEqual(["DEFLATE_ON_OOM"]);
+    expect(error.seen).toMatch(
       /^Features 0x1[0-9a-f]+ unsupported. Allowed features: 0x1[0-9a-f]+; missing: DEFLATE_ON_OOM$/,
     );
     goesOn(vm);
@@ -256,8 +256,8 @@ describe("what a host checks", () => {
     const vm = await inflated({});
     const stream = vm.machine.save();
     const load = (incoming: Uint8Array) => () => createMachine({ memory: vm.memory, incoming });
-    expect(load(new Uint8Array(10))).toThrow(MigrationError);
-    expect(load(stream.slice(0, -1))).toThrow(/amid something/);
+    expect(load(new Uint8Array(10))).toThrow(IncomingStreamError);
+    expect(load(stream.slice(0, -1))).toThrow(/in the middle of/);
     const newer = stream.slice();
     newer[8] = 3;
     expect(load(newer)).toThrow(/version 3/);

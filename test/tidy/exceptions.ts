@@ -75,8 +75,6 @@ const EXCEPTIONS: Readonly<Record<Rule, readonly string[]>> = {
     "src/device/host/profile.ts QueueSpec",
     "src/device/host/profiles.ts ProfileName",
     "src/device/judge/judge.ts Verdict",
-    "src/device/machine-options.ts CheckOptions",
-    "src/device/machine-options.ts MachineOptions",
     "src/device/machine.ts Machine",
     "src/device/sim/faults.ts Fault",
     "src/device/sim/faults.ts FaultName",

@@ -11,8 +11,8 @@ import { offerOf } from "../host/host-version.ts";
 import { configBytes, offeredBits } from "../host/offer.ts";
 import type { Profile } from "../host/profile.ts";
 import { FEATURE_OF, NAME_OF, planQueues, type QueuePlan } from "../host/queue-plan.ts";
+import { scheduleOf } from "../host/schedule.ts";
 import type { Context } from "../judge/context.ts";
-import { type CheckOptions, type MachineOptions, scheduleOf } from "../machine-options.ts";
 import { CanaryFill } from "../memory/canary-fill.ts";
 import { PageOwnership } from "../memory/page-ownership.ts";
 import { QueuePages } from "../queue/queue-pages.ts";
@@ -24,6 +24,7 @@ import { EXPERIMENT_BITS } from "../spec/experiment.ts";
 import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
 import type { QueueRole } from "../spec/roles.ts";
 import { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { CheckOptions, DeviceOptions } from "./device-options.ts";
 import { Lending } from "./free-page-ranges.ts";
 import { Hinting } from "./hinting.ts";
 import { Balloon } from "./inflate-deflate.ts";
@@ -48,7 +49,7 @@ export class BalloonDevice {
   readonly memory: HostMemory;
   private readonly context: Context;
   private readonly profile: Profile;
-  private readonly options: MachineOptions;
+  private readonly options: DeviceOptions;
   private readonly offered: bigint;
   private readonly reachBytes: number;
   private readonly parts: Readonly<Record<string, DevicePart>>;
@@ -58,7 +59,7 @@ export class BalloonDevice {
   constructor(
     context: Context,
     profile: Profile,
-    options: MachineOptions,
+    options: DeviceOptions,
     faults: FaultInjector,
     adopted?: bigint,
   ) {

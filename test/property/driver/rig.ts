@@ -47,7 +47,7 @@ export type OtherHost = Pick<MachineOptions, "hostDesign" | "adoptOffer" | "offe
 export interface Rig {
   /** The machine that the guest is on now. */
   readonly machine: Machine;
-  /** @throws MigrationError when that host does not take the guest. */
+  /** @throws IncomingStreamError when that host does not take the guest. */
   migrate(host: OtherHost): void;
   readonly core: CoreExports;
   readonly driver: BalloonDriver;

@@ -14,7 +14,7 @@ import {
   frameCounts,
   gentle,
 } from "../../../runtime/index.ts";
-import { hasFailed, type Machine, MigrationError } from "../../../src/device/index.ts";
+import { hasFailed, IncomingStreamError, type Machine } from "../../../src/device/index.ts";
 import { messageBits, verdictLines } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
@@ -204,7 +204,7 @@ export class World {
     try {
       rig.migrate({ ...host, offer });
     } catch (error) {
-      if (!(error instanceof MigrationError) || error.bits.length === 0) throw error;
+      if (!(error instanceof IncomingStreamError) || error.missing.length === 0) throw error;
       if (host.adoptOffer) throw error;
       equal("the offer of a host that did not take the guest", rig.machine.offered, offered);
       return;
