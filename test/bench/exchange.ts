@@ -64,7 +64,7 @@ export class Guest {
     this.devices = [open(INFLATEQ), open(DEFLATEQ)];
   }
 
-  /** One burst: post, notify, complete, settle. Answers the pages. */
+  /** One burst: post, notify, complete, settle. Returns the pages. */
   inflate(want: number): number {
     const posted = this.core.balloon_inflate(want);
     this.core.queue_publish(INFLATEQ);
@@ -85,7 +85,7 @@ export class Guest {
     return settled;
   }
 
-  /** Everything into the balloon and out again. Answers pages moved. */
+  /** Everything into the balloon and out again. Returns the pages moved. */
   roundTrip(): number {
     let pages = 0;
     for (let left = this.frames; left > 0; pages = this.frames) left -= this.inflate(left);

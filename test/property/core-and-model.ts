@@ -44,7 +44,8 @@ export function same(what: string, core: unknown, model: unknown): void {
   if (core !== model) throw new Error(`${what}: core ${core}, model ${model}`);
 }
 
-export class Sides {
+/** The same operations on core and model, and the comparison of all that can be seen of both. */
+export class CoreAndModel {
   readonly shape: Shape;
   readonly core: Side;
   readonly model: Side;

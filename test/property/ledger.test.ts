@@ -1,7 +1,7 @@
 /** The core's ledger against the model, one random step at a time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFLATEQ, INFLATEQ, type Shape, Sides } from "./core-and-model.ts";
+import { CoreAndModel, DEFLATEQ, INFLATEQ, type Shape } from "./core-and-model.ts";
 import { FREE, HELD, NO_FRAME, RESERVED, USED } from "./model/ledger.ts";
 import { settingsFor } from "./settings.ts";
 import { ledgerStep, Play, type Step } from "./steps.ts";
@@ -29,19 +29,19 @@ const EXCHANGE: readonly Step[] = ([INFLATEQ, DEFLATEQ] as const).flatMap((queue
   { kind: "settle", queue },
 ]);
 
-function play(sides: Sides, steps: readonly Step[]): void {
-  const run = new Play(sides);
+function play(pair: CoreAndModel, steps: readonly Step[]): void {
+  const run = new Play(pair);
   for (const step of steps) {
     run.take(step);
     if (step.kind === "inflate" || step.kind === "deflate") for (const s of EXCHANGE) run.take(s);
-    sides.compare();
+    pair.compare();
   }
-  sides.compareAtEnd();
+  pair.compareAtEnd();
 }
 
-const addAll = (sides: Sides) =>
-  sides.both("add", ({ core }) => {
-    core.ledger_add(0, sides.shape.frames);
+const addAll = (pair: CoreAndModel) =>
+  pair.both("add", ({ core }) => {
+    core.ledger_add(0, pair.shape.frames);
     return 0;
   });
 
@@ -50,9 +50,9 @@ describe("ledger and model", () => {
     const steps = fc.array(ledgerStep, { minLength: 1, maxLength: 60, size: "max" });
     fc.assert(
       fc.property(shape, fc.boolean(), steps, (drawn, allIsRam, sequence) => {
-        const sides = new Sides(drawn);
-        if (allIsRam) addAll(sides);
-        play(sides, sequence);
+        const pair = new CoreAndModel(drawn);
+        if (allIsRam) addAll(pair);
+        play(pair, sequence);
       }),
       settings(5000),
     );
@@ -71,17 +71,17 @@ describe("ledger and model", () => {
     const steps = fc.array(ledgerStep, { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(many, islands, steps, (drawn, ram, sequence) => {
-        const sides = new Sides(drawn);
+        const pair = new CoreAndModel(drawn);
         for (const { at, length } of ram) {
           const first = at % drawn.frames;
           const run = { first, length: Math.min(length, drawn.frames - first) };
-          if (!sides.modelCore.ledger.uniform(run, RESERVED)) continue;
-          sides.both("island", ({ core }) => {
+          if (!pair.modelCore.ledger.uniform(run, RESERVED)) continue;
+          pair.both("island", ({ core }) => {
             core.ledger_add(run.first, run.length);
             return 0;
           });
         }
-        play(sides, sequence);
+        play(pair, sequence);
       }),
       settings(60),
     );
@@ -105,22 +105,22 @@ describe("a transition", () => {
         fc.oneof(fc.integer({ min: 1, max: 1200 }), anyFrame),
         (drawn, sequence, transition, first, some) => {
           const length = Math.max(1, some);
-          const sides = new Sides(drawn);
-          play(sides, sequence);
-          const { core } = sides.core;
-          const ask = ({ core: asked }: typeof sides.core) =>
+          const pair = new CoreAndModel(drawn);
+          play(pair, sequence);
+          const { core } = pair.core;
+          const ask = ({ core: asked }: typeof pair.core) =>
             asked.ledger_uniform(first, length, LEGAL_FROM[transition]);
-          const legal = sides.both("uniform", ask) !== 0;
+          const legal = pair.both("uniform", ask) !== 0;
           if (legal) {
-            sides.both(transition, (side) => {
+            pair.both(transition, (side) => {
               side.core[transition](first, length);
               return 0;
             });
-            sides.compareAtEnd();
+            pair.compareAtEnd();
             seen.done += 1;
           } else {
             expect(() => core[transition](first, length)).toThrow(WebAssembly.RuntimeError);
-            expect(() => sides.model.core[transition](first, length)).toThrow();
+            expect(() => pair.model.core[transition](first, length)).toThrow();
             seen.trapped += 1;
           }
         },
@@ -131,20 +131,20 @@ describe("a transition", () => {
   });
 
   it("of no frames changes nothing where they would begin in the ledger, and traps past it", () => {
-    const sides = openSides({ frames: 10 });
-    const { core } = sides.core;
-    sides.both("add", (side) => {
+    const pair = openPair({ frames: 10 });
+    const { core } = pair.core;
+    pair.both("add", (side) => {
       side.core.ledger_add(3, 0);
       return 0;
     });
-    sides.compareAtEnd();
+    pair.compareAtEnd();
     expect(core.ledger_uniform(3, 0, RESERVED)).toBe(0);
     expect(() => core.ledger_add(10, 0)).toThrow(WebAssembly.RuntimeError);
   });
 });
 
-function openSides(some: Partial<Shape>): Sides {
-  return new Sides({
+function openPair(some: Partial<Shape>): CoreAndModel {
+  return new CoreAndModel({
     frames: 512,
     queueSize: 8,
     buffers: 4,
@@ -156,49 +156,49 @@ function openSides(some: Partial<Shape>): Sides {
 
 describe("at the edges", () => {
   it.each([1, 2, 15, 16, 17, 511, 512, 513, 1000])("every frame of %i goes round", (frameCount) => {
-    const sides = openSides({ frames: frameCount });
-    addAll(sides);
+    const pair = openPair({ frames: frameCount });
+    addAll(pair);
     const want = { want: frameCount };
-    play(sides, [
+    play(pair, [
       { kind: "inflate", ...want },
       { kind: "inflate", ...want },
     ]);
-    expect(sides.modelCore.ledger.counts[HELD]).toBe(frameCount);
-    play(sides, [{ kind: "deflate", how: "told", ...want }]);
-    expect(sides.modelCore.ledger.counts[FREE]).toBe(frameCount);
+    expect(pair.modelCore.ledger.counts[HELD]).toBe(frameCount);
+    play(pair, [{ kind: "deflate", how: "told", ...want }]);
+    expect(pair.modelCore.ledger.counts[FREE]).toBe(frameCount);
   });
 
   it.each([1, 63, 64, 65, 4095, 4096, 4097, 5000])(
     "the only free block of many is found, also when it is number %i",
     (block) => {
-      const sides = openSides({ frames: (block + 1) * 512 });
+      const pair = openPair({ frames: (block + 1) * 512 });
       const first = block * 512 + 3;
-      sides.both("add", ({ core }) => {
+      pair.both("add", ({ core }) => {
         core.ledger_add(first, 509);
         return 0;
       });
-      expect(sides.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(first);
-      play(sides, [
+      expect(pair.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(first);
+      play(pair, [
         { kind: "inflate", want: 600 },
         { kind: "deflate", how: "silent", want: 1 },
       ]);
-      expect(sides.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(first + 4);
-      expect(sides.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(NO_FRAME);
+      expect(pair.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(first + 4);
+      expect(pair.both("allocate", ({ core }) => core.ledger_allocate(4) >>> 0)).toBe(NO_FRAME);
     },
   );
 
   it("whole blocks go first while one is wanted, then pieces, then a whole block is broken", () => {
-    const sides = openSides({ frames: 4 * 512, pfns: 512 });
-    sides.both("add", ({ core }) => {
+    const pair = openPair({ frames: 4 * 512, pfns: 512 });
+    pair.both("add", ({ core }) => {
       core.ledger_add(0, 100);
       core.ledger_add(512, 3 * 512);
       return 0;
     });
-    const run = new Play(sides);
+    const run = new Play(pair);
     const take = (want: number) => {
       run.take({ kind: "inflate", want });
       run.take({ kind: "publish", queue: INFLATEQ });
-      const buffers = sides.core.devices[INFLATEQ].held.splice(0);
+      const buffers = pair.core.devices[INFLATEQ].held.splice(0);
       return buffers.map(({ pfns }) => [pfns[0], pfns.at(-1), pfns.length]);
     };
     expect(take(512)).toEqual([[512, 1023, 512]]);
@@ -209,6 +209,6 @@ describe("at the edges", () => {
       [1224, 1735, 512],
       [1736, 1823, 88],
     ]);
-    sides.compareAtEnd();
+    pair.compareAtEnd();
   });
 });

@@ -1,7 +1,7 @@
 /** The core's rings and batches against the model, with devices good and bad. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DEFLATEQ, INFLATEQ, type PageQueue, type Shape, Sides } from "./core-and-model.ts";
+import { CoreAndModel, DEFLATEQ, INFLATEQ, type PageQueue, type Shape } from "./core-and-model.ts";
 import { HELD, INFLATING } from "./model/ledger.ts";
 import {
   EVENT_INDEX,
@@ -42,14 +42,14 @@ const shape: fc.Arbitrary<Shape> = fc
   .map(([drawn, other]) => ({ ...drawn, ...other }));
 
 /** Some of it RAM with holes, so that runs are short, or all of it. */
-function addRam(sides: Sides, holes: readonly number[]): void {
-  sides.both("add", ({ core }) => {
-    core.ledger_add(0, sides.shape.frames);
+function addRam(pair: CoreAndModel, holes: readonly number[]): void {
+  pair.both("add", ({ core }) => {
+    core.ledger_add(0, pair.shape.frames);
     return 0;
   });
   for (const hole of holes) {
-    const pfn = hole % sides.shape.frames;
-    sides.both("hole", ({ core }) => {
+    const pfn = hole % pair.shape.frames;
+    pair.both("hole", ({ core }) => {
       if (core.ledger_uniform(pfn, 1, 2) !== 0) core.ledger_claim(pfn, 1);
       return 0;
     });
@@ -63,14 +63,14 @@ describe("ring and model", () => {
   it("agree after every step, whatever is completed and in which order", () => {
     fc.assert(
       fc.property(shape, holes, steps, (drawn, drawnHoles, sequence) => {
-        const sides = new Sides(drawn);
-        addRam(sides, drawnHoles);
-        const run = new Play(sides);
+        const pair = new CoreAndModel(drawn);
+        addRam(pair, drawnHoles);
+        const run = new Play(pair);
         for (const step of sequence) {
           run.take(step);
-          sides.compare();
+          pair.compare();
         }
-        sides.compareAtEnd();
+        pair.compareAtEnd();
       }),
       settings(4000),
     );
@@ -86,9 +86,9 @@ describe("ring and model", () => {
     });
     fc.assert(
       fc.property(rounds, ({ features, queueSize, perRound, near, order }) => {
-        const sides = new Sides({ frames: 64, queueSize, buffers: 64, pfns: 1, features });
-        addRam(sides, []);
-        const run = new Play(sides);
+        const pair = new CoreAndModel({ frames: 64, queueSize, buffers: 64, pfns: 1, features });
+        addRam(pair, []);
+        const run = new Play(pair);
         const want = Math.min(perRound, queueSize);
         const queues = [INFLATEQ, DEFLATEQ] as const;
         // A last few rounds beyond 65536 buffers on either queue.
@@ -103,8 +103,8 @@ describe("ring and model", () => {
             run.take({ kind: "settle", queue });
           }
         }
-        sides.compareAtEnd();
-        expect(sides.core.devices[INFLATEQ].seen).toBeGreaterThan(0x1_0000);
+        pair.compareAtEnd();
+        expect(pair.core.devices[INFLATEQ].seen).toBeGreaterThan(0x1_0000);
       }),
       settings(12),
     );
@@ -114,14 +114,14 @@ describe("ring and model", () => {
 type Lie = "index" | "id" | "not-in-flight" | "twice" | "short-batch";
 
 /** Makes both devices lie; answers the fault to expect, or undefined where they cannot. */
-function lie(sides: Sides, queue: PageQueue, kind: Lie, by: number): number | undefined {
-  const { features } = sides.shape;
+function lie(pair: CoreAndModel, queue: PageQueue, kind: Lie, by: number): number | undefined {
+  const { features } = pair.shape;
   const isPacked = (features & PACKED) !== 0;
-  const inFlight = sides.core.core.queue_buffers_in_flight(queue);
-  const { held, used } = sides.core.devices[queue];
+  const inFlight = pair.core.core.queue_buffers_in_flight(queue);
+  const { held, used } = pair.core.devices[queue];
   const taken = used - (inFlight - held.length);
   const tell = (act: (device: TinyDevice) => void) => {
-    for (const { devices } of [sides.core, sides.model]) act(devices[queue]);
+    for (const { devices } of [pair.core, pair.model]) act(devices[queue]);
   };
   const putOne = (id: number) => {
     tell((device) => {
@@ -136,14 +136,14 @@ function lie(sides: Sides, queue: PageQueue, kind: Lie, by: number): number | un
       tell((device) => device.show(taken + inFlight + 1 + (by % (0xffff - inFlight))));
       return FAULT_INDEX;
     case "id": {
-      const { buffers, queueSize } = sides.shape;
-      const ids = namesPlaces(sides) ? queueSize : Math.min(buffers, queueSize);
+      const { buffers, queueSize } = pair.shape;
+      const ids = namesPlaces(pair) ? queueSize : Math.min(buffers, queueSize);
       if (held.length === 0) return undefined;
-      putOne(ids + (by % (sides.core.devices[queue].fieldOfIds - ids)));
+      putOne(ids + (by % (pair.core.devices[queue].fieldOfIds - ids)));
       return FAULT_ID;
     }
     case "not-in-flight": {
-      const idle = idleIds(sides, queue, taken);
+      const idle = idleIds(pair, queue, taken);
       const id = idle[by % Math.max(1, idle.length)];
       if (held.length === 0 || id === undefined) return undefined;
       putOne(id);
@@ -159,22 +159,22 @@ function lie(sides: Sides, queue: PageQueue, kind: Lie, by: number): number | un
       return FAULT_NOT_IN_FLIGHT;
     case "short-batch":
       // An entry for two buffers, and an index that shows one (virtio 1.3, 2.7.9).
-      if (!namesPlaces(sides) || held.length < 2) return undefined;
+      if (!namesPlaces(pair) || held.length < 2) return undefined;
       putOne(held[1]?.id ?? Number.NaN);
       return FAULT_INDEX;
   }
 }
 
 /** In a split ring with IN_ORDER, used entries name places in the table. */
-function namesPlaces({ shape: { features } }: Sides): boolean {
+function namesPlaces({ shape: { features } }: CoreAndModel): boolean {
   return (features & PACKED) === 0 && (features & IN_ORDER) !== 0;
 }
 
 /** What a used entry could name and must not. */
-function idleIds(sides: Sides, queue: PageQueue, taken: number): number[] {
-  const { buffers, queueSize } = sides.shape;
-  const inFlight = sides.modelCore.idsInFlight(queue);
-  if (namesPlaces(sides)) {
+function idleIds(pair: CoreAndModel, queue: PageQueue, taken: number): number[] {
+  const { buffers, queueSize } = pair.shape;
+  const inFlight = pair.modelCore.idsInFlight(queue);
+  if (namesPlaces(pair)) {
     const idle = Array.from({ length: queueSize - inFlight.length }, (_, n) => n);
     return idle.map((n) => (taken + inFlight.length + n) % queueSize);
   }
@@ -191,22 +191,22 @@ describe("a device that lies", () => {
     const seen = new Map<number, number>();
     fc.assert(
       fc.property(shape, steps, kinds, queues, far, (drawn, sequence, kind, queue, by) => {
-        const sides = new Sides(drawn);
-        addRam(sides, []);
-        const run = new Play(sides);
+        const pair = new CoreAndModel(drawn);
+        addRam(pair, []);
+        const run = new Play(pair);
         run.take({ kind: "inflate", want: 4 * drawn.pfns });
         run.take({ kind: "publish", queue: INFLATEQ });
         for (const step of sequence) run.take(step);
         for (const shown of [INFLATEQ, DEFLATEQ] as const) {
           run.take({ kind: "publish", queue: shown });
         }
-        const fault = lie(sides, queue, kind, by);
+        const fault = lie(pair, queue, kind, by);
         if (fault === undefined) return;
-        expect(sides.both("settle", ({ core }) => core.balloon_settle(queue))).toBe(fault);
-        sides.compare();
+        expect(pair.both("settle", ({ core }) => core.balloon_settle(queue))).toBe(fault);
+        pair.compare();
         // A liar is not forgiven: the same answer, and nothing moves any more.
-        expect(sides.both("settle again", ({ core }) => core.balloon_settle(queue))).toBe(fault);
-        sides.compareAtEnd();
+        expect(pair.both("settle again", ({ core }) => core.balloon_settle(queue))).toBe(fault);
+        pair.compareAtEnd();
         seen.set(fault, (seen.get(fault) ?? 0) + 1);
       }),
       settings(1500),
@@ -224,7 +224,7 @@ describe("a device that lies", () => {
     const rounds = fc.array(round, { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(shape, rounds, (drawn, drawnRounds) => {
-        const { core, devices } = new Sides(drawn).core;
+        const { core, devices } = new CoreAndModel(drawn).core;
         core.ledger_add(0, drawn.frames);
         for (const { queue, inflate, deflate, writes: some } of drawnRounds) {
           core.balloon_inflate(inflate);
@@ -256,8 +256,8 @@ describe.each([
   it("buffers show after the first barrier and the wish is read after the second", () => {
     const seen: number[] = [];
     const hook: { act: () => void } = { act: () => {} };
-    const sides = new Sides(drawn, () => hook.act());
-    const { core, devices } = sides.core;
+    const pair = new CoreAndModel(drawn, () => hook.act());
+    const { core, devices } = pair.core;
     core.ledger_add(0, 64);
     core.balloon_inflate(8);
     hook.act = () => {
@@ -274,8 +274,8 @@ describe.each([
 
   it("a buffer that comes back while the driver arms is not slept over", () => {
     const hook: { act: () => void } = { act: () => {} };
-    const sides = new Sides(drawn, () => hook.act());
-    const { core, devices } = sides.core;
+    const pair = new CoreAndModel(drawn, () => hook.act());
+    const { core, devices } = pair.core;
     core.ledger_add(0, 64);
     core.balloon_inflate(4);
     core.queue_publish(INFLATEQ);
@@ -295,8 +295,8 @@ describe.each([
 
   it("a used entry is read after that which shows it", () => {
     const hook: { act: () => void } = { act: () => {} };
-    const sides = new Sides(drawn, () => hook.act());
-    const { core, devices } = sides.core;
+    const pair = new CoreAndModel(drawn, () => hook.act());
+    const { core, devices } = pair.core;
     core.ledger_add(0, 64);
     core.balloon_inflate(8);
     core.queue_publish(INFLATEQ);

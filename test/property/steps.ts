@@ -6,12 +6,12 @@
  */
 import fc from "fast-check";
 import {
+  type CoreAndModel,
   DEFLATEQ,
   INFLATEQ,
   type PageQueue,
   runsOf,
   type Side,
-  type Sides,
   same,
 } from "./core-and-model.ts";
 import { FREE, RESERVED, USED } from "./model/ledger.ts";
@@ -129,18 +129,18 @@ export const ringStep: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** Frames in `state` as the pick says, or undefined when there are none. */
-function choose(sides: Sides, state: number, { nth, skip, most }: Pick) {
-  const runs = runsOf(sides.states).filter((run) => run.state === state);
+function choose(pair: CoreAndModel, state: number, { nth, skip, most }: Pick) {
+  const runs = runsOf(pair.states).filter((run) => run.state === state);
   const run = runs[nth % Math.max(1, runs.length)];
   if (run === undefined) return undefined;
   const offset = skip % run.length;
   return { first: run.first + offset, length: Math.min(most, run.length - offset) };
 }
 
-function exchange(sides: Sides, from: number, step: Pick & { readonly kind: string }): void {
-  const run = choose(sides, from, step);
+function exchange(pair: CoreAndModel, from: number, step: Pick & { readonly kind: string }): void {
+  const run = choose(pair, from, step);
   if (run === undefined) return;
-  sides.both(step.kind, ({ core }) => {
+  pair.both(step.kind, ({ core }) => {
     const { first, length } = run;
     if (step.kind === "add") core.ledger_add(first, length);
     else if (step.kind === "claim") core.ledger_claim(first, length);
@@ -154,38 +154,38 @@ function deflate({ core }: Side, want: number, how: DeflateHow): number {
   return how === "untold" ? core.balloon_deflate_untold(want) : core.balloon_deflate_silently(want);
 }
 
-/** Carries steps out on both sides. */
+/** Carries steps out on the core and on the model. */
 export class Play {
-  readonly sides: Sides;
+  readonly pair: CoreAndModel;
   /** A page that was reused untold may go out again before the host saw the first buffer. */
   private untold = false;
 
-  constructor(sides: Sides) {
-    this.sides = sides;
+  constructor(pair: CoreAndModel) {
+    this.pair = pair;
   }
 
   take(step: Step): void {
-    const { sides } = this;
+    const { pair } = this;
     switch (step.kind) {
       case "add":
-        exchange(sides, RESERVED, step);
+        exchange(pair, RESERVED, step);
         break;
       case "claim":
-        exchange(sides, FREE, step);
+        exchange(pair, FREE, step);
         break;
       case "release":
-        exchange(sides, USED, step);
+        exchange(pair, USED, step);
         break;
       case "allocate":
-        sides.both("allocate", ({ core }) => core.ledger_allocate(step.most) >>> 0);
-        sides.both("run", ({ core }) => core.ledger_run() >>> 0);
+        pair.both("allocate", ({ core }) => core.ledger_allocate(step.most) >>> 0);
+        pair.both("run", ({ core }) => core.ledger_run() >>> 0);
         break;
       case "inflate":
-        sides.both("inflate", ({ core }) => core.balloon_inflate(step.want));
+        pair.both("inflate", ({ core }) => core.balloon_inflate(step.want));
         break;
       case "deflate":
         this.untold ||= step.how === "untold";
-        sides.both(`deflate ${step.how}`, (side) => deflate(side, step.want, step.how));
+        pair.both(`deflate ${step.how}`, (side) => deflate(side, step.want, step.how));
         break;
       case "publish":
         this.publish(step.queue);
@@ -194,7 +194,7 @@ export class Play {
         this.complete(step.queue, step.order);
         break;
       case "settle":
-        sides.both("settle", ({ core }) => core.balloon_settle(step.queue));
+        pair.both("settle", ({ core }) => core.balloon_settle(step.queue));
         break;
       case "arm":
         this.arm(step.queue, step.after);
@@ -204,30 +204,30 @@ export class Play {
         break;
       case "ask": {
         const { first, length, state } = step;
-        sides.both("uniform", ({ core }) => core.ledger_uniform(first, length, state));
+        pair.both("uniform", ({ core }) => core.ledger_uniform(first, length, state));
         break;
       }
       case "unit":
-        sides.both("unit", ({ core }) => {
+        pair.both("unit", ({ core }) => {
           core.ledger_unit(step.frames);
           return 0;
         });
         break;
       case "reset":
-        sides.reset();
+        pair.reset();
         this.untold = false;
     }
   }
 
   private publish(queueIndex: PageQueue): void {
-    const { sides } = this;
-    const device = sides.core.devices[queueIndex];
+    const { pair } = this;
+    const device = pair.core.devices[queueIndex];
     const before = device.seen;
-    const kick = sides.both("kick", ({ core }) => core.queue_publish(queueIndex));
+    const kick = pair.both("kick", ({ core }) => core.queue_publish(queueIndex));
     const now = device.shown;
     const wanted = now !== before && device.wants(before, now);
     same(`kick for ${before}..${now}`, kick !== 0, wanted);
-    sides.both("kick for nothing", ({ core }) => core.queue_publish(queueIndex));
+    pair.both("kick for nothing", ({ core }) => core.queue_publish(queueIndex));
     same("shown after publishing nothing", device.shown, now);
     this.collect(queueIndex);
   }
@@ -235,14 +235,14 @@ export class Play {
   /** The devices see the same buffers, by the rules of the tiny device. */
   private collect(queueIndex: PageQueue): void {
     const untold = queueIndex === DEFLATEQ && this.untold;
-    const core = this.sides.core.devices[queueIndex].collect(untold);
-    const model = this.sides.model.devices[queueIndex].collect(untold);
+    const core = this.pair.core.devices[queueIndex].collect(untold);
+    const model = this.pair.model.devices[queueIndex].collect(untold);
     same("buffers", JSON.stringify(core), JSON.stringify(model));
   }
 
   /** Gives back some of what the device has, in any order. */
   private complete(queueIndex: PageQueue, order: readonly number[]): void {
-    for (const { devices } of [this.sides.core, this.sides.model]) {
+    for (const { devices } of [this.pair.core, this.pair.model]) {
       const device = devices[queueIndex];
       for (const choice of order) {
         if (device.held.length > 0) device.finish(choice % device.held.length);
@@ -254,23 +254,23 @@ export class Play {
   /** As a driver does before it sleeps: show everything, then ask for an interrupt. */
   private arm(queueIndex: PageQueue, after: number): void {
     this.publish(queueIndex);
-    const device = this.sides.core.devices[queueIndex];
-    const { features, queueSize } = this.sides.shape;
+    const device = this.pair.core.devices[queueIndex];
+    const { features, queueSize } = this.pair.shape;
     // A place in a packed ring is named within one lap.
     const within = (features & PACKED) !== 0 ? after % queueSize : after;
-    const back = this.sides.both("arm", ({ core }) => core.queue_arm(queueIndex, within));
-    const inFlight = this.sides.core.core.queue_buffers_in_flight(queueIndex);
+    const back = this.pair.both("arm", ({ core }) => core.queue_arm(queueIndex, within));
+    const inFlight = this.pair.core.core.queue_buffers_in_flight(queueIndex);
     const unsettled = inFlight - device.held.length;
     same("something is back", back !== 0, unsettled > 0);
     if ((features & EVENT_INDEX) === 0) return;
     const asked = device.eventOf(device.used - unsettled + within);
     same("interrupt asked for", device.armedAt, asked);
-    same("interrupt asked for by both", this.sides.model.devices[queueIndex].armedAt, asked);
+    same("interrupt asked for by both", this.pair.model.devices[queueIndex].armedAt, asked);
   }
 
   private wish(queueIndex: PageQueue, flags: number, near: number): void {
-    const event = this.sides.core.devices[queueIndex].seen + near;
-    for (const { devices } of [this.sides.core, this.sides.model]) {
+    const event = this.pair.core.devices[queueIndex].seen + near;
+    for (const { devices } of [this.pair.core, this.pair.model]) {
       devices[queueIndex].wish({ flags, event });
     }
   }
