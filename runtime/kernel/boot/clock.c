@@ -1,17 +1,16 @@
 /*
- * clock.c: time since boot from the processor's time-stamp counter, and bounded sleep.
+ * clock.c: time since boot from the processor's time-stamp counter, and waiting for interrupts.
  *
- * It must not know what is waited for. Invariant: clock_now never goes back, also when a saved
- * machine is restored on a host whose counter is behind.
+ * clock_now never goes back, even when a saved machine is restored where the counter is behind.
  */
 #include "kernel.h"
 
 #define TIMER_HZ 1193182.0
 enum { TIMER_CHANNEL0 = 0x40, TIMER_CONTROL = 0x43 };
-/* Long enough to be right within 0.1 %, short enough not to be felt at boot. */
+/* Long enough for an error below 0.1 %, short enough for a quick boot. */
 #define CALIBRATE_TICKS 4772 /* 4 ms */
 #define CALIBRATE_SPINS_MAX 1000000
-/* Counters of machines without a timer to measure by: a guess beats a division by 0. */
+/* A guess, for a machine without a timer to measure by. */
 #define FALLBACK_TICKS_PER_MS 1000000.0
 /* The timer counts 16 bits: 54.9 ms at most. */
 #define SLICE_MS 50.0
@@ -21,6 +20,8 @@ enum { TIMER_CHANNEL0 = 0x40, TIMER_CONTROL = 0x43 };
 static uint64_t base;
 static double milliseconds_per_tick;
 static double latest;
+/* Lines that end a wait, a bit each. */
+static uint32_t listened;
 
 static inline uint64_t counter(void) {
   uint32_t low, high;
@@ -59,7 +60,7 @@ double clock_now(void) {
   uint64_t here = counter();
   double now = (double)(int64_t)(here - base) * milliseconds_per_tick;
   if (now < latest) {
-    /* The counter was set back under us: go on from the latest time that was told. */
+    /* The counter was set back: go on from the latest time that was returned. */
     base = here - (uint64_t)(latest / milliseconds_per_tick);
     now = latest;
   }
@@ -67,16 +68,19 @@ double clock_now(void) {
   return now;
 }
 
-uint32_t wait_until(double until_ms, uint32_t lines) {
+void wait_listen(uint32_t line) { listened |= 1u << line; }
+
+uint32_t wait_until(double until_ms) {
+  uint32_t lines = listened, serial2 = 1u << SERIAL2_LINE;
   interrupt_unmask(lines | 1u << TIMER_LINE);
   for (;;) {
-    if ((lines >> SERIAL2_LINE & 1) && serial_waiting(2)) interrupts_pending |= 1u << SERIAL2_LINE;
+    if ((lines & serial2) && serial_waiting(2)) interrupts_pending |= serial2;
     if (interrupts_pending & lines) break;
     double left = until_ms - clock_now();
     if (!(left > 0)) break;
     if (left > SLICE_MS) left = SLICE_MS;
     timer_set(0x30, (uint16_t)(left * TIMER_HZ / 1000.0) + 1); /* channel 0, once */
-    /* Interrupts come in only while halted: the one between `sti` and `hlt` waits for `hlt`. */
+    /* `sti` takes effect after the next instruction, so no interrupt comes before the `hlt`. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
     if (interrupts_pending & 1u << TIMER_LINE) {
       interrupts_pending &= ~(1u << TIMER_LINE);

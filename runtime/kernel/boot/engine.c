@@ -1,17 +1,17 @@
 /*
- * engine.c: hosts the compiled JavaScript engine: its window, its imports, its first calls.
+ * engine.c: hosts the compiled JavaScript engine: its window, its imports, and the calls of the
+ * guest program's `boot` and `wake`.
  *
- * It must not know what the guest program does, only that it has `boot` and `wake`. Invariant:
- * every page below the engine's size is either backed or can be on the next touch.
+ * Every page below the engine's size is backed, or a frame is set aside for it: see grow().
  */
 #include "engine.h"
 
 /* The engine's heap may grow to this; JavaScript then sees an out-of-memory error. */
 #define ENGINE_BYTES_MAX 0x10000000
 #define WASM_PAGE_BYTES 65536
-/* One line of text from JavaScript, in a panic. */
+/* The longest text from JavaScript in a panic line. */
 #define LINE_MAX 1000
-/* Promise jobs run after one call; more wait for the next, so that none can hang the machine. */
+/* Promise jobs that run after one call; others wait for the next one: no job hangs it. */
 #define JOBS_MAX 1000
 
 extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
@@ -22,7 +22,9 @@ extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 w2c_engine engine;
 static wasm_rt_memory_t memory;
 static uint32_t frames_backed;
-/* Above 0 while JavaScript waits for one of our functions: only then the engine may be entered. */
+static const callee_t* functions;
+static uint32_t function_count;
+/* Above 0 while JavaScript waits for a function of ours: only then a panic may enter the engine. */
 static uint32_t call_depth;
 
 wasm_rt_memory_t* ENGINE_MEMORY(struct w2c_a* host) {
@@ -54,7 +56,7 @@ bool engine_fault(uintptr_t offset) {
   return true;
 }
 
-/* A new part of the heap is backed at once: a shortage must be seen here, where it can be told. */
+/* Backs a new part of the heap at once: a shortage is reported here, a later fault would panic. */
 static bool grow(uint32_t wanted) {
   if (wanted > ENGINE_BYTES_MAX) return false;
   uint32_t end = (wanted + WASM_PAGE_BYTES - 1) & ~(uint32_t)(WASM_PAGE_BYTES - 1);
@@ -66,8 +68,8 @@ static bool grow(uint32_t wanted) {
 }
 
 /*
- * Its frames are still as they were cleared; see src/image/pack.ts. Where memory is short, firmware
- * may have written over what is packed.
+ * snapshot_frames is still zero, so only words that are not zero are packed; see src/image/pack.ts.
+ * region_need: where memory is short, firmware may have written over what is packed.
  */
 void engine_unpack(void) {
   region_need((uintptr_t)image_start, (uintptr_t)snapshot_packed_end - (uintptr_t)image_start);
@@ -81,7 +83,9 @@ void engine_unpack(void) {
   }
 }
 
-void engine_start(void) {
+void engine_start(const callee_t* given, uint32_t count) {
+  functions = given;
+  function_count = count;
   memory.data = window(0);
   memory.max_pages = ENGINE_BYTES_MAX / WASM_PAGE_BYTES;
   memory.page_size = WASM_PAGE_BYTES;
@@ -143,7 +147,7 @@ js_t js_throw(const char* message) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* Appends text as one line: every run of white space becomes one blank. */
+/* Appends text as one line: each run of white space becomes one blank. Returns the length. */
 static size_t append(char* line, size_t at, const char* text) {
   for (; *text && at < LINE_MAX; text++) {
     bool blank = (uint8_t)*text <= ' ';
@@ -195,7 +199,7 @@ static void run_jobs(void) {
   }
 }
 
-/* Calls a function of the guest's with one number. Returns its result: when to wake it next. */
+/* Calls a function of the guest program with one number. Returns when to wake the guest next. */
 static double call_guest(js_t function, double word) {
   js_t self = QTS_GetUndefined();
   js_t argument = js_number(word);
@@ -210,14 +214,9 @@ static double call_guest(js_t function, double word) {
   return until;
 }
 
-extern uint32_t machine_lines;
-
 NORETURN void engine_run(void) {
   double until = call_guest(snapshot_boot, 0);
-  for (;;) {
-    uint32_t lines = wait_until(until, machine_lines);
-    until = call_guest(snapshot_wake, lines);
-  }
+  for (;;) until = call_guest(snapshot_wake, wait_until(until));
 }
 
 /* ---- what the engine imports ----------------------------------------------------------------- */
@@ -225,10 +224,10 @@ NORETURN void engine_run(void) {
 u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 count,
                                 u32 arguments, u32 number) {
   (void)host, (void)context;
-  if (number >= callee_count) panic(STOP_ENGINE, "engine", "a call to an unknown function");
+  if (number >= function_count) panic(STOP_ENGINE, "engine", "a call to an unknown function");
   struct call call = {self, count, arguments};
   call_depth++;
-  js_t result = callees[number](&call);
+  js_t result = functions[number](&call);
   call_depth--;
   return result;
 }

@@ -1,24 +1,19 @@
 /*
- * entry-i386.S: the first instructions on a 32-bit machine, and the doors for traps.
+ * entry-i386.S: the first instructions on a 32-bit machine, and the entry of traps.
  *
- * It must not know who the loader is beyond the register it leaves its word in. Invariant: C code
- * is entered with flat segments, a cleared .bss, an aligned stack, SSE on and interrupts off.
+ * C code is entered with flat segments, a cleared .bss, an aligned stack, SSE on, interrupts off.
  */
-#include "layout.h"
+#include "entry-common.inc"
 
 #define MULTIBOOT_MAGIC 0x1badb002
-/* Align modules, and give us the memory map. */
+/* Modules are aligned, and the loader passes the memory map. */
 #define MULTIBOOT_FLAGS 3
 
   .section .multiboot, "a"
   .balign 4
   .long MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
 
-  .section .note.pvh, "a", @note
-  .balign 4
-  .long 4, 4, 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
-  .asciz "Xen"
-  .long entry_pvh
+  pvh_note entry_pvh
 
   .text
   .globl entry
@@ -28,26 +23,16 @@ entry:
 entry_pvh:
   movl $LOADER_PVH, %ebp
 1:
+  outermost eip
   cli
   cld
-  movl %ebx, %esi
+  movl %ebx, %esi /* the address of what the loader left */
   movl $stack_top, %esp
   lgdt gdt_pointer
   ljmp $SELECTOR_CODE, $2f
 2:
-  movl $SELECTOR_DATA, %eax
-  movl %eax, %ds
-  movl %eax, %es
-  movl %eax, %fs
-  movl %eax, %gs
-  movl %eax, %ss
-
-  movl $bss_start, %edi
-  movl $bss_end, %ecx
-  subl %edi, %ecx
-  shrl $2, %ecx
-  xorl %eax, %eax
-  rep stosl
+  load_segments
+  clear_bss
 
   /* CR0: no emulation, monitor coprocessor. CR4: FXSAVE and SSE exceptions. */
   movl %cr0, %eax
@@ -67,6 +52,7 @@ entry_pvh:
   cli
   hlt
   jmp 3b
+  .cfi_endproc
 
   /* Loads the page directory and turns paging on, with 4 MiB pages. */
   .globl paging_start
@@ -83,27 +69,7 @@ paging_start:
 1:
   ret
 
-  /* Every door pushes an error code (its own or a 0) and its number. */
-  .altmacro
-  .macro door number
-  .balign 16
-  .if !(\number == 8 || (\number >= 10 && \number <= 14) || \number == 17)
-  pushl $0
-  .endif
-  pushl $\number
-  jmp trap_common
-  .endm
-
-  .balign 16
-  .globl trap_doors
-trap_doors:
-  .set number, 0
-  .rept 64
-  door %number
-  .set number, number + 1
-  .endr
-
-  .noaltmacro
+  stubs
 trap_common:
   pushal
   cld
@@ -122,22 +88,8 @@ trap_common:
   iretl
 
   /* A double fault comes in on a task and a stack of its own: the old stack is gone. */
-  .globl fault_task_entry
-fault_task_entry:
+  .globl double_fault_entry
+double_fault_entry:
   call trap_double_fault
 
-  .data
-  .balign 16
-  .globl gdt
-gdt:
-  .quad 0
-  .quad 0x00cf9b000000ffff /* code */
-  .quad 0x00cf93000000ffff /* data */
-  .quad 0
-  .quad 0, 0 /* task */
-  .quad 0, 0 /* task of double faults */
-gdt_end:
-  .globl gdt_pointer
-gdt_pointer:
-  .word gdt_end - gdt - 1
-  .long gdt
+  descriptors 0

@@ -1,16 +1,12 @@
 /*
- * entry-x86_64.S: from the 32-bit entry of PVH to long mode, and the doors for traps.
+ * entry-x86_64.S: from the 32-bit entry of PVH to long mode, and the entry of traps.
  *
- * It must not know who the loader is. Invariant: C code is entered in long mode with the first
- * GiB identity mapped, a cleared .bss, an aligned stack, SSE on and interrupts off.
+ * C code is entered in long mode with the first GiB identity mapped, a cleared .bss, an aligned
+ * stack, SSE on and interrupts off.
  */
-#include "layout.h"
+#include "entry-common.inc"
 
-  .section .note.pvh, "a", @note
-  .balign 4
-  .long 4, 4, 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
-  .asciz "Xen"
-  .long entry
+  pvh_note entry
 
   .section .bss
   .balign 4096
@@ -28,14 +24,9 @@ identity_directory:
 entry:
   cli
   cld
-  movl %ebx, %esi
+  movl %ebx, %esi /* the address of what the loader left */
   movl $stack_top, %esp
-  movl $bss_start, %edi
-  movl $bss_end, %ecx
-  subl %edi, %ecx
-  shrl $2, %ecx
-  xorl %eax, %eax
-  rep stosl
+  clear_bss
 
   /* The first GiB in 2 MiB pages: present, writable, large. */
   movl $identity_table + 3, root_table
@@ -70,12 +61,8 @@ entry:
 
   .code64
 entry64:
-  movl $SELECTOR_DATA, %eax
-  movl %eax, %ds
-  movl %eax, %es
-  movl %eax, %fs
-  movl %eax, %gs
-  movl %eax, %ss
+  outermost rip
+  load_segments
   movl $stack_top, %esp
   fninit
   movl $LOADER_PVH, %edi
@@ -85,27 +72,9 @@ entry64:
   cli
   hlt
   jmp 1b
+  .cfi_endproc
 
-  .altmacro
-  .macro door number
-  .balign 16
-  .if !(\number == 8 || (\number >= 10 && \number <= 14) || \number == 17)
-  pushq $0
-  .endif
-  pushq $\number
-  jmp trap_common
-  .endm
-
-  .balign 16
-  .globl trap_doors
-trap_doors:
-  .set number, 0
-  .rept 64
-  door %number
-  .set number, number + 1
-  .endr
-
-  .noaltmacro
+  stubs
 trap_common:
   pushq %rax
   pushq %rcx
@@ -150,17 +119,4 @@ trap_common:
   addq $16, %rsp
   iretq
 
-  .data
-  .balign 16
-  .globl gdt
-gdt:
-  .quad 0
-  .quad 0x00cf9b000000ffff /* code, 32 bits */
-  .quad 0x00cf93000000ffff /* data */
-  .quad 0x00af9b000000ffff /* code, 64 bits */
-  .quad 0, 0 /* task */
-gdt_end:
-  .globl gdt_pointer
-gdt_pointer:
-  .word gdt_end - gdt - 1
-  .quad gdt
+  descriptors 0x00af9b000000ffff /* code, 64 bits */

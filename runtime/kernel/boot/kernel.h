@@ -1,8 +1,8 @@
 /*
- * kernel.h: what the rooms of the boot code offer to each other.
+ * kernel.h: what the units of the boot code offer to each other, the lowest first. A unit calls
+ * only units that stand before it.
  *
- * It must not know what the guest program does. Invariant: interrupts are off everywhere except
- * inside wait_until, so no code here needs a lock.
+ * Interrupts are off everywhere except inside wait_until, so no code here needs a lock.
  */
 #ifndef BOOT_KERNEL_H_
 #define BOOT_KERNEL_H_
@@ -51,11 +51,13 @@ size_t serial_take(int port, uint8_t* bytes, size_t most);
 bool serial_waiting(int port);
 void print(const char* text);
 void print_hex(uint64_t value);
-void print_decimal(uint64_t value);
 
 /* ---- panic.c: the end ------------------------------------------------------------------------ */
 
-/* What isa-debug-exit gets; QEMU's exit status is twice this plus 1. */
+/*
+ * What isa-debug-exit gets; QEMU's exit status is twice this plus 1. runtime/kernel/exit-codes.ts
+ * has the same list.
+ */
 enum stop_code {
   STOP_WASM_TRAP = 0x41,
   STOP_EXCEPTION = 0x42,
@@ -65,18 +67,20 @@ enum stop_code {
   STOP_LOADER = 0x46,
 };
 
+/* From now on a panic line ends with what `report` prints. */
+void panic_on_report(void (*report)(void));
 /*
- * Print one line, `ballonet: panic: KIND: WHAT at WHERE`, and stop. WHERE is the caller's address,
- * or the one given, and then what JavaScript was doing, if it waits for us.
+ * Prints one line, `ballonet: panic: KIND: WHAT at WHERE REPORT`, and stops the machine. WHERE is
+ * the caller's address, or the one given.
  */
 NORETURN void panic(enum stop_code code, const char* kind, const char* what);
 NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, uintptr_t where);
-/* On a stack too small for JavaScript. */
+/* Without a report, for a stack that is too small to make one. */
 NORETURN void panic_alone(enum stop_code code, const char* kind, const char* what,
                           uintptr_t where);
-/* For an end whose place is part of the text. */
+/* Without an address and a report, for a WHAT that names its place. */
 NORETURN void panic_text(enum stop_code code, const char* kind, const char* what);
-/* Leaves the machine with a code where it can be left, halts for ever where not. */
+/* Ends the machine with this code where a device for it exists, otherwise halts for ever. */
 NORETURN void stop(uint8_t code);
 
 /* ---- loader.c: what the loader said ---------------------------------------------------------- */
@@ -93,20 +97,27 @@ struct region {
 extern struct region regions[REGIONS_MAX];
 extern uint32_t region_count;
 extern char command_line[COMMAND_LINE_MAX];
-void loader_read(uint32_t loader, uint32_t word);
-/* All of it lies in one available region, or the machine stops. */
+/* `loader` is LOADER_PVH or LOADER_MULTIBOOT, `start_info` the address of what it left. */
+void loader_read(uint32_t loader, uint32_t start_info);
+/* Stops the machine unless the whole range lies in one available region. */
 void region_need(uint64_t base, uint64_t bytes);
-/* The same, and from now on it is the kernel's. */
+/* The same; from now on the range is the kernel's. */
 void region_carve(uint64_t base, uint64_t bytes);
 
 /* ---- memory.c: frames and page tables -------------------------------------------------------- */
 
-void memory_start(void);
-/* A frame from the kernel's pool, or from the guest's allocator once there is one. 0: none left. */
+/* Takes a run of at most `most` frames from the guest's ledger; false: it has none. */
+typedef bool (*ledger_take_t)(uint32_t most, uint32_t* first, uint32_t* length);
+
+/* Sets `promised` frames aside for pages that the engine has not touched yet. */
+void memory_start(uint32_t promised, ledger_take_t take);
+/* From now on frames come from the guest's ledger, while it has some. */
+void frames_from_ledger(void);
+/* A frame from the ledger or the kernel's pool. 0: none is left. */
 uint64_t frame_take(void);
-/* One of the frames that were set aside for the engine's pages that are not backed yet. */
+/* One of the frames that were set aside. */
 uint64_t frame_take_promised(void);
-/* Where the processor sees a physical address; valid until the next call on i386. */
+/* Where the processor sees a physical address; on i386 valid until the next call. */
 volatile void* physical(uint64_t address);
 /* Fills whole frames with a 32-bit value. */
 void frames_fill(uint32_t first, uint32_t count, uint32_t value);
@@ -117,18 +128,17 @@ bool window_mapped(uint32_t offset);
 uint64_t core_memory_end(void);
 uint32_t pool_frames(void);
 uint32_t pool_frames_free(void);
-/* From now on frames come from the guest's ledger. */
-void frames_from_ledger(void);
 
 /* ---- trap.c: exceptions and interrupts ------------------------------------------------------- */
 
-/* Lines 0 to 15 are the interrupt controllers'; from 16 to 30 they are messages. */
+/* Lines 0 to 15 are those of the interrupt controllers; lines 16 to 30 are messages. */
 enum { FIRST_MESSAGE = 16, LINES = 31 };
 
-void trap_start(void);
-/* Where devices write FIRST_LINE + line to ask on a line that is a message; 0: nowhere. */
+/* `on_page_fault` gets an offset into the engine's window; true when it backed the page. */
+void trap_start(bool (*on_page_fault)(uintptr_t offset));
+/* A device writes FIRST_LINE + line to this address to raise a message; 0: none can be taken. */
 uint32_t message_address(void);
-/* Interrupt lines that ended the last wait, since they were last taken. */
+/* Lines that asked and were not taken yet, a bit each. */
 extern volatile uint32_t interrupts_pending;
 void interrupt_unmask(uint32_t lines);
 void interrupt_mask_all(void);
@@ -138,29 +148,30 @@ void interrupt_mask_all(void);
 void clock_start(void);
 /* Milliseconds since boot; never goes back. */
 double clock_now(void);
-/* Halts until one of `lines` (a bit each) asks or the time has come. Returns the lines that
- * asked. */
-uint32_t wait_until(double until_ms, uint32_t lines);
+/* From now on this line ends waits. */
+void wait_listen(uint32_t line);
+/* Halts until a line asks that is listened to, or the time has come. Returns the lines that asked,
+ * a bit each. */
+uint32_t wait_until(double until_ms);
 
 /* ---- engine.c: the JavaScript engine --------------------------------------------------------- */
 
-/* Before anything else uses the memory behind the image. */
+/* Unpacks the snapshot. Call it before anything else uses the memory behind the image. */
 void engine_unpack(void);
-void engine_start(void);
 NORETURN void engine_run(void);
-/* A page fault at this address of the window: true when it was served. */
+/* Backs the page at this offset of the window; false when the engine has no such page. */
 bool engine_fault(uintptr_t offset);
-/* Prints " in FUNCTION (FILE:LINE) ..." of the JavaScript that runs, if any does. */
+/* Prints " in JavaScript " and the stack, if JavaScript waits for the boot code. */
 void engine_print_stack(void);
 uint32_t engine_bytes(void);
 uint32_t engine_frames(void);
-/* Pages that the snapshot has, but that are all zero: frames for them are set aside at start. */
+/* Pages of the snapshot that are all zero: it holds no frames for them. */
 uint32_t engine_frames_promised(void);
 
-/* ---- glue.c (generated): the core ------------------------------------------------------------ */
+/* ---- core-glue.c (generated): the core ------------------------------------------------------- */
 
 void core_start(void);
-/* A run of at most `most` frames from the guest's ledger: its first frame and length. */
+/* A ledger_take_t. */
 bool core_ledger_take(uint32_t most, uint32_t* first, uint32_t* length);
 
 #endif

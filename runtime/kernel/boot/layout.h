@@ -1,16 +1,13 @@
 /*
- * layout.h: where everything lies in the address space. Read by C, assembly and linker scripts.
- *
- * It must not know what runs in the machine. Invariant: the three areas never overlap, and an
- * access that strays out of the engine's window finds no page.
+ * layout.h: where everything lies in the address space. C, assembly and the linker script read it.
  *
  *   i386                                        x86_64
  *   0          .. 1 GiB   physical memory       0          .. 1 GiB   physical memory
  *   1 GiB      .. 3 GiB   the engine's window   1 GiB      .. 9 GiB   the engine's window
  *   3 GiB + 4M .. 4 GiB   slots onto any frame  -128 TiB   ..         all physical memory
  *
- * On i386 the engine's addresses are masked to the 2 GiB of its window. On x86_64 a 32-bit address
- * plus a 32-bit offset cannot leave the 8 GiB.
+ * No access of the engine leaves its window: i386 masks its addresses to 2 GiB, and on x86_64 a
+ * 32-bit address plus a 32-bit offset stays below 8 GiB.
  */
 #ifndef BOOT_LAYOUT_H_
 #define BOOT_LAYOUT_H_
@@ -36,10 +33,15 @@
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
 #define SELECTOR_CODE64 0x18
-#define SELECTOR_TASK 0x20
-#define SELECTOR_FAULT_TASK 0x30
+/* Task state segments: the processor's own and, on i386, the one that a double fault changes to. */
+#define SELECTOR_TSS 0x20
+#define SELECTOR_FAULT_TSS 0x30
 
-/* What the loader handed over. */
+/* Interrupt gates, and the code that each leads to (trap_stubs, entry-common.inc). */
+#define GATES 64
+#define STUB_BYTES 16
+
+/* The protocol by which the loader started the image. */
 #define LOADER_PVH 0
 #define LOADER_MULTIBOOT 1
 

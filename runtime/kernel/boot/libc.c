@@ -1,7 +1,6 @@
 /*
- * libc.c: what compilers take for granted: memory, strings, rounding, 64-bit arithmetic.
- *
- * It must not use anything beyond SSE2. Invariant: same results as the C standard's functions.
+ * libc.c: what compilers take for granted: memory, strings, rounding, 64-bit arithmetic. It uses
+ * nothing beyond SSE2, which is all that the plainest x86 machine of an emulator has.
  */
 #include "include/math.h"
 #include "include/string.h"
@@ -111,7 +110,7 @@ int __clzdi2(uint64_t x) {
   uint32_t high = (uint32_t)(x >> 32);
   return high ? __builtin_clz(high) : 32 + __builtin_clz((uint32_t)x);
 }
-/* Shifts are for compilers that do not do them in place. The count is 0 to 63. */
+/* For compilers that call a function to shift. The count is 0 to 63. */
 uint64_t __lshrdi3(uint64_t x, int count) {
   uint32_t high = (uint32_t)(x >> 32), low = (uint32_t)x;
   if (count >= 32) return high >> (count - 32);

@@ -1,8 +1,8 @@
 /*
  * loader.c: the memory map and the command line, from PVH or Multiboot 1.
  *
- * It must not keep a pointer into what the loader left: that memory is handed out later.
- * Invariant: after loader_read, `regions` is sorted, free of overlaps, and whole frames.
+ * It copies all that it keeps: the memory that the loader left is handed out later. After
+ * loader_read, `regions` is sorted, without overlaps, and made of whole frames.
  */
 #include "kernel.h"
 
@@ -63,7 +63,7 @@ static void add(uint64_t base, uint64_t bytes, enum region_kind kind) {
     base = (base + mask) & ~mask;
     end &= ~mask;
 #ifndef __x86_64__
-    /* Page table entries have 32 bits here: what lies above cannot even be looked at. */
+    /* Page table entries have 32 bits here: memory above cannot be mapped. */
     if (end > ADDRESS_END) end = ADDRESS_END;
 #endif
     /* Frame 0 is never handed out: its number would look like "none". */
@@ -88,7 +88,7 @@ static void carve(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind k
   if (whole.base < base) insert(at, whole.base, base - whole.base, REGION_AVAILABLE);
 }
 
-/* The available region that [base, base + bytes) lies in. */
+/* The available region that holds [base, base + bytes); without one the machine stops. */
 static uint32_t holder(uint64_t base, uint64_t bytes) {
   for (uint32_t at = 0; at < region_count; at++) {
     const struct region* here = &regions[at];
@@ -106,7 +106,7 @@ void region_carve(uint64_t base, uint64_t bytes) {
   carve(holder(base, bytes), base, bytes, REGION_KERNEL);
 }
 
-/* Maps in the wild overlap; where a reserved range covers available memory, reserved wins. */
+/* Some firmware's maps overlap: where a reserved range covers available memory, reserved wins. */
 static void settle(void) {
   for (uint32_t at = 0; at < region_count; at++) {
     if (regions[at].kind == REGION_AVAILABLE) continue;
@@ -156,8 +156,8 @@ static void read_multiboot(const struct multiboot_start* start) {
   }
 }
 
-void loader_read(uint32_t loader, uint32_t word) {
-  if (loader == LOADER_PVH) read_pvh((const struct pvh_start*)(uintptr_t)word);
-  else read_multiboot((const struct multiboot_start*)(uintptr_t)word);
+void loader_read(uint32_t loader, uint32_t start_info) {
+  if (loader == LOADER_PVH) read_pvh((const struct pvh_start*)(uintptr_t)start_info);
+  else read_multiboot((const struct multiboot_start*)(uintptr_t)start_info);
   settle();
 }

@@ -1,26 +1,22 @@
 /*
- * machine.c: what JavaScript may ask of the machine: ports, memory, time, serial lines, the end.
+ * machine.c: what JavaScript may ask of the machine: ports, memory, time, serial ports, the end.
  *
- * It must not know what for. Invariant: every access has exactly the width asked for, and no
- * argument, however odd, can do more than the access that it names.
+ * Arguments are not trusted: each function checks its own, and throws for what makes no sense.
  */
 #include "engine.h"
 
-/* Longest text taken from a serial port in one call. */
+/* Bytes taken from a serial port in one call, at most. */
 #define TAKE_MAX 4096
-/* Frames filled or verified in one call: beyond it a call would keep interrupts out too long. */
+/* Frames filled or verified in one call, at most: interrupts are off meanwhile. */
 #define FRAMES_MAX 0x10000
 #define FRAME_WORDS (FRAME_BYTES / 4)
-
-/* Interrupt lines that end a wait, a bit each. */
-uint32_t machine_lines;
 
 static js_t js_word(uint32_t value) { return js_number(value); }
 
 /* Beyond every address that a machine has. */
 #define NOWHERE ((uint64_t)1 << 62)
 
-/* An address or a frame's number: not negative, below 2^46. Anything else is nowhere. */
+/* An address or a frame's number, 0 to 2^46 - 1; NOWHERE for anything else. */
 static uint64_t call_address(const struct call* call, uint32_t index) {
   double value = call_number(call, index);
   return value >= 0 && value < 70368744177664.0 ? (uint64_t)value : NOWHERE;
@@ -47,7 +43,7 @@ js_t machine_portWrite(const struct call* call) {
   }
 }
 
-/* An access must not run over into a page that shows other memory: it is aligned to its width. */
+/* Aligned, so that no access reaches into the next page, which may show other memory. */
 static bool reachable(uint64_t address, uint32_t width) {
   if (address & (width - 1)) return false;
 #ifdef __x86_64__
@@ -94,7 +90,7 @@ js_t machine_now(const struct call* call) {
 js_t machine_listen(const struct call* call) {
   uint32_t line = call_word(call, 0);
   if (line >= LINES) return js_throw("listen: an interrupt line is 0 to 30");
-  machine_lines |= 1u << line;
+  wait_listen(line);
   return 0;
 }
 
@@ -104,7 +100,7 @@ js_t machine_messageAddress(const struct call* call) {
 }
 
 js_t machine_waitForInterrupt(const struct call* call) {
-  return js_word(wait_until(call_number(call, 0), machine_lines));
+  return js_word(wait_until(call_number(call, 0)));
 }
 
 static bool serial_port(const struct call* call, int* port) {
@@ -131,7 +127,7 @@ js_t machine_serialRead(const struct call* call) {
   if (!serial_port(call, &port)) return js_throw("serialRead: port 1 or 2");
   size_t count = serial_take(port, bytes, TAKE_MAX), length = 0;
   for (size_t at = 0; at < count; at++) {
-    /* Each byte is one character; a 0, which would end the text, becomes another control one. */
+    /* One byte is one character, in UTF-8. A 0 would end the text, so it becomes a 1. */
     uint8_t byte = bytes[at] ? bytes[at] : 1;
     if (byte >= 0x80) text[length++] = (char)(0xc0 | byte >> 6);
     text[length++] = (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte);
@@ -192,8 +188,8 @@ js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); 
 /* ---- the workload's frames ------------------------------------------------------------------- */
 
 /*
- * A frame's content: a xorshift sequence that starts from its number and the seed, so a frame that
- * was exchanged for another one, or for zeros, cannot look right.
+ * A frame's content is a xorshift sequence that starts from the frame's number and the seed, so
+ * another frame's content, or zeros, never pass for it.
  */
 static uint32_t pattern_start(uint64_t frame, uint32_t seed) {
   uint32_t state = (uint32_t)frame * 0x9e3779b1u ^ (uint32_t)(frame >> 32) * 0x85ebca6bu ^ seed;

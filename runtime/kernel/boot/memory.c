@@ -1,20 +1,18 @@
 /*
  * memory.c: frames, page tables, and the two ways to see memory: the window and physical().
  *
- * It must not know who uses the frames. Invariant: a frame is given out once and never taken back;
- * the engine's window only grows, as its heap does.
+ * A frame is given out once and never taken back: the engine's heap, and so its window, only grows.
  */
 #include "kernel.h"
 
 /*
- * Frames that the kernel keeps for itself right behind the image, beside those promised to the
- * engine's memory: page tables and the engine's first growth, until the guest's allocator takes
- * over.
+ * Frames right behind the image, besides the promised ones: for page tables, and for the engine's
+ * growth until the guest's ledger takes over.
  */
 #define POOL_FRAMES 160
-/* Frames of the pool that only page tables may take, so that growth can always be mapped. */
+/* The last frames of the pool are for page tables alone: growth can then always be mapped. */
 #define POOL_TABLE_RESERVE 24
-/* How much is asked of the guest's allocator at once. */
+/* Frames taken from the ledger at once. */
 #define LEDGER_RUN_FRAMES 16
 
 enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARGE = 0x80 };
@@ -22,9 +20,11 @@ enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARG
 extern char image_start[], image_end[], stack_guard[];
 
 static uint64_t pool_base, pool_total, pool_used;
-/* Frames for pages that the engine has, but did not touch yet: they must never run out. */
+/* Frames for pages that the engine has not touched yet: they must never run out. */
 static uint64_t pool_promised;
+static ledger_take_t ledger_take;
 static bool ledger_ready;
+/* What is left of the run that was taken from the ledger last. */
 static uint32_t run_first, run_left;
 
 uint32_t pool_frames(void) { return (uint32_t)pool_total; }
@@ -36,15 +36,15 @@ static uint64_t pool_take(uint64_t keep) {
   return pool_base + FRAME_BYTES * pool_used++;
 }
 
-static uint64_t ledger_take(void) {
+static uint64_t ledger_frame(void) {
   if (!ledger_ready) return 0;
-  if (run_left == 0 && !core_ledger_take(LEDGER_RUN_FRAMES, &run_first, &run_left)) return 0;
+  if (run_left == 0 && !ledger_take(LEDGER_RUN_FRAMES, &run_first, &run_left)) return 0;
   run_left--;
   return (uint64_t)run_first++ * FRAME_BYTES;
 }
 
 uint64_t frame_take(void) {
-  uint64_t frame = ledger_take();
+  uint64_t frame = ledger_frame();
   return frame ? frame : pool_take(POOL_TABLE_RESERVE + pool_promised);
 }
 
@@ -54,10 +54,10 @@ uint64_t frame_take_promised(void) {
   return pool_take(0);
 }
 
-/* A cleared page table; it must be visible through the identity mapping. */
+/* A cleared page table; 0 when no frame is left that the identity mapping shows. */
 static uint64_t table_take(void) {
   uint64_t frame = pool_take(pool_promised);
-  if (!frame) frame = ledger_take();
+  if (!frame) frame = ledger_frame();
   if (!frame || frame >= IDENTITY_BYTES) return 0;
   memset((void*)(uintptr_t)frame, 0, FRAME_BYTES);
   return frame;
@@ -126,7 +126,7 @@ volatile void* physical(uint64_t address) {
 }
 
 static void paging_setup(void) {
-  /* The first GiB is seen at both places through one directory. */
+  /* One directory shows the first GiB at both places. */
   root_table[DIRECT_BASE >> 39 & 511] = (uintptr_t)direct_table | PRESENT | WRITABLE;
   direct_table[0] = (uintptr_t)identity_directory | PRESENT | WRITABLE;
   for (uint32_t at = 0; at < region_count; at++) {
@@ -179,7 +179,7 @@ static entry_t* leaf(uintptr_t address) {
   return (entry_t*)(uintptr_t)(*directory & 0xfffff000) + (address >> 12 & 1023);
 }
 
-/* Beyond the identity mapping, a few 4 MiB slots show what was asked for last. */
+/* Beyond the identity mapping, each 4 MiB slot shows what was asked for last. */
 volatile void* physical(uint64_t address) {
   if (address < IDENTITY_BYTES) return (volatile void*)(uintptr_t)address;
   if (address >> 32) panic(STOP_NO_MEMORY, "memory", "an address above 4 GiB on a 32-bit machine");
@@ -236,14 +236,15 @@ static void unmap(uintptr_t address) {
   flush(address);
 }
 
-void memory_start(void) {
+void memory_start(uint32_t promised, ledger_take_t take) {
   uint64_t image = (uintptr_t)image_start;
+  ledger_take = take;
   pool_base = (uintptr_t)image_end;
-  pool_promised = engine_frames_promised();
+  pool_promised = promised;
   pool_total = POOL_FRAMES + tables_needed() + pool_promised;
   region_carve(image, pool_base - image + FRAME_BYTES * pool_total);
   paging_setup();
-  /* A stack that runs over, or a null pointer, must find no page. */
+  /* A stack overflow and a null pointer must fault. */
   unmap((uintptr_t)stack_guard);
   unmap(0);
 }

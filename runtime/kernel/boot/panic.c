@@ -1,8 +1,6 @@
 /*
- * panic.c: how the machine ends, wanted or not.
- *
- * It must not need anything that can itself be broken: no heap, no interrupts. Invariant: one line
- * is printed and the processor stops; it never restarts, so a fault cannot become a boot loop.
+ * panic.c: how the machine ends, wanted or not. A panic prints one line and stops the processor. It
+ * never restarts it: a fault must not become a boot loop.
  */
 #include "kernel.h"
 
@@ -11,20 +9,20 @@
 #define ACPI_CONTROL_PORT 0x604
 #define ACPI_SOFT_OFF 0x2000
 
+static void (*print_report)(void);
 static bool panicking;
 static enum stop_code first_code;
 
 NORETURN void stop(uint8_t code) {
   out8(DEBUG_EXIT_PORT, code);
-  /* Without that device a wanted end is a power-off; after a panic the machine stays, to be
-   * seen. */
+  /* Without that device: a wanted end switches off, after a panic the machine stays to be seen. */
   if (!panicking && code == 0) out16(ACPI_CONTROL_PORT, ACPI_SOFT_OFF);
   for (;;) __asm__ volatile("cli; hlt");
 }
 
 static void begin(enum stop_code code, const char* kind, const char* what) {
   if (panicking) {
-    /* Finding out more went wrong as well: the line ends here, with what is known. */
+    /* The report failed as well: the line ends with what is known. */
     print("\n");
     stop(first_code);
   }
@@ -35,6 +33,8 @@ static void begin(enum stop_code code, const char* kind, const char* what) {
   print(": ");
   print(what);
 }
+
+void panic_on_report(void (*report)(void)) { print_report = report; }
 
 NORETURN void panic_text(enum stop_code code, const char* kind, const char* what) {
   begin(code, kind, what);
@@ -55,7 +55,7 @@ NORETURN void panic_at(enum stop_code code, const char* kind, const char* what, 
   begin(code, kind, what);
   print(" at ");
   print_hex(where);
-  engine_print_stack();
+  if (print_report) print_report();
   print("\n");
   stop(code);
 }

@@ -1,16 +1,14 @@
 /*
- * serial.c: two 16550 serial ports. The first is the log, the second a channel for requests.
+ * serial.c: two 16550 serial ports. The first is the log, the second the control channel.
  *
- * It must not know what is said on them. Invariant: a port that does not answer never blocks:
- * every wait for it is bounded.
+ * A port that does not answer never blocks: every wait for it is bounded.
  */
 #include "kernel.h"
 
 /*
  * A byte at 115200 baud takes 87 us. An emulated port takes it at once, until its host's buffer is
- * full and the reader is late: a host that is busy elsewhere for a second must not cost a byte.
- * After so many looks, seconds of them, nobody reads: the port is stuck, and not waited for until
- * it moves.
+ * full: a host that is busy for a second must not cost a byte. This many looks take seconds: then
+ * nobody reads, the port is stuck, and no byte waits for it until it moves again.
  */
 #define SPINS_MAX 10000000
 
@@ -80,12 +78,4 @@ void print_hex(uint64_t value) {
     digits[2 + at] = "0123456789abcdef"[(value >> (4 * (count - 1 - at))) & 15];
   }
   serial_put(1, digits, 2 + (size_t)count);
-}
-
-void print_decimal(uint64_t value) {
-  char digits[20];
-  int at = 20;
-  do digits[--at] = (char)('0' + value % 10);
-  while (value /= 10);
-  serial_put(1, digits + at, 20 - (size_t)at);
 }

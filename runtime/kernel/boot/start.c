@@ -1,19 +1,18 @@
 /*
- * start.c: the order in which the machine comes up.
- *
- * It must not do anything itself. Invariant: what each step needs was started before it, the log
- * first, so that every later failure can be told.
+ * start.c: the order in which the machine comes up. The log is first, so that it shows each later
+ * failure. What a lower unit needs of a higher one is passed to it here.
  */
-#include "kernel.h"
+#include "engine.h"
 
-NORETURN void boot_start(uint32_t loader, uint32_t word) {
+NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   serial_start();
-  loader_read(loader, word);
+  panic_on_report(engine_print_stack);
+  loader_read(loader, start_info);
   engine_unpack();
-  memory_start();
-  trap_start();
+  memory_start(engine_frames_promised(), core_ledger_take);
+  trap_start(engine_fault);
   clock_start();
   core_start();
-  engine_start();
+  engine_start(callees, callee_count);
   engine_run();
 }

@@ -2,16 +2,13 @@
  * trap.c: exceptions, interrupts by way of the two 8259 interrupt controllers, and messages to the
  * processor's local APIC, which count as the lines from 16 up.
  *
- * It must not know what a device's interrupt means. Invariant: a line that asked is masked until
- * somebody waits for it again, and one message ends a wait, so neither a level that stays high nor
- * a device that goes on sending can storm.
+ * A line that asked is masked until the next wait, and one message ends a wait. So neither a level
+ * that stays high nor a device that goes on sending makes a storm of interrupts.
  */
 #include "kernel.h"
 
-#define DOORS 64
-#define DOOR_BYTES 16
 #define FIRST_LINE 0x20
-/* Almost always the stack's guard page: the page fault found no stack to be told on. */
+/* Almost always the stack's guard page: the page fault found no room on the stack. */
 #define DOUBLE_FAULT_TEXT "double fault (stack overflow?)"
 
 enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1 };
@@ -33,10 +30,11 @@ struct pointer {
   uintptr_t base;
 } __attribute__((packed));
 
-extern char trap_doors[], stack_guard[];
+extern char trap_stubs[], stack_guard[];
 extern uint64_t gdt[];
 volatile uint32_t interrupts_pending;
 static uint16_t masked = 0xffff;
+static bool (*page_fault)(uintptr_t offset);
 
 static void pic_apply(void) {
   out8(PIC1_MASK, (uint8_t)masked);
@@ -59,18 +57,18 @@ enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9, MSR_APIC_BASE = 0x1b };
 enum { APIC_ON = 1 << 11, APIC_BY_MSR = 1 << 10 };
 enum { APIC_ID = 0x20, APIC_END = 0xb0, APIC_SPURIOUS = 0xf0, APIC_LINE_0 = 0x350 };
 enum { APIC_IN_SERVICE = 0x110 }; /* of the vectors from FIRST_LINE up, a bit each */
-/* What it raises for nothing goes to the last door. */
-enum { APIC_ENABLED = 0x100 | (DOORS - 1), APIC_FROM_PIC = 0x700 };
+/* Its spurious interrupts go to the last gate. */
+enum { APIC_ENABLED = 0x100 | (GATES - 1), APIC_FROM_PIC = 0x700 };
 #define MESSAGE_BASE 0xfee00000
 
-/* Where its registers are; 0 where there is none to be used. */
+/* The address of its registers; 0: this machine has none that can be used. */
 static uint64_t apic;
 
 static volatile uint32_t* apic_register(uint32_t which) { return physical(apic + which); }
 
 /*
- * Between the controllers and the processor stands its local APIC. Firmware opens the way through
- * it; a machine without firmware of that kind leaves it shut (Intel SDM 3, 11.5.1 and 11.6.1).
+ * The interrupts of the controllers reach the processor through its local APIC. Firmware enables
+ * that path; a machine without such firmware does not (Intel SDM 3, 11.5.1 and 11.6.1).
  */
 static void apic_open(void) {
   uint32_t eax = 1, ebx, ecx, edx, base, high;
@@ -84,7 +82,7 @@ static void apic_open(void) {
 }
 
 uint32_t message_address(void) {
-  /* To this processor by its number (Intel SDM 3, 11.11.1). */
+  /* It names this processor by its number (Intel SDM 3, 11.11.1). */
   return apic ? MESSAGE_BASE | *apic_register(APIC_ID) >> 24 << 12 : 0;
 }
 
@@ -106,7 +104,7 @@ static bool in_service(uint16_t port) {
 }
 
 static void interrupt(uint32_t line) {
-  /* A line that fell back before it was served shows up as 7 or 15, with nothing in service. */
+  /* Spurious: the line fell back before it was served, so nothing is in service. */
   if (line == 7 && !in_service(PIC1)) return;
   if (line == 15 && !in_service(PIC2)) {
     out8(PIC1, PIC_END);
@@ -120,7 +118,7 @@ static void interrupt(uint32_t line) {
 }
 
 static void message(uint32_t line) {
-  /* What the APIC raised for nothing is not in service, and has no end (Intel SDM 3, 11.9). */
+  /* A spurious interrupt is not in service, and must not be ended (Intel SDM 3, 11.9). */
   if (!(*apic_register(APIC_IN_SERVICE) >> line & 1)) return;
   *apic_register(APIC_END) = 0;
   interrupts_pending |= 1u << line;
@@ -164,7 +162,7 @@ void trap_enter(struct trap_frame* frame) {
   if (frame->number == EXCEPTION_PAGE_FAULT) {
     __asm__ volatile("mov %%cr2, %0" : "=r"(address));
     uintptr_t offset = address - (uintptr_t)WINDOW_BASE;
-    if (offset < (uintptr_t)WINDOW_BYTES && engine_fault(offset)) return;
+    if (offset < (uintptr_t)WINDOW_BYTES && page_fault(offset)) return;
   }
   if (frame->number == EXCEPTION_DOUBLE_FAULT) {
     panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, frame->where);
@@ -183,35 +181,35 @@ static struct {
   uint64_t fault_stacks[7];
   uint64_t reserved2;
   uint16_t reserved3, ports;
-} __attribute__((packed)) task;
+} __attribute__((packed)) tss;
 
 static struct {
-  uint16_t low, selector, how, middle;
+  uint16_t low, selector, type, middle;
   uint32_t high, reserved;
-} table[DOORS];
+} idt[GATES];
 
-static void table_start(void) {
-  for (uint32_t at = 0; at < DOORS; at++) {
-    uint64_t door = (uintptr_t)trap_doors + DOOR_BYTES * at;
-    table[at].low = (uint16_t)door;
-    table[at].selector = SELECTOR_CODE64;
+static void idt_start(void) {
+  for (uint32_t at = 0; at < GATES; at++) {
+    uint64_t stub = (uintptr_t)trap_stubs + STUB_BYTES * at;
+    idt[at].low = (uint16_t)stub;
+    idt[at].selector = SELECTOR_CODE64;
     /* An interrupt gate; a double fault changes to a stack of its own. */
-    table[at].how = at == EXCEPTION_DOUBLE_FAULT ? 0x8e01 : 0x8e00;
-    table[at].middle = (uint16_t)(door >> 16);
-    table[at].high = (uint32_t)(door >> 32);
+    idt[at].type = at == EXCEPTION_DOUBLE_FAULT ? 0x8e01 : 0x8e00;
+    idt[at].middle = (uint16_t)(stub >> 16);
+    idt[at].high = (uint32_t)(stub >> 32);
   }
-  uint64_t base = (uintptr_t)&task;
-  task.fault_stacks[0] = (uintptr_t)fault_stack + sizeof(fault_stack);
-  task.ports = sizeof(task);
-  gdt[SELECTOR_TASK / 8] = (sizeof(task) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
-                           (base >> 24 & 0xff) << 56;
-  gdt[SELECTOR_TASK / 8 + 1] = base >> 32;
-  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TASK));
+  uint64_t base = (uintptr_t)&tss;
+  tss.fault_stacks[0] = (uintptr_t)fault_stack + sizeof(fault_stack);
+  tss.ports = sizeof(tss);
+  gdt[SELECTOR_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+                          (base >> 24 & 0xff) << 56;
+  gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
+  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TSS));
 }
 
 #else
 
-struct task {
+struct tss {
   uint32_t link;
   uint32_t stacks[6];
   uint32_t root, where, flags;
@@ -219,55 +217,56 @@ struct task {
   uint32_t es, cs, ss, ds, fs, gs, ldt;
   uint16_t trap, ports;
 };
-static struct task task, fault_task;
+static struct tss tss, fault_tss;
 
 static struct {
-  uint16_t low, selector, how, high;
-} table[DOORS];
+  uint16_t low, selector, type, high;
+} idt[GATES];
 
-void fault_task_entry(void);
+void double_fault_entry(void);
 
 NORETURN void trap_double_fault(void) {
-  /* A change of task asks for the floating-point state to be changed too: it need not be. */
+  /* After a change of task the next floating-point instruction faults, unless this is done. */
   __asm__ volatile("clts");
-  panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, task.where);
+  panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, tss.where);
 }
 
-static uint64_t task_descriptor(const struct task* which) {
+static uint64_t tss_descriptor(const struct tss* which) {
   uint64_t base = (uintptr_t)which;
   return (sizeof(*which) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
 }
 
-static void table_start(void) {
-  for (uint32_t at = 0; at < DOORS; at++) {
-    uint32_t door = (uintptr_t)trap_doors + DOOR_BYTES * at;
-    table[at].low = (uint16_t)door;
-    table[at].selector = SELECTOR_CODE;
-    table[at].how = 0x8e00;
-    table[at].high = (uint16_t)(door >> 16);
+static void idt_start(void) {
+  for (uint32_t at = 0; at < GATES; at++) {
+    uint32_t stub = (uintptr_t)trap_stubs + STUB_BYTES * at;
+    idt[at].low = (uint16_t)stub;
+    idt[at].selector = SELECTOR_CODE;
+    idt[at].type = 0x8e00; /* an interrupt gate */
+    idt[at].high = (uint16_t)(stub >> 16);
   }
-  table[EXCEPTION_DOUBLE_FAULT].low = table[EXCEPTION_DOUBLE_FAULT].high = 0;
-  table[EXCEPTION_DOUBLE_FAULT].selector = SELECTOR_FAULT_TASK;
-  table[EXCEPTION_DOUBLE_FAULT].how = 0x8500; /* a task gate */
+  idt[EXCEPTION_DOUBLE_FAULT].low = idt[EXCEPTION_DOUBLE_FAULT].high = 0;
+  idt[EXCEPTION_DOUBLE_FAULT].selector = SELECTOR_FAULT_TSS;
+  idt[EXCEPTION_DOUBLE_FAULT].type = 0x8500; /* a task gate */
 
-  __asm__ volatile("mov %%cr3, %0" : "=r"(fault_task.root));
-  fault_task.where = (uintptr_t)fault_task_entry;
-  fault_task.flags = 2;
-  fault_task.sp = (uintptr_t)fault_stack + sizeof(fault_stack) - 16;
-  fault_task.cs = SELECTOR_CODE;
-  fault_task.ss = fault_task.ds = fault_task.es = SELECTOR_DATA;
-  fault_task.fs = fault_task.gs = SELECTOR_DATA;
-  task.ports = fault_task.ports = sizeof(struct task);
-  gdt[SELECTOR_TASK / 8] = task_descriptor(&task);
-  gdt[SELECTOR_FAULT_TASK / 8] = task_descriptor(&fault_task);
-  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TASK));
+  __asm__ volatile("mov %%cr3, %0" : "=r"(fault_tss.root));
+  fault_tss.where = (uintptr_t)double_fault_entry;
+  fault_tss.flags = 2;
+  fault_tss.sp = (uintptr_t)fault_stack + sizeof(fault_stack) - 16;
+  fault_tss.cs = SELECTOR_CODE;
+  fault_tss.ss = fault_tss.ds = fault_tss.es = SELECTOR_DATA;
+  fault_tss.fs = fault_tss.gs = SELECTOR_DATA;
+  tss.ports = fault_tss.ports = sizeof(struct tss);
+  gdt[SELECTOR_TSS / 8] = tss_descriptor(&tss);
+  gdt[SELECTOR_FAULT_TSS / 8] = tss_descriptor(&fault_tss);
+  __asm__ volatile("ltr %0" : : "r"((uint16_t)SELECTOR_TSS));
 }
 
 #endif
 
-void trap_start(void) {
-  table_start();
-  struct pointer pointer = {sizeof(table) - 1, (uintptr_t)table};
+void trap_start(bool (*on_page_fault)(uintptr_t offset)) {
+  page_fault = on_page_fault;
+  idt_start();
+  struct pointer pointer = {sizeof(idt) - 1, (uintptr_t)idt};
   __asm__ volatile("lidt %0" : : "m"(pointer));
   pic_start();
   apic_open();

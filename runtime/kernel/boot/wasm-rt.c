@@ -1,7 +1,5 @@
 /*
- * wasm-rt.c: traps and function tables for the compiled modules.
- *
- * It must not know which module calls. Invariant: tables are made once, at start, and never freed.
+ * wasm-rt.c: traps and function tables for the compiled modules. Tables are made once, at start.
  */
 #include "include/wasm-rt.h"
 #include "kernel.h"
@@ -18,13 +16,9 @@ static const char* const trap_names[] = {
     "unaligned",   "null reference",     "exhaustion",
 };
 
-const char* wasm_rt_strerror(wasm_rt_trap_t trap) {
-  return trap < sizeof(trap_names) / sizeof(*trap_names) ? trap_names[trap] : "unknown";
-}
-
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t trap) {
-  panic_at(STOP_WASM_TRAP, "wasm trap", wasm_rt_strerror(trap),
-           (uintptr_t)__builtin_return_address(0));
+  const char* name = trap < sizeof(trap_names) / sizeof(*trap_names) ? trap_names[trap] : "unknown";
+  panic_at(STOP_WASM_TRAP, "wasm trap", name, (uintptr_t)__builtin_return_address(0));
 }
 
 void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t* table, uint32_t elements,

@@ -1,8 +1,4 @@
-/*
- * assert.h: wasm2c's output asserts once that its runtime is there. Here it always is.
- *
- * It must not need a C library. Invariant: the expression is not evaluated.
- */
+/* assert.h: wasm2c's output asserts once that its runtime is there. Here it always is. */
 #ifndef BOOT_ASSERT_H_
 #define BOOT_ASSERT_H_
 #define assert(expression) ((void)0)

@@ -1,8 +1,6 @@
 /*
- * math.h: the few functions of C's <math.h> that wasm2c's output names.
- *
- * It must not need a C library. Invariant: nothing beyond SSE2, which is all that the plainest
- * x86 machine of an emulator has (rounding instructions came with SSE4.1).
+ * math.h: the few functions of C's <math.h> that wasm2c's output names. Rounding is done in libc.c:
+ * its instructions came with SSE4.1.
  */
 #ifndef BOOT_MATH_H_
 #define BOOT_MATH_H_

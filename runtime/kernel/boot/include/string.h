@@ -1,8 +1,4 @@
-/*
- * string.h: the functions of C's <string.h> that compilers and wasm2c's output call.
- *
- * It must not need a C library. Invariant: same meaning as in the C standard.
- */
+/* string.h: the functions of C's <string.h> that compilers and wasm2c's output call. */
 #ifndef BOOT_STRING_H_
 #define BOOT_STRING_H_
 

@@ -1,9 +1,8 @@
 /*
  * wasm-rt.h: what the C that wasm2c writes asks of its host, for a machine without an OS.
  *
- * It must not know which module is compiled: what differs between the engine and the core comes
- * in as macros from the compiler's command line (WASM_RT_BASE, WASM_RT_MASK, WASM_RT_CHECKED).
- * Invariant: the base of a linear memory is a constant, so an access is one instruction.
+ * The compiler's command line tells the engine and the core apart: WASM_RT_BASE, WASM_RT_MASK,
+ * WASM_RT_CHECKED. The base of a linear memory is a constant, so that an access is one instruction.
  */
 #ifndef WASM_RT_H_
 #define WASM_RT_H_
@@ -17,7 +16,7 @@
 #define WASM_RT_NO_RETURN __attribute__((noreturn, cold))
 #define WASM_RT_WEAK __attribute__((weak))
 
-/* With a guarded window no access needs a check of its own: what lies outside is not mapped. */
+/* In a window no access needs a check of its own: what lies outside is not mapped. */
 #ifdef WASM_RT_CHECKED
 #define WASM_RT_MEMCHECK_GUARD_PAGES 0
 #else
@@ -105,13 +104,10 @@ typedef struct {
   uint32_t size;
 } wasm_rt_externref_table_t;
 
-/* Stops the machine with one line that names the trap and the place. */
+/* Panics with the trap's name and the caller's address. */
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t trap);
-const char* wasm_rt_strerror(wasm_rt_trap_t trap);
 void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t*, uint32_t elements, uint32_t max);
 void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t*);
-/* Returns the size in pages before, or 2^32 - 1 when no frames are left. */
-uint64_t wasm_rt_grow_memory(wasm_rt_memory_t*, uint64_t pages);
 static inline bool wasm_rt_is_initialized(void) { return true; }
 
 #define wasm_rt_memcpy __builtin_memcpy
