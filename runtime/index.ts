@@ -50,5 +50,6 @@ export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
 export { reportOnly } from "./policy/report-only.ts";
 export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
 export { FEATURE, VIRTIO_PCI_VENDOR } from "./virtio/constants.ts";
-export { openModernPci, type PciTransportOptions } from "./virtio/pci/modern.ts";
+export { openModernPci } from "./virtio/pci/modern.ts";
+export type { PciTransportOptions } from "./virtio/pci/transport.ts";
 export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";

@@ -16,7 +16,7 @@ import {
 } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
-import { ABSENT } from "../virtio/absent-transport.ts";
+import { ABSENT_TRANSPORT } from "../virtio/absent-transport.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../virtio/bring-up.ts";
 import { FEATURE, STATUS, STATUS_GONE } from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
@@ -199,7 +199,7 @@ export class Link {
     this.close();
     this.hinting.reset();
     this.negotiation = undefined;
-    this.transport = ABSENT;
+    this.transport = ABSENT_TRANSPORT;
   }
 
   /**

@@ -25,7 +25,7 @@ import { type CoreExports, frameCounts, framesIn } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, LogLevel } from "../hal.ts";
 import type { Policy } from "../policy/policy.ts";
-import { ABSENT } from "../virtio/absent-transport.ts";
+import { ABSENT_TRANSPORT } from "../virtio/absent-transport.ts";
 import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
 import { STATUS_GONE } from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
@@ -84,12 +84,12 @@ export class BalloonDriver {
   private lastError: BallonetError | undefined;
 
   constructor(options: DriverOptions) {
-    const { core, transport = ABSENT } = options;
+    const { core, transport = ABSENT_TRANSPORT } = options;
     this.options = options;
     this.core = core;
     this.link = new Link({ ...options, transport });
     this.steady = new Steady({ ...options, link: this.link });
-    this.state = { name: transport === ABSENT ? "gone" : "idle" };
+    this.state = { name: transport === ABSENT_TRANSPORT ? "gone" : "idle" };
   }
 
   get stateName(): DriverStateName {

@@ -1,8 +1,6 @@
 /**
- * The transport where there is no device: all that is read is ones, and what is written is lost.
- *
- * It must not know why there is none. Invariant: it touches nothing, so a driver that holds it
- * cannot disturb whatever took the place of a device that was removed.
+ * The transport of a driver without a device: reads return ones, and writes are lost. It accesses
+ * nothing, so it cannot disturb what took the place of a device that was removed.
  */
 import { STATUS_GONE } from "./constants.ts";
 import { POLLING } from "./interrupts.ts";
@@ -10,9 +8,9 @@ import { goneError, SEPARATE_AREAS, type Transport } from "./transport.ts";
 
 const ALL_ONES = 0xffff_ffff;
 const NO_CAUSE = { queue: false, config: false };
-const lost = () => {};
+const lose = () => {};
 
-export const ABSENT: Transport = {
+export const ABSENT_TRANSPORT: Transport = {
   name: "none",
   isLegacy: false,
   ringLayout: SEPARATE_AREAS,
@@ -21,24 +19,24 @@ export const ABSENT: Transport = {
   requiredFeatures: 0n,
   unusableFeatures: 0n,
   deviceFeatures: () => ALL_ONES,
-  writeDriverFeatures: lost,
+  writeDriverFeatures: lose,
   status: () => STATUS_GONE,
   addStatus: () => {
-    throw goneError(ABSENT);
+    throw goneError(ABSENT_TRANSPORT);
   },
-  reset: lost,
+  reset: lose,
   configLength: 0,
   readConfig: () => ALL_ONES,
-  writeConfig: lost,
+  writeConfig: lose,
   numQueues: () => 0,
   queueMaxSize: () => 0,
   setUpInterrupts: () => POLLING,
   expectedInterrupts: "polling",
   interruptMode: POLLING,
-  setUpQueue: lost,
-  notify: lost,
-  resetQueue: lost,
+  setUpQueue: lose,
+  notify: lose,
+  resetQueue: lose,
   isQueueReset: () => false,
   acknowledgeInterrupt: () => NO_CAUSE,
-  tearDown: lost,
+  tearDown: lose,
 };

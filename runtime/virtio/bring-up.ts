@@ -16,8 +16,8 @@
  *   Every step can end in `failed`, with the error in the state and FAILED in the device's status.
  *
  * `advance` does one step and returns; nothing here loops or waits, so a caller may stop between
- * any two steps for as long as it likes. It must not know which device it brings up: features and
- * queues are decided by the callbacks.
+ * any two steps for as long as it likes. The callbacks decide features and queues, so this file
+ * serves every device type.
  *
  * A legacy device knows no FEATURES_OK and refuses nothing, so for it those two steps are not there
  * (virtio 1.3, 3.1.2). It silently drops what it does not have, and some modern devices do so, too:
@@ -81,6 +81,7 @@ export type BringUpState =
 /** The name of a state, which is the name of the step that leaves it. */
 export type BringUpStep = BringUpState["name"];
 
+/** The device to bring up, and the decisions of its device type. */
 export interface BringUpOptions {
   readonly transport: Transport;
   /** The device type's own feature bits, by which errors name them. Default: by number alone. */
@@ -93,33 +94,30 @@ export interface BringUpOptions {
   decide(offered: FeatureSet, refusals: number): FeatureSet | undefined;
   /** The device is reset: it has no claim left on anything that it was given. */
   afterReset?(): void;
-  /** Asked while features were read and none accepted: true to be asked again later. */
+  /** Called between reading the features and accepting them. True: ask again later. */
   pauses?(): boolean;
   /**
-   * A set was refused, or some of it (`lost`) is not offered any more; the next thing is to reset
-   * the device and to read its features again.
+   * A set was refused, or some of it (`lost`) is no longer offered. The device is reset next, and
+   * its features are read again.
    */
   onRefused?(refused: Negotiation, lost: FeatureSet): void;
-  /** The queues to set up, laid out in memory and ready to be read by the device. */
+  /** Returns the queues to set up, laid out in memory and ready for the device. */
   queues(negotiation: Negotiation): readonly QueueSetup[];
-  /** What must be in place when the device starts: buffers posted, fields written. No notifying. */
+  /** Posts buffers and writes fields that the device needs at its start. Must not notify it. */
   beforeDriverOk?(negotiation: Negotiation): void;
-  /** The first things to tell a live device. */
+  /** The device runs: it may be notified. */
   afterDriverOk?(negotiation: Negotiation): void;
   /** Called with each step's name before it is done. */
   onStep?(step: BringUpStep): void;
-  /** How often to look for the end of a reset. Default RESET_POLLS_MAX. */
-  readonly resetPollsMax?: number;
-  /** How many feature sets to try. Default NEGOTIATIONS_MAX. */
-  readonly negotiationsMax?: number;
 }
 
 /**
- * Devices reset within microseconds; one asked a thousand times over by a waiting caller is stuck.
+ * Looks at the status for the end of a reset. Devices reset within microseconds; one that is not
+ * done after this many looks of a waiting caller is stuck.
  */
 export const RESET_POLLS_MAX = 1000;
 
-/** Rungs of a ladder: all wanted, plain rings, the balloon's base features, nothing optional. */
+/** Feature sets that are tried; each refusal asks for fewer features. */
 export const NEGOTIATIONS_MAX = 4;
 
 /** The machine above. Create one for each attempt to bring a device up. */
@@ -127,7 +125,7 @@ export class BringUp {
   private readonly options: BringUpOptions;
   private readonly transport: Transport;
   private current: BringUpState = { name: "reset", refusals: 0 };
-  /** What was refused last, and how often sets were while the offer was the same. */
+  /** The set that was refused last, and how many were refused of the same offer. */
   private refused: Negotiation | undefined;
   private refusedAlike = 0;
 
@@ -142,9 +140,9 @@ export class BringUp {
   }
 
   /**
-   * Does the next step.
-   * @returns the name of the new state, or "wait" when the device needs time: come back later.
-   * `running` and `failed` are final. Errors of callbacks that are no BallonetError are thrown on.
+   * Does the next step. Returns the name of the new state, or "wait" when the device needs time:
+   * call again later. `running` and `failed` are final.
+   * @throws what a callback throws, unless that is a BallonetError, which leads to `failed`.
    */
   advance(): BringUpStep | "wait" {
     const before = this.current;
@@ -222,12 +220,11 @@ export class BringUp {
       this.options.afterReset?.();
       return { name: "acknowledge", refusals };
     }
-    const pollsMax = this.options.resetPollsMax ?? RESET_POLLS_MAX;
-    if (polls + 1 < pollsMax) return { name: "await-reset", refusals, polls: polls + 1 };
+    if (polls + 1 < RESET_POLLS_MAX) return { name: "await-reset", refusals, polls: polls + 1 };
     throw new BallonetError({
       code: seen === STATUS_GONE ? "device-gone" : "reset-timeout",
       what: `device status of ${this.transport.name} after a reset`,
-      seen: `${hex(seen)} after ${pollsMax} polls`,
+      seen: `${hex(seen)} after ${RESET_POLLS_MAX} polls`,
       todo: "check that the device is still there and that its host is not stuck",
     });
   }
@@ -264,7 +261,7 @@ export class BringUp {
     return { offered, negotiated: wanted | required, refusals };
   }
 
-  /** All words, also when zero: there are devices whose default is everything that they offer. */
+  /** Writes zero words too: some devices take an unwritten word as all that they offer. */
   private writeFeatures(negotiated: FeatureSet): void {
     for (let word = 0; word < this.transport.featureWords; word++) {
       this.transport.writeDriverFeatures(word, featureWord(negotiated, word));
@@ -288,9 +285,7 @@ export class BringUp {
     this.refused = wanted;
     this.refusedAlike += 1;
     this.options.onRefused?.(wanted, lost);
-    if (refusals < (this.options.negotiationsMax ?? NEGOTIATIONS_MAX)) {
-      return { name: "reset", refusals };
-    }
+    if (refusals < NEGOTIATIONS_MAX) return { name: "reset", refusals };
     throw this.featureError(
       `${refusals} sets refused, the last ${this.formatFeatures(wanted.negotiated)}`,
       "compare with what the device's makers say it needs",

@@ -1,39 +1,37 @@
 /**
  * How a device interrupts: by messages, by a line, or not at all.
  *
- * The best way that device and machine both have is tried first, and what the device refuses is
- * followed by something humbler, so that there is always an answer. This file must not know how a
- * vector is written into a device, nor what a queue is for.
- *
- * Invariant: a vector counts as set only after it was read back (virtio 1.3, 4.1.5.1.2), and when
- * messages are given up, MSI-X is off again before a line is relied on.
+ * The best way that device and machine both have is tried first; when the device refuses it, the
+ * next is tried, so there is always one. A vector counts as set only after it was read back (virtio
+ * 1.3, 4.1.5.1.2).
  */
 import type { InterruptAllocator, InterruptMessage } from "../hal.ts";
 import type { Msix } from "../pci/msix.ts";
 
-/** Setting: `best` is messages where possible, else the line. */
+/** The setting: `best` is messages where possible, otherwise the line. */
 export const INTERRUPT_CHOICES = ["best", "line", "polling"] as const;
+/** See INTERRUPT_CHOICES. */
 export type InterruptChoice = (typeof INTERRUPT_CHOICES)[number];
 
-/** What was agreed on. */
+/** How a device interrupts. */
 export type InterruptMode =
   | { readonly kind: "polling" }
-  /** INTx on PCI, the device's one wire on MMIO. */
+  /** INTx on PCI, the slot's line on MMIO. */
   | { readonly kind: "line" }
   | {
       readonly kind: "msix";
       /** Messages in use, numbered from 0 in the order in which they were allocated. */
       readonly messages: number;
-      /** The message that tells of a change of the device configuration. */
+      /** The message for a change of the device configuration. */
       readonly config: number;
-      /** By queue index, the message that tells of used buffers. */
+      /** By queue index, the message for used buffers. */
       readonly queues: ReadonlyMap<number, number>;
     };
 
 export const POLLING: InterruptMode = { kind: "polling" };
 export const LINE: InterruptMode = { kind: "line" };
 
-/** What a vector register holds when no message belongs to it, and when one was refused. */
+/** The value of a vector register without a message, and of one that refused its message. */
 export const NO_VECTOR = 0xffff;
 
 /** The vector registers of a device. Each call writes one and returns what it then reads. */
@@ -51,14 +49,14 @@ export interface MsixSetupOptions {
 /** MSI-X of one device, over all of its resets. */
 export class MsixSetup {
   private readonly options: MsixSetupOptions;
-  /** Asked for once and kept: the machine has few, and a reset needs no others. */
+  /** Kept over resets: the machine has few. */
   private readonly held: InterruptMessage[] = [];
 
   constructor(options: MsixSetupOptions) {
     this.options = options;
   }
 
-  /** Sets all vectors, or none: then MSI-X is off and the answer is undefined. */
+  /** Sets all vectors. Undefined: that failed, no vector is set, and MSI-X is off. */
   setUp(queues: readonly number[]): InterruptMode | undefined {
     const { msix } = this.options;
     for (const plan of plans(queues)) {

@@ -1,38 +1,32 @@
 /**
- * Transport: all that a device driver sees of the way to its device.
- *
- * A driver written against this interface runs over modern and legacy PCI and over MMIO. It must
- * not know of a bus, a BAR or a port. Every call is one or a few register accesses and returns at
- * once: nothing here waits.
- *
- * Invariant: status bits are only ever added; the way back to 0 is `reset` and nothing else.
+ * Transport: how a device driver reaches its device, over modern or legacy PCI or over MMIO.
  */
 import { BallonetError, hex } from "../errors.ts";
-import { type Field, STATUS, STATUS_GONE } from "./constants.ts";
+import { type Field, ISR, STATUS, STATUS_GONE } from "./constants.ts";
 import type { FeatureSet } from "./features.ts";
 import type { InterruptMode } from "./interrupts.ts";
 
-/** How the device wants the areas of a split ring to lie. */
+/** Where a device accepts the areas of a split ring. */
 export interface RingLayout {
   /**
-   * True: one piece, of which the device is told the start alone (virtio 1.3, 2.7.2). The driver
-   * area follows the descriptor area at once, the device area at the next multiple of `alignment`.
-   * False: each area may lie wherever its own alignment allows.
+   * True: one piece, whose start is all that the device gets (virtio 1.3, 2.7.2). The driver area
+   * follows the descriptor area at once, the device area at the next multiple of `alignment`.
+   * False: each area may be anywhere that its own alignment allows.
    */
   readonly contiguous: boolean;
-  /** Bytes that the start of the device area, and of the whole, must be multiples of. */
+  /** In bytes, for the start of the device area and of the whole. */
   readonly alignment: number;
 }
 
-/** Of every interface since virtio 1.0. */
+/** The layout of every interface since virtio 1.0. */
 export const SEPARATE_AREAS: RingLayout = { contiguous: false, alignment: 4 };
-/** Of every legacy interface: PCI has no other, and MMIO is told this one. */
+/** The layout of every legacy interface: PCI has no other, and the driver tells MMIO this one. */
 export const LEGACY_LAYOUT: RingLayout = { contiguous: true, alignment: 4096 };
 
-/** Where one queue's parts are and how large it is (virtio 1.3, 2.6). Addresses are below 2^53. */
+/** One queue, its size and its areas (virtio 1.3, 2.6). Addresses are below 2^53. */
 export interface QueueSetup {
   readonly index: number;
-  /** True for a queue that is not to interrupt, and gets no vector. Default: false. */
+  /** True for a queue that must not interrupt, and gets no vector. Default: false. */
   readonly isQuiet?: boolean;
   /** Entries; at most the queue's largest size. */
   readonly size: number;
@@ -44,12 +38,29 @@ export interface QueueSetup {
   readonly deviceArea: number;
 }
 
-/** Why the device interrupted. Both false: it was not this device. */
+/** Why the device interrupted. Both false: another device did. */
 export interface InterruptCause {
+  /** Buffers may have been used. */
   readonly queue: boolean;
+  /** The device configuration changed. */
   readonly config: boolean;
 }
 
+/** One object for each cause, so that an interrupt allocates nothing. */
+const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
+  queue: (bits & ISR.QUEUE) !== 0,
+  config: (bits & ISR.CONFIG) !== 0,
+}));
+
+/** The cause that these ISR bits tell; the other bits say nothing. */
+export function interruptCause(isr: number): InterruptCause {
+  return CAUSES[isr & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
+}
+
+/**
+ * A driver's only access to its device. Every call makes one or a few register accesses and returns
+ * at once: nothing here waits. Status bits are only ever added; only `reset` clears them.
+ */
 export interface Transport {
   /** For people: "modern PCI at 00:0b.0". */
   readonly name: string;
@@ -62,7 +73,7 @@ export interface Transport {
   readonly featureWords: number;
   /** Features without which this transport does not work; bring-up accepts them by itself. */
   readonly requiredFeatures: FeatureSet;
-  /** Features that it has no way to carry out, so that bring-up accepts none of them (2.2.1). */
+  /** Features that this transport cannot carry out: bring-up accepts none (virtio 1.3, 2.2.1). */
   readonly unusableFeatures: FeatureSet;
 
   /** Word `word` of the features that the device offers, as a u32. */
@@ -70,7 +81,7 @@ export interface Transport {
   /** Writes word `word` of the features that the driver accepts. */
   writeDriverFeatures(word: number, value: number): void;
 
-  /** The device status: STATUS bits, or STATUS_GONE where nobody answers. */
+  /** The device status: STATUS bits, or STATUS_GONE when no device answers. */
   status(): number;
   /**
    * Adds bits to the device status, keeping all that are set.
@@ -78,51 +89,50 @@ export interface Transport {
    */
   addStatus(bits: number): void;
   /**
-   * Starts a reset. It is complete when `status()` is 0; nothing may be done with the device
-   * before. It also gives back what `tearDown` took.
+   * Starts a reset. It is complete when `status()` is 0; do nothing with the device before that.
+   * It also undoes `tearDown`.
    */
   reset(): void;
 
   /** Bytes of device configuration. */
   readonly configLength: number;
-  /** One field of the device configuration, in one access. @throws BallonetError `access`. */
+  /** Reads one field, in one access. @throws BallonetError `access`. */
   readConfig(field: Field): number;
   /** Writes one field, in one access. @throws BallonetError `access`. */
   writeConfig(field: Field, value: number): void;
 
   /**
-   * The most queues that the device has; how they are numbered is the device type's business. Where
-   * no register says it, the first QUEUES_PROBED_MAX are looked at. Only before queues are set up.
+   * The most queues that the device has. Where no register says it, the first QUEUES_PROBED_MAX
+   * indices are tried. Call it only before queues are set up.
    */
   numQueues(): number;
-  /** The largest size of a queue that was not set up yet; 0 when there is no such queue. */
+  /** The largest size of a queue that is not set up yet; 0 when there is no such queue. */
   queueMaxSize(index: number): number;
   /**
-   * Decides how the device will interrupt, and tells it. After the features are settled and before
-   * the queues with these indices are set up.
+   * Decides how the device will interrupt, and tells it. Call it after the features are negotiated
+   * and before the queues with these indices are set up.
    */
   setUpInterrupts(queues: readonly number[]): InterruptMode;
-  /** What `setUpInterrupts` will decide unless the device refuses; known from the start. */
+  /** What `setUpInterrupts` will decide unless the device refuses. */
   readonly expectedInterrupts: InterruptMode["kind"];
   /** What `setUpInterrupts` decided; polling before, and after a reset. */
   readonly interruptMode: InterruptMode;
   /**
-   * Tells the device where the queue is and enables it. Only before DRIVER_OK, or for a queue whose
-   * reset is complete.
+   * Tells the device where the queue is and enables it, before DRIVER_OK or after the queue's own
+   * reset.
    * @throws BallonetError `queue` when it does not exist, is enabled already, has a size or a place
-   * that the device cannot take, or does not come up.
+   * that the device cannot use, or does not become enabled.
    */
   setUpQueue(queue: QueueSetup): void;
   /**
-   * Tells the device that there are new buffers in a queue that was set up.
-   * @param next with NOTIFICATION_DATA negotiated, where the next buffer will go: the available
-   * index of a split ring, or a packed one's offset with its wrap counter in bit 15 (virtio 1.3,
-   * 2.9). Not looked at otherwise.
+   * Tells the device that there are new buffers in a queue that is set up.
+   * @param next where the next buffer will go, needed with NOTIFICATION_DATA: the available index
+   * of a split ring, or a packed ring's offset with its wrap counter in bit 15 (virtio 1.3, 2.9).
    */
   notify(index: number, next?: number): void;
   /**
-   * Starts the reset of one queue, whose memory stays the device's until `isQueueReset`. Afterwards
-   * the queue may be set up again. Needs RING_RESET.
+   * Starts the reset of one queue. The device may use its memory until `isQueueReset`; then the
+   * queue may be set up again. Needs RING_RESET.
    * @throws BallonetError `queue` when RING_RESET was not negotiated or the queue is not set up.
    */
   resetQueue(index: number): void;
@@ -130,14 +140,14 @@ export interface Transport {
   isQueueReset(index: number): boolean;
 
   /**
-   * Asks why the device interrupted, and takes the interrupt back.
-   * @param messages which of the messages of mode `msix` came, a bit each, if that is known.
+   * Returns why the device interrupted, and acknowledges it.
+   * @param messages the messages of mode `msix` that came, a bit each; undefined: not known.
    */
   acknowledgeInterrupt(messages?: number): InterruptCause;
 
   /**
-   * Gives the device up: starts a reset and takes from it the right to touch memory. What was
-   * shared with it may be reused once `status()` is 0. A later `reset` begins anew.
+   * Gives the device up: starts a reset and forbids it to access memory. Memory that was shared
+   * with it may be reused once `status()` is 0. A later `reset` begins anew.
    */
   tearDown(): void;
 }
@@ -149,7 +159,7 @@ export function statusWith(transport: Transport, bits: number): number {
   throw goneError(transport);
 }
 
-/** The error of a device that answers no more. */
+/** The error of a device that no longer answers. */
 export function goneError(transport: Transport): BallonetError {
   return new BallonetError({
     code: "device-gone",
@@ -159,7 +169,7 @@ export function goneError(transport: Transport): BallonetError {
   });
 }
 
-/** Sets FAILED, by which the host knows. Where no device is left to tell, answers that error. */
+/** Tells the host by FAILED. Returns the error of a device that is no longer there to be told. */
 export function giveUp(transport: Transport): BallonetError | undefined {
   try {
     transport.addStatus(STATUS.FAILED);
@@ -182,9 +192,9 @@ export function queueError(
 }
 
 /**
- * What a notification carries with NOTIFICATION_DATA: below what names the queue, its index or the
- * device's word for it, and the place above.
- * @throws BallonetError `queue` without a place, or with one that is no u16.
+ * The value of a notification with NOTIFICATION_DATA: `next` in the upper half, and in the lower
+ * half `word`, which names the queue: its index, or the device's own word for it.
+ * @throws BallonetError `queue` unless `next` is a u16.
  */
 export function notificationData(
   transport: Transport,
@@ -197,10 +207,10 @@ export function notificationData(
   throw queueError(transport, index, `a notification with place ${next}`, todo);
 }
 
-/** More than any balloon has: five of the specification, three of others. */
+/** Indices that are tried where no register counts the queues. */
 export const QUEUES_PROBED_MAX = 8;
 
-/** Counts the queues where no register does: one more than the highest that has a size. */
+/** Counts the queues where no register does: one more than the highest index with a size. */
 export function probeQueues(transport: Transport): number {
   let queues = 0;
   for (let index = 0; index < QUEUES_PROBED_MAX; index++) {

@@ -1,16 +1,15 @@
 /**
  * Where MMIO devices are: no bus says it, so the command line does, or the machine is known.
  *
- * It must not touch a device beyond asking who it is. Invariant: addresses are read only where the
- * caller says that MMIO slots are; elsewhere a read could disturb another device.
+ * Only addresses that the caller names are read: elsewhere a read could disturb another device.
  */
 import { BallonetError } from "../../errors.ts";
 import type { Hal } from "../../hal.ts";
 import { identifyMmio, type MmioSlot } from "./mmio.ts";
 
-/** A slot and, where it is known, the interrupt that its wire leads to. */
+/** A slot and, where it is known, its interrupt line. */
 export interface WiredMmioSlot extends MmioSlot {
-  /** As the interrupt controllers count: 0 to 15 are those of every PC. */
+  /** The number at the interrupt controllers; every PC has 0 to 15. */
   readonly interruptLine?: number;
 }
 
@@ -24,7 +23,7 @@ const UNITS = new Map([
   ["G", 2 ** 30],
 ]);
 
-/** More than any machine names; a longer command line is not about devices. */
+/** Slots that a command line may name, at most: more than any machine has. */
 export const MMIO_WORDS_MAX = 64;
 
 /**
@@ -58,7 +57,7 @@ function numberOf(text: string): number {
   return digits === "" || !Number.isSafeInteger(value) ? Number.NaN : value;
 }
 
-/** QEMU's `microvm`: so many slots of this size from here on. Fewer are used without ACPI. */
+/** The slots of QEMU's `microvm`. Without ACPI it uses fewer of them. */
 export const MICROVM = { base: 0xfeb0_0000, slotBytes: 512, slots: 24 } as const;
 
 /**
@@ -76,7 +75,7 @@ export function microvmSlots(firstLine?: number): WiredMmioSlot[] {
   }));
 }
 
-/** Those slots that hold a device with this virtio device id. */
+/** Returns the slots that hold a device with this virtio device id. */
 export function findMmio(
   hal: Hal,
   slots: readonly WiredMmioSlot[],

@@ -3,11 +3,7 @@
  * 4.2).
  *
  * All registers are 32 bits wide and are accessed so; the device configuration from 0x100 on has
- * its fields' own widths. The two versions differ in how a queue is described and in nothing else.
- * It must not know what kind of device it carries, nor how the slot was found.
- *
- * Invariant: the registers of a queue are touched only right after it was selected, and none of
- * those that only one version has in the other.
+ * its fields' own widths. The two versions differ only in how a queue is described.
  */
 import { BallonetError, hex } from "../../errors.ts";
 import type { Hal } from "../../hal.ts";
@@ -23,10 +19,10 @@ import {
 } from "../constants.ts";
 import { AcceptedFeatures, type FeatureSet, featureSet } from "../features.ts";
 import { type InterruptChoice, type InterruptMode, LINE, POLLING } from "../interrupts.ts";
-import { Region } from "../pci/capability-regions.ts";
-import { CAUSES } from "../pci/interrupts.ts";
+import { Region } from "../region.ts";
 import {
   type InterruptCause,
+  interruptCause,
   LEGACY_LAYOUT,
   legacyPfn,
   notificationData,
@@ -47,7 +43,7 @@ export interface MmioSlot {
   readonly size: number;
 }
 
-/** What a slot says of itself; undefined where there is no device that the driver may touch. */
+/** The device in a slot. */
 export interface MmioIdentity {
   readonly version: number;
   /** The virtio device id, never 0. */
@@ -55,8 +51,8 @@ export interface MmioIdentity {
 }
 
 /**
- * Asks who is there, in the order and no further than virtio 1.3, 4.2.3.1.1 allows: an unknown
- * magic, version or device id ends it.
+ * Returns the device in the slot; undefined: there is none that a driver may access. Reads in the
+ * order of virtio 1.3, 4.2.3.1.1, where an unknown magic, version or device id ends it.
  */
 export function identifyMmio(hal: Hal, slot: MmioSlot): MmioIdentity | undefined {
   if (slot.size < MMIO_CONFIG || slot.base % 4 !== 0) return undefined;
@@ -78,7 +74,7 @@ export interface MmioOptions {
 }
 
 /**
- * The way to the device in this slot. Its status is not touched.
+ * Returns the transport of the device in this slot, and leaves the device's status as it is.
  * @throws BallonetError `no-device` when none is there, `access` when the slot is too small.
  */
 export function openMmio(options: MmioOptions): Transport {
@@ -105,7 +101,7 @@ function region(hal: Hal, { base, size }: MmioSlot, name: string): Region {
 const TWO_32 = 0x1_0000_0000;
 const STATUS_BITS = 0xff;
 
-/** What both versions share. */
+/** Both versions. The registers of a queue are accessed only right after it was selected. */
 abstract class Mmio implements Transport {
   readonly name: string;
   readonly fixedQueueSize = false;
@@ -144,7 +140,7 @@ abstract class Mmio implements Transport {
     this.accepted.write(word, value);
   }
 
-  /** A slot that is empty reads as ones or as zeros, by the host's taste. */
+  /** An empty slot reads as ones on some hosts and as zeros on others. */
   status(): number {
     const status = this.registers.read(MMIO.status) & STATUS_BITS;
     const isGone = status === 0 && this.registers.read(MMIO.magicValue) !== MMIO_MAGIC;
@@ -196,19 +192,19 @@ abstract class Mmio implements Transport {
     );
   }
 
-  /** Undefined bits are neither believed nor acknowledged (virtio 1.3, 4.2.2.2). */
+  /** Undefined bits are ignored and not acknowledged (virtio 1.3, 4.2.2.2). */
   acknowledgeInterrupt(): InterruptCause {
     const seen = this.registers.read(MMIO.interruptStatus) & (ISR.QUEUE | ISR.CONFIG);
     if (seen !== 0) this.registers.write(MMIO.interruptAck, seen);
-    return CAUSES[seen] as InterruptCause;
+    return interruptCause(seen);
   }
 
-  /** There is no bus mastering to take away: the reset is all. */
+  /** A reset is all: MMIO has no bus mastering to turn off. */
   tearDown(): void {
     this.reset();
   }
 
-  /** Selects the queue and checks its size; `inUse` is the register that is 0 for a free queue. */
+  /** Selects the queue and checks its size; register `inUse` is 0 for a queue not set up. */
   protected selectFree({ index, size }: QueueSetup, inUse: Field): void {
     this.registers.write(MMIO.queueSel, index);
     if (this.registers.read(inUse) !== 0) {

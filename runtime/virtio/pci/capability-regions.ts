@@ -1,17 +1,11 @@
 /**
- * The register structures of a virtio PCI device: where the device says they are, and access to
- * them.
- *
- * Everything that the capabilities say was written by the device and is checked before it is used.
- * This file must not know what the structures contain. A virtio capability (virtio 1.3, 4.1.4):
+ * The register structures of a virtio PCI device: where its capabilities say they are. The device
+ * wrote that, so it is checked before it is used. A virtio capability (virtio 1.3, 4.1.4):
  *
  *   +0 cap_vndr = 9   +1 cap_next   +2 cap_len   +3 cfg_type
  *   +4 bar            +5 id         +6 padding
  *   +8 offset (le32)                +12 length (le32)
  *   +16 notify_off_multiplier (le32), for the notification structure alone
- *
- * Invariant: a `Region` lets no access leave its structure, be unaligned, or have another width
- * than its field.
  */
 import { BallonetError, hex } from "../../errors.ts";
 import type { Hal } from "../../hal.ts";
@@ -22,7 +16,8 @@ import {
   readCapabilities,
 } from "../../pci/capabilities.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../../pci/config.ts";
-import { CFG_TYPE, COMMON_LENGTH, type Field } from "../constants.ts";
+import { CFG_TYPE, COMMON_LENGTH } from "../constants.ts";
+import { Region } from "../region.ts";
 
 /** A virtio structure's capability, as the device wrote it. */
 export interface VirtioCapability {
@@ -37,7 +32,7 @@ export interface VirtioCapability {
 const VIRTIO_CAP_LENGTH = 16;
 const VIRTIO_NOTIFY_CAP_LENGTH = 20;
 
-/** The virtio capabilities among them, in the device's order; broken and foreign ones left out. */
+/** The function's virtio capabilities, in the device's order, without broken ones. */
 export function readVirtioCapabilities(
   config: PciConfigAccess,
   address: PciAddress,
@@ -48,7 +43,7 @@ export function readVirtioCapabilities(
     const capLength = config.read(address, offset + 2, 1);
     const cfgType = config.read(address, offset + 3, 1);
     const needed = cfgType === CFG_TYPE.NOTIFY ? VIRTIO_NOTIFY_CAP_LENGTH : VIRTIO_CAP_LENGTH;
-    // A larger cap_len must be accepted, a smaller one or one past the space cannot be whole.
+    // A larger cap_len must be accepted. A smaller one, or one past the space, is not whole.
     if (capLength < needed || offset + needed > CAPABILITIES_END) continue;
     found.push({
       cfgType,
@@ -66,9 +61,9 @@ export function readVirtioCapabilities(
 export interface StructureNeed {
   readonly cfgType: number;
   readonly name: string;
-  /** Least bytes that make it usable. */
+  /** The fewest bytes that make it usable. */
   readonly length: number;
-  /** Bytes that its offset must be a multiple of, or its fields could not be accessed aligned. */
+  /** Its offset must be a multiple of this many bytes, so that its fields are aligned. */
   readonly alignment: number;
 }
 
@@ -102,8 +97,8 @@ export interface LocateOptions {
 }
 
 /**
- * The first usable structure of the needed type: devices list them best first, and a driver uses
- * the first that it can (virtio 1.3, 4.1.4.1). Its region is cut off where its address space ends.
+ * Returns the first usable structure of the needed type: devices list the best first, and a driver
+ * uses the first that it can (virtio 1.3, 4.1.4.1). Its region ends where its address space does.
  * @throws BallonetError `pci-capability` when there is none, `pci-bar` when a bad BAR is why.
  */
 export function locateStructure(options: LocateOptions): {
@@ -146,59 +141,4 @@ export function locateStructure(options: LocateOptions): {
       ? "boot with firmware that assigns BARs"
       : "give the device its modern (virtio 1.x) interface",
   });
-}
-
-export interface RegionOptions {
-  readonly hal: Hal;
-  readonly kind: "io" | "memory";
-  /** Port number or guest physical address of the first byte. */
-  readonly start: number;
-  /** Bytes. */
-  readonly length: number;
-  /** For messages: "common configuration". */
-  readonly name: string;
-}
-
-/** A mapped structure: fields by offset, wherever it lies. */
-export class Region {
-  readonly kind: "io" | "memory";
-  readonly start: number;
-  readonly length: number;
-  private readonly hal: Hal;
-  private readonly name: string;
-
-  constructor({ hal, kind, start, length, name }: RegionOptions) {
-    this.hal = hal;
-    this.kind = kind;
-    this.start = start;
-    this.length = length;
-    this.name = name;
-  }
-
-  /** The field's value, unsigned. @throws BallonetError `access` outside of the structure. */
-  read(field: Field): number {
-    this.check(field);
-    const at = this.start + field.offset;
-    const value =
-      this.kind === "io" ? this.hal.portRead(at, field.width) : this.hal.mmioRead(at, field.width);
-    return value >>> 0;
-  }
-
-  /** @throws BallonetError `access` outside of the structure. */
-  write(field: Field, value: number): void {
-    this.check(field);
-    const at = this.start + field.offset;
-    if (this.kind === "io") this.hal.portWrite(at, field.width, value);
-    else this.hal.mmioWrite(at, field.width, value);
-  }
-
-  private check({ offset, width }: Field): void {
-    if (offset >= 0 && offset + width <= this.length && offset % width === 0) return;
-    throw new BallonetError({
-      code: "access",
-      what: `access to the ${this.name}`,
-      seen: `offset ${hex(offset)}, width ${width}, of ${this.length} bytes`,
-      todo: "access only fields that the negotiated features promise, with their own width",
-    });
-  }
 }

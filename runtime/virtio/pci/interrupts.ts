@@ -1,9 +1,5 @@
 /**
  * The interrupts of a virtio PCI function, modern or legacy (virtio 1.3, 4.1.5.1.2 and 4.1.5.3).
- *
- * It must not know where the vector registers or the ISR status lie: its transport hands it the way
- * to both. Invariant: the ISR status is read in every mode but `msix`, where it says nothing of
- * queues and the driver should leave it alone.
  */
 import type { Hal } from "../../hal.ts";
 import { type Bar, enableFunction } from "../../pci/bars.ts";
@@ -18,7 +14,7 @@ import {
   POLLING,
   type VectorRegisters,
 } from "../interrupts.ts";
-import type { InterruptCause } from "../transport.ts";
+import { type InterruptCause, interruptCause } from "../transport.ts";
 
 export interface PciInterruptsOptions {
   readonly hal: Hal;
@@ -34,12 +30,6 @@ export interface PciInterruptsOptions {
 
 const INTERRUPT_PIN = 0x3d;
 
-/** One object for each cause, so that an interrupt allocates nothing. */
-export const CAUSES: readonly InterruptCause[] = [0, 1, 2, 3].map((bits) => ({
-  queue: (bits & ISR.QUEUE) !== 0,
-  config: (bits & ISR.CONFIG) !== 0,
-}));
-
 export class PciInterrupts {
   mode: InterruptMode = POLLING;
   private readonly options: PciInterruptsOptions;
@@ -49,24 +39,19 @@ export class PciInterrupts {
   constructor(options: PciInterruptsOptions) {
     const { hal, choice, registers } = options;
     this.options = options;
-    // Also where no messages are wanted: whoever ran before may have left MSI-X on.
+    // Needed in every mode: firmware or another driver may have left MSI-X on.
     this.msix = openMsix(options);
     if (choice === "best" && this.msix && hal.interrupts) {
       this.setup = new MsixSetup({ msix: this.msix, allocator: hal.interrupts, registers });
     }
   }
 
-  /** True while the function sends messages, which moves things in a legacy device. */
-  get msixEnabled(): boolean {
-    return this.msix?.isEnabled ?? false;
-  }
-
-  /** What `setUp` will answer unless the device refuses. */
+  /** The mode that `setUp` will return unless the device refuses. */
   get expected(): InterruptMode["kind"] {
     return this.setup ? "msix" : this.withoutMessages().kind;
   }
 
-  /** Lets the function answer in these spaces, use memory, and interrupt as it was chosen. */
+  /** Lets the function answer in these spaces, access memory, and interrupt as was chosen. */
   enableFunction(spaces: { readonly io: boolean; readonly memory: boolean }): void {
     const { config, address, choice } = this.options;
     enableFunction(config, address, {
@@ -76,7 +61,7 @@ export class PciInterrupts {
     });
   }
 
-  /** A reset of the device clears its vectors; from here on it is as if nothing was set up. */
+  /** Forgets what was set up: a reset of the device clears its vectors. */
   reset(): void {
     this.mode = POLLING;
     this.msix?.disable();
@@ -93,7 +78,7 @@ export class PciInterrupts {
     return config.read(address, INTERRUPT_PIN, 1) === 0 ? POLLING : LINE;
   }
 
-  /** The vector of a queue that is set up again; its reset took it away. True when it holds. */
+  /** Sets the vector of a queue again, which the queue's reset cleared. False: it was refused. */
   restoreQueue(index: number): boolean {
     const vector = this.mode.kind === "msix" ? this.mode.queues.get(index) : undefined;
     return vector === undefined || this.options.registers.queue(index, vector) === vector;
@@ -101,11 +86,12 @@ export class PciInterrupts {
 
   acknowledge(messages?: number): InterruptCause {
     if (this.mode.kind !== "msix") {
-      return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;
+      return interruptCause(this.options.readIsr());
     }
-    if (messages === undefined) return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;
+    // With messages the ISR status says nothing of queues, and the driver leaves it alone.
+    if (messages === undefined) return interruptCause(ISR.QUEUE | ISR.CONFIG);
     let bits = messages & (1 << this.mode.config) ? ISR.CONFIG : 0;
     for (const vector of this.mode.queues.values()) if (messages & (1 << vector)) bits |= ISR.QUEUE;
-    return CAUSES[bits] as InterruptCause;
+    return interruptCause(bits);
   }
 }

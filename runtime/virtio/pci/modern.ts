@@ -1,16 +1,11 @@
 /**
  * The modern PCI transport (virtio 1.3, 4.1).
  *
- * Registers are found through the capability list, in I/O or memory BARs, and each is accessed with
- * its native width (4.1.3.1): a device may know no other. It must not know what kind of device it
- * carries.
- *
- * Invariant: the registers of a queue are touched only right after it was selected.
+ * The capability list says where the registers are, in I/O or memory BARs. Each is accessed with
+ * its own width (4.1.3.1): a device may know no other.
  */
 import { hex } from "../../errors.ts";
-import type { Hal } from "../../hal.ts";
-import { type Bar, disableFunction, MEMORY_SPACE_END, readBars } from "../../pci/bars.ts";
-import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../../pci/config.ts";
+import { type Bar, MEMORY_SPACE_END, readBars } from "../../pci/bars.ts";
 import { isPresent } from "../../pci/enumerate.ts";
 import {
   CFG_TYPE,
@@ -21,39 +16,18 @@ import {
   STATUS_GONE,
 } from "../constants.ts";
 import { AcceptedFeatures, type FeatureSet, featureSet } from "../features.ts";
-import type { InterruptChoice, InterruptMode, VectorRegisters } from "../interrupts.ts";
-import {
-  type InterruptCause,
-  notificationData,
-  type QueueSetup,
-  queueError,
-  SEPARATE_AREAS,
-  statusWith,
-  type Transport,
-} from "../transport.ts";
+import type { VectorRegisters } from "../interrupts.ts";
+import type { Region } from "../region.ts";
+import { notificationData, type QueueSetup, SEPARATE_AREAS, type Transport } from "../transport.ts";
 import {
   COMMON_NEED,
   ISR_NEED,
   locateStructure,
   NOTIFY_NEED,
-  type Region,
   readVirtioCapabilities,
   type StructureNeed,
 } from "./capability-regions.ts";
-import { PciInterrupts } from "./interrupts.ts";
-
-/** What every PCI transport needs to be opened. */
-export interface PciTransportOptions {
-  readonly hal: Hal;
-  readonly config: PciConfigAccess;
-  readonly address: PciAddress;
-  /** Bytes of device configuration without which the driver cannot work. */
-  readonly configLength: number;
-  /** Memory at or above this cannot be reached by this guest. Default 2^53. */
-  readonly memoryEnd?: number;
-  /** How the device shall interrupt. Default "best". */
-  readonly interrupts?: InterruptChoice;
-}
+import { PciTransport, type PciTransportOptions } from "./transport.ts";
 
 /** The four structures of a modern device, mapped. */
 interface Structures {
@@ -65,13 +39,13 @@ interface Structures {
 }
 
 const ISR_STATUS: Field = { offset: 0, width: 1 };
-/** What the fields behind `queue_device` are for. */
+/** The features that need the fields behind `queue_device`. */
 const TAIL_FEATURES = featureSet(FEATURE.NOTIF_CONFIG_DATA, FEATURE.RING_RESET);
 const TWO_32 = 0x1_0000_0000;
 
 /**
- * Finds the device's structures, lets it decode, use memory and interrupt, and returns the way to
- * it. The device's status is not touched.
+ * Finds the device's structures, lets the function answer, access memory and interrupt, and returns
+ * its transport. The device's status stays as it is.
  * @throws BallonetError `pci-capability` or `pci-bar` when a structure is missing or out of reach.
  */
 export function openModernPci(options: PciTransportOptions): Transport {
@@ -98,8 +72,8 @@ export function openModernPci(options: PciTransportOptions): Transport {
   return transport;
 }
 
-class ModernPci implements Transport {
-  readonly name: string;
+/** The registers of a queue are accessed only right after it was selected. */
+class ModernPci extends PciTransport {
   readonly isLegacy = false;
   readonly ringLayout = SEPARATE_AREAS;
   readonly fixedQueueSize = false;
@@ -107,48 +81,26 @@ class ModernPci implements Transport {
   readonly requiredFeatures: FeatureSet = featureSet(FEATURE.VERSION_1);
   readonly unusableFeatures: FeatureSet;
   readonly configLength: number;
-  private readonly config: PciConfigAccess;
-  private readonly address: PciAddress;
   private readonly at: Structures;
-  private readonly interrupts: PciInterrupts;
   private readonly accepted = new AcceptedFeatures();
   /** For each queue that was set up, the field that a notification writes. */
   private readonly notifyFields: (Field | undefined)[] = [];
-  /** And what it names the queue by. */
+  /** For each queue that was set up, the value by which a notification names it. */
   private readonly notifyWords: number[] = [];
 
   constructor(options: PciTransportOptions, structures: Structures, bars: readonly Bar[]) {
-    const { config, address, memoryEnd = MEMORY_SPACE_END, interrupts = "best" } = options;
-    this.name = `modern PCI at ${formatPciAddress(address)}`;
-    this.config = config;
-    this.address = address;
+    const { common, notify, isr, device } = structures;
+    super(options, {
+      kind: "modern PCI",
+      bars,
+      regions: [common, notify, isr, device],
+      vectors: vectors(common),
+      readIsr: () => isr.read(ISR_STATUS),
+    });
     this.at = structures;
     this.configLength = structures.device.length;
     const hasTail = structures.common.length >= COMMON_WHOLE_LENGTH;
     this.unusableFeatures = hasTail ? 0n : TAIL_FEATURES;
-    this.interrupts = new PciInterrupts({
-      ...options,
-      bars,
-      memoryEnd,
-      choice: interrupts,
-      registers: this.vectors(),
-      readIsr: () => this.at.isr.read(ISR_STATUS),
-    });
-  }
-
-  private vectors(): VectorRegisters {
-    const { common } = this.at;
-    return {
-      config: (vector) => {
-        common.write(COMMON.configMsixVector, vector);
-        return common.read(COMMON.configMsixVector);
-      },
-      queue: (index, vector) => {
-        common.write(COMMON.queueSelect, index);
-        common.write(COMMON.queueMsixVector, vector);
-        return common.read(COMMON.queueMsixVector);
-      },
-    };
   }
 
   deviceFeatures(word: number): number {
@@ -162,22 +114,20 @@ class ModernPci implements Transport {
     this.accepted.write(word, value);
   }
 
-  /** Of a device that is not there, memory reads as ones or as zeros, by the host's taste. */
+  /** The memory of a removed device reads as ones on some hosts and as zeros on others. */
   status(): number {
     const status = this.at.common.read(COMMON.deviceStatus);
     return status === 0 && !isPresent(this.config, this.address) ? STATUS_GONE : status;
   }
 
-  addStatus(bits: number): void {
-    this.at.common.write(COMMON.deviceStatus, statusWith(this, bits));
+  protected writeStatus(value: number): void {
+    this.at.common.write(COMMON.deviceStatus, value);
   }
 
-  reset(): void {
+  override reset(): void {
     this.notifyFields.length = 0;
     this.accepted.clear();
-    this.at.common.write(COMMON.deviceStatus, 0);
-    this.interrupts.reset();
-    this.enable();
+    super.reset();
   }
 
   readConfig(field: Field): number {
@@ -195,18 +145,6 @@ class ModernPci implements Transport {
   queueMaxSize(index: number): number {
     this.at.common.write(COMMON.queueSelect, index);
     return this.at.common.read(COMMON.queueSize);
-  }
-
-  get expectedInterrupts(): InterruptMode["kind"] {
-    return this.interrupts.expected;
-  }
-
-  get interruptMode(): InterruptMode {
-    return this.interrupts.mode;
-  }
-
-  setUpInterrupts(queues: readonly number[]): InterruptMode {
-    return this.interrupts.setUp(queues);
   }
 
   setUpQueue(queue: QueueSetup): void {
@@ -231,9 +169,7 @@ class ModernPci implements Transport {
     this.notifyWords[queue.index] = this.accepted.has(FEATURE.NOTIF_CONFIG_DATA)
       ? common.read(COMMON.queueNotifConfigData)
       : queue.index;
-    if (!this.interrupts.restoreQueue(queue.index)) {
-      this.failQueue(queue.index, "its vector was refused", "use a line instead of messages");
-    }
+    this.restoreVector(queue.index);
     // Every other field of the queue comes before this one (virtio 1.3, 4.1.4.3.2).
     common.write(COMMON.queueEnable, 1);
     if (common.read(COMMON.queueEnable) !== 1) {
@@ -264,30 +200,11 @@ class ModernPci implements Transport {
     common.write(COMMON.queueReset, 1);
   }
 
-  /** Both must read 0, and the first alone means nothing yet (virtio 1.3, 4.1.4.3.1). */
+  /** Both must read 0; queue_reset alone says nothing yet (virtio 1.3, 4.1.4.3.1). */
   isQueueReset(index: number): boolean {
     const { common } = this.at;
     common.write(COMMON.queueSelect, index);
     return common.read(COMMON.queueReset) === 0 && common.read(COMMON.queueEnable) === 0;
-  }
-
-  acknowledgeInterrupt(messages?: number): InterruptCause {
-    return this.interrupts.acknowledge(messages);
-  }
-
-  tearDown(): void {
-    this.reset();
-    disableFunction(this.config, this.address);
-  }
-
-  /** Decoding, bus mastering and INTx: what opening needs, and what `tearDown` took away. */
-  enable(): void {
-    const { common, notify, isr, device } = this.at;
-    const regions = [common, notify, isr, device];
-    this.interrupts.enableFunction({
-      io: regions.some(({ kind }) => kind === "io"),
-      memory: regions.some(({ kind }) => kind === "memory"),
-    });
   }
 
   /** The notify address is cap.offset + queue_notify_off * notify_off_multiplier (4.1.4.4). */
@@ -313,8 +230,18 @@ class ModernPci implements Transport {
     this.at.common.write(low, address % TWO_32);
     this.at.common.write(high, Math.floor(address / TWO_32));
   }
+}
 
-  private failQueue(index: number, seen: string, todo: string): never {
-    throw queueError(this, index, seen, todo);
-  }
+function vectors(common: Region): VectorRegisters {
+  return {
+    config: (vector) => {
+      common.write(COMMON.configMsixVector, vector);
+      return common.read(COMMON.configMsixVector);
+    },
+    queue: (index, vector) => {
+      common.write(COMMON.queueSelect, index);
+      common.write(COMMON.queueMsixVector, vector);
+      return common.read(COMMON.queueMsixVector);
+    },
+  };
 }

@@ -1,18 +1,17 @@
 /**
- * The way to a virtio PCI function: modern, legacy, or for a transitional device the better of
- * both.
- *
- * It must not touch the device's status, nor ask what kind of device it is. Invariant: an interface
- * that the device cannot have is never tried; one that turns out unusable gives way to the other.
+ * Opens a virtio PCI function by its modern or legacy interface. A transitional device has both:
+ * the preferred one is tried first. An interface that a device cannot have is never tried.
  */
 import { BallonetError } from "../../errors.ts";
 import { VIRTIO_PCI_MODERN_BASE, VIRTIO_PCI_TRANSITIONAL_BASE } from "../constants.ts";
 import type { Transport } from "../transport.ts";
 import { openLegacyPci } from "./legacy.ts";
-import { openModernPci, type PciTransportOptions } from "./modern.ts";
+import { openModernPci } from "./modern.ts";
+import type { PciTransportOptions } from "./transport.ts";
 
-/** Which interface to use of a device that has both. */
+/** The interfaces of a transitional device. */
 export const PCI_INTERFACES = ["modern", "legacy"] as const;
+/** See PCI_INTERFACES. */
 export type PciInterface = (typeof PCI_INTERFACES)[number];
 
 export interface OpenPciOptions extends PciTransportOptions {
@@ -23,7 +22,10 @@ export interface OpenPciOptions extends PciTransportOptions {
 const DEVICE_ID = 0x02;
 const OPEN = { modern: openModernPci, legacy: openLegacyPci } as const;
 
-/** @throws BallonetError `pci-capability` or `pci-bar`, of the preferred interface. */
+/**
+ * Returns the function's transport, and leaves the device's status as it is.
+ * @throws BallonetError `pci-capability` or `pci-bar`, of the preferred interface.
+ */
 export function openPci({ prefer = "modern", ...options }: OpenPciOptions): Transport {
   const deviceId = options.config.read(options.address, DEVICE_ID, 2);
   const isTransitional =
@@ -38,7 +40,7 @@ export function openPci({ prefer = "modern", ...options }: OpenPciOptions): Tran
   }
 }
 
-/** What was wrong with the first is what a reader must know if the second fails too. */
+/** @throws `first` when the second interface fails as well: it says more. */
 function openOther(
   other: PciInterface,
   options: PciTransportOptions,

@@ -169,7 +169,7 @@ export const bringUpMutants: readonly Mutant[] = [
   {
     id: "waits for a reset without a bound",
     file: BRING_UP,
-    find: "if (polls + 1 < pollsMax) return",
+    find: "if (polls + 1 < RESET_POLLS_MAX) return",
     replace: "if (polls + 1 > 0) return",
     breaks: "B-RESET-BOUND",
     scenario: "a reset that never ends",

@@ -28,7 +28,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   {
     id: "keeps asking a device that is gone",
     file: LINK,
-    find: "this.transport = ABSENT;",
+    find: "this.transport = ABSENT_TRANSPORT;",
     replace: "",
     breaks: "B-GONE",
     scenario: BUSY,

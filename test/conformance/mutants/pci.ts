@@ -175,8 +175,8 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "leaves I/O decoding off",
-    file: TRANSPORT,
-    find: 'io: regions.some(({ kind }) => kind === "io"),',
+    file: "runtime/virtio/pci/transport.ts",
+    find: 'io: this.regions.some(({ kind }) => kind === "io"),',
     replace: "io: false,",
     breaks: "P-DECODE-OFF",
     scenario: "several targets",
@@ -233,8 +233,8 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "does not read the ISR status",
     file: "runtime/virtio/pci/interrupts.ts",
-    find: "return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;",
-    replace: "return CAUSES[ISR.QUEUE | ISR.CONFIG] as InterruptCause;",
+    find: "return interruptCause(this.options.readIsr());",
+    replace: "return interruptCause(ISR.QUEUE | ISR.CONFIG);",
     breaks: "Q-ISR-UNREAD",
     scenario: "somebody listens to the interrupt",
   },

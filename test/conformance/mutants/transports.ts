@@ -113,10 +113,8 @@ export const transportMutants: readonly Mutant[] = [
   {
     id: "reads the ISR status of the interface that it does not use",
     file: PCI_INTERRUPTS,
-    find: "return CAUSES[this.options.readIsr() & (ISR.QUEUE | ISR.CONFIG)] as InterruptCause;",
-    replace:
-      "return CAUSES[this.options.hal.portRead(0xc013, 1) & (ISR.QUEUE | ISR.CONFIG)] " +
-      "as InterruptCause;",
+    find: "return interruptCause(this.options.readIsr());",
+    replace: "return interruptCause(this.options.hal.portRead(0xc013, 1));",
     breaks: "P-MIXED",
     scenario: "transitional, its modern interface",
   },

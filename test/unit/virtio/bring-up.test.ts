@@ -6,6 +6,8 @@ import {
   BringUp,
   type BringUpOptions,
   type BringUpStep,
+  NEGOTIATIONS_MAX,
+  RESET_POLLS_MAX,
 } from "../../../runtime/virtio/bring-up.ts";
 import { STATUS } from "../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../runtime/virtio/features.ts";
@@ -165,10 +167,10 @@ describe("a refused FEATURES_OK", () => {
   });
 
   it("fails after the last attempt, and says so to the device", () => {
-    const { fake, bringUp, steps } = prepare({ accepts: () => false }, { negotiationsMax: 3 });
+    const { fake, bringUp, steps } = prepare({ accepts: () => false });
     drive(bringUp);
     expect(failure(bringUp)).toEqual({ code: "features", during: "check-features-ok" });
-    expect(steps.filter((step) => step === "decide")).toHaveLength(3);
+    expect(steps.filter((step) => step === "decide")).toHaveLength(NEGOTIATIONS_MAX);
     expect(fake.status).toBe(STATUS.ACKNOWLEDGE | STATUS.DRIVER | STATUS.FAILED);
     expect(fake.queues.some(({ enabled }) => enabled)).toBe(false);
   });
@@ -233,8 +235,8 @@ describe("another host behind the same device", () => {
 
 describe("failures", () => {
   it("a reset that never ends, and nothing is written to the device any more", () => {
-    const { fake, bringUp } = prepare({ resetReads: 1e9 }, { resetPollsMax: 10 });
-    expect(drive(bringUp)).toBe(9);
+    const { fake, bringUp } = prepare({ resetReads: 1e9 });
+    expect(drive(bringUp)).toBe(RESET_POLLS_MAX - 1);
     expect(failure(bringUp)).toEqual({ code: "reset-timeout", during: "await-reset" });
     expect(fake.log.filter((line) => line.startsWith("write"))).toEqual(["write 14=0"]);
   });
@@ -247,7 +249,7 @@ describe("failures", () => {
     "check-features-ok",
     "driver-ok",
   ] as const)("a device that goes away before %s", (step) => {
-    const { fake, bringUp } = prepare({}, { resetPollsMax: 3 });
+    const { fake, bringUp } = prepare();
     if (step !== "reset") drive(bringUp, step);
     fake.gone = true;
     drive(bringUp);

@@ -43,10 +43,9 @@ function find(machine: Machine): Transport {
 }
 
 /** A bring-up of the inflate and deflate queues alone, each on pages of its own. */
-function bringUpOf(transport: Transport, resetPollsMax = 50): BringUp {
+function bringUpOf(transport: Transport): BringUp {
   return new BringUp({
     transport,
-    resetPollsMax,
     decide: (offered, refusals) => offered & (refusals === 0 ? WANTED : featureSet(0, 32)),
     queues: () =>
       [0, 1].map((index) => ({
@@ -61,7 +60,7 @@ function bringUpOf(transport: Transport, resetPollsMax = 50): BringUp {
 
 function drive(bringUp: BringUp): string[] {
   const steps: string[] = [];
-  for (let turn = 0; turn < 1000; turn++) {
+  for (let turn = 0; turn < 2000; turn++) {
     const step = bringUp.advance();
     steps.push(step);
     if (step === "running" || step === "failed") return steps;

@@ -6,8 +6,8 @@ import { BringUp, type BringUpStep } from "../../../../runtime/virtio/bring-up.t
 import { STATUS } from "../../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../../runtime/virtio/features.ts";
 import { openLegacyPci } from "../../../../runtime/virtio/pci/legacy.ts";
-import type { PciTransportOptions } from "../../../../runtime/virtio/pci/modern.ts";
 import { openPci } from "../../../../runtime/virtio/pci/open.ts";
+import type { PciTransportOptions } from "../../../../runtime/virtio/pci/transport.ts";
 import type { QueueSetup } from "../../../../runtime/virtio/transport.ts";
 import { virtioCap } from "../../pci/config-space.ts";
 import { FakeLegacy, type FakeLegacyOptions, LEGACY_ADDRESS } from "./fake-legacy.ts";
