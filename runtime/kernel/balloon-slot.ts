@@ -1,9 +1,7 @@
 /**
- * The balloon device of a machine, as long as there is one: finds it, listens to it, and sees it
- * taken out and another put in.
+ * The slot of the machine's balloon device: finds the device, listens to it, and follows hot-plug.
  *
- * It must not know what the driver does with it. Invariant: a device that the host wants back is at
- * rest before its slot is ejected, so that nothing is pulled from under the driver.
+ * When the host wants the device back, the driver suspends it before its slot is ejected.
  */
 import { BALLOON_PCI_IDS } from "../balloon/constants.ts";
 import { type DiscoveredBalloon, discoverBalloon } from "../balloon/discover.ts";
@@ -13,9 +11,9 @@ import type { Hal } from "../hal.ts";
 import { assignPci } from "../pci/assign.ts";
 import { portConfigAccess } from "../pci/config.ts";
 import { enumeratePci, isPresent, type PciFunction } from "../pci/enumerate.ts";
-import { interruptLineOf } from "../pci/intx-routing.ts";
-import { type AcpiEvents, findAcpiEvents, SCI_LINE } from "../pci/qemu-acpi-events.ts";
-import { QEMU_PCI_WINDOWS, type Slot } from "../pci/qemu-hotplug.ts";
+import { intxLineOf } from "../pci/intx-routing.ts";
+import { findQemuAcpiEvents, type QemuAcpiEvents, SCI_LINE } from "../pci/qemu-acpi-events.ts";
+import { type HotplugSlot, QEMU_ADDRESS_WINDOWS } from "../pci/qemu-hotplug.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import type { Transport } from "../virtio/transport.ts";
 import type { GuestOptions } from "./command-line.ts";
@@ -23,44 +21,44 @@ import type { Machine } from "./machine.ts";
 
 /** Lines of the two interrupt controllers that this kernel drives. */
 const LINES = 16;
-/** Events taken up at once: a chipset that never has enough must not keep the guest for ever. */
+/** Events served in one go: a chipset that always reports one more must not hold the guest. */
 const EVENTS_MAX = 16;
 
-export interface PluggingOptions {
+export interface BalloonSlotOptions {
   readonly machine: Machine;
   readonly options: GuestOptions;
-  /** Each has its messages to itself, from the first one on. */
+  /** A Hal for one device: it hands out interrupt messages from the first one on. */
   hal(): Hal;
 }
 
-export class Plugging {
-  /** The line by which the device asks, if it has one that can be known. */
+export class BalloonSlot {
+  /** The device's interrupt line, if it has one that can be known. */
   deviceLine: number | undefined;
-  private readonly parts: PluggingOptions;
-  private readonly events: AcpiEvents | undefined;
+  private readonly parts: BalloonSlotOptions;
+  private readonly events: QemuAcpiEvents | undefined;
   private found: DiscoveredBalloon | undefined;
 
-  constructor(parts: PluggingOptions) {
+  constructor(parts: BalloonSlotOptions) {
     const hal = parts.hal();
     const config = portConfigAccess(hal);
     this.parts = parts;
-    this.events = findAcpiEvents({ hal, config, functions: enumeratePci({ config }) });
+    this.events = findQemuAcpiEvents({ hal, config, functions: enumeratePci({ config }) });
   }
 
-  /** Whether a device can come that is not there yet. */
+  /** Whether a device can be plugged in. */
   get canPlug(): boolean {
-    return this.events?.slots !== undefined;
+    return this.events?.hotplug !== undefined;
   }
 
-  /** No interrupt of the device's can reach this guest, so it has to look. */
-  get isDeaf(): boolean {
+  /** True when the device cannot interrupt this guest: it must be polled. */
+  get needsPolling(): boolean {
     const kind = this.found?.transport.interruptMode.kind;
     return kind === "polling" || (kind === "line" && this.deviceLine === undefined);
   }
 
   /**
-   * The way to the device that there is.
-   * @throws BallonetError `no-device`, or what keeps it from being used.
+   * Finds the device and returns its transport.
+   * @throws BallonetError `no-device`, or the reason why the device cannot be used.
    */
   find(): Transport {
     const { machine, options } = this.parts;
@@ -69,13 +67,13 @@ export class Plugging {
     const commandLine = machine.commandLine();
     const found = discoverBalloon({ hal, prefer, interrupts, commandLine, probe: true });
     const { pci, mmio } = found;
-    const line = pci ? interruptLineOf({ hal, ...pci }) : mmio?.interruptLine;
+    const line = pci ? intxLineOf({ hal, ...pci }) : mmio?.interruptLine;
     this.deviceLine = line !== undefined && line < LINES ? line : undefined;
     this.found = found;
     return found.transport;
   }
 
-  /** From now on the device and the chipset are heard. */
+  /** From now on interrupts of the device and the chipset end waits. */
   listen(): void {
     const { machine } = this.parts;
     if (this.deviceLine !== undefined) machine.listen(this.deviceLine);
@@ -84,26 +82,26 @@ export class Plugging {
     this.events.listen();
   }
 
-  /** The chipset asked, on SCI_LINE. Answers whether it was to switch the machine off. */
+  /** Serves the chipset's events, which raise SCI_LINE. True: the power button was pressed. */
   serve(driver: BalloonDriver): boolean {
-    // Until nothing is asserted: the line tells only of what comes after that.
+    // Until no event is left: the line rises again only after that.
     for (let round = 0; round < EVENTS_MAX; round++) {
       const event = this.events?.take();
       if (event?.powerButton) return true;
-      if (!event?.plugging) return false;
-      for (const slot of this.events?.slots?.leaving() ?? []) this.empty(slot, driver);
+      if (!event?.hotplug) return false;
+      for (const slot of this.events?.hotplug?.ejectRequests() ?? []) this.empty(slot, driver);
       if (driver.stateName === "gone") this.fill(driver);
     }
     return false;
   }
 
-  /** The bus of a slot has no name that is known here, so the device in it may be another. */
-  private empty(slot: Slot, driver: BalloonDriver): void {
+  /** The bus of a slot is not known here, so the device in it may be another one. */
+  private empty(slot: HotplugSlot, driver: BalloonDriver): void {
     const pci = this.found?.pci;
     const isOurs = pci?.address.device === slot.device && isPresent(pci.config, pci.address);
     const isUp = driver.stateName === "running" || driver.stateName === "starting";
     if (isOurs && isUp) this.rest(driver, () => driver.suspend());
-    this.events?.slots?.eject(slot);
+    this.events?.hotplug?.eject(slot);
     if (!isOurs) return;
     if (!isPresent(pci.config, pci.address)) driver.detach();
     else if (isUp) driver.resume();
@@ -112,7 +110,7 @@ export class Plugging {
   private fill(driver: BalloonDriver): void {
     const hal = this.parts.hal();
     const config = portConfigAccess(hal);
-    const { unplaced } = assignPci({ config, windows: QEMU_PCI_WINDOWS, wants: isBalloon });
+    const { unplaced } = assignPci({ config, windows: QEMU_ADDRESS_WINDOWS, wants: isBalloon });
     for (const line of unplaced) hal.log("warn", line);
     try {
       const transport = this.find();
@@ -124,7 +122,7 @@ export class Plugging {
     }
   }
 
-  /** Brings the driver to rest and waits for the end of the device's reset, which it bounds. */
+  /** Halts the driver and waits for the end of the device's reset; the driver bounds that time. */
   rest(driver: BalloonDriver, halt: () => void): void {
     const { machine } = this.parts;
     halt();

@@ -1,8 +1,6 @@
 /**
- * The guest's command line: `ballonet.key=value` words, and others, which are left alone.
- *
- * It must not act on what it reads. Invariant: a word of ours that makes no sense is an error; a
- * guest that starts otherwise than it was told to would only confuse its tester.
+ * The guest's command line: `ballonet.key=value` words. Other words are ignored, but a word of this
+ * form that makes no sense is an error: a guest with other settings would mislead its tester.
  */
 import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-order.ts";
 import {
@@ -18,19 +16,20 @@ import type { Policy } from "../policy/policy.ts";
 import { INTERRUPT_CHOICES, type InterruptChoice } from "../virtio/interrupts.ts";
 import { PCI_INTERFACES, type PciInterface } from "../virtio/pci/open.ts";
 
+/** What the command line says. */
 export interface GuestOptions {
   readonly settings: DriverSettings;
   readonly policy: Policy;
-  /** Which interface to use of a transitional device. */
+  /** The interface to use of a transitional device. */
   readonly prefer: PciInterface;
   readonly interrupts: InterruptChoice;
-  /** Whether to wait for a device where there is none and one can be plugged in. */
+  /** Whether to wait for a device to be plugged in when there is none. */
   readonly waitForDevice: boolean;
 }
 
 const PREFIX = "ballonet.";
 
-/** The keys there are, with what each takes; also what an error message lists. */
+/** The keys, and for people what each takes. Error messages list the keys. */
 export const COMMAND_LINE_KEYS = {
   persona: PERSONA_NAMES.join(", "),
   policy: "follow, gentle or report-only",
@@ -72,7 +71,7 @@ function words(commandLine: string): Map<Key, string> {
   return found;
 }
 
-/** @throws BallonetError `config` with the word that makes no sense. */
+/** @throws BallonetError `config` for a word that makes no sense. */
 export function parseCommandLine(commandLine: string): GuestOptions {
   const found = words(commandLine);
   const number = (key: Key): number | undefined => {

@@ -1,8 +1,6 @@
 /**
- * The methods of the control channel.
- *
- * It must not know how requests arrive. Invariant: a method checks all its parameters before it
- * changes anything.
+ * The methods of the control channel, as a table. Each checks all its parameters before it changes
+ * anything.
  */
 import { DEFLATE_MODES, type DeflateMode } from "../balloon/deflate-order.ts";
 import type { BalloonDriver } from "../balloon/driver.ts";
@@ -18,19 +16,20 @@ import {
 import { FAULT, type Machine } from "./machine.ts";
 import type { Workload } from "./workload.ts";
 
-export interface MethodsOptions {
+export interface ControlMethodsOptions {
   readonly machine: Machine;
   readonly driver: BalloonDriver;
   readonly workload: Workload;
 }
 
-/** The most frames that a PFN can name, and the most that a seed can be. */
+/** The largest whole number that a method takes: a PFN has 32 bits, and so has a seed. */
 const U32_MAX = 0xffff_ffff;
 
 function badParams(detail: string): RpcError {
   return new RpcError(RPC_ERROR.params, "Invalid params", detail);
 }
 
+/** @throws RpcError for a parameter that is not in `names`. */
 function only(params: RpcParams, names: readonly string[]): void {
   for (const name of Object.keys(params)) {
     if (!names.includes(name)) {
@@ -57,7 +56,7 @@ function text(value: unknown): string {
   return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
-/** Runs what may refuse a configuration, and says so in the reply. */
+/** Runs `action`. @throws RpcError `refused` with the text of its BallonetError. */
 function refusable<T>(action: () => T): T {
   try {
     return action();
@@ -71,18 +70,37 @@ function noHandle(handle: number): RpcError {
   return badParams(`handle: there is no ${handle}`);
 }
 
-export function controlMethods(options: MethodsOptions): Record<string, RpcMethod> {
-  const { machine, driver, workload } = options;
+/** The methods by name, as a client calls them. */
+export function controlMethods(options: ControlMethodsOptions): Record<string, RpcMethod> {
+  const { machine, driver } = options;
   return {
     status: (params) => {
       only(params, []);
       return {
         ...driver.status(),
-        workloadFrames: workload.heldFrames,
+        workloadFrames: options.workload.heldFrames,
         footprint: machine.footprint(),
         uptimeMs: machine.now(),
       };
     },
+    ...workloadMethods(options),
+    ...driverMethods(options),
+    panic: (params) => {
+      only(params, ["kind"]);
+      const kind = string(params, "kind", ["error", ...Object.keys(FAULT)]);
+      if (kind === "error") throw new FatalError("a deliberate error, asked for by panic");
+      machine.provoke(FAULT[kind as keyof typeof FAULT]);
+      return null;
+    },
+    evaluate: (params) => {
+      only(params, ["script"]);
+      return evaluate(string(params, "script"));
+    },
+  };
+}
+
+function workloadMethods({ driver, workload }: ControlMethodsOptions): Record<string, RpcMethod> {
+  return {
     "workload.allocate": (params) => {
       only(params, ["frames", "seed"]);
       const answer = workload.allocate(integer(params, "frames", 1), integer(params, "seed", 0));
@@ -104,6 +122,11 @@ export function controlMethods(options: MethodsOptions): Record<string, RpcMetho
       driver.memoryFreed();
       return { frames };
     },
+  };
+}
+
+function driverMethods({ driver }: ControlMethodsOptions): Record<string, RpcMethod> {
+  return {
     "policy.set": (params) => {
       only(params, ["name", "options"]);
       const { options: policyOptions = {} } = params;
@@ -139,25 +162,18 @@ export function controlMethods(options: MethodsOptions): Record<string, RpcMetho
       driver.step();
       return { state: driver.stateName };
     },
-    panic: (params) => {
-      only(params, ["kind"]);
-      const kind = string(params, "kind", ["error", ...Object.keys(FAULT)]);
-      if (kind === "error") throw new FatalError("a deliberate error, asked for by panic");
-      machine.provoke(FAULT[kind as keyof typeof FAULT]);
-      return null;
-    },
-    evaluate: (params) => {
-      only(params, ["script"]);
-      const script = string(params, "script");
-      try {
-        // Strict, so that its variables are its own: the guest program's are global ones, too.
-        // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
-        const result: unknown = globalThis.eval(`"use strict"; undefined; ${script}`);
-        return JSON.parse(JSON.stringify(result ?? null) ?? "null");
-      } catch (error) {
-        const stack = error instanceof Error ? `${error}\n${error.stack ?? ""}` : String(error);
-        throw new RpcError(RPC_ERROR.refused, "the script failed", stack);
-      }
-    },
   };
+}
+
+/** Runs a script of the user's and returns its value as JSON has it. */
+function evaluate(script: string): unknown {
+  try {
+    // Strict: otherwise the script's variables would become globals, as the guest program's are.
+    // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
+    const result: unknown = globalThis.eval(`"use strict"; undefined; ${script}`);
+    return JSON.parse(JSON.stringify(result ?? null) ?? "null");
+  } catch (error) {
+    const stack = error instanceof Error ? `${error}\n${error.stack ?? ""}` : String(error);
+    throw new RpcError(RPC_ERROR.refused, "the script failed", stack);
+  }
 }

@@ -1,8 +1,6 @@
 /**
- * The guest: memory, balloon, workload and control channel of one machine, put together.
- *
- * It must not know the boot protocol or the engine. Invariant: it never waits without listening to
- * the balloon's interrupt and the control channel, so the host can always reach it.
+ * The guest: memory, balloon, workload and control channel of one machine, put together. Every wait
+ * listens to the balloon's interrupt and to the control channel, so the host can always reach it.
  */
 import { BalloonDriver } from "../balloon/driver.ts";
 import { arenaBytes, type MemoryRange, openMemory } from "../core/arena.ts";
@@ -12,42 +10,46 @@ import { BallonetError } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
-import { Plugging } from "./balloon-slot.ts";
+import { BalloonSlot } from "./balloon-slot.ts";
 import { type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { controlMethods } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
-import { ControlServer } from "./json-rpc-server.ts";
+import { JsonRpcServer } from "./json-rpc-server.ts";
 import { type Machine, MESSAGE } from "./machine.ts";
 import { Workload } from "./workload.ts";
 
 /** COM2's interrupt line on every PC. */
 const COM2_LINE = 3;
-/** How often to look at a device that cannot interrupt: soon enough for people, cheap enough. */
+/** How often to poll a device that cannot interrupt: quick for people, and cheap. */
 const POLL_MS = 50;
-/** How long a guest that lacks memory waits for the host to give some back. */
+/** How long a guest that lacks memory waits for the host to return some. */
 const SHORTAGE_MS = 2000;
-/** How long of that it waits for reports alone: a host that answers at all does so at once. */
+/** How long of that it waits for reported pages alone: a host returns them at once. */
 const REPORTS_MS = 100;
-/** How long to wait in one piece. */
+/** The longest single wait of these. */
 const NAP_MS = 50;
 const LOG_LINE_MAX = 1000;
-/** Below this there is not even room for the arena and a reserve. */
+/** The least memory for the arena and a reserve. */
 const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
 
+/**
+ * Returns a Hal on the machine, with interrupt messages from the first one on. `Required`: a new
+ * member of Hal that is missing here does not compile.
+ */
 export function guestHal(machine: Machine): Hal {
-  const interrupts = messages(machine);
-  return {
+  const hal: Required<Omit<Hal, "interrupts">> = {
     portRead: (port, width) => machine.portRead(port, width),
     portWrite: (port, width, value) => machine.portWrite(port, width, value),
     mmioRead: (address, width) => machine.memoryRead(address, width),
     mmioWrite: (address, width, value) => machine.memoryWrite(address, width, value),
     now: () => machine.now(),
     log: (level, line) => log(machine, level, line),
-    ...(interrupts && { interrupts }),
   };
+  const interrupts = messages(machine);
+  return interrupts ? { ...hal, interrupts } : hal;
 }
 
-/** Hands out the lines that are messages, in their order: the first is the driver's message 0. */
+/** Hands out the message lines in order: the first is the driver's message 0. */
 function messages(machine: Machine): InterruptAllocator | undefined {
   const address = machine.messageAddress();
   if (address === 0) return undefined;
@@ -69,7 +71,7 @@ function log(machine: Machine, level: LogLevel, line: string): void {
   machine.serialWrite(1, `ballonet: ${prefix}${oneLine}\n`);
 }
 
-/** Says why, and ends the machine. */
+/** Logs the reason and ends the machine. */
 function giveUp(machine: Machine, code: number, reason: string): never {
   log(machine, "error", reason);
   return machine.exit(code);
@@ -84,7 +86,7 @@ function readOptions(machine: Machine): GuestOptions {
   }
 }
 
-/** Hands all available memory to the ledger, but for the arena at the start of the first fit. */
+/** Gives all available memory to the ledger, except the arena: the start of the first region. */
 function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
   const { core } = machine;
   const ram: MemoryRange[] = machine
@@ -109,12 +111,13 @@ function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
   machine.growFromLedger();
 }
 
+/** One guest, from its start to the end of its machine. */
 export class Guest {
   private readonly machine: Machine;
   private readonly driver: BalloonDriver;
-  private readonly plugging: Plugging;
-  private readonly control: ControlServer;
-  /** When the driver wants to be woken though nothing happened. */
+  private readonly slot: BalloonSlot;
+  private readonly control: JsonRpcServer;
+  /** When the driver wants its next step. */
   private nextMs = 0;
 
   constructor(machine: Machine) {
@@ -122,7 +125,7 @@ export class Guest {
     const options = readOptions(machine);
     layOutMemory(machine, options);
     const hal = guestHal(machine);
-    this.plugging = new Plugging({ machine, options, hal: () => guestHal(machine) });
+    this.slot = new BalloonSlot({ machine, options, hal: () => guestHal(machine) });
     const transport = this.findDevice(options);
     const { core } = machine;
     const { policy, settings } = options;
@@ -139,26 +142,26 @@ export class Guest {
       shortage: (frames) => this.awaitShortage(frames),
       pause: () => this.serveBalloon(),
     });
-    this.control = new ControlServer({
+    this.control = new JsonRpcServer({
       methods: controlMethods({ machine, driver: this.driver, workload }),
       send: (line) => machine.serialWrite(2, line),
     });
   }
 
-  /** Listens, then brings the balloon up: what happens in between is not lost. */
+  /** Listens first, then brings the balloon up: no interrupt is lost. */
   start(): number {
     this.machine.listen(COM2_LINE);
-    this.plugging.listen();
+    this.slot.listen();
     this.driver.start();
     return this.wake(0);
   }
 
-  /** Does all that can be done; answers when to be woken next. `lines` asked, a bit each. */
+  /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
     const asked = this.serveControl();
-    // A long request comes in many small pieces: none of them is worth a look at the balloon.
+    // A long request comes in many small pieces: the balloon need not be served for each.
     const pieceOnly = !asked && lines === 1 << COM2_LINE;
-    const isShared = this.plugging.deviceLine === COM2_LINE;
+    const isShared = this.slot.deviceLine === COM2_LINE;
     if (pieceOnly && !isShared && this.machine.now() < this.nextMs) return this.nextMs;
     this.serveChipset(lines);
     return this.serveBalloon(lines >>> MESSAGE.firstLine);
@@ -173,15 +176,15 @@ export class Guest {
   }
 
   private serveChipset(lines: number): void {
-    if ((lines & (1 << SCI_LINE)) !== 0 && this.plugging.serve(this.driver)) this.powerOff();
+    if ((lines & (1 << SCI_LINE)) !== 0 && this.slot.serve(this.driver)) this.powerOff();
   }
 
-  /** `messages` came, a bit each; undefined where nobody has waited for them. */
+  /** `messages` are those that came, a bit each; undefined: not known. */
   private serveBalloon(messages?: number): number {
     this.driver.interrupt(messages);
     const againMs = this.driver.step();
     this.nextMs = againMs ?? Number.POSITIVE_INFINITY;
-    if (againMs !== undefined && this.plugging.isDeaf) {
+    if (againMs !== undefined && this.slot.needsPolling) {
       this.nextMs = Math.min(againMs, this.machine.now() + POLL_MS);
     }
     return this.nextMs;
@@ -189,11 +192,11 @@ export class Guest {
 
   private findDevice({ waitForDevice }: GuestOptions): Transport | undefined {
     try {
-      return this.plugging.find();
+      return this.slot.find();
     } catch (error) {
       if (!(error instanceof BallonetError)) throw error;
       if (error.code !== "no-device") return giveUp(this.machine, EXIT.deviceFailed, error.message);
-      if (!waitForDevice || !this.plugging.canPlug) {
+      if (!waitForDevice || !this.slot.canPlug) {
         return giveUp(this.machine, EXIT.noBalloon, error.message);
       }
       log(this.machine, "info", "waiting for a balloon to be plugged in");
@@ -201,16 +204,16 @@ export class Guest {
     }
   }
 
-  /** The host asked by the power button. A reset ends the balloon; draining it could take long. */
+  /** The balloon is not drained, which could take long: the reset of the device ends it. */
   private powerOff(): never {
     log(this.machine, "info", "switched off by the power button");
-    this.plugging.rest(this.driver, () => this.driver.stop());
+    this.slot.rest(this.driver, () => this.driver.stop());
     return this.machine.exit(EXIT.powerOff);
   }
 
   /**
-   * Waits until some memory is free, within bounds: what is being reported comes back by itself,
-   * the rest the balloon is asked for.
+   * Waits a bounded time until memory is free: pages in a report come back by themselves, more the
+   * driver asks the balloon for. True: some are free.
    */
   private awaitShortage(frames: number): boolean {
     const { machine, driver } = this;

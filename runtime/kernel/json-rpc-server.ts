@@ -1,27 +1,25 @@
 /**
- * The server's side of the control channel: JSON-RPC 2.0, one object a line.
- *
- * It must not know any method. Invariant: every line that is not a notification gets exactly one
- * reply, whatever is in it, and a request that is refused has changed nothing.
+ * The server of the control channel: JSON-RPC 2.0, one object a line. Every line that is no
+ * notification gets exactly one reply, whatever is in it.
  */
 
-/** The standard's error codes (JSON-RPC 2.0, 5.1), and the one of ours. */
+/** The standard's error codes (JSON-RPC 2.0, 5.1), and one of this server's own. */
 export const RPC_ERROR = {
   parse: -32700,
   request: -32600,
   method: -32601,
   params: -32602,
   internal: -32603,
-  /** The method understood, and could not. */
+  /** The request makes sense, but cannot be done now. */
   refused: -32000,
 } as const;
 
-/** The longest request, in bytes: room for a script of the user's. */
+/** The longest request, in bytes: it may carry a script. */
 export const REQUEST_BYTES_MAX = 256 * 1024;
-/** Pieces of a line kept apart: a serial port hands over few bytes at once. */
+/** Pieces of a line before they are joined: a serial port hands over few bytes at once. */
 const PARTS_MAX = 1024;
 
-/** What a method throws to be answered with an error reply. */
+/** A method throws it to make the reply an error. */
 export class RpcError extends Error {
   readonly rpcCode: number;
   readonly data: unknown;
@@ -33,32 +31,33 @@ export class RpcError extends Error {
   }
 }
 
-/** What a method throws to end the guest as any uncaught error does, without a reply. */
+/** A method throws it to end the guest as an uncaught error does, without a reply. */
 export class FatalError extends Error {}
 
 /** Parameters by name; a method checks what it takes out. */
 export type RpcParams = Readonly<Record<string, unknown>>;
+/** Returns the result of the reply. */
 export type RpcMethod = (params: RpcParams) => unknown;
 
-export interface ControlServerOptions {
+export interface JsonRpcServerOptions {
   readonly methods: Readonly<Record<string, RpcMethod>>;
   /** Sends one reply, line end included. */
   send(line: string): void;
 }
 
-export class ControlServer {
-  private readonly options: ControlServerOptions;
-  /** The line so far, in pieces: joining each at once would copy a long line again and again. */
+export class JsonRpcServer {
+  private readonly options: JsonRpcServerOptions;
+  /** The line so far, in pieces: joining them at each one would copy a long line many times. */
   private parts: string[] = [];
   private length = 0;
 
-  constructor(options: ControlServerOptions) {
+  constructor(options: JsonRpcServerOptions) {
     this.options = options;
   }
 
   /**
-   * Takes in what arrived: UTF-8, each byte one character below U+0100. True when a line came to
-   * its end, so that something may have changed.
+   * Takes the bytes that arrived: UTF-8, each byte as one character below U+0100. True: a line
+   * ended, so a method may have changed something.
    */
   receive(bytes: string): boolean {
     let start = 0;
@@ -133,7 +132,7 @@ export class ControlServer {
   }
 
   private reply(reply: object): void {
-    // Only ASCII, so that no serial line or terminal on the way can spoil it.
+    // ASCII alone, which every serial line and terminal passes unchanged.
     const text = JSON.stringify(reply).replace(/[\u007f-\uffff]/g, (character) => {
       return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
     });
@@ -149,7 +148,7 @@ interface Request {
   readonly params?: RpcParams;
 }
 
-/** What is wrong with a request, or undefined. */
+/** Returns what is wrong with a request, or undefined. */
 function checkRequest(request: unknown): string | undefined {
   if (typeof request !== "object" || request === null || Array.isArray(request)) {
     return "one object a line, no batches";
@@ -176,7 +175,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** @throws URIError for what is no UTF-8. */
+/** @throws URIError unless the bytes are UTF-8. */
 function decodeUtf8(bytes: string): string {
   return decodeURIComponent(
     bytes.replace(/[%\u0080-\u00ff]/g, (byte) => {

@@ -1,25 +1,24 @@
 /**
- * Machine: what the boot code offers to the guest program, as the global `machine`.
- *
- * It must not be used while a module is evaluated: that happens when the image is built, on another
- * machine. Invariant: each function here has one of the same name in runtime/kernel/boot/machine.c.
+ * Machine: what the boot code offers to the guest program, as the global `machine`. Each function
+ * has one of the same name in runtime/kernel/boot/machine.c.
  */
 import type { CoreExports } from "../core/exports.ts";
 import type { Width } from "../hal.ts";
 
+/** One part of guest physical memory. */
 export interface MemoryRegion {
   /** Guest physical address and size in bytes, both whole frames of 4 KiB. */
   readonly base: number;
   readonly size: number;
-  /** `kernel` is memory that the image, its stack and its pool of frames lie in. */
+  /** `kernel`: the image, its stack and its pool of frames. */
   readonly kind: "available" | "reserved" | "kernel";
 }
 
-/** What the kernel itself keeps. */
+/** The memory that the kernel itself uses. */
 export interface Footprint {
   /** Image, stack and pool: the regions of kind `kernel`. */
   readonly kernelBytes: number;
-  /** What is left of the kernel's stack, here and now. */
+  /** Bytes of the kernel's stack that are free during this call. */
   readonly stackFreeBytes: number;
   /** Size of the engine's heap, stack and data, and how many frames back it. */
   readonly engineBytes: number;
@@ -29,10 +28,10 @@ export interface Footprint {
   readonly poolFreeFrames: number;
 }
 
-/** The lines that are messages, and what is added to one for the value that asks on it. */
+/** The lines that are messages. The value that raises a line is `vector` + the line. */
 export const MESSAGE = { firstLine: 16, endLine: 31, vector: 0x20 } as const;
 
-/** A fault on purpose, to see that it is told: for `provoke`. */
+/** Faults for `provoke`, to test how the kernel reports them. */
 export const FAULT = {
   invalidOpcode: 0,
   pageFault: 1,
@@ -40,12 +39,13 @@ export const FAULT = {
   stackOverflow: 3,
 } as const;
 
+/** See the file's header. Numbers are unsigned; a function throws an Error for a wrong argument. */
 export interface Machine {
   portRead(port: number, width: Width): number;
   portWrite(port: number, width: Width, value: number): void;
   /**
-   * Guest physical memory and device memory alike, below 2^46 on x86_64 and below 4 GiB on i386.
-   * What is not memory is mapped uncached. Throws an Error for an address beyond.
+   * Reads guest physical memory or device memory, below 2^46 on x86_64 and below 4 GiB on i386.
+   * Device memory is mapped uncached.
    */
   memoryRead(address: number, width: Width): number;
   memoryWrite(address: number, width: Width, value: number): void;
@@ -57,20 +57,20 @@ export interface Machine {
    */
   listen(line: number): void;
   /**
-   * Where a device writes MESSAGE.vector + line to ask on a line from 16 up; 0 where this machine
-   * takes no messages.
+   * The address that a device writes MESSAGE.vector + line to, to raise a line from 16 up; 0: this
+   * machine takes no messages.
    */
   messageAddress(): number;
   /**
-   * Halts until a line that is listened to asks, or `now()` is `untilMs`. Returns the lines that
-   * asked, a bit each. The result of `boot` and `wake` does the same without a deep stack.
+   * Halts until a line that is listened to is raised, or `now()` is `untilMs`. Returns the lines, a
+   * bit each. Prefer to return from `boot` or `wake`: that waits without the stack in between.
    */
   waitForInterrupt(untilMs: number): number;
   /** Writes a text as UTF-8. Port 1 is the log, port 2 the control channel. */
   serialWrite(port: 1 | 2, text: string): void;
   /**
-   * What has arrived, at most 4096 bytes, each as one character below U+0100 (a 0 as U+0001). For
-   * port 2, listen to line 3.
+   * Returns the bytes that arrived, at most 4096, each as one character below U+0100 (a 0 as
+   * U+0001). Listen to line 3 for port 2.
    */
   serialRead(port: 1 | 2): string;
   commandLine(): string;
@@ -85,7 +85,7 @@ export interface Machine {
   fillFrames(first: number, count: number, seed: number): void;
   /** Bytes that differ from what fillFrames wrote. */
   verifyFrames(first: number, count: number, seed: number): number;
-  /** Does what must not be done; see FAULT. */
+  /** Causes one of FAULT. */
   provoke(fault: number): void;
   /**
    * The core's exports. Its memory is guest physical memory: the first 1 GiB on i386, 4 GiB else.
@@ -93,7 +93,7 @@ export interface Machine {
   readonly core: CoreExports;
 }
 
-/** The machine that this program runs on. Only inside `boot`, `wake` and what they call. */
+/** Returns the machine. Only for `boot`, `wake` and what they call: see main.ts. */
 export function theMachine(): Machine {
   return (globalThis as unknown as { readonly machine: Machine }).machine;
 }

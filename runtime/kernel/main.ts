@@ -1,9 +1,8 @@
 /**
- * The guest program: what the boot code calls.
+ * The guest program: what the boot code calls. `boot` is called once, `wake` after every wait; each
+ * returns when to call `wake` next, in milliseconds of the machine's clock.
  *
- * It must not touch the machine while it is evaluated: that is done when the image is built.
- * Invariant: `boot` is called once, `wake` after every wait; each returns when to be woken next, in
- * milliseconds of the machine's clock.
+ * The module is evaluated when the image is built, so only these functions may use the machine.
  */
 import { Guest } from "./guest.ts";
 import { theMachine } from "./machine.ts";

@@ -1,21 +1,19 @@
 /**
- * The workload: frames that the guest owns and can vouch for, byte by byte.
- *
- * It must not know the balloon. Invariant: every frame of a handle was filled before anybody could
- * ask for it to be verified, so a mismatch is always somebody else's doing.
+ * The workload: frames that the guest owns, fills with a pattern, and can verify byte by byte. A
+ * mismatch shows that the host discarded or changed a page that it must keep.
  */
 import { FRAME_BYTES, type FrameRun, type Frames } from "../core/frames.ts";
 import type { Machine } from "./machine.ts";
 
-/** Frames filled or verified in one go: about 1 ms, so that the rest of the guest stays awake. */
+/** Frames filled or verified in one go: about 1 ms, so that the rest of the guest has its turn. */
 const PORTION_FRAMES = 1024;
-/** Handles are small, but their number is the caller's, so it has an end. */
+/** Handles at once: the host asks for them, so their number needs a bound. */
 const HANDLES_MAX = 10_000;
 
 export interface WorkloadOptions {
   readonly machine: Pick<Machine, "fillFrames" | "verifyFrames">;
   readonly frames: Frames;
-  /** Called when no frame is free: gets some if it can, and says whether it did. */
+  /** Called when no frame is free; true: some were freed. */
   shortage(frames: number): boolean;
   /** Called between portions of long work. */
   pause(): void;
@@ -23,7 +21,7 @@ export interface WorkloadOptions {
 
 export interface Verified {
   readonly bytes: number;
-  /** Bytes that are not what was written. */
+  /** Bytes that differ from what was written. */
   readonly mismatches: number;
 }
 
@@ -41,16 +39,14 @@ export class Workload {
     this.options = options;
   }
 
-  /** Frames that all handles hold together. */
+  /** The frames of all handles. */
   get heldFrames(): number {
     let sum = 0;
     for (const { runs } of this.holdings.values()) sum += length(runs);
     return sum;
   }
 
-  /**
-   * Takes and fills exactly `frames` frames. Answers the handle, or how many there were instead.
-   */
+  /** Takes and fills exactly `frames` frames. Returns their handle, or how many were available. */
   allocate(frames: number, seed: number): { handle: number } | { available: number } {
     if (this.holdings.size >= HANDLES_MAX) return { available: 0 };
     const runs: FrameRun[] = [];
@@ -74,7 +70,7 @@ export class Workload {
     return { handle };
   }
 
-  /** Verifies every byte of one handle, or of all; undefined when there is no such handle. */
+  /** Verifies every byte of one handle, or of all. Undefined: there is no such handle. */
   verify(handle?: number): Verified | undefined {
     const holding = handle === undefined ? undefined : this.holdings.get(handle);
     if (handle !== undefined && holding === undefined) return undefined;
@@ -90,7 +86,7 @@ export class Workload {
     return { bytes, mismatches };
   }
 
-  /** Gives a handle's frames back; answers how many, or undefined when there is no such handle. */
+  /** Frees a handle's frames and returns how many. Undefined: there is no such handle. */
   free(handle: number): number | undefined {
     const holding = this.holdings.get(handle);
     if (holding === undefined) return undefined;

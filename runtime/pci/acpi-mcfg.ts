@@ -6,28 +6,25 @@
  *   table  signature[4] · length (u32) · revision · checksum · .. · body from byte 36 on
  *   MCFG body  8 reserved bytes, then { base u64, segment u16, first bus, last bus, u32 }
  *
- * It must not know another table. What firmware wrote is checked, since a machine without firmware
- * has anything there. Invariant: a table counts only when its signature, a sane length and its
- * checksum agree; nothing outside of such a table is believed.
+ * A machine without firmware has anything there: a table counts only when its signature, its length
+ * and its checksum are right.
  */
 import type { Hal } from "../hal.ts";
 import { MEMORY_SPACE_END } from "./bars.ts";
 import { type PciConfigAccess, portConfigAccess } from "./config.ts";
 import { type EcamAllocation, ecamBytes, ecamConfigAccess } from "./ecam.ts";
 
-export interface FindMcfgOptions {
+export interface McfgOptions {
   readonly hal: Hal;
-  /** Guest physical address of the RSDP, where the boot protocol told it; else it is looked for. */
+  /** Guest physical address of the RSDP, if the boot protocol passes it. Default: searched. */
   readonly rsdp?: number;
-  /**
-   * Guest physical address of the extended BIOS data area, whose first KiB is then searched too.
-   */
+  /** Guest physical address of the extended BIOS data area: its first KiB is searched, too. */
   readonly ebda?: number;
-  /** Memory at or above this cannot be reached by the guest. Default 2^53. */
+  /** The guest cannot reach memory at or above this address. Default 2^53. */
   readonly memoryEnd?: number;
 }
 
-/** Most places are told from an RSDP by their first byte. */
+/** The first byte of an RSDP: checked alone first, since most addresses fail it. */
 const LETTER_R = 0x52;
 const RSDP_LENGTH = 20;
 const RSDP_LENGTH_2 = 36;
@@ -40,13 +37,13 @@ const MCFG_RESERVED = 8;
 const MCFG_ENTRY_LENGTH = 16;
 const FIRST_PAGE_END = 0x1000;
 
-/** Tables that matter here are some hundred bytes; a longer one is not read through. */
+/** Bytes of a table, at most: the tables that matter here have some hundred. */
 export const ACPI_TABLE_MAX = 0x1_0000;
-/** Real machines have dozens of tables. */
+/** Tables of a machine, at most: real ones have dozens. */
 export const ACPI_TABLES_MAX = 256;
 
-/** Where configuration space lies in memory; nothing where no firmware says so. */
-export function findEcam(options: FindMcfgOptions): EcamAllocation[] {
+/** Returns where configuration space lies in memory; nothing when no firmware says so. */
+export function findEcam(options: McfgOptions): EcamAllocation[] {
   const memory = new Reader(options.hal, options.memoryEnd ?? MEMORY_SPACE_END);
   const rsdp = options.rsdp ?? findRsdp(memory, options.ebda);
   if (rsdp === undefined || !isRsdp(memory, rsdp)) return [];
@@ -68,17 +65,17 @@ export function findEcam(options: FindMcfgOptions): EcamAllocation[] {
 }
 
 /**
- * The best way to configuration space: memory where firmware says that it is there and bus 0
- * answers as it does by ports, else the ports.
+ * Returns access by memory where firmware says that it exists and bus 0 answers as it does by
+ * ports; otherwise access by ports.
  */
-export function openPciConfig(options: FindMcfgOptions): PciConfigAccess {
+export function openPciConfig(options: McfgOptions): PciConfigAccess {
   const ports = portConfigAccess(options.hal);
   const allocations = findEcam(options);
   if (!allocations.some(({ firstBus }) => firstBus === 0)) return ports;
   const ecam = ecamConfigAccess(options.hal, allocations);
   const hostBridge = { bus: 0, device: 0, function: 0 };
   const seen = ports.read(hostBridge, 0, 4);
-  // A machine need not have the ports; then memory alone must make sense.
+  // A machine without the ports reads ones there: then memory alone must answer.
   if (seen !== 0xffff_ffff && seen !== ecam.read(hostBridge, 0, 4)) return ports;
   return ecam.read(hostBridge, 0, 4) === 0xffff_ffff ? ports : ecam;
 }
@@ -111,7 +108,7 @@ function isRsdp(memory: Reader, at: number): boolean {
   );
 }
 
-/** Addresses of all tables, whether or not anything is there. */
+/** Addresses of all tables, unchecked. */
 function tablesOf(memory: Reader, rsdp: number): number[] {
   const isSecond = memory.u8(rsdp + 15) >= 2 && memory.has(rsdp, RSDP_LENGTH_2);
   const xsdt = isSecond && memory.sum(rsdp, RSDP_LENGTH_2) === 0 ? memory.u64(rsdp + 24) : 0;
@@ -139,7 +136,7 @@ function isTable(memory: Reader, at: number): boolean {
   return memory.sum(at, length) === 0;
 }
 
-/** Bytes of guest memory, which tables need not be aligned in. */
+/** Reads guest memory bytewise: tables need not be aligned. */
 class Reader {
   readonly end: number;
   private readonly hal: Hal;
@@ -149,7 +146,7 @@ class Reader {
     this.end = end;
   }
 
-  /** The first page is never asked for: a guest may keep it unmapped, to catch null pointers. */
+  /** The first page is left out: a guest may keep it unmapped, to catch null pointers. */
   has(at: number, length: number): boolean {
     return at >= FIRST_PAGE_END && at + length <= this.end;
   }
@@ -174,7 +171,7 @@ class Reader {
     return text;
   }
 
-  /** All bytes together, modulo 256: 0 for what firmware meant. */
+  /** The sum of the bytes modulo 256: 0 is a valid checksum. */
   sum(at: number, length: number): number {
     let sum = 0;
     for (let index = 0; index < length; index++) sum += this.u8(at + index);

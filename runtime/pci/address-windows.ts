@@ -1,20 +1,28 @@
 /**
- * Address space to give away: windows, and the pieces of them that are taken.
- *
- * It must not know who takes a piece. Invariant: no two pieces overlap, and each is a power of two
- * large and aligned to its size, or to more where it is asked for.
+ * Address space for BARs and bridges: windows, and the pieces of them that are taken.
  */
 
-/** Addresses from `start` up to, and without, `end`. */
+/** Addresses from `start` to `end`, without `end` itself. */
 export interface AddressRange {
   readonly start: number;
   readonly end: number;
 }
 
-export class Window {
+/** The address space that a machine has for PCI. A missing member: none of that kind. */
+export interface AddressWindows {
+  /** Ports. */
+  readonly io?: AddressRange;
+  /** Memory below 4 GiB. */
+  readonly memory?: AddressRange;
+  /** Memory for 64-bit BARs on a root bus, used when there is no room below 4 GiB. */
+  readonly memoryHigh?: AddressRange;
+}
+
+/** A range that pieces are taken from, upwards; no two pieces overlap. */
+export class AddressWindow {
   private readonly range: AddressRange;
   private readonly taken: AddressRange[];
-  /** Nothing below is looked at any more: pieces are handed out upwards. */
+  /** Everything below is handed out or skipped. */
   private cursor: number;
 
   constructor(range: AddressRange, taken: readonly AddressRange[] = []) {
@@ -23,7 +31,7 @@ export class Window {
     this.cursor = range.start;
   }
 
-  /** The start of `size` bytes at a multiple of `alignment`; undefined when there are none left. */
+  /** Takes `size` bytes at a multiple of `alignment` and returns their start; undefined: none. */
   take(size: number, alignment: number = size): number | undefined {
     let start = roundUp(this.cursor, alignment);
     for (let blocker = this.blocker(start, size); blocker; blocker = this.blocker(start, size)) {
@@ -34,12 +42,12 @@ export class Window {
     return start;
   }
 
-  /** Moves on to the next multiple, and answers it; undefined beyond the end. */
+  /** Skips to the next multiple and returns it; undefined: that is beyond the end. */
   alignTo(alignment: number): number | undefined {
     return this.take(0, alignment);
   }
 
-  /** A window over so much of the rest as has nothing taken in it, from a multiple on. */
+  /** Returns the rest up to the next taken piece, in whole multiples; undefined: none is left. */
   rest(alignment: number): AddressRange | undefined {
     const start = this.alignTo(alignment);
     if (start === undefined) return undefined;

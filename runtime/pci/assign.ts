@@ -1,39 +1,26 @@
 /**
- * Gives addresses to BARs, and buses and windows to bridges, that no firmware has seen to.
+ * Assigns addresses to BARs, and bus numbers and windows to bridges, where firmware has not.
  *
  * A machine without firmware (a microVM, an emulator that boots a kernel itself) leaves some or all
- * of that undone. What is done already is left as it is, and its addresses are kept clear of. This
- * file must not know what any function is for, nor which addresses a machine has to give: that is
- * the caller's to say.
+ * of that undone. What firmware did assign stays, and its addresses are not given again.
  *
- * Everything behind a bridge gets 32-bit memory of the bridge's ordinary window, also what is
- * prefetchable or could lie higher, which is always allowed. A BAR behind a bridge whose windows
- * firmware opened is given an address only within them.
+ * Everything behind a bridge gets 32-bit memory of the bridge's ordinary window, which is always
+ * allowed, even for prefetchable and 64-bit BARs. A BAR behind a bridge whose windows firmware
+ * opened gets an address only within them.
  *
- * Invariant: a function is sized and moved only while it answers to nothing, and nothing that had
- * an address loses it.
+ * A function is sized and moved only while it decodes nothing.
  */
-
-import { type AddressRange, Window } from "./address-windows.ts";
+import { type AddressRange, AddressWindow, type AddressWindows } from "./address-windows.ts";
 import { BAR_COUNT, type Bar, readBars, sizeBar } from "./bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
 import { enumeratePci, type PciFunction } from "./enumerate.ts";
 
-/** What the caller has to give. Absent: nothing of that kind. */
-export interface PciWindows {
-  /** Ports. */
-  readonly io?: AddressRange;
-  /** Memory below 4 GiB. */
-  readonly memory?: AddressRange;
-  /** Memory for 64-bit BARs on a root bus, which is used when there is no room below 4 GiB. */
-  readonly memoryHigh?: AddressRange;
-}
-
 export interface AssignOptions {
   readonly config: PciConfigAccess;
-  readonly windows: PciWindows;
+  readonly windows: AddressWindows;
+  /** Default [0]. */
   readonly rootBuses?: readonly number[];
-  /** Which functions' BARs to see to. Default: all. Bridges are numbered in any case. */
+  /** Whether to assign this function's BARs. Default: all. Bridges are numbered in any case. */
   wants?(pciFunction: PciFunction): boolean;
 }
 
@@ -65,24 +52,22 @@ const LAYOUT_DEVICE = 0;
 const LAYOUT_BRIDGE = 1;
 const BRIDGE_BARS = 2;
 const LAST_BUS = 255;
-/** Pages that devices are mapped by: two devices never share one. */
+/** A page: no two devices share one. */
 const MEMORY_ALIGNMENT = 4096;
 const IO_WINDOW = 0x1000;
 const MEMORY_WINDOW = 0x10_0000;
 const MEMORY_32_END = 0x1_0000_0000;
 
-/**
- * Sees to all of it; nothing is written where there is nothing to do but the sizing of empty BARs.
- */
+/** Assigns all that is missing. With nothing missing it writes only to size empty BARs. */
 export function assignPci(options: AssignOptions): Assignment {
   return new Assigner(options).run();
 }
 
 /** The windows that one bus may use. */
 interface BusWindows {
-  readonly io: Window | undefined;
-  readonly memory: Window | undefined;
-  readonly high: Window | undefined;
+  readonly io: AddressWindow | undefined;
+  readonly memory: AddressWindow | undefined;
+  readonly high: AddressWindow | undefined;
 }
 
 class Assigner {
@@ -117,10 +102,10 @@ class Assigner {
     return { bars: this.bars, bridges: this.bridges, unplaced: this.unplaced };
   }
 
-  /** A window that leaves alone what firmware gave away of it; what holds all of it did that. */
-  private openWindow(range: AddressRange, kind: Taken["kind"]): Window {
+  /** The range without what firmware assigned of it. What holds all of it is a bridge's window. */
+  private openWindow(range: AddressRange, kind: Taken["kind"]): AddressWindow {
     const holds = ({ start, end }: Taken) => start <= range.start && end >= range.end;
-    return new Window(
+    return new AddressWindow(
       range,
       this.taken.filter((it) => it.kind === kind && !holds(it)),
     );
@@ -139,7 +124,7 @@ class Assigner {
     return this.options.wants?.(pciFunction) ?? true;
   }
 
-  /** Address space that firmware gave to this function, and must not be given again. */
+  /** Address space that firmware gave to this function. */
   private takenBy(pciFunction: PciFunction): Taken[] {
     const { address } = pciFunction;
     const bars = barsOf(this.config, pciFunction).flatMap((bar, index): Taken[] => {
@@ -200,7 +185,7 @@ class Assigner {
     if (isDecoding) config.write(address, COMMAND, 2, command);
   }
 
-  /** A number for the bus behind, open towards all that may come behind it; 0 when none is left. */
+  /** Numbers the bus behind, for now up to the last bus; 0: no number is left. */
   private numberBridge(address: PciAddress): number {
     const { config } = this;
     if (this.lastBus === LAST_BUS) {
@@ -227,7 +212,7 @@ class Assigner {
     }
   }
 
-  /** The ports that firmware let the bridge forward; undefined when it is shut. */
+  /** The ports that firmware let the bridge forward; undefined: none. */
   private ioWindow(address: PciAddress): AddressRange | undefined {
     const base = this.config.read(address, IO_BASE, 1);
     const limit = this.config.read(address, IO_LIMIT, 1);
@@ -243,13 +228,13 @@ class Assigner {
     return start < end && start !== 0 ? { start, end } : undefined;
   }
 
-  /** The bridge's window of ports: firmware's, or a new one that is cut to what was used of it. */
-  private openIo(address: PciAddress, outer: Window | undefined): OpenWindow {
+  /** The bridge's window of ports: firmware's, or a new one, which is cut to what is used of it. */
+  private openIo(address: PciAddress, outer: AddressWindow | undefined): OpenWindow {
     const { config } = this;
     const known = this.ioWindow(address);
     if (known) return this.firmwareWindow(known, "io");
     return newWindow(outer, IO_WINDOW, (used) => {
-      // Shut is a base above the limit (PCI-to-PCI Bridge 1.2, 3.2.5.6).
+      // A base above the limit closes the window (PCI-to-PCI Bridge 1.2, 3.2.5.6).
       const last = used ? used.end - IO_WINDOW : 0;
       config.write(address, IO_UPPER, 4, 0);
       config.write(address, IO_BASE, 1, (used?.start ?? 0xf000) >>> 8);
@@ -257,7 +242,7 @@ class Assigner {
     });
   }
 
-  private openMemory(address: PciAddress, outer: Window | undefined): OpenWindow {
+  private openMemory(address: PciAddress, outer: AddressWindow | undefined): OpenWindow {
     const { config } = this;
     const known = this.memoryWindow(address);
     if (known) return this.firmwareWindow(known, "memory");
@@ -277,13 +262,13 @@ interface Taken extends AddressRange {
 }
 
 interface OpenWindow {
-  readonly window: Window | undefined;
-  /** Tells the bridge, and the window outside, how much of it was used. */
+  readonly window: AddressWindow | undefined;
+  /** Writes to the bridge, and takes from the outer window, what was used. */
   close(): void;
 }
 
 function newWindow(
-  outer: Window | undefined,
+  outer: AddressWindow | undefined,
   granule: number,
   program: (used: AddressRange | undefined) => void,
 ): OpenWindow {
@@ -291,7 +276,7 @@ function newWindow(
   if (outer === undefined || range === undefined) {
     return { window: undefined, close: () => program(undefined) };
   }
-  const window = new Window(range);
+  const window = new AddressWindow(range);
   return {
     window,
     close() {

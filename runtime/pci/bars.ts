@@ -1,16 +1,11 @@
 /**
- * Base address registers: where a function's registers are, and the switch that turns them on.
- *
- * BARs are read, and never moved: firmware assigned them, or assign.ts did. One that is empty is
- * reported as unusable with the reason, and whoever needed it turns that into an error. It must not
- * know what lies behind a BAR.
- *
- * Invariant: a base handed out is assigned, exact, and of a space that the guest has.
+ * Base address registers: where a function's registers are, and the command register that enables
+ * them. Firmware or assign.ts assigns BARs; this file never moves one.
  */
 import { hex } from "../errors.ts";
 import type { PciAddress, PciConfigAccess } from "./config.ts";
 
-/** What one of the six registers says. */
+/** One of the six registers. A base is assigned, exact, and in a space that the guest has. */
 export type Bar =
   | { readonly kind: "io"; readonly base: number }
   | { readonly kind: "memory"; readonly base: number; readonly wide: boolean }
@@ -30,9 +25,7 @@ export const IO_SPACE_END = 0x1_0000;
 export const MEMORY_SPACE_END = Number.MAX_SAFE_INTEGER + 1;
 const MEMORY_32_END = 0x1_0000_0000;
 
-/**
- * All six BARs of an ordinary function (header layout 0). The upper half of a 64-bit BAR is one.
- */
+/** Returns all six BARs of an ordinary function (header layout 0); a 64-bit BAR takes two. */
 export function readBars(config: PciConfigAccess, address: PciAddress): readonly Bar[] {
   const words: number[] = [];
   for (let index = 0; index < BAR_COUNT; index++) {
@@ -72,16 +65,15 @@ function decodeBar(word: number, next: number | undefined): Bar {
   return { kind: "unusable", reason: `a memory BAR beyond 2^53, at ${hex(base)}` };
 }
 
-/** The first address that can no longer belong to this BAR. */
+/** The end of the address space that this BAR is in. */
 export function spaceEnd(bar: Bar): number {
   if (bar.kind === "io") return IO_SPACE_END;
   return bar.kind === "memory" && !bar.wide ? MEMORY_32_END : MEMORY_SPACE_END;
 }
 
 /**
- * Bytes that the BAR decodes, 0 when there is none; of a 64-bit one, of its lower half the index.
- * The function answers to nothing meanwhile, and finds its registers as they were (PCI 3.0,
- * 6.2.5.1).
+ * Returns the bytes that the BAR decodes, 0 for none. Of a 64-bit BAR, `index` is the lower half's.
+ * The function decodes nothing meanwhile; then its registers are as before (PCI 3.0, 6.2.5.1).
  */
 export function sizeBar(config: PciConfigAccess, address: PciAddress, index: number): number {
   const at = FIRST_BAR + 4 * index;
@@ -100,7 +92,7 @@ export function sizeBar(config: PciConfigAccess, address: PciAddress, index: num
   return bits === 0 ? (2 ** 32 - ones) * 2 ** 32 : 2 ** 32 - bits + (2 ** 32 - 1 - ones) * 2 ** 32;
 }
 
-/** What the register holds of all ones; it holds what it did before afterwards. */
+/** Writes all ones, returns what the register keeps of them, and restores it. */
 function probeBits(config: PciConfigAccess, address: PciAddress, at: number): number {
   const before = config.read(address, at, 4);
   config.write(address, at, 4, 0xffff_ffff);
@@ -112,7 +104,7 @@ function probeBits(config: PciConfigAccess, address: PciAddress, at: number): nu
 export interface EnableOptions {
   readonly io: boolean;
   readonly memory: boolean;
-  /** Whether the function may pull its line. Default true. */
+  /** Whether the function may raise its line. Default true. */
   readonly intx?: boolean;
 }
 
@@ -133,7 +125,7 @@ export function enableFunction(
   if (after !== before) config.write(address, COMMAND, 2, after);
 }
 
-/** Takes from the function the right to touch memory and to interrupt. It still answers. */
+/** Forbids the function to access memory and to raise INTx. It still answers. */
 export function disableFunction(config: PciConfigAccess, address: PciAddress): void {
   const before = config.read(address, COMMAND, 2);
   config.write(address, COMMAND, 2, (before & ~COMMAND_BUS_MASTER) | COMMAND_INTX_DISABLE);

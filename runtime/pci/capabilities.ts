@@ -1,10 +1,5 @@
 /**
- * The capability list of a PCI function.
- *
- * The device wrote it, so it is believed only as far as it was checked. This file must not know
- * what any capability means.
- *
- * Invariant: the walk visits each dword of the list's space at most once.
+ * The capability list of a PCI function. The device wrote it, so the list may have loops.
  */
 import type { PciAddress, PciConfigAccess } from "./config.ts";
 
@@ -15,23 +10,23 @@ export interface PciCapability {
   readonly offset: number;
 }
 
-/** Capability id of vendor-specific entries, which is what virtio uses. */
+/** The capability id of vendor-specific entries, such as virtio's. */
 export const CAPABILITY_VENDOR_SPECIFIC = 0x09;
 
 const STATUS = 0x06;
 const STATUS_CAPABILITY_LIST = 0x10;
 const CAPABILITIES_POINTER = 0x34;
 const FIRST_CAPABILITY = 0x40;
-/** The list lives in the first 256 bytes, also where configuration space is larger. */
+/** The list is in the first 256 bytes, even when configuration space is larger. */
 export const CAPABILITIES_END = 0x100;
 
 /** An entry takes at least 4 of the list's 192 bytes: more entries than this is a loop. */
 export const CAPABILITIES_MAX = (CAPABILITIES_END - FIRST_CAPABILITY) / 4;
 
 /**
- * The capability list, in the device's order. A pointer that leaves the space, or that comes back
- * to an entry already seen, ends the walk: what was found before it is still good. The lowest two
- * bits of a pointer are reserved and masked (PCI Local Bus 3.0, 6.7).
+ * Returns the capability list, in the device's order. A pointer that leaves the space, or leads
+ * back to an entry already seen, ends the walk; what was found before it counts. The lowest two
+ * bits of a pointer are reserved (PCI Local Bus 3.0, 6.7).
  */
 export function readCapabilities(config: PciConfigAccess, address: PciAddress): PciCapability[] {
   const found: PciCapability[] = [];

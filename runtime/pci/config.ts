@@ -1,11 +1,6 @@
 /**
- * PCI configuration space: who may be asked, and the one way to ask that every PC has.
- *
- * `PciConfigAccess` is the seam: the port mechanism is here, the memory-mapped one stands beside it
- * in ecam.ts. This file knows no header field and no device.
- *
- * Invariant: an access is naturally aligned, stays inside one function's space, and reaches the
- * data register with exactly the width asked for.
+ * PCI configuration space: the interface, and access by ports, which every PC has. Access by memory
+ * is in ecam.ts.
  */
 import { BallonetError, hex } from "../errors.ts";
 import type { Hal, Width } from "../hal.ts";
@@ -20,9 +15,9 @@ export interface PciAddress {
   readonly function: number;
 }
 
-/** Reads and writes configuration space. Absent functions read as all ones. */
+/** Access to configuration space. Absent functions read as all ones. */
 export interface PciConfigAccess {
-  /** Bytes of configuration space a function has here: 256 by ports, 4096 by ECAM. */
+  /** Bytes of a function's configuration space: 256 by ports, 4096 by memory. */
   readonly length: number;
   /** Returns an unsigned integer. `offset` is a multiple of `width`. */
   read(address: PciAddress, offset: number, width: Width): number;
@@ -35,18 +30,18 @@ const CONFIG_DATA_PORT = 0xcfc;
 const CONFIG_ENABLE = 0x8000_0000;
 const PORT_CONFIG_LENGTH = 256;
 
-/** "00:0b.0", as people know it. */
+/** Returns "00:0b.0". */
 export function formatPciAddress(address: PciAddress): string {
   const digits = (value: number) => value.toString(16).padStart(2, "0");
   return `${digits(address.bus)}:${digits(address.device)}.${address.function}`;
 }
 
 /**
- * Configuration mechanism #1 (PCI Local Bus 3.0, 3.2.2.3.2). The address is written before every
- * access: an interrupt handler or firmware may have moved it.
+ * Returns access by ports: configuration mechanism #1 (PCI Local Bus 3.0, 3.2.2.3.2). It writes the
+ * address before every access: an interrupt handler or firmware may have changed it.
  */
 export function portConfigAccess(hal: Hal): PciConfigAccess {
-  /** Selects the dword and returns the port that shows the wanted bytes of it. */
+  /** Selects the dword and returns the port of the wanted bytes in it. */
   const select = (address: PciAddress, offset: number, width: Width): number => {
     checkConfigAccess(address, offset, width, PORT_CONFIG_LENGTH);
     const target =

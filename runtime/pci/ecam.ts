@@ -3,8 +3,8 @@
  *
  *   address = base + (bus << 20) + (device << 15) + (function << 12) + offset
  *
- * It must not know who says where it is; firmware does, in ACPI's MCFG table (mcfg.ts). Invariant:
- * no address outside of the allocations is touched: a bus that they do not hold reads as absent.
+ * Firmware says where it is in ACPI's MCFG table (acpi-mcfg.ts). A bus that is in no allocation
+ * reads as absent.
  */
 import { BallonetError } from "../errors.ts";
 import type { Hal, Width } from "../hal.ts";
@@ -15,9 +15,9 @@ import {
   type PciConfigAccess,
 } from "./config.ts";
 
-/** Some buses of the one segment that a `PciAddress` can name. */
+/** Some buses of segment 0, the only one that a `PciAddress` can name. */
 export interface EcamAllocation {
-  /** Where bus 0 would be, also when `firstBus` is another. */
+  /** The address of bus 0, even when `firstBus` is another. */
   readonly base: number;
   readonly firstBus: number;
   readonly lastBus: number;
@@ -28,12 +28,12 @@ const BUS_BYTES = 0x10_0000;
 const DEVICE_BYTES = 0x8000;
 const FUNCTION_BYTES = 0x1000;
 
-/** Bytes of address space that an allocation takes, from the start of its first bus. */
+/** Returns the bytes of an allocation, from the start of its first bus. */
 export function ecamBytes({ firstBus, lastBus }: EcamAllocation): number {
   return (lastBus - firstBus + 1) * BUS_BYTES;
 }
 
-/** Access through these allocations, of which the first that holds a bus counts. */
+/** Returns access by memory. The first allocation that holds a bus counts. */
 export function ecamConfigAccess(
   hal: Hal,
   allocations: readonly EcamAllocation[],

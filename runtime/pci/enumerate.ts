@@ -1,9 +1,8 @@
 /**
  * Finds every function on the PCI buses, bridges followed.
  *
- * It looks at headers only: who answers, and which bus lies behind a bridge. It must not know what
- * any device is for. Devices are matched by vendor and device id, never by class: the class of a
- * virtio device is not fixed by the specification, and hosts disagree about it.
+ * Devices are matched by vendor and device id, never by class: the specification does not fix the
+ * class of a virtio device, and hosts disagree about it.
  *
  * Two decisions, and why:
  *
@@ -13,7 +12,7 @@
  * - A bridge without a secondary bus number is listed but not entered. Numbering it would not be
  *   enough: firmware that left it unnumbered left its windows shut and the BARs behind it empty.
  *
- * Invariant: a bridge is entered only towards a higher bus number, each bus once; so it ends.
+ * A bridge is entered only towards a higher bus number, each bus once: so the search ends.
  */
 import { BallonetError } from "../errors.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
@@ -32,7 +31,7 @@ export interface PciFunction {
 
 export interface EnumerateOptions {
   readonly config: PciConfigAccess;
-  /** Buses to start from. Host bridges beyond the first are known to ACPI alone. Default [0]. */
+  /** Buses to start from. Only ACPI knows host bridges beyond the first. Default [0]. */
   readonly rootBuses?: readonly number[];
 }
 
@@ -48,11 +47,11 @@ const LAYOUT_PCI_BRIDGE = 1;
 const DEVICES_PER_BUS = 32;
 const FUNCTIONS_PER_DEVICE = 8;
 
-/** More than any machine of this kind has; config space that answers everywhere ends here. */
+/** Functions of a machine, at most. More: configuration space answers at every address. */
 export const PCI_FUNCTIONS_MAX = 1024;
 
 /**
- * Every function reachable from the root buses, in bus order.
+ * Returns every function that is reachable from the root buses, in bus order.
  * @throws BallonetError `no-device` when more than PCI_FUNCTIONS_MAX functions answer.
  */
 export function enumeratePci({ config, rootBuses = [0] }: EnumerateOptions): PciFunction[] {
@@ -70,7 +69,7 @@ export function enumeratePci({ config, rootBuses = [0] }: EnumerateOptions): Pci
   return found;
 }
 
-/** The functions with this vendor id and one of these device ids. Subsystem and class: any. */
+/** Returns the functions with this vendor id and one of these device ids. */
 export function matchPci(
   functions: readonly PciFunction[],
   vendorId: number,
@@ -84,7 +83,7 @@ export function isPresent(config: PciConfigAccess, address: PciAddress): boolean
   return isVendor(config.read(address, VENDOR_ID, 2));
 }
 
-/** No vendor has either number: all ones is silence, and zero is what some hosts say for it. */
+/** An absent function reads as ones, or on some hosts as zero. */
 function isVendor(id: number): boolean {
   return id !== 0xffff && id !== 0;
 }

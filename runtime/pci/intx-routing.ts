@@ -1,34 +1,29 @@
 /**
- * Which interrupt line a PCI function pulls, where no operating system or firmware tables say so.
+ * The interrupt line of a PCI function's INTx pin, without the firmware's ACPI tables.
  *
- * It must not know what the function is for. Invariant: what firmware has routed is left as it is;
- * only a machine that booted without any gets a route from here.
+ * What firmware has routed stays; only a machine that booted without firmware gets a route here.
  *
- * Behind a bridge, a pin comes out as (pin + device number) mod 4 of the bridge's own place
+ * Behind a bridge, a pin becomes pin (pin + device number) mod 4 of the bridge's own device
  * (PCI-to-PCI Bridge 1.2, 9.1), where firmware may have routed another function with the same pin.
  *
- * The chipset is the PIIX3 or PIIX4 of every `pc`: four inputs, each with a routing register, and a
- * device's pin reaches the input (pin + device number) mod 4 (82371SB datasheet, 4.1.10, and the
- * host bridge's wiring).
+ * The chipset is the PIIX3 or PIIX4 of every `pc`: four inputs, each with a routing register. A
+ * device's pin is wired to input (pin + device number) mod 4 (82371SB datasheet, 4.1.10).
  */
 import type { Hal } from "../hal.ts";
 import type { PciAddress, PciConfigAccess } from "./config.ts";
 import { matchPci, type PciFunction } from "./enumerate.ts";
 
-export interface InterruptLineOptions {
+export interface IntxOptions {
   readonly hal: Hal;
   readonly config: PciConfigAccess;
-  /** All functions of the machine, to find the chipset among. */
+  /** All functions of the machine; the chipset and bridges are among them. */
   readonly functions: readonly PciFunction[];
   readonly address: PciAddress;
 }
 
 const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
-/**
- * Lines of the two interrupt controllers. Line 0 is the timer's, so it stands for "none", as does
- * everything beyond.
- */
+/** Lines of the two interrupt controllers. Line 0 is the timer's, so 0 means "none". */
 const LINES = 16;
 
 const INTEL = 0x8086;
@@ -36,13 +31,11 @@ const PIIX_ISA_BRIDGES = [0x7000, 0x7110];
 const PIIX_ROUTE_A = 0x60;
 /** Free for PCI on every PC. */
 const LINE_FOR_PCI = 11;
-/**
- * Edge or level of lines 8 to 15, a bit each. PCI shares its lines, so they are level-triggered.
- */
+/** Edge or level of lines 8 to 15, a bit each. PCI's are level-triggered: devices share them. */
 const LEVEL_CONTROL_HIGH = 0x4d1;
 
-/** The line, from 1 to 15; undefined when the function pulls none that can be known. */
-export function interruptLineOf(options: InterruptLineOptions): number | undefined {
+/** Returns the line, 1 to 15; undefined: the function has none, or it cannot be known. */
+export function intxLineOf(options: IntxOptions): number | undefined {
   const { hal, config, functions, address } = options;
   const pin = config.read(address, INTERRUPT_PIN, 1);
   if (pin < 1 || pin > 4) return undefined;
@@ -69,7 +62,7 @@ export function interruptLineOf(options: InterruptLineOptions): number | undefin
   return LINE_FOR_PCI;
 }
 
-/** What firmware wrote down for this function. */
+/** The line that firmware noted for this function. */
 function lineAt(config: PciConfigAccess, address: PciAddress): number | undefined {
   const line = config.read(address, INTERRUPT_LINE, 1);
   return line > 0 && line < LINES ? line : undefined;
@@ -81,11 +74,11 @@ interface Place {
   readonly pin: number;
 }
 
-/** Where on a root bus the pin comes out; undefined when a bridge on the way is not known. */
+/** The device and pin on a root bus that the pin is wired to; undefined: a bridge is not known. */
 function climb(functions: readonly PciFunction[], { bus, device, pin }: Place): Place | undefined {
   if (bus === 0) return { bus, device, pin };
   const bridge = functions.find((it) => it.secondaryBus === bus);
-  // Buses are numbered downwards, so this ends.
+  // Ends, since a bridge's own bus has a lower number than the bus behind it.
   if (bridge === undefined || bridge.address.bus >= bus) return undefined;
   return climb(functions, { ...bridge.address, pin: ((pin - 1 + device) & 3) + 1 });
 }

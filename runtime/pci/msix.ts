@@ -4,8 +4,8 @@
  *   capability  +0 id = 0x11  +1 next  +2 message control  +4 table offset | BIR  +8 pending bits
  *   one entry   +0 address low   +4 address high   +8 data   +12 vector control (bit 0: masked)
  *
- * It must not know what a message tells of. Invariant: an entry is rewritten only while the whole
- * function is masked, so the device never sends half of one message and half of another.
+ * An entry is rewritten only while the whole function is masked, so the device never sends half of
+ * one message and half of another.
  */
 import { hex } from "../errors.ts";
 import type { Hal, InterruptMessage } from "../hal.ts";
@@ -31,11 +31,11 @@ export interface MsixOptions {
   readonly config: PciConfigAccess;
   readonly address: PciAddress;
   readonly bars: readonly Bar[];
-  /** Memory at or above this cannot be reached by the guest. */
+  /** The guest cannot reach memory at or above this address. */
   readonly memoryEnd: number;
 }
 
-/** The function's MSI-X, turned off; undefined when it has none that can be used. */
+/** Returns the function's MSI-X, turned off; undefined: it has none that can be used. */
 export function openMsix(options: MsixOptions): Msix | undefined {
   const { config, address, hal, memoryEnd, bars } = options;
   const found = readCapabilities(config, address).find(({ id }) => id === CAPABILITY_MSIX);
@@ -70,6 +70,7 @@ interface MsixParts {
   readonly tableSize: number;
 }
 
+/** MSI-X of one function. */
 export class Msix {
   /** Entries of the table. */
   readonly tableSize: number;
@@ -84,7 +85,7 @@ export class Msix {
     return (this.readControl() & CONTROL_ENABLE) !== 0;
   }
 
-  /** Entry i becomes message i, unmasked; MSI-X is on, and with it every line off. */
+  /** Makes entry i message i, unmasked, and turns MSI-X on, which turns INTx off. */
   enable(messages: readonly InterruptMessage[]): void {
     const control = this.readControl() & ~(CONTROL_ENABLE | CONTROL_FUNCTION_MASK);
     this.writeControl(control | CONTROL_ENABLE | CONTROL_FUNCTION_MASK);
@@ -94,7 +95,7 @@ export class Msix {
     this.writeControl(control | CONTROL_ENABLE);
   }
 
-  /** MSI-X is off; what the table holds does not matter any more. */
+  /** Turns MSI-X off. */
   disable(): void {
     const control = this.readControl();
     const off = control & ~(CONTROL_ENABLE | CONTROL_FUNCTION_MASK);
@@ -108,7 +109,7 @@ export class Msix {
     hal.mmioWrite(at, 4, address % TWO_32);
     hal.mmioWrite(at + 4, 4, Math.floor(address / TWO_32));
     hal.mmioWrite(at + 8, 4, data);
-    // The other bits are reserved, and to be kept.
+    // The other bits are reserved: they keep their values.
     hal.mmioWrite(at + 12, 4, (hal.mmioRead(at + 12, 4) & ~ENTRY_MASK) >>> 0);
   }
 

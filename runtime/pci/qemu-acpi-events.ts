@@ -1,22 +1,22 @@
 /**
- * What the chipset of QEMU's `pc` and `q35` has to say by its system control interrupt: that the
- * power button was pressed, and that something was or is to be plugged.
+ * ACPI events of QEMU's own chipsets: the power button and PCI hot-plug, which raise the system
+ * control interrupt.
  *
  *               `pc`: PIIX4 (8086:7113)   `q35`: ICH9 (8086:2918)
  *   PM1 events  PMBASE                    PMBASE                    status u16, enable u16
- *   GPE block   0xafe0, enable at +2      PMBASE + 0x20, +0x28      bit 1: plugging
- *   slots       0xae00                    0x0cc0                    see hotplug.ts
+ *   GPE block   0xafe0, enable at +2      PMBASE + 0x20, +0x28      bit 1: hot-plug
+ *   slots       0xae00                    0x0cc0                    see qemu-hotplug.ts
  *
- * Only QEMU has these places; its own tables say so in a byte code (ACPI 6.4, 4.8; QEMU,
- * docs/specs/acpi_pci_hotplug). This file must not know what is plugged. Invariant: no port is
- * touched unless the chipset's ids and QEMU's own subsystem ids say whose it is.
+ * Only QEMU has these addresses; its ACPI tables give them in a byte code that nothing here reads
+ * (ACPI 6.4, 4.8; QEMU, docs/specs/acpi_pci_hotplug). So no port is accessed unless the ids of the
+ * chipset and its subsystem are QEMU's.
  */
 import type { Hal } from "../hal.ts";
 import type { PciAddress, PciConfigAccess } from "./config.ts";
 import { matchPci, type PciFunction } from "./enumerate.ts";
-import { HotplugSlots } from "./qemu-hotplug.ts";
+import { QemuHotplug } from "./qemu-hotplug.ts";
 
-/** The interrupt line of the system control interrupt on both. */
+/** The line of the system control interrupt on both machines. */
 export const SCI_LINE = 9;
 
 const INTEL = 0x8086;
@@ -31,24 +31,26 @@ const PM_BASE_MASK = 0xff80;
 const PM1_ENABLE = 2;
 const PM1_POWER_BUTTON = 0x100;
 const PM1_ABSENT = 0xffff;
-const GPE_PLUGGING = 2;
+const GPE_HOTPLUG = 2;
 
-export interface AcpiEventsOptions {
+export interface QemuAcpiEventsOptions {
   readonly hal: Hal;
   readonly config: PciConfigAccess;
-  /** All functions of the machine, to find the chipset among. */
+  /** All functions of the machine; the chipset is one of them. */
   readonly functions: readonly PciFunction[];
 }
 
-/** What has happened since the last look. */
-export interface AcpiEvent {
+/** What happened since the last `take`. */
+export interface QemuAcpiEvent {
+  /** The power button was pressed. */
   readonly powerButton: boolean;
-  readonly plugging: boolean;
+  /** A device was plugged in, or the host wants a slot back. */
+  readonly hotplug: boolean;
 }
 
-export class AcpiEvents {
-  /** Absent where nothing can be plugged. */
-  readonly slots: HotplugSlots | undefined;
+export class QemuAcpiEvents {
+  /** Undefined on a machine without hot-plug. */
+  readonly hotplug: QemuHotplug | undefined;
   private readonly hal: Hal;
   private readonly pm1: number;
   private readonly gpe: number;
@@ -59,36 +61,36 @@ export class AcpiEvents {
     this.pm1 = pmBase;
     this.gpe = isPiix ? 0xafe0 : pmBase + 0x20;
     this.gpeEnable = this.gpe + (isPiix ? 2 : 8);
-    const slots = new HotplugSlots(hal, isPiix ? 0xae00 : 0x0cc0);
-    this.slots = slots.isThere ? slots : undefined;
+    const slots = new QemuHotplug(hal, isPiix ? 0xae00 : 0x0cc0);
+    this.hotplug = slots.isPresent ? slots : undefined;
   }
 
-  /** From now on both ask on SCI_LINE. */
+  /** From now on both events raise SCI_LINE. */
   listen(): void {
     const { hal, pm1, gpeEnable } = this;
     const enable = pm1 + PM1_ENABLE;
     hal.portWrite(enable, 2, hal.portRead(enable, 2) | PM1_POWER_BUTTON);
-    hal.portWrite(gpeEnable, 1, hal.portRead(gpeEnable, 1) | GPE_PLUGGING);
+    hal.portWrite(gpeEnable, 1, hal.portRead(gpeEnable, 1) | GPE_HOTPLUG);
   }
 
-  /** Takes back what is asserted; a status bit is cleared by writing it (ACPI 6.4, 4.8.3). */
-  take(): AcpiEvent {
+  /** Returns and clears what happened; writing a status bit clears it (ACPI 6.4, 4.8.3). */
+  take(): QemuAcpiEvent {
     const { hal, pm1, gpe } = this;
     const powerButton = (hal.portRead(pm1, 2) & PM1_POWER_BUTTON) !== 0;
     if (powerButton) hal.portWrite(pm1, 2, PM1_POWER_BUTTON);
-    const plugging = (hal.portRead(gpe, 1) & GPE_PLUGGING) !== 0;
-    if (plugging) hal.portWrite(gpe, 1, GPE_PLUGGING);
-    return { powerButton, plugging };
+    const hotplug = (hal.portRead(gpe, 1) & GPE_HOTPLUG) !== 0;
+    if (hotplug) hal.portWrite(gpe, 1, GPE_HOTPLUG);
+    return { powerButton, hotplug };
   }
 }
 
-/** Undefined on every other machine. */
-export function findAcpiEvents(options: AcpiEventsOptions): AcpiEvents | undefined {
+/** Returns undefined unless the machine is QEMU's `pc` or `q35`. */
+export function findQemuAcpiEvents(options: QemuAcpiEventsOptions): QemuAcpiEvents | undefined {
   const { hal, config, functions } = options;
   for (const { address, deviceId } of matchPci(functions, INTEL, [PIIX4, ICH9])) {
     const pmBase = qemuPmBase(config, address);
     if (pmBase === 0 || hal.portRead(pmBase, 2) === PM1_ABSENT) continue;
-    return new AcpiEvents(hal, pmBase, deviceId === PIIX4);
+    return new QemuAcpiEvents(hal, pmBase, deviceId === PIIX4);
   }
   return undefined;
 }

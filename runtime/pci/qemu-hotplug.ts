@@ -1,43 +1,38 @@
 /**
- * The slots of QEMU's machines that devices are plugged into and taken out of while a guest runs
- * (QEMU, docs/specs/acpi_pci_hotplug).
+ * QEMU's own PCI hot-plug controller, which its machines `pc` and `q35` have (QEMU,
+ * docs/specs/acpi_pci_hotplug).
  *
- *   +0x00 filled, a bit each   +0x04 to be emptied, a bit each   +0x08 write: eject these slots
- *   +0x10 which bus the other registers show, by a number that only QEMU's tables give a meaning
+ *   +0x00 plugged in, a bit a slot   +0x04 eject requested, a bit a slot   +0x08 write: eject slots
+ *   +0x10 the bus that the other registers show, by a number that only QEMU's ACPI tables explain
  *
- * A device that the host takes out stays until the guest ejects its slot. One that it puts in
- * answers at once, with BARs that nobody has assigned.
- *
- * It must not know what is in a slot. Invariant: only slots that the host wants back are ejected.
+ * A device that the host takes out stays until the guest ejects its slot. A new one answers at
+ * once, but its BARs have no addresses.
  */
 import type { Hal } from "../hal.ts";
-import type { PciWindows } from "./assign.ts";
+import type { AddressWindows } from "./address-windows.ts";
 
-const TO_BE_EMPTIED = 4;
+const EJECT_REQUESTS = 4;
 const EJECT = 8;
 const BUS_SELECT = 0x10;
-/** More than QEMU numbers. A number that belongs to no bus has no slots. */
+/** More than QEMU has. A number without a bus has no slots. */
 const BUSES = 256;
 const SLOTS = 32;
 const ABSENT = 0xffff_ffff;
 
-/** One slot; `bus` is not the bus's PCI number. */
-export interface Slot {
+/** One slot. `bus` is QEMU's number, not the PCI bus number. */
+export interface HotplugSlot {
   readonly bus: number;
   /** The PCI device number, 0 to 31. */
   readonly device: number;
 }
 
-/**
- * Address space that neither machine gives to anything else; what its firmware gave to devices is
- * left out by whoever takes from it.
- */
-export const QEMU_PCI_WINDOWS: PciWindows = {
+/** Address space that both machines leave to PCI. Their firmware may have assigned parts of it. */
+export const QEMU_ADDRESS_WINDOWS: AddressWindows = {
   io: { start: 0xc000, end: 0x1_0000 },
   memory: { start: 0xe000_0000, end: 0xfec0_0000 },
 };
 
-export class HotplugSlots {
+export class QemuHotplug {
   private readonly hal: Hal;
   private readonly port: number;
 
@@ -46,17 +41,17 @@ export class HotplugSlots {
     this.port = port;
   }
 
-  /** Whether the registers are there: read, the third one has no bits yet. */
-  get isThere(): boolean {
+  /** Whether this machine has the controller: its eject register never reads as ones. */
+  get isPresent(): boolean {
     return this.hal.portRead(this.port + EJECT, 4) !== ABSENT;
   }
 
-  /** The slots that the host wants back. */
-  leaving(): Slot[] {
-    const found: Slot[] = [];
+  /** Returns the slots that the host wants back. */
+  ejectRequests(): HotplugSlot[] {
+    const found: HotplugSlot[] = [];
     for (let bus = 0; bus < BUSES; bus++) {
       this.hal.portWrite(this.port + BUS_SELECT, 4, bus);
-      const slots = this.hal.portRead(this.port + TO_BE_EMPTIED, 4);
+      const slots = this.hal.portRead(this.port + EJECT_REQUESTS, 4);
       for (let device = 0; slots !== 0 && device < SLOTS; device++) {
         if ((slots & (1 << device)) !== 0) found.push({ bus, device });
       }
@@ -64,8 +59,8 @@ export class HotplugSlots {
     return found;
   }
 
-  /** Lets the host have it: what was in it is gone when this returns. */
-  eject({ bus, device }: Slot): void {
+  /** Gives a slot back: its device is gone when this returns. Only for `ejectRequests`. */
+  eject({ bus, device }: HotplugSlot): void {
     this.hal.portWrite(this.port + BUS_SELECT, 4, bus);
     this.hal.portWrite(this.port + EJECT, 4, 2 ** device);
   }

@@ -4,7 +4,8 @@
  *
  * A ring is zeroed before a device is told of it.
  */
-import { assignPci, type PciWindows } from "../../../runtime/pci/assign.ts";
+import type { AddressWindows } from "../../../runtime/pci/address-windows.ts";
+import { assignPci } from "../../../runtime/pci/assign.ts";
 import { type PciConfigAccess, portConfigAccess } from "../../../runtime/pci/config.ts";
 import { enumeratePci, type PciFunction } from "../../../runtime/pci/enumerate.ts";
 import { BringUp, type BringUpStep, type Negotiation } from "../../../runtime/virtio/bring-up.ts";
@@ -24,7 +25,7 @@ export const PC_WINDOWS = {
 export function virtioFunction(
   { hal }: QtestMachine,
   config: PciConfigAccess = portConfigAccess(hal),
-  windows: PciWindows = PC_WINDOWS,
+  windows: AddressWindows = PC_WINDOWS,
 ): { config: PciConfigAccess; found: PciFunction } {
   assignPci({ config, windows });
   const functions = enumeratePci({ config });

@@ -2,8 +2,8 @@
 import { fc, test as property } from "@fast-check/vitest";
 import { expect, it } from "vitest";
 import {
-  ControlServer,
   FatalError,
+  JsonRpcServer,
   REQUEST_BYTES_MAX,
   RPC_ERROR,
   RpcError,
@@ -20,7 +20,7 @@ interface Reply {
 function serve() {
   const lines: string[] = [];
   const calls: RpcParams[] = [];
-  const server = new ControlServer({
+  const server = new JsonRpcServer({
     send: (line) => {
       expect(line).toMatch(/^[\x20-\x7e]+\n$/);
       lines.push(line);

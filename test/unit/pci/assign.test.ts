@@ -1,6 +1,6 @@
 /** Addresses for BARs, numbers and windows for bridges, where no firmware gave any. */
 import { describe, expect, it } from "vitest";
-import { Window } from "../../../runtime/pci/address-windows.ts";
+import { AddressWindow } from "../../../runtime/pci/address-windows.ts";
 import { type AssignOptions, assignPci } from "../../../runtime/pci/assign.ts";
 import { readBars, sizeBar } from "../../../runtime/pci/bars.ts";
 import { portConfigAccess } from "../../../runtime/pci/config.ts";
@@ -221,9 +221,11 @@ describe("bridges", () => {
   });
 });
 
-describe("Window", () => {
+describe("AddressWindow", () => {
   it("gives no address twice and none that is taken", () => {
-    const window = new Window({ start: 0x1000, end: 0x5000 }, [{ start: 0x2000, end: 0x3000 }]);
+    const window = new AddressWindow({ start: 0x1000, end: 0x5000 }, [
+      { start: 0x2000, end: 0x3000 },
+    ]);
     expect([0x800, 0x1000, 0x1000, 0x1000].map((size) => window.take(size))).toEqual([
       0x1000,
       0x3000,
@@ -233,16 +235,16 @@ describe("Window", () => {
   });
 
   it("aligns to more than the size when asked", () => {
-    const window = new Window({ start: 0x1010, end: 0x4000 });
+    const window = new AddressWindow({ start: 0x1010, end: 0x4000 });
     expect([window.take(16, 0x1000), window.take(16, 0x1000)]).toEqual([0x2000, 0x3000]);
     expect(window.take(16, 0x1000)).toBeUndefined();
   });
 
   it("knows what is left up to the next that is taken", () => {
     const taken = [{ start: 0x5800, end: 0x6000 }];
-    const window = new Window({ start: 0x1000, end: 0x1_0000 }, taken);
+    const window = new AddressWindow({ start: 0x1000, end: 0x1_0000 }, taken);
     window.take(16);
     expect(window.rest(0x1000)).toEqual({ start: 0x2000, end: 0x5000 });
-    expect(new Window({ start: 0, end: 0xfff }).rest(0x1000)).toBeUndefined();
+    expect(new AddressWindow({ start: 0, end: 0xfff }).rest(0x1000)).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type PciAddress, portConfigAccess } from "../../../runtime/pci/config.ts";
 import { enumeratePci } from "../../../runtime/pci/enumerate.ts";
-import { interruptLineOf } from "../../../runtime/pci/intx-routing.ts";
+import { intxLineOf } from "../../../runtime/pci/intx-routing.ts";
 import { FakeConfigSpace, FakeFunction } from "./config-space.ts";
 
 function pulling(pin: number, line = 0): FakeFunction {
@@ -19,7 +19,7 @@ function lineOf(functions: Readonly<Record<string, FakeFunction>>, address: PciA
   const space = new FakeConfigSpace();
   for (const [at, fake] of Object.entries(functions)) space.add(at, fake);
   const config = portConfigAccess(space.hal);
-  return interruptLineOf({ hal: space.hal, config, functions: enumeratePci({ config }), address });
+  return intxLineOf({ hal: space.hal, config, functions: enumeratePci({ config }), address });
 }
 
 const at = (bus: number, device: number): PciAddress => ({ bus, device, function: 0 });

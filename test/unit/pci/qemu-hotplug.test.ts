@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { portConfigAccess } from "../../../runtime/pci/config.ts";
 import { enumeratePci } from "../../../runtime/pci/enumerate.ts";
-import { findAcpiEvents } from "../../../runtime/pci/qemu-acpi-events.ts";
+import { findQemuAcpiEvents } from "../../../runtime/pci/qemu-acpi-events.ts";
 import { FakeConfigSpace, FakeFunction } from "./config-space.ts";
 
 const QEMU = 0x1100_1af4;
@@ -46,7 +46,11 @@ function find({ deviceId, subsystem = QEMU, pmBase = 0, ports }: Chipset) {
     },
   };
   const config = portConfigAccess(space.hal);
-  const events = findAcpiEvents({ hal: space.hal, config, functions: enumeratePci({ config }) });
+  const events = findQemuAcpiEvents({
+    hal: space.hal,
+    config,
+    functions: enumeratePci({ config }),
+  });
   return { events, held, log };
 }
 
@@ -72,14 +76,14 @@ describe.each(CHIPSETS)("$name", ({ chipset, gpe, enable, slots }) => {
       const event = events?.take();
       return [event, log.filter((line) => line.includes("="))];
     };
-    expect(took()).toEqual([{ powerButton: false, plugging: false }, []]);
+    expect(took()).toEqual([{ powerButton: false, hotplug: false }, []]);
     held.set(0x600, 0x8331).set(gpe, 0xff);
     expect(took()).toEqual([
-      { powerButton: true, plugging: true },
+      { powerButton: true, hotplug: true },
       ["600/2=100", `${gpe.toString(16)}/1=2`],
     ]);
     held.set(0x600, 1).set(gpe, 0xfd);
-    expect(took()).toEqual([{ powerButton: false, plugging: false }, []]);
+    expect(took()).toEqual([{ powerButton: false, hotplug: false }, []]);
   });
 
   it("shows the slots that the host wants back, and lets go of one at a time", () => {
@@ -94,13 +98,13 @@ describe.each(CHIPSETS)("$name", ({ chipset, gpe, enable, slots }) => {
       value: (port: number) =>
         port === slots + 4 ? (wanted.get(selected()) ?? 0) : Map.prototype.get.call(held, port),
     });
-    expect(events?.slots?.leaving()).toEqual([
+    expect(events?.hotplug?.ejectRequests()).toEqual([
       { bus: 0, device: 4 },
       { bus: 0, device: 31 },
       { bus: 7, device: 0 },
     ]);
     log.length = 0;
-    events?.slots?.eject({ bus: 0, device: 31 });
+    events?.hotplug?.eject({ bus: 0, device: 31 });
     const at = (offset: number) => (slots + offset).toString(16);
     expect(log).toEqual([`${at(0x10)}/4=0`, `${at(8)}/4=80000000`]);
   });
@@ -111,7 +115,7 @@ describe.each(CHIPSETS)("$name", ({ chipset, gpe, enable, slots }) => {
       ports: { ...chipset.ports, [slots + 8]: 0xffff_ffff },
     });
     expect(events).toBeDefined();
-    expect(events?.slots).toBeUndefined();
+    expect(events?.hotplug).toBeUndefined();
   });
 
   it.each([
