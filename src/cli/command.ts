@@ -28,8 +28,8 @@ export interface Call {
 export interface Command {
   readonly spec: CommandSpec;
   /**
-   * Returns the exit code. The work is imported here and not at the top of the command's file,
-   * because `--help` has to work where a package is missing.
+   * Returns the exit code. The work is imported here and not at the top of the command's file, so
+   * that `--help` loads no emulator and no compiler.
    * @throws what `failureOf` turns into an exit code, and the reason of `io.signal`.
    */
   run(call: Call): Promise<number>;

@@ -1,19 +1,18 @@
 /**
- * Options and operands of a command: what there is, and how they are read.
- *
- * It knows none by name. Invariant: whatever was typed is either understood or named in an
- * error, with the nearest name that exists; nothing is dropped.
+ * The options and the operand of a command, and their parser. What was typed is understood, or
+ * refused with the nearest name; nothing is ignored.
  */
 import { parseArgs } from "node:util";
 import { FailureError } from "../failure.ts";
 import { nearestName } from "../text/did-you-mean.ts";
 
+/** An option of a command. */
 export interface OptionSpec {
   readonly name: string;
   readonly short?: string;
-  /** What stands for the value in the help; without it the option is a switch. */
+  /** The name of the value in the help. An option without one is a switch. */
   readonly value?: string;
-  /** The values there are, if they can be listed. */
+  /** All values, when they can be listed. */
   readonly choices?: readonly string[];
   /** May be given more than once. */
   readonly repeatable?: boolean;
@@ -21,17 +20,18 @@ export interface OptionSpec {
   readonly text: string;
 }
 
-/** A word that belongs to no option. */
+/** The word that a command takes besides its options. */
 export interface OperandSpec {
-  /** What stands for it in the help. */
+  /** Its name in the help. */
   readonly value: string;
-  /** The words there are, if they can be listed. */
+  /** All words, when they can be listed. */
   readonly choices?: readonly string[];
   readonly required?: boolean;
   /** One line for the help. */
   readonly text: string;
 }
 
+/** What was typed. */
 export interface Given {
   /** The operand; undefined when there was none. */
   readonly operand: string | undefined;
@@ -50,7 +50,10 @@ function hint(typed: string, names: readonly string[], prefix = ""): string {
   return nearest === undefined ? "" : `did you mean ${prefix}${nearest}? `;
 }
 
-/** Throws FailureError `usage`. `command` is for the messages: "ballonet boot". */
+/**
+ * Parses what was typed after the command; `command` is its name in messages: `ballonet boot`.
+ * @throws FailureError `usage`.
+ */
 export function parseOptions(parts: {
   command: string;
   specs: readonly OptionSpec[];
@@ -85,7 +88,7 @@ export function parseOptions(parts: {
     }
     const values = given.get(spec.name) ?? [];
     if (values.length > 0 && !spec.repeatable) {
-      throw refuse(`option --${spec.name}`, "it more than once", "give it once");
+      throw refuse(`option --${spec.name}`, "more than one", "give it once");
     }
     given.set(spec.name, [...values, readValue({ spec, token, listed })]);
   }
@@ -110,7 +113,7 @@ function readOperand(parts: {
   const { command, spec, typed, before } = parts;
   const listed = `see \`${command} --help\``;
   const what = `\`${command}\``;
-  if (spec === undefined) throw refuse(what, `"${typed}", which belongs to no option`, listed);
+  if (spec === undefined) throw refuse(what, `"${typed}", which no option takes`, listed);
   if (before.length > 0) throw refuse(what, `"${typed}" after "${before[0]}"`, "give one of them");
   const { choices, value } = spec;
   if (choices === undefined || choices.includes(typed)) return typed;
@@ -130,7 +133,7 @@ function readValue(parts: {
     if (value === undefined) return "";
     throw refuse(what, `the value "${value}"`, "leave the value out: it is a switch");
   }
-  // A value that looks like an option is far more often a forgotten value.
+  // In most cases a value that looks like an option is an option after a forgotten value.
   if (value === undefined || value === "" || (value.startsWith("--") && !token.inlineValue)) {
     const seen = value ? `${value} instead of a value` : "no value";
     throw refuse(what, seen, `write --${spec.name} ${spec.value}; ${listed}`);

@@ -85,7 +85,7 @@ const HOSTS: Readonly<Record<HostDesignName, readonly string[]>> = {
     RELIES_ON_THE_BIT,
     "Its bits are an experiment and in no specification: WILL_TELL_HOST (bit 22) and " +
       "SILENT_DEFLATE (bit 23), offered in place of MUST_TELL_HOST. A driver that does not know " +
-      "them accepts neither, and may use pages at any time.",
+      "them accepts neither, and is treated as one that may use pages at any time.",
   ],
 };
 
@@ -153,7 +153,7 @@ export const HISTORY: readonly string[] = [
     "the bit (5.5.3.2).",
   "Today: QEMU does not offer the bit, crosvm does. Linux, OpenBSD and Nanos accept it and keep " +
     "their promise. FreeBSD up to 13 tells first, but does not accept the bit. The driver for " +
-    "Windows uses pages first and tells then, as it may. Silence came in another way: the guest " +
-    "may use a page again without a word when it gave it away by free page reporting " +
+    "Windows uses pages first and tells then, as it may. Silence came in another way: pages " +
+    "that were given away by free page reporting may be used again without a word " +
     `(${cite("5.5.6.7")}).`,
 ];

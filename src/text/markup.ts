@@ -1,15 +1,13 @@
 /**
- * Text into HTML and SVG.
- *
- * Invariant: what comes out of `escaped` is text in every place where text or an attribute's value
- * may stand.
+ * Text and numbers for HTML and SVG.
  */
 
+/** Returns `text` as HTML; it is safe between tags and in a quoted attribute. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
 
-/** Coordinates: a tenth of a pixel is more than anybody sees. */
+/** A coordinate, to a tenth of a pixel: nobody sees less. */
 export function coordinate(value: number): string {
   return value.toFixed(1).replace(/\.0$/, "");
 }

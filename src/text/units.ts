@@ -1,32 +1,28 @@
 /**
- * Sizes as people write and read them: bytes, pages, shares of a machine's memory, milliseconds.
- *
- * It must not know what a size is for. Invariant: text that could mean two things is refused, never
- * guessed at; a plain number is such a text, because QEMU would take it for MiB and others for
- * bytes.
+ * Sizes and times as people write and read them. Text that could mean two things is refused: a
+ * plain number is MiB for QEMU and bytes for others.
  */
-
 import { FailureError } from "../failure.ts";
 import { PAGE_BYTES } from "../vmm/vmm.ts";
 
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
 type Unit = keyof typeof UNIT_BYTES;
 
-/** 256M, 1.5GiB, 64 KiB, 4096B. The fraction may not split a byte. */
+/** 256M, 1.5GiB, 64 KiB, 4096B. A fraction must not split a byte. */
 const SIZE = /^(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(i?B)?$/i;
 const PAGES = /^(\d{1,15})p$/i;
 const PERCENT = /^(\d{1,3}(?:\.\d{1,4})?)%$/;
 const DURATION = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/;
 const DURATION_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
 
-/** A balloon's size: so many pages, or a share of the machine's memory. */
+/** A balloon's size: pages of 4 KiB, or a share of the machine's memory from 0 to 1. */
 export type Target = { readonly pages: number } | { readonly share: number };
 
 function bad(what: string, text: string, todo: string): FailureError {
   return new FailureError({ kind: "usage", what, seen: `"${text}"`, todo });
 }
 
-/** Bytes. Throws FailureError `usage`; `what` names the setting in it. */
+/** Returns bytes. @throws FailureError `usage`, which calls the setting `what`. */
 export function parseSize(text: string, what = "size"): number {
   const todo = "write a size with its unit, such as 256M, 64MiB or 1G";
   const match = SIZE.exec(text.trim());
@@ -40,7 +36,7 @@ export function parseSize(text: string, what = "size"): number {
   return bytes;
 }
 
-/** Pages of 4 KiB, out of `4096p` or a size that is a multiple of a page. */
+/** Returns pages of 4 KiB, from `4096p` or from a size that is a multiple of a page. */
 export function parsePages(text: string, what = "size"): number {
   const pages = PAGES.exec(text.trim())?.[1];
   if (pages !== undefined && Number.isSafeInteger(Number(pages) * PAGE_BYTES)) return Number(pages);
@@ -50,7 +46,7 @@ export function parsePages(text: string, what = "size"): number {
   throw bad(what, text, `write a multiple of ${PAGE_BYTES} bytes, or pages as 100p`);
 }
 
-/** half, 40%, 4096p, 128M, 0. Throws FailureError `usage`. */
+/** Reads half, 40%, 4096p, 128M, 0. @throws FailureError `usage`. */
 export function parseTarget(text: string): Target {
   const what = "target";
   if (text === "half") return { share: 0.5 };
@@ -67,13 +63,13 @@ export function parseTarget(text: string): Target {
   }
 }
 
-/** The target in pages, on a machine with that much memory. */
+/** Returns the target in pages, on a machine with that much memory. */
 export function pagesOf(target: Target, memoryBytes: number): number {
   if ("pages" in target) return target.pages;
   return Math.floor((memoryBytes * target.share) / PAGE_BYTES);
 }
 
-/** Milliseconds, out of 30, 30s, 500ms or 2m. Throws FailureError `usage`. */
+/** Returns milliseconds, from 30, 30s, 500ms or 2m. @throws FailureError `usage`. */
 export function parseDuration(text: string, what = "time"): number {
   const match = DURATION.exec(text.trim());
   const unit = (match?.[2] ?? "s") as keyof typeof DURATION_MS;
@@ -82,7 +78,7 @@ export function parseDuration(text: string, what = "time"): number {
   throw bad(what, text, "write a time above 0, such as 30s, 500ms or 2m");
 }
 
-/** Bytes for people: 0, 4.0 KiB, 64.0 MiB. */
+/** 0, 512 B, 4.0 KiB, 64.0 MiB. */
 export function formatBytes(bytes: number): string {
   if (bytes < UNIT_BYTES.K) return bytes === 0 ? "0" : `${bytes} B`;
   const units = Object.entries(UNIT_BYTES).filter(([, unitBytes]) => bytes >= unitBytes);
@@ -90,7 +86,7 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / unitBytes).toFixed(1)} ${unit}iB`;
 }
 
-/** Pages for people, as the memory that they are. */
+/** Pages as bytes: 4.0 KiB, 64.0 MiB. */
 export function formatPages(pages: number): string {
   return formatBytes(pages * PAGE_BYTES);
 }

@@ -1,12 +1,11 @@
 /**
- * Paragraphs into lines.
- *
- * Invariant: no word is lost or cut, and a line is longer than asked for only when its one word is.
+ * Breaks paragraphs into lines.
  */
 
-/** Fits a terminal of a hundred columns, and a page. */
+/** The width of the reports: their tables need it. */
 export const TEXT_COLUMNS = 98;
 
+/** Returns the text in lines of at most `columns`; only a single longer word makes one longer. */
 export function wrapped(text: string, columns = TEXT_COLUMNS): string[] {
   const lines: string[] = [];
   let line = "";

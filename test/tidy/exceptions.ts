@@ -84,7 +84,6 @@ const EXCEPTIONS: Readonly<Record<Rule, readonly string[]>> = {
     "src/image/build-image.ts BuildImageOptions",
     "src/image/build-image.ts BuildProgress",
     "src/image/build-image.ts BuiltImage",
-    "src/text/style.ts Style",
     "src/vmm/control.ts ControlClient",
     "src/vmm/json.ts JsonObject",
     "src/vmm/json.ts JsonValue",

@@ -11,7 +11,7 @@ import { sessionPrinter } from "../session/printer.ts";
 
 export const spec: CommandSpec = {
   name: "boot",
-  text: "boot a guest, move its balloon to each target, verify memory, sum up",
+  text: "boot a guest, move its balloon to each target, and verify memory",
   options: [
     choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
     choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
@@ -21,16 +21,12 @@ export const spec: CommandSpec = {
       name: "target",
       value: "TARGET",
       repeatable: true,
-      text: "size of the balloon; repeat for several in turn (half, then 0)",
+      text: "size of the balloon; repeat for more (half, then 0)",
     },
     { name: "workload", value: "SIZE", text: "memory that the guest fills and verifies; 0: none" },
     choice("persona", PERSONA_NAMES, "behave like this driver (ballonet)"),
     choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
-    choice(
-      "deflate",
-      DEFLATE_MODES,
-      "when the host is told that pages are used again (tell-first)",
-    ),
+    choice("deflate", DEFLATE_MODES, "when the host is told of pages in use (tell-first)"),
     { name: "reserve", value: "SIZE", text: "free memory that the driver leaves the guest (1M)" },
     { name: "append", value: "WORDS", text: "more words for the guest's command line" },
     { name: "image", value: "FILE", text: "boot this image instead of building one" },

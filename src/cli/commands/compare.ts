@@ -35,7 +35,7 @@ export const spec: CommandSpec = {
     "Every pair is a run of the driver on the reference device, in this process. All of them " +
       "take half a minute. The numbers in the table are counted by the device and the guest.",
     "Without options: every driver on every host, the two-bit dialect where the host knows it, " +
-      "and every migration between two `locked` hosts. Give --host with --path, or --host with " +
+      "and every migration of the host `locked`. Give --host with --path, or --host with " +
       "--dialect, for other combinations.",
     "JSON: type (comparison), question, cells, findings. A cell: name, outcome (gains, nothing, " +
       "lost, refused), manner, persona, host, dialect, path, migration, refused, offered, " +

@@ -8,7 +8,7 @@ import { Screen } from "../terminal.ts";
 
 export const spec: CommandSpec = {
   name: "explain",
-  text: "say why a driver on a host ends as it does, citing the specification",
+  text: "explain why a pair of driver and host ends as it does",
   operand: {
     value: "NAME",
     text: "a driver, a host, a dialect, a migration, or a pair (PERSONA/HOST)",
