@@ -1,14 +1,12 @@
 /**
- * Where this package lies and which version it is.
- *
- * It imports nothing that could be missing, so that whatever says what is missing can use it.
- * Invariant: the answer is the same from the sources and from what is compiled of them.
+ * Where this package lies and which version it is, from its sources or compiled. It imports Node's
+ * own modules only: the doctor, which says what is missing, uses it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder with the package's package.json. */
+/** Returns the folder with the package's package.json. */
 export function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json"))) {
@@ -19,13 +17,14 @@ export function packageFolder(): string {
   return folder;
 }
 
+/** Returns the version in the package's package.json. */
 export function packageVersion(): string {
   return versionIn(join(packageFolder(), "package.json"));
 }
 
-/** The version of an installed dependency; undefined when it is not installed. */
+/** Returns the version of an installed dependency; undefined when it is not installed. */
 export function dependencyVersion(name: string): string | undefined {
-  // Looked for as Node does, but by file: not every package lets its package.json be imported.
+  // Node's own search would fail for a package that does not export its package.json.
   for (let folder = packageFolder(); ; folder = dirname(folder)) {
     const path = join(folder, "node_modules", name, "package.json");
     if (existsSync(path)) return versionIn(path);

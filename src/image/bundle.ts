@@ -1,14 +1,11 @@
 /**
  * Bundles the guest program: TypeScript to scripts that leave its `boot` and `wake` in the global
- * `guest`.
+ * `guest`. Run in their order, the scripts do what the bundle does as a whole.
  *
- * There is a script for each statement at the top of a module, where one would do: what compiling
- * one needs is free again before the next, so what is kept lies close together. A single script
- * scatters it over as much memory as compiling the whole takes, and each page of that is part of
- * the image and of the guest.
- *
- * It must not know what the program does. Invariant: nothing but the program's own files goes in,
- * and the scripts do in their order what the bundle would do as a whole.
+ * Each statement at the top of a module is a script of its own. The engine then frees the memory
+ * that compiling one statement takes before it compiles the next, and the objects that stay lie
+ * close together. A single script scatters them over all the memory that compiling it takes, and
+ * each of those pages is part of the image and of the guest.
  */
 import { resolve } from "node:path";
 import { type BuildOptions, build, transform } from "esbuild";
@@ -38,10 +35,9 @@ export async function bundleGuest(entry: string): Promise<string[]> {
       write: false,
       format: "esm",
       platform: "neutral",
-      // The engine keeps the text of every function, and of every one around it: what is longer
-      // than it must be costs memory in the guest several times over. Functions keep their names,
-      // for stack traces; names at the top of modules are global ones now, and so must be unlike
-      // any that somebody else might use.
+      // The engine keeps the text of each function, and again as part of each function around it:
+      // long texts cost the guest memory several times. `keepNames` is for stack traces.
+      // Names at the top of modules become global ones: minified ones are unlike any other.
       minifyIdentifiers: true,
       minifySyntax: true,
       keepNames: true,
@@ -66,7 +62,7 @@ async function statements(text: string): Promise<string[]> {
   const others: string[] = [];
   let open = "";
   for (const line of text.split("\n")) {
-    // A statement begins where a line does; but so can a line of a text that goes over several.
+    // A statement starts at the start of a line, but so may a line inside of a template string.
     const begins = /^[^\s)\]}/]/.test(line);
     const whole = begins && open !== "" ? await shortest(open) : undefined;
     if (whole !== undefined) {
@@ -80,8 +76,7 @@ async function statements(text: string): Promise<string[]> {
   return [...functions, ...others, last];
 }
 
-/** Undefined when it is not whole statements. Lines are short, so that a line number says
- * something. */
+/** Returns undefined unless `text` is whole statements. Short lines make line numbers useful. */
 async function shortest(text: string): Promise<string | undefined> {
   try {
     const options = { ...OUTPUT, minifyWhitespace: true, lineLimit: LINE_CHARS };

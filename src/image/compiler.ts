@@ -1,15 +1,12 @@
-/**
- * Finds a C compiler that makes x86 code, and runs it.
- *
- * It must not know what is compiled. Invariant: a machine without a compiler gets an error that
- * names the package to install, not a failed spawn.
- */
+/** Finds a C compiler that makes x86 code, and runs it. */
 import { spawn } from "node:child_process";
 import { ImageError } from "./errors.ts";
 
+/** The processor that an image is for. */
 export type Architecture = "i386" | "x86_64";
 
 export interface Compiler {
+  /** A name in PATH, or a path. */
   readonly command: string;
   /** Options that every call needs, such as the target. */
   readonly options: readonly string[];

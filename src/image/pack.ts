@@ -4,15 +4,14 @@
  *   packed   run, run, ..
  *   run      u16 words kept · u16 words that are 0, before them · the words kept
  *
- * It must not know what the frames hold. Invariant: unpacked by the boot code onto zeros, it is the
- * same bytes again.
+ * The boot code (loader.c) unpacks them onto zeros.
  */
 const WORD_BYTES = 4;
 const RUN_WORDS_MAX = 0xffff;
 /** Fewer zeros in a row are kept: a new run would cost as much. */
 const ZEROS_MIN = 2;
 
-/** `bytes` are whole 32-bit words, little-endian. */
+/** Returns `bytes`, which are whole 32-bit words, packed. All numbers are little-endian. */
 export function packWords(bytes: Uint8Array): Uint8Array {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = bytes.byteLength / WORD_BYTES;

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, type TestContext } from "vitest";
 import type { DriverStatus } from "../../runtime/balloon/status.ts";
 import type { Footprint } from "../../runtime/kernel/machine.ts";
-import { type BuiltImage, buildImage, packageRoot } from "../../src/image/build-image.ts";
+import { type BuiltImage, buildImage } from "../../src/image/build-image.ts";
 import { ImageError } from "../../src/image/errors.ts";
+import { packageFolder } from "../../src/package.ts";
 import type { JsonObject, JsonValue } from "../../src/vmm/json.ts";
 import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86/v86.ts";
@@ -56,7 +57,7 @@ export function useGuests(): void {
   beforeAll(async () => {
     for (const arch of ARCHITECTURES) {
       // A name of this process's own: others may be building or booting the same at this moment.
-      const out = join(packageRoot(), `build/images/test-${process.pid}-${arch}.elf`);
+      const out = join(packageFolder(), `build/images/test-${process.pid}-${arch}.elf`);
       try {
         built.set(arch, await buildImage({ arch, out }));
       } catch (error) {

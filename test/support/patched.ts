@@ -9,9 +9,9 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { main as asc } from "assemblyscript/asc";
 import { build as bundle, type Plugin } from "esbuild";
-import { packageRoot } from "../../src/image/build-image.ts";
+import { packageFolder } from "../../src/package.ts";
 
-const ROOT = packageRoot();
+const ROOT = packageFolder();
 
 /** Text to be found exactly once in one file, and what stands there instead. */
 export interface Patch {

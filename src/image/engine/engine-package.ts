@@ -1,9 +1,8 @@
 /**
  * Reads the JavaScript engine from its npm package and finds out what its minified names mean.
  *
- * It must not hold a table of those names: they change with every release of the package, whose own
- * loader says which is which. Invariant: an import that is not understood is an error here, not a
- * trap in the guest.
+ * The names change with every release of the package, so there is no table of them: the package's
+ * own loader shows which is which. An unknown import is an error here, not a trap in the guest.
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -16,7 +15,7 @@ const WASM_PAGE_BYTES = 65536;
 
 const require = createRequire(import.meta.url);
 
-/** What the engine asks of its host, by meaning. */
+/** The engine's imports, by meaning. */
 export type EngineImport =
   | "assert_fail"
   | "abort"
@@ -40,12 +39,12 @@ export type EngineImport =
   | "free_host_ref";
 
 export interface EnginePackage {
-  /** The module, with no more memory at its start than its data and stack need. */
+  /** The module. Its initial memory is only as large as its data and stack. */
   readonly wasm: Uint8Array<ArrayBuffer>;
   readonly initialPages: number;
   /** Where the engine's own stack starts; it grows down. */
   readonly stackTop: number;
-  /** The name of the module that everything is imported from. */
+  /** The name of the one module that it imports from. */
   readonly importModule: string;
   readonly memoryImport: string;
   /** Meaning -> minified name. */
@@ -65,7 +64,7 @@ function unknown(seen: string): ImageError {
   });
 }
 
-/** How each import's code in the loader gives it away. The first match counts. */
+/** Patterns by which an import's code in the loader is recognised. The first match counts. */
 const MARKS: readonly (readonly [EngineImport, RegExp])[] = [
   ["assert_fail", /Assertion failed/],
   ["call_function", /\.callFunction\(/],
@@ -89,7 +88,7 @@ const MARKS: readonly (readonly [EngineImport, RegExp])[] = [
   ["proc_exit", /^[\w$]+$/],
 ];
 
-/** Splits the inside of an object literal at the commas between its properties. */
+/** Returns the properties of the object literal that opens at `open`: their sources by name. */
 function splitProperties(source: string, open: number): Map<string, string> {
   const properties = new Map<string, string>();
   let depth = 0;
@@ -115,8 +114,9 @@ function splitProperties(source: string, open: number): Map<string, string> {
 }
 
 /**
- * Names the engine's imports by the loader's code for each. `memory` is the import that is none.
- * Throws ImageError `engine` when one is not recognised or one meaning is found twice.
+ * Returns the names of the engine's imports by meaning, out of the loader's code for each. `memory`
+ * is the name of the imported memory, which has no code.
+ * @throws ImageError `engine` when an import is not recognised or a meaning is found twice.
  */
 export function nameImports(
   loader: string,
@@ -140,7 +140,7 @@ export function nameImports(
   return found;
 }
 
-/** Names the engine's exports: the loader assigns each to a property of its own. */
+/** Returns the names of the engine's exports by meaning: the loader assigns each to a property. */
 export function nameExports(loader: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const [, meaning, name] of loader.matchAll(/\.(_[A-Za-z]\w*)=\w+\.([\w$]+)/g)) {

@@ -1,8 +1,7 @@
 /**
- * Writes the C that ties the compiled modules, the snapshot and the boot code together.
- *
- * It must not hold a name of the core's: whatever the core exports becomes callable. Invariant: the
- * numbers of functions here are those that the snapshot was made with.
+ * Writes the C that ties the compiled modules, the snapshot and the boot code together. The guest
+ * can call each function that the core exports. Functions have the numbers that the snapshot was
+ * made with.
  */
 
 import { ImageError } from "../errors.ts";
@@ -32,7 +31,7 @@ export const MACHINE_FUNCTIONS = [
   "provoke",
 ] as const;
 
-/** What the core may export for the kernel's own use: frames for the engine's heap. */
+/** The core's functions by which the kernel takes frames for the engine's heap, if it has them. */
 const LEDGER_ALLOCATE = "ledger_allocate";
 const LEDGER_RUN = "ledger_run";
 
@@ -53,7 +52,7 @@ export interface CNames {
   readonly imports: ReadonlyMap<string, string>;
 }
 
-/** Reads the C names out of the header that wasm2c wrote; its rules for them are its own. */
+/** Reads the C names out of the header that wasm2c wrote: it makes them by rules of its own. */
 export function readHeader(header: string): CNames {
   const exports = new Map<string, string>();
   const imports = new Map<string, string>();
@@ -78,10 +77,13 @@ function known(names: ReadonlyMap<string, string>, name: string): string {
   });
 }
 
-/** What the boot code gives to the core. */
+/** What the boot code gives to the core, as `module.name`. */
 const CORE_IMPORTS = ["env.memory", "hal.fence", "hal.fill"];
 
-/** The core's exported functions by name. Throws ImageError `core` when one cannot be carried. */
+/**
+ * Returns the core's exported functions by name.
+ * @throws ImageError `core` for a function or import that the glue cannot carry.
+ */
 export function coreFunctions(core: Uint8Array): Map<string, Signature> {
   const found = new Map<string, Signature>();
   for (const { name, signature } of readExports(core)) {
@@ -102,8 +104,8 @@ export function coreFunctions(core: Uint8Array): Map<string, Signature> {
 const HEADER = "/* Written by the image builder. */\n";
 
 /**
- * engine-names.h: the engine's exports and imports under the names that engine.c uses. `header` is
- * the header that wasm2c wrote for the engine.
+ * Returns engine-names.h: the engine's exports and imports under the names that engine.c uses.
+ * `header` is the header that wasm2c wrote for the engine.
  */
 export function engineNames(engine: EnginePackage, header: string): string {
   const names = readHeader(header);
@@ -151,8 +153,8 @@ function ledgerTake(names: CNames): string {
 }
 
 /**
- * core-glue.c: the core's instance and one C function for each of its exports. `header` is the
- * header that wasm2c wrote for the core.
+ * Returns core-glue.c: the core's instance and one C function for each of its exports. `header` is
+ * the header that wasm2c wrote for the core.
  */
 export function coreGlue(core: Uint8Array, header: string): string {
   const functions = [...coreFunctions(core)];
@@ -194,8 +196,8 @@ export function coreGlue(core: Uint8Array, header: string): string {
 }
 
 /**
- * snapshot.S: the snapshot's frames, packed in the file `packed`, and where things are in them. The
- * packed ones lie behind the image, in memory that is used for other things once they are unpacked.
+ * Returns snapshot.S: the snapshot's frames, packed in the file `packed`, and where things are. The
+ * packed frames lie behind the image, in memory that the kernel re-uses once they are unpacked.
  */
 export function snapshotSource(snapshot: Snapshot, packed: string): string {
   const word = (name: string, value: number) =>

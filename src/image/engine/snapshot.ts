@@ -1,8 +1,8 @@
 /**
- * Evaluates the guest bundle in the engine, here and now, and keeps the engine's memory.
+ * Evaluates the guest bundle in the engine while the image is built, and keeps the engine's memory.
  *
- * It must not let the bundle touch a machine: there is none yet. Invariant: the same bundle and the
- * same names give the same bytes, on every host and at every time.
+ * There is no machine yet: a bundle that touches it is refused. The same bundle and the same names
+ * give the same bytes on every host and at every time, so the engine sees no clock and no locale.
  */
 
 import { ImageError } from "../errors.ts";
@@ -15,14 +15,14 @@ const ENGINE_PAGES_MAX = 32768;
 /** Room that the kernel uses for the arguments of its calls. */
 const SCRATCH_BYTES = 64;
 const ERRNO_SPIPE = 70;
-/** Sizes of free blocks that are looked for, largest first, to be cleared. */
+/** Sizes of the free blocks that are cleared, largest first. */
 const LARGEST_BLOCK_BYTES = 1 << 20;
 const SMALLEST_BLOCK_BYTES = 16;
-/** The size that the engine's package gives its stack; below it are data, above it is the heap. */
+/** The stack's size in the engine's package. Data lie below the stack, the heap above it. */
 const STACK_BYTES = 5 << 20;
-/** How far down the stack can have been used while the bundle was evaluated. */
+/** How much of the stack evaluating the bundle may have used, from its top. */
 const USED_STACK_BYTES = 1 << 20;
-/** What functions of the engine's own use of the stack beyond JavaScript's limit. */
+/** How much stack the engine's own functions use beyond JavaScript's limit. */
 const STACK_MARGIN_BYTES = 64 * 1024;
 
 export interface Snapshot {
@@ -32,7 +32,7 @@ export interface Snapshot {
   readonly frameNumbers: readonly number[];
   /** Their content, one after the other. */
   readonly frames: Uint8Array;
-  /** Frames that are all zero but can be touched at any time: memory must be kept for them. */
+  /** Frames that are all zero but may be written at any time: the kernel keeps memory for them. */
   readonly promisedFrames: number;
   /** Addresses in the engine's memory. */
   readonly runtime: number;
@@ -48,9 +48,9 @@ export interface SnapshotOptions {
   readonly scripts: readonly string[];
   /** Names of the functions of `globalThis.machine`, in the order of their numbers. */
   readonly machineFunctions: readonly string[];
-  /** The same for `globalThis.machine.core`; their numbers go on from those. */
+  /** The same for `globalThis.machine.core`. Their numbers follow those of the machine. */
   readonly coreFunctions: readonly string[];
-  /** How much of the engine's own stack JavaScript may use before it throws a RangeError. */
+  /** How much of the engine's stack JavaScript may use before it throws a RangeError. */
   readonly scriptStackBytes: number;
 }
 
@@ -68,8 +68,8 @@ function bundleError(seen: string): ImageError {
 class BuildTimeEngine {
   readonly memory: WebAssembly.Memory;
   readonly engine: EnginePackage;
-  #exports: WebAssembly.Exports = {};
-  #mayGrow = true;
+  private exports: WebAssembly.Exports = {};
+  private mayGrow = true;
   runtime = 0;
   context = 0;
 
@@ -83,7 +83,7 @@ class BuildTimeEngine {
 
   call(name: string, ...args: number[]): number {
     const found = this.engine.exports.get(name);
-    const callee = found === undefined ? undefined : this.#exports[found];
+    const callee = found === undefined ? undefined : this.exports[found];
     if (typeof callee !== "function") {
       throw new ImageError({
         code: "engine",
@@ -170,7 +170,7 @@ class BuildTimeEngine {
       },
       date_now: zero,
       resize_heap: (bytes: number) => {
-        if (!this.#mayGrow) return 0;
+        if (!this.mayGrow) return 0;
         const pages = Math.ceil((bytes >>> 0) / WASM_PAGE_BYTES);
         this.memory.grow(pages - this.memory.buffer.byteLength / WASM_PAGE_BYTES);
         return 1;
@@ -210,8 +210,8 @@ class BuildTimeEngine {
 
   async start(stackBytes: number, onCall: (number: number) => number): Promise<void> {
     const made = await WebAssembly.instantiate(this.engine.wasm, this.imports(onCall));
-    this.#exports = made.instance.exports;
-    (this.#exports[this.engine.constructors] as () => void)();
+    this.exports = made.instance.exports;
+    (this.exports[this.engine.constructors] as () => void)();
     this.runtime = this.call("QTS_NewRuntime");
     this.call("QTS_RuntimeSetMaxStackSize", this.runtime, stackBytes);
     // 0 intrinsics asked for by name means all of them.
@@ -219,12 +219,12 @@ class BuildTimeEngine {
   }
 
   /**
-   * Clears what is free: the heap still holds all that compiling the bundle needed. Every free
-   * block is allocated, cleared and freed again, so only pages in use go into the image.
+   * Clears free memory, which still holds what compiling the bundle needed. Every free block is
+   * allocated, cleared and freed again, so only pages in use go into the image.
    */
   clearFree(): void {
     const taken: number[] = [];
-    this.#mayGrow = false;
+    this.mayGrow = false;
     for (let size = LARGEST_BLOCK_BYTES; size >= SMALLEST_BLOCK_BYTES; size /= 2) {
       for (;;) {
         const block = this.call("malloc", size);
@@ -234,7 +234,7 @@ class BuildTimeEngine {
       }
     }
     for (const block of taken.reverse()) this.call("free", block);
-    this.#mayGrow = true;
+    this.mayGrow = true;
     const { stackTop } = this.engine;
     this.bytes().fill(0, stackTop - USED_STACK_BYTES, stackTop);
   }
@@ -276,7 +276,10 @@ function nonZeroFrames(bytes: Uint8Array): number[] {
   return numbers;
 }
 
-/** Evaluates the bundle. Rejects with ImageError `bundle` when it throws or exports too little. */
+/**
+ * Evaluates the bundle.
+ * @throws ImageError `bundle` when it throws, touches the machine, or lacks `boot` or `wake`.
+ */
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const engine = new BuildTimeEngine(options.engine);
   const names = [...options.machineFunctions, ...options.coreFunctions];

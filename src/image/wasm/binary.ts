@@ -1,8 +1,6 @@
 /**
- * Reads and edits WebAssembly binaries: just the sections that the builder must look at.
- *
- * It must not know what a module is for. Invariant: sections that are not asked about pass through
- * byte for byte.
+ * Reads and edits WebAssembly binaries: just the sections that the builder needs. The others pass
+ * through byte for byte.
  */
 
 const HEADER_BYTES = 8;
@@ -160,7 +158,7 @@ function kindOf(byte: number): ExternalKind {
   return kind;
 }
 
-/** The imports in their order; functions with their signature, memories with their limits. */
+/** Returns the imports in their order, functions with their signature, memories with limits. */
 export function readImports(bytes: Uint8Array): WasmImport[] {
   const types = signatures(bytes);
   const reader = readerOf(bytes, SECTION.import);
@@ -173,7 +171,7 @@ export function readImports(bytes: Uint8Array): WasmImport[] {
   });
 }
 
-/** The exports in their order; functions with their signature. */
+/** Returns the exports in their order, functions with their signature. */
 export function readExports(bytes: Uint8Array): WasmExport[] {
   const types = signatures(bytes);
   const imported = readImports(bytes).filter((entry) => entry.kind === "function");
@@ -194,7 +192,7 @@ export function readExports(bytes: Uint8Array): WasmExport[] {
   });
 }
 
-/** The start value of the first global, which is the stack pointer in what LLVM's linker makes. */
+/** Returns the initial value of the first global: LLVM's linker makes it the stack pointer. */
 export function readFirstGlobal(bytes: Uint8Array): number | undefined {
   const reader = readerOf(bytes, SECTION.global);
   if (!reader || reader.unsigned() === 0) return undefined;
@@ -207,14 +205,14 @@ export function hasData(bytes: Uint8Array): boolean {
   return readerOf(bytes, SECTION.data) !== undefined;
 }
 
-/** Globals that the module defines. */
+/** Returns the number of globals that the module defines. */
 export function countGlobals(bytes: Uint8Array): number {
   return readerOf(bytes, SECTION.global)?.unsigned() ?? 0;
 }
 
 /**
- * The module without its data and its start function, which clears what is not data: for a program
- * whose memory comes from a snapshot.
+ * Returns the module without its data and without its start function, which would clear memory:
+ * for a program whose memory comes from a snapshot.
  */
 export function withoutData(bytes: Uint8Array): Uint8Array {
   const dropped: readonly number[] = [SECTION.data, SECTION.dataCount, SECTION.start];
@@ -233,7 +231,7 @@ function unsignedBytes(value: number): number[] {
   }
 }
 
-/** The module with another smallest size, in pages of 64 KiB, of its imported memory. */
+/** Returns the module with another initial size, in pages of 64 KiB, of its imported memory. */
 export function withInitialPages(bytes: Uint8Array, pages: number): Uint8Array {
   const section = sections(bytes).find((candidate) => candidate.id === SECTION.import);
   if (!section) throw new RangeError("the module imports nothing");

@@ -1,8 +1,8 @@
 /**
  * Runs wabt's wasm2c inside this process and makes its C fit the kernel's memory layout.
  *
- * It must not know what a module is for. Invariant: the tool gets a stack that the deepest nest of
- * blocks in an interpreter's main loop cannot exhaust; its own 64 KiB would overflow silently.
+ * The tool's own stack of 64 KiB overflows silently on the deep nest of blocks in an interpreter's
+ * main loop, so it gets a larger one.
  */
 import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -37,7 +37,7 @@ function exportName(source: string, pattern: RegExp): string {
   });
 }
 
-/** The tool writes its messages straight to the descriptors 1 and 2: here they come to `lines`. */
+/** Returns the tool's `require`: messages that it writes to descriptors 1 and 2 go to `lines`. */
 function requireFor(lines: string[]): (name: string) => unknown {
   const writeSync = (file: number, bytes: Uint8Array, offset = 0, length = bytes.length) => {
     if (file !== 1 && file !== 2) return fs.writeSync(file, bytes, offset, length);
@@ -49,13 +49,13 @@ function requireFor(lines: string[]): (name: string) => unknown {
 
 type Main = (count: number, list: number) => number;
 
-/** The tool would throw its traps into the void, where they end the whole process. */
+/** Wraps the tool's `main`: nothing would catch its traps, and they would end the process. */
 function guarded(main: Main, reject: (error: ImageError) => void): Main {
   return (count, list) => {
     try {
       return main(count, list);
     } catch (error) {
-      // This is how the tool leaves; it knows how to catch it.
+      // The tool exits by this exception, and catches it itself.
       if (error instanceof Error === false && (error as Error).name === "ExitStatus") throw error;
       const seen = String(error);
       const todo = "report the module with which this happens";
@@ -96,7 +96,6 @@ export async function wasm2c(options: {
     const module: ToolModule = {
       print: (line) => lines.push(line),
       printErr: (line) => lines.push(line),
-      // The tool leaves its exit code in its process; 0 is what it starts with.
       postRun: [() => resolve(itsProcess.exitCode)],
       instantiateWasm: (imports, done) => {
         WebAssembly.instantiate(module.tool?.() ?? new Uint8Array(), imports).then((made) => {
@@ -138,17 +137,17 @@ const PATCHES: readonly (readonly [string, string])[] = [
     "#define MEM_ADDR(mem, addr, n) &((mem)->data[addr])",
     "#define MEM_ADDR(mem, addr, n) WASM_RT_MEM_ADDR(addr)",
   ],
-  // A load whose result is not used need not be done.
+  // A load without a use of its result may be left out.
   ["    force_read(result);                                                \\\n", ""],
 ];
 
-/** All that decides what C a module becomes: part of the digest that the C is kept under. */
+/** Returns all that decides what C a module becomes, for the digest that the C is kept under. */
 export async function wasm2cRecipe(): Promise<string> {
   const manifest = await readFile(require.resolve("wabt/package.json"), "utf8");
   return JSON.stringify([(JSON.parse(manifest) as { version: string }).version, PATCHES]);
 }
 
-/** Adapts the C text. Throws ImageError `convert` when the tool's text is not the known one. */
+/** Adapts the C text. @throws ImageError `convert` when the tool wrote something unknown. */
 export function adaptC(text: string): string {
   return PATCHES.reduce((adapted, [from, to]) => {
     if (adapted.includes(from)) return adapted.replace(from, () => to);

@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { packageRoot } from "../../../src/image/build-image.ts";
+import { packageFolder } from "../../../src/package.ts";
 import { MissingError } from "./linux.ts";
 import { FIGURES, type Values } from "./samples.ts";
 
@@ -19,9 +19,9 @@ export interface Floor {
 
 /** @throws MissingError without a C compiler. */
 export async function buildFloor(signal: AbortSignal): Promise<Floor> {
-  const source = join(packageRoot(), "test/bench/linux-comparison/floor.c");
-  const program = join(packageRoot(), "build/bench/floor");
-  await mkdir(join(packageRoot(), "build/bench"), { recursive: true });
+  const source = join(packageFolder(), "test/bench/linux-comparison/floor.c");
+  const program = join(packageFolder(), "build/bench/floor");
+  await mkdir(join(packageFolder(), "build/bench"), { recursive: true });
   try {
     await run("cc", ["-O2", "-o", program, source], { signal });
   } catch (cause) {

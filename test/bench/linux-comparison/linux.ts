@@ -8,7 +8,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { packageRoot } from "../../../src/image/build-image.ts";
+import { packageFolder } from "../../../src/package.ts";
 import { type CpioEntry, cpio } from "./cpio.ts";
 
 /** Something that this machine lacks, and how to get it. */
@@ -62,7 +62,7 @@ export async function linuxGuest(options: {
   signal: AbortSignal;
   progress: (line: string) => void;
 }): Promise<LinuxGuest> {
-  const directory = join(packageRoot(), "build/bench-linux");
+  const directory = join(packageFolder(), "build/bench-linux");
   const described = join(directory, "guest.json");
   const known = await readFile(described, "utf8").then(JSON.parse, () => undefined);
   if (known?.recipe === RECIPE) return located(directory, known.version);

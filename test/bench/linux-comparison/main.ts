@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { packageRoot } from "../../../src/image/build-image.ts";
+import { packageFolder } from "../../../src/package.ts";
 import { parseSize } from "../../../src/text/units.ts";
 import { VmmError } from "../../../src/vmm/errors.ts";
 import { GUEST_NAMES, type GuestName } from "./guests.ts";
@@ -47,8 +47,8 @@ function options() {
       sizes: { type: "string", default: "512M,2G,8G" },
       only: { type: "string", default: GUEST_NAMES.join(",") },
       qemu: { type: "string" },
-      json: { type: "string", default: join(packageRoot(), "build/bench/guests.json") },
-      html: { type: "string", default: join(packageRoot(), "build/bench/guests.html") },
+      json: { type: "string", default: join(packageFolder(), "build/bench/guests.json") },
+      html: { type: "string", default: join(packageFolder(), "build/bench/guests.html") },
       help: { type: "boolean", short: "h" },
     },
   });
