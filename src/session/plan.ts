@@ -4,7 +4,7 @@
  */
 import { FailureError } from "../failure.ts";
 import { formatBytes, pagesOf, type Target } from "../text/units.ts";
-import { checkAppend } from "../vmm/qemu/arguments.ts";
+import { checkAppend } from "../vmm/machine.ts";
 import { PAGE_BYTES, type Vmm } from "../vmm/vmm.ts";
 import type { SessionStep } from "./events.ts";
 

@@ -4,7 +4,7 @@
  * The guest's log and QEMU's monitor share the terminal. Ctrl-A C switches between them; in the
  * monitor `balloon 64` moves the balloon and `info balloon` shows it.
  */
-import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/qemu/arguments.ts";
+import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/machine.ts";
 
 /** A word that needs no quotes in any shell. */
 const PLAIN_WORD = /^[\w@%+=:,./-]+$/;

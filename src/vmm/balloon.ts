@@ -1,48 +1,52 @@
-/**
- * What the balloons of both emulators have in common: what a target may be, and how to wait.
- *
- * It knows neither emulator.
- *
- * Invariant: a wait for pages ends only when exactly that many were reported.
- */
+/** What the balloons of both emulators have in common: what a target may be, and how to wait. */
 
-import { type Patience, pollFor } from "./deadline.ts";
+import { type Deadline, pollFor } from "./deadline.ts";
 import { VmmError } from "./errors.ts";
 import { type BalloonState, type BalloonTarget, PAGE_BYTES } from "./vmm.ts";
 
 /** A large balloon under TCG takes some seconds; a minute is long enough to call it stuck. */
 const WAIT_FOR_ACTUAL_MS = 60_000;
-/** Statistics come once a second, as long as the guest answers. */
+/** Default limit for statistics, which come once a second while the guest answers. */
 export const STATISTICS_MS = 10_000;
 
-/** The wait that both emulators share. */
-export function waitForActual(
-  options: {
-    pages: number;
-    onProgress?: (actualPages: number) => void;
-    everyMs: number;
-    query: (patience: Patience) => Promise<BalloonState>;
-    describeLog: () => string;
-  } & Patience,
-): Promise<BalloonState> {
-  const { pages, onProgress, everyMs, query, describeLog } = options;
-  let last: number | undefined;
-  return pollFor({
-    what: `a balloon of ${pages} pages`,
-    patience: options,
-    defaultMs: WAIT_FOR_ACTUAL_MS,
-    everyMs,
-    seen: () => `a balloon of ${last} pages and ${describeLog()}`,
-    look: async (patience) => {
-      const state = await query(patience);
-      if (state.actualPages !== last) onProgress?.(state.actualPages);
-      last = state.actualPages;
-      return last === pages ? state : undefined;
-    },
-  });
+/** Waits for a number of pages by polling: neither emulator tells of each change of `actual`. */
+export abstract class PolledBalloon {
+  /** Milliseconds between two looks at `actual`. */
+  protected abstract readonly pollMs: number;
+  /** Returns what the guest said last, for time-outs. */
+  protected readonly describeLog: () => string;
+
+  constructor(describeLog: () => string) {
+    this.describeLog = describeLog;
+  }
+
+  abstract query(options?: Deadline): Promise<BalloonState>;
+
+  waitForActual(
+    options: { pages: number; onProgress?: (actualPages: number) => void } & Deadline,
+  ): Promise<BalloonState> {
+    const { pages, onProgress } = options;
+    let last: number | undefined;
+    return pollFor({
+      what: `a balloon of ${pages} pages`,
+      deadline: options,
+      defaultMs: WAIT_FOR_ACTUAL_MS,
+      everyMs: this.pollMs,
+      seen: () => `a balloon of ${last} pages and ${this.describeLog()}`,
+      look: async (deadline) => {
+        const state = await this.query(deadline);
+        if (state.actualPages !== last) onProgress?.(state.actualPages);
+        last = state.actualPages;
+        return last === pages ? state : undefined;
+      },
+    });
+  }
 }
 
-/** A target as pages in the balloon. Throws `option` unless 0 <= pages < all pages. */
+/**
+ * Returns a target as pages in the balloon.
+ * @throws VmmError `option` unless 0 <= pages < all pages.
+ */
 export function targetPages(parts: { target: BalloonTarget; memoryBytes: number }): number {
   const { target, memoryBytes } = parts;
   const pages =

@@ -1,16 +1,13 @@
 /**
- * How long a caller is willing to wait: a signal and a time limit, applied the same way everywhere.
- *
- * This file knows nothing of what is waited for.
- *
- * Invariant: a wait settles exactly once, and its clean-up runs exactly once, however it ends.
+ * How long a caller waits: a signal and a time limit, applied the same way everywhere. A wait
+ * settles once and runs its clean-up once, however it ends.
  */
 
 import { setTimeout as sleepFor } from "node:timers/promises";
 import { VmmError } from "./errors.ts";
 
-/** Given to every asynchronous call. */
-export interface Patience {
+/** How long an asynchronous call may take; all of src/vmm take one. */
+export interface Deadline {
   /** Aborting rejects the call with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the call rejects with code `timeout`; each call names its default. */
@@ -23,18 +20,18 @@ const MAX_TIMEOUT_MS = 0x7fff_ffff;
 export interface Wait<T> {
   /** What is waited for, as a noun phrase: "the guest's log line /ready/". */
   readonly what: string;
-  readonly patience: Patience;
+  readonly deadline: Deadline;
   readonly defaultMs: number;
-  /** Asked for when the time is over: what was seen instead. */
+  /** Called when the time is over: returns what was seen instead, for the error. */
   readonly seen?: () => string;
-  /** Starts the wait; what it returns is called once when the wait has ended. */
+  /** Starts the wait. Returns a clean-up, which is called once when the wait has ended. */
   readonly begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void;
 }
 
-/** Waits for what `begin` resolves, no longer than the patience allows. */
-export function waitFor<T>({ what, patience, defaultMs, seen, begin }: Wait<T>): Promise<T> {
-  const { signal } = patience;
-  const limitMs = Math.min(patience.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
+/** Returns what `begin` resolves with; rejects with `timeout` or the signal's reason. */
+export function waitFor<T>({ what, deadline, defaultMs, seen, begin }: Wait<T>): Promise<T> {
+  const { signal } = deadline;
+  const limitMs = Math.min(deadline.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason);
@@ -71,31 +68,31 @@ export function waitFor<T>({ what, patience, defaultMs, seen, begin }: Wait<T>):
 
 export interface Poll<T> {
   readonly what: string;
-  readonly patience: Patience;
+  readonly deadline: Deadline;
   readonly defaultMs: number;
   /** Milliseconds between two looks. */
   readonly everyMs: number;
   readonly seen?: () => string;
-  /** Looks once; undefined means "not yet". It must end by itself, given its own patience. */
-  readonly look: (patience: Patience) => Promise<T | undefined>;
+  /** Looks once; undefined means "not yet". It must end within the deadline that it is given. */
+  readonly look: (deadline: Deadline) => Promise<T | undefined>;
 }
 
-/** Looks again and again until `look` finds something, no longer than the patience allows. */
+/** Calls `look` until it finds something; rejects with `timeout` or the signal's reason. */
 export async function pollFor<T>(poll: Poll<T>): Promise<T> {
-  const { what, patience, defaultMs, everyMs, seen, look } = poll;
-  const limitMs = Math.min(patience.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
-  const deadlineMs = performance.now() + limitMs;
-  const { signal } = patience;
+  const { what, deadline, defaultMs, everyMs, seen, look } = poll;
+  const limitMs = Math.min(deadline.timeoutMs ?? defaultMs, MAX_TIMEOUT_MS);
+  const endMs = performance.now() + limitMs;
+  const { signal } = deadline;
   for (;;) {
     signal?.throwIfAborted();
-    const lookMs = Math.max(deadlineMs - performance.now(), 1);
+    const lookMs = Math.max(endMs - performance.now(), 1);
     const found = await look({ signal, timeoutMs: lookMs }).catch((error: unknown) => {
-      // A look cut short by our own deadline is our time-out, not one of its own.
+      // The look got the rest of our time: its time-out is ours, and is reported below.
       if (error instanceof VmmError && error.code === "timeout") return undefined;
       throw error;
     });
     if (found !== undefined) return found;
-    const leftMs = deadlineMs - performance.now();
+    const leftMs = endMs - performance.now();
     if (leftMs <= 0) throw timeoutError({ what, limitMs, seen: seen?.() });
     await sleep(Math.min(everyMs, leftMs), signal);
   }

@@ -1,16 +1,10 @@
-/**
- * How a machine's end is told to people, and to whoever still waits for something from it.
- *
- * It knows neither emulator.
- *
- * Invariant: an `exited` error quotes the reason and the end of the log, so that it suffices alone.
- */
+/** A machine's end in words, and the errors that follow from it. */
 
 import { tailPhrase, VmmError } from "./errors.ts";
 import type { GuestLog } from "./log.ts";
 import type { GuestExit } from "./vmm.ts";
 
-/** A machine's end in a few words. */
+/** Returns a machine's end in a few words. */
 export function describeExit(exit: GuestExit): string {
   const how = {
     guest: `the guest's exit code ${exit.guestExitCode}`,
@@ -22,7 +16,7 @@ export function describeExit(exit: GuestExit): string {
   return exit.complaint === "" ? how : `${how}, saying ${JSON.stringify(exit.complaint)}`;
 }
 
-/** For calls that need a machine which has ended. */
+/** For calls to a machine that has ended. Quotes the reason and the end of the log. */
 export function exitedError(parts: { exit: GuestExit; log: GuestLog; cause?: unknown }): VmmError {
   return new VmmError({
     code: "exited",

@@ -1,16 +1,11 @@
-/**
- * The public names of src/vmm: launching guests and controlling them from outside.
- *
- * Invariant: names only, no logic.
- */
-
+/** ballonet/vmm: launching guests and controlling them from outside. Public names only. */
 export {
   ControlClient,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   type UnattributedReply,
 } from "./control.ts";
-export type { Patience } from "./deadline.ts";
+export type { Deadline } from "./deadline.ts";
 export {
   ControlReplyError,
   MigrationError,

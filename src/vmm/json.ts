@@ -2,14 +2,12 @@
  * JSON with exact integers, for QMP and the control channel.
  *
  * QEMU's statistics are unsigned 64-bit numbers and an unset one is 2^64 - 1, which JSON.parse
- * would round. Here an integer that a JavaScript number cannot hold exactly becomes a bigint.
- * This file knows no protocol.
- *
- * Invariant: parseJson(formatJson(v)) holds the same integers as v, whatever their size.
+ * would round.
  */
 
 import { parse, stringify } from "lossless-json";
 
+/** A JSON value. An integer that a number cannot hold exactly is a bigint, in both directions. */
 export type JsonValue =
   | null
   | boolean
@@ -19,6 +17,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | JsonObject;
 
+/** A JSON object. Members that are undefined are left out when it is sent. */
 export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
 }
@@ -35,18 +34,18 @@ function parseNumber(text: string): number | bigint {
   return BigInt(text);
 }
 
-/** Parses one JSON text. Throws SyntaxError, also for a key that occurs twice. */
+/** Parses one JSON text. @throws SyntaxError, also for a key that occurs twice. */
 export function parseJson(text: string): JsonValue {
   try {
     return parse(text, null, parseNumber) as JsonValue;
   } catch (error) {
-    // Deeply nested input exhausts the stack: that is bad input, not a fault of ours.
+    // Deeply nested input exhausts the stack: it is bad input all the same.
     if (error instanceof RangeError) throw new SyntaxError("JSON nested too deeply");
     throw error;
   }
 }
 
-/** One line of JSON; bigints become plain integers, members that are undefined are left out. */
+/** Returns one line of JSON, without its end. Bigints become plain integers. */
 export function formatJson(value: JsonObject): string {
   return stringify(value) as string;
 }
@@ -55,7 +54,7 @@ export function isJsonObject(value: JsonValue | undefined): value is JsonObject 
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The integer `value` as a bigint; undefined when it is anything else. */
+/** Returns the integer `value` as a bigint; undefined when it is no integer. */
 export function asBigInt(value: JsonValue | undefined): bigint | undefined {
   if (typeof value === "bigint") return value;
   return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : undefined;

@@ -1,18 +1,15 @@
 /**
- * What a running guest offers, whichever emulator runs it: balloon, log, control channel, power.
+ * The types of a running guest, whichever emulator runs it: balloon, log, control channel, power.
  *
- * This file holds types and knows neither QEMU nor v86. Pages are 4 KiB (virtio 1.3, 5.5.6),
- * whatever the guest's own page size. Every asynchronous call takes a signal and a time limit, and
- * rejects with a VmmError or with the signal's reason.
- *
- * Invariant: whatever differs between the emulators is visible in a type (undefined) or is an
- * error with the code `not-supported`; nothing is silently skipped.
+ * Every asynchronous call rejects with a VmmError or with the signal's reason. What one emulator
+ * lacks is undefined, or an error `not-supported`: nothing is silently skipped.
  */
 
 import type { ControlClient } from "./control.ts";
-import type { Patience } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
 import type { GuestLog } from "./log.ts";
 
+/** Bytes of a balloon page, whatever the guest's own page size (virtio 1.3, 5.5.6). */
 export const PAGE_BYTES = 4_096;
 
 /** Why and how a machine ended. */
@@ -34,9 +31,10 @@ export interface GuestExit {
   readonly complaint: string;
 }
 
-/** A target for the balloon: its own size, or what shall remain with the guest. */
+/** A target for the balloon: its size in pages, or the bytes that the guest keeps. */
 export type BalloonTarget = { readonly pages: number } | { readonly guestBytes: number };
 
+/** The balloon's size and its target, in pages of 4 KiB. */
 export interface BalloonState {
   /** Pages that the guest says are in the balloon (`actual`; virtio 1.3, 5.5.4). */
   readonly actualPages: number;
@@ -63,14 +61,15 @@ export type StatisticName =
   | "asyncReclaims"
   | "directReclaims";
 
+/** The guest's memory statistics. */
 export interface BalloonStatistics {
-  /** Bytes or counts as the specification has them; a tag that the guest left out is undefined. */
+  /** Bytes or counts (virtio 1.3, 5.5.6.4). A tag that the guest did not report is undefined. */
   readonly tags: Readonly<Partial<Record<StatisticName, bigint>>>;
   /** Milliseconds since 1970 at which the values arrived; undefined if none ever did. */
   readonly lastUpdateMs: number | undefined;
 }
 
-/** What host and guest agreed on, told by the emulator and not by the guest. */
+/** What device and driver negotiated, as the emulator reports it. */
 export interface Negotiated {
   /** Feature bits offered by the device. */
   readonly offered: bigint;
@@ -80,40 +79,45 @@ export interface Negotiated {
   readonly status: number;
 }
 
+/** The host's side of a machine's balloon. Pages have 4 KiB. */
 export interface Balloon {
   /**
-   * Asks for a balloon of that size and returns what was asked for. It does not wait for the
-   * guest. Rejects with `option` if the size is not between 0 and what the machine can be asked.
+   * Sets the target and returns it. Does not wait for the guest.
+   * Rejects with `option` unless the guest keeps at least one page and at most all it has.
    */
-  setTarget(options: BalloonTarget & Patience): Promise<{ pages: number; guestBytes: number }>;
-  query(options?: Patience): Promise<BalloonState>;
+  setTarget(options: BalloonTarget & Deadline): Promise<{ pages: number; guestBytes: number }>;
+  /** Returns the balloon's size and its target now. */
+  query(options?: Deadline): Promise<BalloonState>;
   /**
    * Waits until the balloon holds exactly `pages`. A `timeout` (default: 60 s) says how many it
    * held instead. `onProgress` is called with each new number of pages.
    */
   waitForActual(
-    options: { pages: number; onProgress?: (actualPages: number) => void } & Patience,
+    options: { pages: number; onProgress?: (actualPages: number) => void } & Deadline,
   ): Promise<BalloonState>;
   /**
-   * The guest's statistics. With `fresh` (the default) it waits for values newer than those known
-   * when it was called; without, it returns what is known.
+   * Returns the guest's statistics. With `fresh` (the default) it waits for values newer than the
+   * known ones (default limit: 10 s); without, it returns the known ones.
    */
-  statistics(options?: { fresh?: boolean } & Patience): Promise<BalloonStatistics>;
-  negotiated(options?: Patience): Promise<Negotiated>;
+  statistics(options?: { fresh?: boolean } & Deadline): Promise<BalloonStatistics>;
+  /** Returns the feature bits of both sides and the device status. */
+  negotiated(options?: Deadline): Promise<Negotiated>;
   /**
-   * Runs free page hinting once and resolves when the guest has told all, with what it hinted.
-   * The next run may follow when the guest has seen the end of this one (its status names no
-   * `hintRun`): v86 gives all runs the same id, and a guest cannot tell such a one from the last.
-   * Rejects with `not-supported` where the emulator hints only as a part of something else.
+   * Runs free page hinting once. Resolves when the guest has hinted all, with how many bytes.
+   * Start the next run only when the guest has seen the end of this one (its status names no
+   * `hintRun`): v86 gives all runs the same id, so a guest cannot tell the next from the last.
+   * Rejects with `not-supported` on QEMU, which hints only during a migration, and for a guest that
+   * has not negotiated the feature.
    */
-  hint(options?: Patience): Promise<{ hintedBytes: number }>;
+  hint(options?: Deadline): Promise<{ hintedBytes: number }>;
 }
 
-/** The machine's whole state as bytes, to go back to later. */
+/** Saves the machine's whole state as bytes, and restores it. */
 export interface Snapshots {
-  save(options?: Patience): Promise<ArrayBuffer>;
-  /** Only for states of machines launched with the same options. */
-  restore(options: { state: ArrayBuffer } & Patience): Promise<void>;
+  /** Returns the state now; the machine goes on. */
+  save(options?: Deadline): Promise<ArrayBuffer>;
+  /** Goes back to a state of a machine launched with the same options. */
+  restore(options: { state: ArrayBuffer } & Deadline): Promise<void>;
 }
 
 /** One running guest. Disposing of it (`await using`) kills it. */
@@ -121,22 +125,24 @@ export interface Vmm extends AsyncDisposable {
   readonly kind: "qemu" | "v86";
   readonly memoryBytes: number;
   readonly hasBalloon: boolean;
-  /** Throws `no-balloon` if the machine was launched without one. */
+  /** @throws VmmError `no-balloon` when the machine has none. */
   readonly balloon: Balloon;
   readonly log: GuestLog;
   readonly control: ControlClient;
-  /** Undefined where this kind of machine has none. */
+  /** Undefined on QEMU: see `saveState` and `loadState` there. */
   readonly snapshots: Snapshots | undefined;
   /** Resolves once the machine has ended and all it held is released; it never rejects. */
   readonly exited: Promise<GuestExit>;
-  /** Bytes of host memory resident for this machine; undefined where nobody can tell. */
+  /** Bytes of host memory resident for this machine; undefined on v86 and outside of Linux. */
   residentBytes(): Promise<number | undefined>;
-  /** Seconds of host CPU used so far; undefined where nobody can tell. */
+  /** Seconds of host CPU used so far; undefined on v86 and outside of Linux. */
   cpuSeconds(): Promise<number | undefined>;
-  pause(options?: Patience): Promise<void>;
-  resume(options?: Patience): Promise<void>;
-  /** As if the reset button was pressed. Lines that follow have numbers from log.nextNumber on. */
-  reset(options?: Patience): Promise<void>;
-  /** Ends the machine at once, whatever it is doing. May be called again. */
+  /** Stops the guest's processor; resolves when it stands still. */
+  pause(options?: Deadline): Promise<void>;
+  /** Lets the guest run, after `pause` or a launch with `paused`. */
+  resume(options?: Deadline): Promise<void>;
+  /** Resets the machine. Log lines that follow have numbers from `log.nextNumber` on. */
+  reset(options?: Deadline): Promise<void>;
+  /** Ends the machine at once. May be called again. */
   kill(): Promise<GuestExit>;
 }

@@ -1,15 +1,13 @@
 /**
  * QEMU's balloon, commanded over QMP.
  *
- * It knows QEMU's commands for the balloon and how they count, and nothing of processes or sockets.
- * QEMU speaks of what the guest keeps, in bytes: num_pages = (ram - value) >> 12, a value of 0 is
- * an error and more than the RAM is cut; here targets are pages in the balloon.
- *
- * Invariant: no number reaches QEMU that QEMU would take as another one.
+ * QEMU counts the bytes that the guest keeps: num_pages = (ram - value) >> 12. It refuses a value
+ * of 0 and cuts one that is more than the RAM. Here targets are pages in the balloon, and are
+ * checked first, so QEMU never takes a number as another one.
  */
 
-import { STATISTICS_MS, targetPages, waitForActual } from "../balloon.ts";
-import { type Patience, pollFor } from "../deadline.ts";
+import { PolledBalloon, STATISTICS_MS, targetPages } from "../balloon.ts";
+import { type Deadline, pollFor } from "../deadline.ts";
 import { VmmError } from "../errors.ts";
 import { asBigInt, formatJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type {
@@ -24,14 +22,14 @@ import { PAGE_BYTES } from "../vmm.ts";
 import { BALLOON_ID } from "./arguments.ts";
 import { featureBits, statusBits } from "./features.ts";
 
-/** QEMU emits BALLOON_CHANGE at most once a second: too rare to wait for, so `actual` is polled. */
+/** `actual` is polled: QEMU emits BALLOON_CHANGE at most once a second, which is too rare. */
 const ACTUAL_POLL_MS = 10;
 const STATISTICS_POLL_MS = 20;
-/** Seconds between two requests of QEMU for statistics: the least that it can do. */
+/** Seconds between QEMU's requests for statistics; 1 is its minimum. */
 const POLLING_INTERVAL_S = 1;
 /** How much of an unexpected reply an error quotes. */
 const MAX_QUOTED_CHARS = 200;
-/** QEMU's "the guest did not say". */
+/** QEMU's value for a statistic that the guest did not report. */
 const UNSET = 0xffff_ffff_ffff_ffffn;
 
 const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
@@ -56,82 +54,74 @@ const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
 export interface QemuBalloonParts {
   /** Runs one QMP command. */
   readonly execute: (
-    options: { command: string; args?: JsonObject } & Patience,
+    options: { command: string; args?: JsonObject } & Deadline,
   ) => Promise<JsonValue>;
   readonly memoryBytes: number;
-  /** For time-outs: what the guest said last. */
+  /** Returns what the guest said last, for time-outs. */
   readonly describeLog: () => string;
 }
 
-export class QemuBalloon implements Balloon {
-  readonly #parts: QemuBalloonParts;
-  readonly #path = `/machine/peripheral/${BALLOON_ID}`;
-  #backendPath: string | undefined;
-  #targetPages = 0;
-  #polling = false;
+/** The balloon of a machine that QEMU runs. It does not hint on request: QEMU hints to migrate. */
+export class QemuBalloon extends PolledBalloon implements Balloon {
+  protected readonly pollMs = ACTUAL_POLL_MS;
+  private readonly parts: QemuBalloonParts;
+  private readonly path = `/machine/peripheral/${BALLOON_ID}`;
+  private backendPath: string | undefined;
+  private targetPages = 0;
+  private polling = false;
 
   constructor(parts: QemuBalloonParts) {
-    this.#parts = parts;
+    super(parts.describeLog);
+    this.parts = parts;
   }
 
   async setTarget(
-    options: BalloonTarget & Patience,
+    options: BalloonTarget & Deadline,
   ): Promise<{ pages: number; guestBytes: number }> {
-    const { memoryBytes, execute } = this.#parts;
+    const { memoryBytes, execute } = this.parts;
     const pages = targetPages({ target: options, memoryBytes });
     const guestBytes = memoryBytes - pages * PAGE_BYTES;
-    await execute({ ...patienceOf(options), command: "balloon", args: { value: guestBytes } });
-    this.#targetPages = pages;
+    await execute({ ...deadlineOf(options), command: "balloon", args: { value: guestBytes } });
+    this.targetPages = pages;
     return { pages, guestBytes };
   }
 
-  /** For migrations: the guest brought its target along, which QEMU does not tell. */
+  /** For migrations: the guest's target moved with it, and QEMU does not report it. */
   takeOver(source: QemuBalloon): void {
-    this.#targetPages = source.#targetPages;
+    this.targetPages = source.targetPages;
   }
 
-  async query(options: Patience = {}): Promise<BalloonState> {
-    const { memoryBytes, execute } = this.#parts;
+  async query(options: Deadline = {}): Promise<BalloonState> {
+    const { memoryBytes, execute } = this.parts;
     const reply = await execute({ ...options, command: "query-balloon" });
     const guestBytes = isJsonObject(reply) ? asBigInt(reply.actual) : undefined;
     if (guestBytes === undefined) throw unexpected("query-balloon", reply);
     const actualPages = Number((BigInt(memoryBytes) - guestBytes) / BigInt(PAGE_BYTES));
-    return { actualPages, targetPages: this.#targetPages };
+    return { actualPages, targetPages: this.targetPages };
   }
 
-  waitForActual(
-    options: { pages: number; onProgress?: (actualPages: number) => void } & Patience,
-  ): Promise<BalloonState> {
-    return waitForActual({
-      ...options,
-      everyMs: ACTUAL_POLL_MS,
-      query: (patience) => this.query(patience),
-      describeLog: this.#parts.describeLog,
-    });
-  }
-
-  async statistics(options: { fresh?: boolean } & Patience = {}): Promise<BalloonStatistics> {
-    const before = await this.#readStatistics(patienceOf(options));
+  async statistics(options: { fresh?: boolean } & Deadline = {}): Promise<BalloonStatistics> {
+    const before = await this.readStatistics(deadlineOf(options));
     if (options.fresh === false) return before;
-    await this.#startPolling(patienceOf(options));
+    await this.startPolling(deadlineOf(options));
     return pollFor({
       what: "statistics from the guest",
-      patience: options,
+      deadline: options,
       defaultMs: STATISTICS_MS,
       everyMs: STATISTICS_POLL_MS,
-      seen: this.#parts.describeLog,
-      look: async (patience) => {
-        const now = await this.#readStatistics(patience);
+      seen: this.describeLog,
+      look: async (deadline) => {
+        const now = await this.readStatistics(deadline);
         return (now.lastUpdateMs ?? 0) > (before.lastUpdateMs ?? 0) ? now : undefined;
       },
     });
   }
 
-  async negotiated(options: Patience = {}): Promise<Negotiated> {
-    const reply = await this.#parts.execute({
+  async negotiated(options: Deadline = {}): Promise<Negotiated> {
+    const reply = await this.parts.execute({
       ...options,
       command: "x-query-virtio-status",
-      args: { path: await this.#backend(options) },
+      args: { path: await this.backend(options) },
     });
     if (!isJsonObject(reply)) throw unexpected("x-query-virtio-status", reply);
     return {
@@ -145,11 +135,11 @@ export class QemuBalloon implements Balloon {
    * One queue as QEMU sees it (`x-query-virtio-queue-status`): index 0 inflate, 1 deflate, 2
    * statistics; members as QEMU names them.
    */
-  async queueStatus(options: { queue: number } & Patience): Promise<JsonObject> {
-    const reply = await this.#parts.execute({
-      ...patienceOf(options),
+  async queueStatus(options: { queue: number } & Deadline): Promise<JsonObject> {
+    const reply = await this.parts.execute({
+      ...deadlineOf(options),
       command: "x-query-virtio-queue-status",
-      args: { path: await this.#backend(patienceOf(options)), queue: options.queue },
+      args: { path: await this.backend(deadlineOf(options)), queue: options.queue },
     });
     if (!isJsonObject(reply)) throw unexpected("x-query-virtio-queue-status", reply);
     return reply;
@@ -164,37 +154,37 @@ export class QemuBalloon implements Balloon {
     });
   }
 
-  /** On PCI the virtio device is a child of the one on the bus; on MMIO it is that one itself. */
-  async #backend(options: Patience): Promise<string> {
-    if (this.#backendPath !== undefined) return this.#backendPath;
-    const reply = await this.#parts.execute({ ...options, command: "x-query-virtio" });
+  /** On PCI the virtio device is a child of the device on the bus; on MMIO there is no other. */
+  private async backend(options: Deadline): Promise<string> {
+    if (this.backendPath !== undefined) return this.backendPath;
+    const reply = await this.parts.execute({ ...options, command: "x-query-virtio" });
     const devices: readonly JsonValue[] = Array.isArray(reply) ? reply : [];
     const paths = devices.map((device) => (isJsonObject(device) ? String(device.path) : ""));
-    const found = paths.find((path) => `${path}/`.startsWith(`${this.#path}/`));
+    const found = paths.find((path) => `${path}/`.startsWith(`${this.path}/`));
     if (found === undefined) throw unexpected("x-query-virtio", reply);
-    this.#backendPath = found;
+    this.backendPath = found;
     return found;
   }
 
-  async #startPolling(options: Patience): Promise<void> {
-    if (this.#polling) return;
-    await this.#parts.execute({
+  private async startPolling(options: Deadline): Promise<void> {
+    if (this.polling) return;
+    await this.parts.execute({
       ...options,
       command: "qom-set",
       args: {
-        path: this.#path,
+        path: this.path,
         property: "guest-stats-polling-interval",
         value: POLLING_INTERVAL_S,
       },
     });
-    this.#polling = true;
+    this.polling = true;
   }
 
-  async #readStatistics(options: Patience): Promise<BalloonStatistics> {
-    const reply = await this.#parts.execute({
+  private async readStatistics(options: Deadline): Promise<BalloonStatistics> {
+    const reply = await this.parts.execute({
       ...options,
       command: "qom-get",
-      args: { path: this.#path, property: "guest-stats" },
+      args: { path: this.path, property: "guest-stats" },
     });
     const values = isJsonObject(reply) ? reply.stats : undefined;
     const lastUpdateS = isJsonObject(reply) ? asBigInt(reply["last-update"]) : undefined;
@@ -211,7 +201,7 @@ export class QemuBalloon implements Balloon {
   }
 }
 
-function patienceOf({ signal, timeoutMs }: Patience): Patience {
+function deadlineOf({ signal, timeoutMs }: Deadline): Deadline {
   return { signal, timeoutMs };
 }
 

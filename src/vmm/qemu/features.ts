@@ -1,11 +1,9 @@
 /**
- * Feature bits and status bits out of the words that QEMU's x-query-virtio-status prints, and out
- * of its complaint about a guest that cannot arrive.
+ * Feature bits and status bits out of the words of QEMU's x-query-virtio-status, and out of its
+ * message about a guest that cannot arrive.
  *
- * It knows the names that QEMU gives to the bits of a balloon and of the transport, and nothing
- * else of QMP. Names are followed by a colon and an explanation in English, which is ignored.
- *
- * Invariant: a name that is not in the table is an error, never a bit silently lost.
+ * In x-query-virtio-status a colon and an explanation follow each name. A name that is not in the
+ * tables is an error, so that no bit is lost.
  */
 
 import { VmmError } from "../errors.ts";
@@ -45,7 +43,7 @@ const STATUS_BITS: Readonly<Record<string, bigint>> = {
   VIRTIO_CONFIG_S_FAILED: 7n,
 };
 
-/** A `VirtioDeviceFeatures` of QMP as a bit mask; a plain integer is taken as it is. */
+/** Returns a `VirtioDeviceFeatures` of QMP as a bit mask; an integer is the mask itself. */
 export function featureBits(value: JsonValue | undefined): bigint {
   const plain = asBigInt(value);
   if (plain !== undefined) return plain;
@@ -56,7 +54,7 @@ export function featureBits(value: JsonValue | undefined): bigint {
   return named.reduce((sum, bits) => sum | bits, asBigInt(features["unknown-dev-features"]) ?? 0n);
 }
 
-/** A `VirtioDeviceStatus` of QMP as the device status field. */
+/** Returns a `VirtioDeviceStatus` of QMP as the device status field. */
 export function statusBits(value: JsonValue | undefined): number {
   const plain = asBigInt(value);
   if (plain !== undefined) return Number(plain);
@@ -85,10 +83,10 @@ function bitsOf(parts: {
   }, 0n);
 }
 
-/** What a destination says of a guest that has accepted features which it does not offer. */
+/** A destination's message about a guest that has accepted features which it does not offer. */
 const UNSUPPORTED = /Features (0x[0-9a-f]+) unsupported\. Allowed features: (0x[0-9a-f]+)/;
 
-/** The bits that it lacks, out of what QEMU said; 0n when it was something else. */
+/** Returns the bits that the destination lacks, out of QEMU's messages; 0n for other messages. */
 export function unsupportedFeatures(said: string): bigint {
   const [, accepted = "0", allowed = "0"] = UNSUPPORTED.exec(said) ?? [];
   return BigInt(accepted) & ~BigInt(allowed);

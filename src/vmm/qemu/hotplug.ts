@@ -1,16 +1,12 @@
-/**
- * Plugging a balloon into a running machine, and taking it out.
- *
- * It must not know how a guest takes it. Invariant: the machine has a balloon by this file's word
- * only while QEMU has one.
- */
+/** Plugs a balloon into a running machine, and takes it out. */
 
-import type { Patience } from "../deadline.ts";
+import type { Deadline } from "../deadline.ts";
 import { isJsonObject, type JsonValue } from "../json.ts";
 import { BALLOON_ID, balloonDevice, IO_THREAD_ID, type QemuBalloonOptions } from "./arguments.ts";
 import type { QemuVmm } from "./qemu.ts";
 
-export interface PlugOptions extends Patience {
+/** What `plugBalloon` is given. */
+export interface PlugOptions extends Deadline {
   readonly vmm: QemuVmm;
   /** `pci.0` of a `pc`, or the id of one of `rootPorts`; `q35`'s own bus takes nothing. */
   readonly bus: string;
@@ -18,32 +14,38 @@ export interface PlugOptions extends Patience {
   readonly balloon?: QemuBalloonOptions;
 }
 
-/** Resolves when the device is there; the guest has yet to find it. */
+/**
+ * Plugs a balloon into a machine without one. Resolves when QEMU has the device; the guest finds it
+ * later. Rejects with `qmp-command`, `exited` or `timeout`.
+ */
 export async function plugBalloon(options: PlugOptions): Promise<void> {
-  const { vmm, bus, balloon = {}, ...patience } = options;
+  const { vmm, bus, balloon = {}, ...deadline } = options;
   const args = { ...balloonDevice(balloon, "pc"), bus };
-  if (balloon.freePageHint) await addIoThread(vmm, patience);
-  await vmm.execute({ ...patience, command: "device_add", args });
+  if (balloon.freePageHint) await addIoThread(vmm, deadline);
+  await vmm.execute({ ...deadline, command: "device_add", args });
   vmm.plugged(true);
 }
 
-/** The thread outlives the balloon that it was made for, and serves the next one. */
-async function addIoThread(vmm: QemuVmm, patience: Patience): Promise<void> {
+/** Adds the thread for hints unless there is one: it outlives the balloon that it was made for. */
+async function addIoThread(vmm: QemuVmm, deadline: Deadline): Promise<void> {
   const path = "/objects";
-  const objects = await vmm.execute({ ...patience, command: "qom-list", args: { path } });
+  const objects = await vmm.execute({ ...deadline, command: "qom-list", args: { path } });
   const all: readonly JsonValue[] = Array.isArray(objects) ? objects : [];
   if (all.some((object) => isJsonObject(object) && object.name === IO_THREAD_ID)) return;
   const args = { "qom-type": "iothread", id: IO_THREAD_ID };
-  await vmm.execute({ ...patience, command: "object-add", args });
+  await vmm.execute({ ...deadline, command: "object-add", args });
 }
 
-/** Asks the guest to let go of the balloon; resolves when it is out of the machine. */
+/**
+ * Asks the guest to release the balloon. Resolves when it is out of the machine. Rejects with
+ * `qmp-command`, `exited`, or `timeout` (default: 10 s) when the guest does not release it.
+ */
 export async function unplugBalloon({
   vmm,
-  ...patience
-}: { readonly vmm: QemuVmm } & Patience): Promise<void> {
+  ...deadline
+}: { readonly vmm: QemuVmm } & Deadline): Promise<void> {
   await vmm.executeUntil({
-    ...patience,
+    ...deadline,
     command: "device_del",
     args: { id: BALLOON_ID },
     event: "DEVICE_DELETED",

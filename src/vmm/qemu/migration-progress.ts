@@ -1,17 +1,13 @@
 /**
- * How far a migration is, out of what QEMU's query-migrate says.
- *
- * It knows QEMU's member names and nothing of what is done with the figures. Versions differ in
- * what they tell: what is not there yet is 0, what is no longer counted is undefined.
- *
- * Invariant: figures are those of the side that was asked; only a source has any.
+ * How far a migration is, out of QEMU's query-migrate. Versions of QEMU differ: a figure that is
+ * not there yet is 0, one that is no longer counted is undefined.
  */
 
-import type { Patience } from "../deadline.ts";
+import type { Deadline } from "../deadline.ts";
 import { asBigInt, isJsonObject, type JsonObject } from "../json.ts";
 import type { QemuVmm } from "./qemu.ts";
 
-/** A page is QEMU's, 4 KiB on x86. */
+/** How far a migration is, by the source's figures. Pages have 4 KiB. */
 export interface MigrationProgress {
   /** QEMU's word: "none", "setup", "active", "device", "completed", "failed", "cancelled", ... */
   readonly status: string;
@@ -36,8 +32,8 @@ export interface MigrationProgress {
 }
 
 /** Asks a source. */
-export async function progressOf(vm: QemuVmm, patience: Patience): Promise<MigrationProgress> {
-  const reply = await vm.execute({ ...patience, command: "query-migrate" });
+export async function progressOf(vm: QemuVmm, deadline: Deadline): Promise<MigrationProgress> {
+  const reply = await vm.execute({ ...deadline, command: "query-migrate" });
   const said = isJsonObject(reply) ? reply : {};
   const ram = isJsonObject(said.ram) ? said.ram : {};
   return {

@@ -6,13 +6,12 @@
  *   destination:  inmigrate -+-> running
  *                            +-> refused: QEMU ends with its reason, which the source cannot see
  *
- * It asks both machines over QMP and starts no process. The stream goes over a unix socket in a
- * directory that only this user may open, and that is removed as soon as both ends are connected.
- * The guest's log and control channel do not move: what it says after the move, it says on those of
- * the destination, and a request under way when it moves is answered there, to nobody.
+ * The stream goes over a unix socket in a directory that only this user may open. The directory is
+ * removed as soon as both ends are connected. Log and control channel do not move: after the move
+ * the guest writes to those of the destination, and the reply to a request under way is lost.
  *
- * Invariant: at no time do both machines run the guest. One that failed to arrive is ended before
- * the source goes on.
+ * At no time do both machines run the guest: a destination that failed is ended before the source
+ * goes on.
  */
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -21,7 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatFeatures } from "../../../runtime/abi.ts";
-import { type Patience, pollFor } from "../deadline.ts";
+import { type Deadline, pollFor } from "../deadline.ts";
 import { MigrationError, VmmError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import { unsupportedFeatures } from "./features.ts";
@@ -32,13 +31,14 @@ import type { QemuVmm } from "./qemu.ts";
 const MIGRATE_MS = 120_000;
 /** Between two looks at both machines. */
 const LOOK_MS = 10;
-/** How long QEMU may take to come to rest after a migration was called off. */
+/** How long QEMU may take to stop a migration that was cancelled. */
 const REST_MS = 20_000;
-/** How long a destination that cannot go on may take to say why and end. */
+/** How long a failed destination may take to print its reason and end. */
 const REASON_MS = 2_000;
-/** States of a migration that change no more by themselves. */
+/** Final states of a migration. */
 const RESTING = ["none", "completed", "failed", "cancelled"];
 
+/** QEMU's own settings of a migration. */
 interface Tuning {
   /** QEMU's migration capabilities by their names, set on both sides: `{ xbzrle: true }`. */
   readonly capabilities?: Readonly<Record<string, boolean>>;
@@ -46,7 +46,8 @@ interface Tuning {
   readonly parameters?: JsonObject;
 }
 
-export interface MigrateOptions extends Tuning, Patience {
+/** What `migrate` is given. */
+export interface MigrateOptions extends Tuning, Deadline {
   readonly source: QemuVmm;
   /** Launched with `incoming`, as much memory, and a machine and devices of the same kinds. */
   readonly destination: QemuVmm;
@@ -55,11 +56,11 @@ export interface MigrateOptions extends Tuning, Patience {
 }
 
 /**
- * Moves the guest. Resolves when it has arrived; the source is then in QEMU's state `postmigrate`
- * and of no more use than to be asked and killed. `signal` and `timeoutMs` (default: 2 min) call
- * the migration off; where the guest has arrived by then, it resolves all the same.
- * Rejects with MigrationError, `option`, `qmp-command`, `exited`, `timeout` or the signal's reason.
- * Then the destination has ended (but for `option`), and the source runs if it ran before.
+ * Moves the guest. Resolves when it has arrived. The source is then in QEMU's state `postmigrate`:
+ * it can be asked and killed, but runs no more. `signal` and `timeoutMs` (default: 2 min) cancel
+ * the migration; when the guest has arrived already, it resolves all the same. Rejects with
+ * MigrationError, `option`, `qmp-command`, `exited`, `timeout` or the signal's reason. Then the
+ * destination has ended (but for `option`), and the source runs if it ran before.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationProgress> {
   const { source, destination, signal } = options;
@@ -81,11 +82,11 @@ async function transfer(options: MigrateOptions): Promise<MigrationProgress> {
     const args = { uri: `unix:${path}` };
     await destination.execute({ signal, command: "migrate-incoming", args });
     await source.execute({ signal, command: "migrate", args });
-    return watch(options, async (patience) => {
-      const progress = await progressOf(source, patience);
+    return watch(options, async (deadline) => {
+      const progress = await progressOf(source, deadline);
       if (!["none", "setup"].includes(progress.status)) await used();
       onProgress?.(progress);
-      const arrived = await hasArrived(destination, patience);
+      const arrived = await hasArrived(destination, deadline);
       checkAlive(progress);
       return arrived && progress.status === "completed" ? progress : undefined;
     });
@@ -93,13 +94,13 @@ async function transfer(options: MigrateOptions): Promise<MigrationProgress> {
 }
 
 /**
- * The guest's whole state as bytes, for `loadState`: memory, processor and devices. The guest
- * stands still when the last of them are taken, and then goes on if it ran before; one that was
- * paused QEMU lets be saved no second time until it has run.
+ * Returns the guest's whole state as bytes, for `loadState`: memory, processor and devices. The
+ * guest stands still while the last of them are taken, and goes on if it ran before. QEMU saves a
+ * paused guest only once until it has run again.
  * Rejects with MigrationError, `exited`, `timeout` (default: 2 min) or the signal's reason.
  */
 export async function saveState(
-  options: { readonly source: QemuVmm } & Tuning & Patience,
+  options: { readonly source: QemuVmm } & Tuning & Deadline,
 ): Promise<Uint8Array> {
   const { source, signal } = options;
   const wasRunning = await checkSource(source, signal);
@@ -109,8 +110,8 @@ export async function saveState(
       await using receiver = await receive(path);
       const args = { uri: `unix:${path}` };
       await source.execute({ signal, command: "migrate", args });
-      return await watch(options, async (patience) => {
-        const progress = await progressOf(source, patience);
+      return await watch(options, async (deadline) => {
+        const progress = await progressOf(source, deadline);
         checkAlive(progress);
         return progress.status === "completed" ? receiver.whole() : undefined;
       });
@@ -124,13 +125,13 @@ export async function saveState(
 }
 
 /**
- * Puts what `saveState` gave into a machine launched with `incoming`, which then runs if it was
- * saved running and was not launched `paused`.
+ * Loads a state of `saveState` into a machine launched with `incoming`. The guest then runs if it
+ * ran when it was saved and the machine was not launched `paused`.
  * Rejects with MigrationError, `option`, `timeout` (default: 2 min) or the signal's reason; the
  * machine has ended then (but for `option`).
  */
 export async function loadState(
-  options: { readonly destination: QemuVmm; readonly state: Uint8Array } & Tuning & Patience,
+  options: { readonly destination: QemuVmm; readonly state: Uint8Array } & Tuning & Deadline,
 ): Promise<void> {
   const { destination, state, signal } = options;
   await checkIncoming(destination, signal);
@@ -140,11 +141,11 @@ export async function loadState(
       const args = { uri: `unix:${path}` };
       await destination.execute({ signal, command: "migrate-incoming", args });
       const socket = connect(path);
-      // QEMU reads no further than it understands; what it did not like it says itself.
+      // QEMU stops reading at what it cannot load, and prints the reason itself.
       socket.on("error", () => {});
       socket.end(state);
-      await watch(options, async (patience) => {
-        return (await hasArrived(destination, patience)) || undefined;
+      await watch(options, async (deadline) => {
+        return (await hasArrived(destination, deadline)) || undefined;
       });
     });
   } catch (error) {
@@ -153,8 +154,8 @@ export async function loadState(
 }
 
 /**
- * After trouble: brings the source to rest, ends the destination, and lets the source go on. Only
- * where the caller lost patience when all was done, the result of that is given.
+ * Ends a migration that failed or was cancelled: stops it on the source, ends the destination, and
+ * lets the source go on. Returns the result when the guest had arrived before it was cancelled.
  */
 async function callOff(parts: {
   source: QemuVmm;
@@ -176,7 +177,7 @@ async function callOff(parts: {
   throw reason;
 }
 
-/** Ends the machine; answers the error, and where QEMU failed, with what it said. */
+/** Ends the machine. Returns the error; where QEMU failed, one with QEMU's messages. */
 async function endDestination(parts: {
   destination: QemuVmm;
   error: unknown;
@@ -184,7 +185,7 @@ async function endDestination(parts: {
   sourceState: string;
 }): Promise<unknown> {
   const { destination, error, sourceSaid, sourceState } = parts;
-  // One whose source failed ends as well; only a moment later it has said why.
+  // A failed destination ends by itself, a moment after it has printed the reason.
   if (isFailure(error))
     await Promise.race([destination.exited, sleep(REASON_MS, undefined, { ref: false })]);
   const { complaint } = await destination.kill();
@@ -200,29 +201,29 @@ async function endDestination(parts: {
   });
 }
 
-/** Whether a machine ended or a migration failed; everything else is the caller's doing. */
+/** Whether a machine ended or a migration failed, and not the caller gave up. */
 function isFailure(error: unknown): boolean {
   return error instanceof VmmError && (error.code === "exited" || error.code === "migration");
 }
 
-/** Cancels what is under way and waits for its end. */
+/** Cancels the migration and waits for its end. */
 async function comeToRest(source: QemuVmm): Promise<MigrationProgress> {
   await source.execute({ command: "migrate_cancel" });
   return pollFor({
     what: "the end of a migration that was called off",
-    patience: {},
+    deadline: {},
     defaultMs: REST_MS,
     everyMs: LOOK_MS,
-    look: async (patience) => {
-      const progress = await progressOf(source, patience);
+    look: async (deadline) => {
+      const progress = await progressOf(source, deadline);
       return RESTING.includes(progress.status) ? progress : undefined;
     },
   });
 }
 
-/** After the source has completed: true once the guest is there, false if it failed. */
+/** After the source has completed: returns whether the guest arrives at the destination. */
 async function arrivesAfterAll(destination: QemuVmm): Promise<boolean> {
-  const look = async (patience: Patience) => (await hasArrived(destination, patience)) || undefined;
+  const look = async (deadline: Deadline) => (await hasArrived(destination, deadline)) || undefined;
   return watch({ timeoutMs: REST_MS }, look).catch((error: unknown) => {
     if (isFailure(error)) return false;
     throw error;
@@ -235,13 +236,13 @@ async function goOn(source: QemuVmm): Promise<void> {
 }
 
 function watch<T>(
-  patience: Patience,
-  look: (patience: Patience) => Promise<T | undefined>,
+  deadline: Deadline,
+  look: (deadline: Deadline) => Promise<T | undefined>,
 ): Promise<T> {
-  const { signal, timeoutMs } = patience;
+  const { signal, timeoutMs } = deadline;
   return pollFor({
     what: "the end of a migration",
-    patience: { signal, timeoutMs },
+    deadline: { signal, timeoutMs },
     defaultMs: MIGRATE_MS,
     everyMs: LOOK_MS,
     look,
@@ -255,16 +256,16 @@ function checkAlive({ status, errorText }: MigrationProgress): void {
 }
 
 /** QEMU's run state: "running", "paused", "inmigrate", "postmigrate", ... */
-async function runState(vm: QemuVmm, patience: Patience): Promise<string> {
-  const reply = await vm.execute({ ...patience, command: "query-status" });
+async function runState(vm: QemuVmm, deadline: Deadline): Promise<string> {
+  const reply = await vm.execute({ ...deadline, command: "query-status" });
   return isJsonObject(reply) ? String(reply.status) : "";
 }
 
-async function hasArrived(destination: QemuVmm, patience: Patience): Promise<boolean> {
-  return (await runState(destination, patience)) !== "inmigrate";
+async function hasArrived(destination: QemuVmm, deadline: Deadline): Promise<boolean> {
+  return (await runState(destination, deadline)) !== "inmigrate";
 }
 
-async function tune(vm: QemuVmm, options: Tuning & Patience): Promise<void> {
+async function tune(vm: QemuVmm, options: Tuning & Deadline): Promise<void> {
   const { capabilities = {}, parameters = {}, signal } = options;
   const args = {
     capabilities: Object.entries(capabilities).map(([capability, state]) => ({
@@ -291,7 +292,7 @@ async function checkIncoming(destination: QemuVmm, signal: AbortSignal | undefin
   throw unfit("destination", `a machine that is ${state}`, "launch one with incoming: true for it");
 }
 
-/** Answers whether it runs. */
+/** Returns whether the source runs the guest now. */
 async function checkSource(source: QemuVmm, signal: AbortSignal | undefined): Promise<boolean> {
   const state = await runState(source, { signal });
   if (state !== "inmigrate" && state !== "postmigrate") return state === "running";
@@ -302,7 +303,7 @@ function unfit(role: "source" | "destination", seen: string, todo: string): VmmE
   return new VmmError({ code: "option", what: `${role} of a migration`, seen, todo });
 }
 
-/** A name for a socket in a directory of its own, which goes when both ends are `used`. */
+/** Makes a directory for a socket. `used` removes it, once both ends are connected. */
 async function withSocketPath<T>(
   use: (socket: { path: string; used: () => Promise<void> }) => Promise<T>,
 ): Promise<T> {
@@ -315,7 +316,7 @@ async function withSocketPath<T>(
   }
 }
 
-/** Listens at `path` and keeps what the one who connects there sends. */
+/** Listens at `path` and keeps all bytes that arrive there. */
 async function receive(path: string) {
   const parts: Buffer[] = [];
   let isWhole = false;

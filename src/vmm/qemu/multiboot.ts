@@ -1,15 +1,13 @@
 /**
- * Reads a Multiboot 1 ELF32 image: is it one, where do its segments go, do they fit?
- *
- * It knows neither emulator nor guest. v86 itself says nothing when an image is not bootable or a
- * segment does not fit into memory: the guest just runs into the void. So it is checked here.
- *
- * Invariant: what `readMultiboot` accepts lies within the file and within the memory.
+ * Reads a Multiboot 1 ELF32 image and checks that its segments fit. v86 itself reports nothing when
+ * an image is not bootable or does not fit into memory: the guest then runs without any code.
  */
 
 import { readFile } from "node:fs/promises";
 import { VmmError } from "../errors.ts";
+import { unreadableImage } from "../machine.ts";
 
+/** A part of the image and its place in memory. */
 export interface Segment {
   readonly physicalAddress: number;
   readonly fileBytes: number;
@@ -44,17 +42,14 @@ async function readImage(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new VmmError({
-      code: "image",
-      what: `guest image ${path}`,
-      seen: "no readable file",
-      todo: "build it with npm run build, or give its path",
-      cause,
-    });
+    throw unreadableImage(path, cause);
   }
 }
 
-/** The loadable segments. Throws VmmError with code `image`; `name` says which image it is. */
+/**
+ * Returns the loadable segments. They lie within the file and within the memory.
+ * @throws VmmError `image`, with `name` in it.
+ */
 export function readMultiboot(parts: {
   image: Uint8Array;
   name: string;

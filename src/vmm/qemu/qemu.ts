@@ -1,9 +1,6 @@
 /**
  * Starts QEMU, and is the machine that it runs.
  *
- * This is the only file that starts QEMU. It knows processes, file descriptors and what a run's end
- * means; the command line stands in qemu-arguments.ts and the balloon in qemu-balloon.ts.
- *
  * QEMU must not outlive us, even if we are killed with SIGKILL. So /bin/sh starts first: it leaves
  * a watcher behind and then becomes QEMU itself by exec, which keeps pid and exit status.
  *
@@ -13,8 +10,6 @@
  *
  * The kernel closes our end of fd 3 however we end. There is no directory, no socket file and no
  * pid file, so there is nothing to clean up either.
- *
- * Invariant: `exited` resolves exactly once, after the process is gone and its output was read.
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -24,11 +19,12 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ControlClient } from "../control.ts";
-import { type Patience, waitFor } from "../deadline.ts";
+import { type Deadline, waitFor } from "../deadline.ts";
 import { tailPhrase, VmmError } from "../errors.ts";
 import { describeExit, exitedError, noBalloonError } from "../exit.ts";
 import { asBigInt, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { GuestLog } from "../log.ts";
+import { unreadableImage } from "../machine.ts";
 import type { GuestExit, Vmm } from "../vmm.ts";
 import { COM1_FD, COM2_FD, type QemuMachineOptions, QMP_FD, qemuArguments } from "./arguments.ts";
 import { QemuBalloon } from "./balloon.ts";
@@ -41,18 +37,19 @@ const WATCHED_EXEC = [
   'exec "$@" 3>&-',
 ].join("\n");
 
-/** QEMU writes a line or two about itself before it ends; a chatty one must not fill our memory. */
+/** How much of QEMU's own messages is kept: usually it writes a line or two before it ends. */
 const MAX_COMPLAINT_CHARS = 16_384;
 const LAUNCH_MS = 20_000;
 const POWER_MS = 10_000;
 /** After QEMU's sockets have closed, how long to wait for the reason of its end. */
 const REASON_MS = 2_000;
-/** Linux tells CPU times in hundredths of a second on every architecture that has QEMU here. */
+/** Linux counts CPU times in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
 /** Index of utime in /proc/PID/stat, counted from the field after the program's name. */
 const UTIME_FIELD = 11;
 
-export interface LaunchQemuOptions extends QemuMachineOptions, Patience {
+/** What `launchQemu` is given: the machine, and how long the launch may take. */
+export interface LaunchQemuOptions extends QemuMachineOptions, Deadline {
   /** The program: a path, or a name to look up in PATH. Default: qemu-system-ARCH. */
   readonly binary?: string;
   /** Leave the guest stopped before its first instruction, until `resume()`. */
@@ -71,7 +68,7 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
   await checkImage(options.image);
   options.signal?.throwIfAborted();
   const child = spawn("/bin/sh", ["-c", WATCHED_EXEC, "sh", binary, ...args], {
-    // A group of its own: Ctrl-C in a terminal is ours to answer, with an orderly end.
+    // A process group of its own: Ctrl-C in a terminal reaches us only, and we end in order.
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
   });
@@ -80,9 +77,9 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
     memoryBytes: options.memoryBytes,
     hasBalloon: options.balloon !== false,
   });
-  const patience = { signal: options.signal, timeoutMs: options.timeoutMs ?? LAUNCH_MS };
+  const deadline = { signal: options.signal, timeoutMs: options.timeoutMs ?? LAUNCH_MS };
   try {
-    await vmm.start({ ...patience, paused: options.paused ?? false });
+    await vmm.start({ ...deadline, paused: options.paused ?? false });
     return vmm;
   } catch (error) {
     const ended = error instanceof VmmError && error.code === "exited";
@@ -99,11 +96,11 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
 }
 
 /**
- * Which QEMU there is: the program's path and the first line that it says of its version. Starts
- * no machine. Rejects with `qemu-not-found`, also when the program there does not answer.
+ * Returns the program's path and the first line of its version. Starts no machine. Rejects with
+ * `qemu-not-found`, also when the program fails.
  */
 export async function qemuVersion(
-  options: Pick<LaunchQemuOptions, "arch" | "binary"> & Patience,
+  options: Pick<LaunchQemuOptions, "arch" | "binary"> & Deadline,
 ): Promise<{ path: string; version: string }> {
   const { signal, timeoutMs: timeout = POWER_MS } = options;
   const path = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
@@ -137,15 +134,15 @@ export class QemuVmm implements Vmm {
   readonly log = new GuestLog();
   readonly control: ControlClient;
   readonly exited: Promise<GuestExit>;
-  readonly #child: ChildProcess;
-  #balloon: QemuBalloon | undefined;
-  #qmp: QmpClient | undefined;
-  #complaint = "";
-  #killed = false;
-  #hasRun = false;
+  private readonly child: ChildProcess;
+  private device: QemuBalloon | undefined;
+  private client: QmpClient | undefined;
+  private complaint = "";
+  private killed = false;
+  private hasRun = false;
 
   constructor({ child, memoryBytes, hasBalloon }: QemuVmmParts) {
-    this.#child = child;
+    this.child = child;
     this.memoryBytes = memoryBytes;
     this.plugged(hasBalloon);
     const com1 = stream(child, COM1_FD);
@@ -156,59 +153,59 @@ export class QemuVmm implements Vmm {
     });
     com1.on("data", (bytes: Buffer) => this.log.push(bytes));
     com2.on("data", (bytes: Buffer) => this.control.receive(bytes));
-    // A socket whose other end vanished with data unread reports an error; the end is told by exit.
+    // A socket whose other end is gone may report an error. `exited` reports the end itself.
     for (const fd of [WATCH_FD, QMP_FD, COM1_FD, COM2_FD]) stream(child, fd).on("error", () => {});
     stream(child, WATCH_FD).resume(); // Unread, a stream never ends.
     child.stderr?.on("data", (bytes: Buffer) => {
-      this.#complaint = (this.#complaint + bytes.toString()).slice(-MAX_COMPLAINT_CHARS);
+      this.complaint = (this.complaint + bytes.toString()).slice(-MAX_COMPLAINT_CHARS);
     });
-    this.exited = this.#watchExit();
+    this.exited = this.watchExit();
   }
 
   /** QEMU's process id. */
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.child.pid ?? 0;
   }
 
   get hasBalloon(): boolean {
-    return this.#balloon !== undefined;
+    return this.device !== undefined;
   }
 
   get balloon(): QemuBalloon {
-    if (this.#balloon === undefined) throw noBalloonError();
-    return this.#balloon;
+    if (this.device === undefined) throw noBalloonError();
+    return this.device;
   }
 
-  /** For qemu-hotplug.ts: whether there is a balloon now; one that there is knows nothing yet. */
+  /** For hotplug.ts: says whether the machine has a balloon now. Its target starts at 0. */
   plugged(hasBalloon: boolean): void {
     const parts = {
-      execute: (command: { command: string; args?: JsonObject } & Patience) =>
+      execute: (command: { command: string; args?: JsonObject } & Deadline) =>
         this.execute(command),
       memoryBytes: this.memoryBytes,
       describeLog: () => tailPhrase(this.log.tail()),
     };
-    this.#balloon = hasBalloon ? new QemuBalloon(parts) : undefined;
+    this.device = hasBalloon ? new QemuBalloon(parts) : undefined;
   }
 
-  /** The QMP connection: events, version and whatever this interface does not name. */
+  /** The QMP connection: for events, the version, and commands that this class does not have. */
   get qmp(): QmpClient {
-    if (this.#qmp === undefined) throw new Error("the machine is not launched yet");
-    return this.#qmp;
+    if (this.client === undefined) throw new Error("the machine is not launched yet");
+    return this.client;
   }
 
   /** Runs a QMP command; rejects with `exited`, and the reason, if QEMU has ended. */
-  execute(options: { command: string; args?: JsonObject } & Patience): Promise<JsonValue> {
-    return this.#telling(() => this.qmp.execute(options));
+  execute(options: { command: string; args?: JsonObject } & Deadline): Promise<JsonValue> {
+    return this.telling(() => this.qmp.execute(options));
   }
 
   /** For `launchQemu`: connects, checks the memory's size, and lets the guest run. */
-  async start({ paused, ...patience }: { paused: boolean } & Patience): Promise<void> {
+  async start({ paused, ...deadline }: { paused: boolean } & Deadline): Promise<void> {
     await waitFor<void>({
       what: "QEMU's start",
-      patience,
+      deadline,
       defaultMs: LAUNCH_MS,
       begin: (started, failed) => {
-        this.#start({ paused, patience }).then(started, failed);
+        this.connect({ paused, deadline }).then(started, failed);
         return () => {};
       },
     });
@@ -231,17 +228,17 @@ export class QemuVmm implements Vmm {
     return ticks / TICKS_PER_SECOND;
   }
 
-  async pause(options: Patience = {}): Promise<void> {
+  async pause(options: Deadline = {}): Promise<void> {
     await this.execute({ ...options, command: "stop" });
   }
 
-  async resume(options: Patience = {}): Promise<void> {
-    this.#hasRun = true;
+  async resume(options: Deadline = {}): Promise<void> {
+    this.hasRun = true;
     await this.execute({ ...options, command: "cont" });
   }
 
   /** Resolves when QEMU has reset the machine. The device keeps `actual` over a reset. */
-  async reset(options: Patience = {}): Promise<void> {
+  async reset(options: Deadline = {}): Promise<void> {
     await this.executeUntil({ ...options, command: "system_reset", event: "RESET" });
   }
 
@@ -252,7 +249,7 @@ export class QemuVmm implements Vmm {
       args?: JsonObject;
       event: string;
       accept?: (event: QmpEvent) => boolean;
-    } & Patience,
+    } & Deadline,
   ): Promise<void> {
     const { event: name, accept = () => true, timeoutMs = POWER_MS, ...command } = options;
     const stop = new AbortController();
@@ -269,9 +266,9 @@ export class QemuVmm implements Vmm {
   }
 
   kill(): Promise<GuestExit> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#killed = true;
-      this.#child.kill("SIGKILL");
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.killed = true;
+      this.child.kill("SIGKILL");
     }
     return this.exited;
   }
@@ -280,10 +277,16 @@ export class QemuVmm implements Vmm {
     await this.kill();
   }
 
-  async #start({ paused, patience }: { paused: boolean; patience: Patience }): Promise<void> {
-    const channel = stream(this.#child, QMP_FD);
-    this.#qmp = await this.#telling(() => QmpClient.connect({ stream: channel, ...patience }));
-    const memory = await this.execute({ ...patience, command: "query-memory-size-summary" });
+  private async connect({
+    paused,
+    deadline,
+  }: {
+    paused: boolean;
+    deadline: Deadline;
+  }): Promise<void> {
+    const channel = stream(this.child, QMP_FD);
+    this.client = await this.telling(() => QmpClient.connect({ stream: channel, ...deadline }));
+    const memory = await this.execute({ ...deadline, command: "query-memory-size-summary" });
     const seen = isJsonObject(memory) ? asBigInt(memory["base-memory"]) : undefined;
     if (seen !== BigInt(this.memoryBytes)) {
       throw new VmmError({
@@ -293,44 +296,44 @@ export class QemuVmm implements Vmm {
         todo: "set the memory with memoryBytes, not with extraArgs",
       });
     }
-    if (!paused) await this.resume(patience);
+    if (!paused) await this.resume(deadline);
   }
 
-  async #watchExit(): Promise<GuestExit> {
-    const child = this.#child;
+  private async watchExit(): Promise<GuestExit> {
+    const child = this.child;
     child.on("exit", () => {
-      // Tell the watcher that nothing is left to kill: the pid may soon be somebody else's.
+      // The watcher must not kill any more: the pid may soon be another process's.
       stream(child, WATCH_FD).end("ended\n");
     });
     const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => {
       // "close" comes after "exit", when all output has been read.
       child.on("close", (code, signal) => resolve([code, signal]));
       child.on("error", (error) => {
-        this.#complaint += String(error);
+        this.complaint += String(error);
         resolve([null, null]);
       });
     });
-    const exit = this.#describe({ code, signal });
+    const exit = this.describe({ code, signal });
     const reason = exitedError({ exit, log: this.log });
-    this.#qmp?.close();
+    this.client?.close();
     this.log.close(reason);
     this.control.close(reason);
     return exit;
   }
 
-  #describe({ code, signal }: { code: number | null; signal: string | null }): GuestExit {
-    const parts = { code, signal, complaint: this.#complaint.trim() };
-    if (this.#killed && signal === "SIGKILL") return { reason: "killed", ...parts };
+  private describe({ code, signal }: { code: number | null; signal: string | null }): GuestExit {
+    const parts = { code, signal, complaint: this.complaint.trim() };
+    if (this.killed && signal === "SIGKILL") return { reason: "killed", ...parts };
     if (code === 0) return { reason: "shutdown", ...parts };
     // isa-debug-exit ends QEMU with (value << 1) | 1; QEMU's own failures are 1 and a message.
-    const complained = /^(?!.*\bwarning:).*\S/m.test(this.#complaint);
+    const complained = /^(?!.*\bwarning:).*\S/m.test(this.complaint);
     const ownFailure = code === null || code % 2 === 0 || (code === 1 && complained);
-    if (ownFailure || !this.#hasRun) return { reason: "failed", ...parts };
+    if (ownFailure || !this.hasRun) return { reason: "failed", ...parts };
     return { reason: "guest", guestExitCode: code >> 1, ...parts };
   }
 
   /** Runs `ask`; if the connection closes meanwhile, rejects with the reason of QEMU's end. */
-  async #telling<T>(ask: () => Promise<T>): Promise<T> {
+  private async telling<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
@@ -341,7 +344,7 @@ export class QemuVmm implements Vmm {
   }
 }
 
-/** Looks for an executable file as a shell would. Throws `qemu-not-found`. */
+/** Returns the path of an executable file, found as a shell does. Rejects with `qemu-not-found`. */
 async function findProgram({ name }: { name: string }): Promise<string> {
   const directories = (process.env.PATH ?? "").split(delimiter).filter((path) => path !== "");
   const candidates = name.includes("/") ? [resolve(name)] : directories.map((d) => join(d, name));
@@ -364,13 +367,7 @@ async function checkImage(image: string): Promise<void> {
   try {
     await access(image, constants.R_OK);
   } catch (cause) {
-    throw new VmmError({
-      code: "image",
-      what: `guest image ${image}`,
-      seen: "no readable file",
-      todo: "build it with npm run build, or give its path",
-      cause,
-    });
+    throw unreadableImage(image, cause);
   }
 }
 

@@ -1,14 +1,10 @@
 /**
- * v86's balloon, commanded through its device object.
- *
- * It knows that object and nothing of the emulator around it. The device takes differences, counts
- * `actual` by itself, truncates statistics to 32 bits and hands nothing back to the host.
- *
- * Invariant: the device's num_pages is always the target last set here, whatever it was before.
+ * v86's balloon, commanded through its device object. The device takes differences of targets,
+ * counts `actual` by itself, cuts statistics to 32 bits and gives no memory back to the host.
  */
 
-import { STATISTICS_MS, targetPages, waitForActual } from "../balloon.ts";
-import { type Patience, waitFor } from "../deadline.ts";
+import { PolledBalloon, STATISTICS_MS, targetPages } from "../balloon.ts";
+import { type Deadline, waitFor } from "../deadline.ts";
 import { VmmError } from "../errors.ts";
 import type {
   Balloon,
@@ -42,28 +38,31 @@ const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
 };
 
 export interface V86BalloonParts {
-  /** The device, or an error thrown if the machine has ended. */
+  /** Returns the device. Throws when the machine has ended. */
   readonly device: () => V86BalloonDevice;
   readonly memoryBytes: number;
   readonly describeLog: () => string;
-  /** Calls back when the machine ends; returns what takes that back. */
+  /** Registers a listener for the machine's end. Returns a function that removes it. */
   readonly onEnd: (ended: (reason: Error) => void) => () => void;
 }
 
-export class V86Balloon implements Balloon {
-  readonly #parts: V86BalloonParts;
-  #known: BalloonStatistics = { tags: {}, lastUpdateMs: undefined };
+/** The balloon of a machine that v86 runs. Its `actual` is the device's count, not the guest's. */
+export class V86Balloon extends PolledBalloon implements Balloon {
+  protected readonly pollMs = ACTUAL_POLL_MS;
+  private readonly parts: V86BalloonParts;
+  private known: BalloonStatistics = { tags: {}, lastUpdateMs: undefined };
 
   constructor(parts: V86BalloonParts) {
-    this.#parts = parts;
+    super(parts.describeLog);
+    this.parts = parts;
   }
 
   async setTarget(
-    options: BalloonTarget & Patience,
+    options: BalloonTarget & Deadline,
   ): Promise<{ pages: number; guestBytes: number }> {
     options.signal?.throwIfAborted();
-    const { memoryBytes } = this.#parts;
-    const device = this.#parts.device();
+    const { memoryBytes } = this.parts;
+    const device = this.parts.device();
     const pages = targetPages({ target: options, memoryBytes });
     const difference = pages - device.num_pages;
     if (difference > 0) device.Inflate(difference);
@@ -71,44 +70,33 @@ export class V86Balloon implements Balloon {
     return { pages, guestBytes: memoryBytes - pages * PAGE_BYTES };
   }
 
-  async query(options: Patience = {}): Promise<BalloonState> {
+  async query(options: Deadline = {}): Promise<BalloonState> {
     options.signal?.throwIfAborted();
-    const device = this.#parts.device();
+    const device = this.parts.device();
     return { actualPages: device.actual, targetPages: device.num_pages };
   }
 
-  waitForActual(
-    options: { pages: number; onProgress?: (actualPages: number) => void } & Patience,
-  ): Promise<BalloonState> {
-    return waitForActual({
-      ...options,
-      everyMs: ACTUAL_POLL_MS,
-      query: (patience) => this.query(patience),
-      describeLog: this.#parts.describeLog,
-    });
-  }
-
-  /** Values are the low 32 bits of what the guest said, and tags above 9 are lost: v86's limits. */
-  async statistics(options: { fresh?: boolean } & Patience = {}): Promise<BalloonStatistics> {
-    if (options.fresh === false) return this.#known;
+  /** Values are the low 32 bits of what the guest reported; v86 drops tags above 9. */
+  async statistics(options: { fresh?: boolean } & Deadline = {}): Promise<BalloonStatistics> {
+    if (options.fresh === false) return this.known;
     return waitFor<BalloonStatistics>({
       what: "statistics from the guest",
-      patience: options,
+      deadline: options,
       defaultMs: STATISTICS_MS,
-      seen: this.#parts.describeLog,
+      seen: this.describeLog,
       begin: (resolve, reject) => {
-        this.#parts.device().GetStats((values) => {
-          this.#known = { tags: namedTags(values), lastUpdateMs: Date.now() };
-          resolve(this.#known);
+        this.parts.device().GetStats((values) => {
+          this.known = { tags: namedTags(values), lastUpdateMs: Date.now() };
+          resolve(this.known);
         });
-        return this.#parts.onEnd(reject);
+        return this.parts.onEnd(reject);
       },
     });
   }
 
-  async negotiated(options: Patience = {}): Promise<Negotiated> {
+  async negotiated(options: Deadline = {}): Promise<Negotiated> {
     options.signal?.throwIfAborted();
-    const { virtio } = this.#parts.device();
+    const { virtio } = this.parts.device();
     return {
       offered: words(virtio.device_feature),
       // After a reset v86 keeps all offered bits here until the driver writes its own.
@@ -117,20 +105,20 @@ export class V86Balloon implements Balloon {
     };
   }
 
-  /** v86 zeroes what the guest hints at once, which makes saved states small. */
-  async hint(options: Patience = {}): Promise<{ hintedBytes: number }> {
+  /** v86 zeroes hinted pages at once, which makes saved states small. */
+  async hint(options: Deadline = {}): Promise<{ hintedBytes: number }> {
     return waitFor<{ hintedBytes: number }>({
       what: "the end of the guest's free page hints",
-      patience: options,
+      deadline: options,
       defaultMs: HINT_MS,
-      seen: this.#parts.describeLog,
+      seen: this.describeLog,
       begin: (resolve, reject) => {
-        const device = this.#parts.device();
+        const device = this.parts.device();
         const { device_status: status, driver_feature: features } = device.virtio;
         if ((status & DRIVER_OK) === 0) throw cannotHint("no driver at work in the guest");
         if ((words(features) & FREE_PAGE_HINT) === 0n) throw cannotHint("a driver without it");
         device.Cleanup((hintedBytes) => resolve({ hintedBytes }));
-        return this.#parts.onEnd(reject);
+        return this.parts.onEnd(reject);
       },
     });
   }

@@ -1,16 +1,12 @@
 /**
- * v86's WebAssembly module: compiled once a process, instantiated for each machine.
- *
- * It knows how v86 is loaded and how it panics, and no guest. v86's own loader looks for the file
- * in the working directory and leaves failures to nobody; its panics go to stderr.
- *
- * Invariant: `instantiate` never rejects; a failure is told to `onFailure` once.
+ * v86's WebAssembly module: compiled once a process, instantiated for each machine. v86's own
+ * loader looks for the file in the working directory, drops failures, and prints panics to stderr.
  */
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 
-/** A panic has two lines. */
+/** A panic has two lines; more is cut. */
 const MAX_PANIC_CHARS = 4_096;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -22,29 +18,30 @@ export function compileV86(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
+/** One machine's instance of the module. */
 export class V86Engine {
-  /** Told if the module does not fit the imports; nothing happens before it is set. */
+  /** Called once if the module does not fit the imports. Set it before v86 starts. */
   onFailure: (error: unknown) => void = () => {};
-  readonly #module: WebAssembly.Module;
-  #memory: WebAssembly.Memory | undefined;
-  #panic = "";
+  private readonly module: WebAssembly.Module;
+  private memory: WebAssembly.Memory | undefined;
+  private heard = "";
 
   constructor(module: WebAssembly.Module) {
-    this.#module = module;
+    this.module = module;
   }
 
-  /** What v86 said when it broke; empty as long as it did not. */
+  /** v86's panic message; empty while there is none. */
   get panic(): string {
-    return this.#panic;
+    return this.heard;
   }
 
   /** For v86's option `wasm_fn`. */
   readonly instantiate = async (imports: WebAssembly.Imports): Promise<WebAssembly.Exports> => {
-    const console_log_from_wasm = (at: number, bytes: number): void => this.#hear(at, bytes);
+    const console_log_from_wasm = (at: number, bytes: number): void => this.hear(at, bytes);
     const heard = { ...imports, env: { ...imports.env, console_log_from_wasm } };
     try {
-      const { exports } = await WebAssembly.instantiate(this.#module, heard);
-      this.#memory = exports.memory as WebAssembly.Memory;
+      const { exports } = await WebAssembly.instantiate(this.module, heard);
+      this.memory = exports.memory as WebAssembly.Memory;
       return exports;
     } catch (error) {
       this.onFailure(error);
@@ -52,9 +49,9 @@ export class V86Engine {
     }
   };
 
-  #hear(at: number, bytes: number): void {
-    if (this.#memory === undefined) return;
-    const text = new TextDecoder().decode(new Uint8Array(this.#memory.buffer, at >>> 0, bytes));
-    this.#panic = `${this.#panic}${text}\n`.slice(-MAX_PANIC_CHARS);
+  private hear(at: number, bytes: number): void {
+    if (this.memory === undefined) return;
+    const text = new TextDecoder().decode(new Uint8Array(this.memory.buffer, at >>> 0, bytes));
+    this.heard = `${this.heard}${text}\n`.slice(-MAX_PANIC_CHARS);
   }
 }

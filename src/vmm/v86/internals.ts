@@ -1,10 +1,7 @@
 /**
- * The parts of v86 that are not its public API and that we need all the same, with their shapes.
- *
- * v86 is pinned to one version for this reason. This file imports nothing of it: it only looks
- * whether an emulator has the members, so that another version fails with a clear word.
- *
- * Invariant: whatever `checkInternals` returns has every member that its type promises.
+ * The parts of v86 that we need and that are not its public API. v86 is pinned to one version for
+ * this reason. An emulator is checked for these members, so another version fails with a clear
+ * error.
  */
 
 import { VmmError } from "../errors.ts";
@@ -13,7 +10,7 @@ import { VmmError } from "../errors.ts";
 export interface V86BalloonDevice {
   num_pages: number;
   actual: number;
-  /** Both take a difference. */
+  /** `Inflate` and `Deflate` take a difference of targets. */
   Inflate(pages: number): void;
   Deflate(pages: number): void;
   Cleanup(done: (zeroedBytes: number) => void): void;
@@ -60,7 +57,7 @@ export interface V86Loop {
   next_tick(delayMs: number): void;
 }
 
-/** The members of the emulator object itself. */
+/** Members of the emulator object. */
 export interface V86Insides {
   v86: V86Loop;
   emulator_bus: { send(event: string): void };
@@ -76,7 +73,7 @@ export function checkLoop(loop: V86Loop): void {
   if (typeof loop.tick_counter !== "number") throw missing("v86.tick_counter");
 }
 
-/** For a machine that has been set up, with a balloon or without. */
+/** Checks a machine that is set up. @throws VmmError `v86-internals`. */
 export function checkCpu({ cpu, balloon }: { cpu: V86Cpu; balloon: boolean }): void {
   for (const name of CPU_METHODS) expectFunction(cpu[name], `v86.cpu.${name}`);
   expectFunction(cpu.io?.register_write, "v86.cpu.io.register_write");
@@ -92,9 +89,9 @@ export function checkCpu({ cpu, balloon }: { cpu: V86Cpu; balloon: boolean }): v
 const FIRST_BAR_DWORD = 4;
 
 /**
- * Clears base address registers that exist only as a number: restoring a state looks up the BAR of
- * each register that says "I/O", and fails on the empty ones of an IDE channel without a disk.
- * They read as 0 then, as those of a device without that BAR do (PCI 3.0, 6.2.5.1).
+ * Clears base address registers without a BAR behind them: restoring a state looks up the BAR of
+ * each register that says "I/O", and fails for an IDE channel without a disk. A register of a BAR
+ * that a device lacks reads as 0 (PCI 3.0, 6.2.5.1).
  */
 export function clearEmptyBars({ cpu }: { cpu: V86Cpu }): void {
   const { devices, device_spaces: spaces } = cpu.devices.pci;

@@ -1,23 +1,19 @@
 /**
  * Starts v86 in this process, and is the machine that it runs.
  *
- * This is the only file that imports v86. The balloon stands in v86-balloon.ts; what v86 does not
- * promise, in v86-internals.ts.
- *
  * v86 runs the guest in ticks from timers of its own. An error thrown there would be an uncaught
  * exception of the whole process, so every tick is wrapped: the machine ends, and `exited` says
- * why. As on QEMU, a write to port 0x501 ends the machine with the guest's exit code.
- *
- * Invariant: after `exited` no timer, listener or tick of this machine is left to keep Node alive.
+ * why. As on QEMU, a write to port 0x501 ends the machine with the guest's exit code. After
+ * `exited` no timer of the machine keeps Node alive.
  */
 
 import type { V86 } from "v86";
 import { ControlClient } from "../control.ts";
-import { type Patience, waitFor } from "../deadline.ts";
-import { tailPhrase, VmmError } from "../errors.ts";
+import { type Deadline, waitFor } from "../deadline.ts";
+import { tailPhrase } from "../errors.ts";
 import { exitedError, noBalloonError } from "../exit.ts";
 import { GuestLog } from "../log.ts";
-import { checkAppend, EXIT_PORT, EXIT_PORT_BYTES } from "../qemu/arguments.ts";
+import { checkAppend, checkMemory, EXIT_PORT, EXIT_PORT_BYTES } from "../machine.ts";
 import { loadMultiboot, type Segment } from "../qemu/multiboot.ts";
 import type { GuestExit, Snapshots, Vmm } from "../vmm.ts";
 import { V86Balloon } from "./balloon.ts";
@@ -26,17 +22,17 @@ import { checkCpu, checkLoop, clearEmptyBars, type V86Insides, type V86Loop } fr
 
 const LAUNCH_MS = 20_000;
 const POWER_MS = 10_000;
-const MIN_MEMORY_BYTES = 1024 * 1024;
-/** v86 counts memory in blocks of 128 KiB and with a signed 32-bit number. */
+/** v86 counts memory in blocks of 128 KiB, in a signed 32-bit number. */
 const MEMORY_GRANULE_BYTES = 128 * 1024;
 const MAX_MEMORY_BYTES = 2 ** 31 - MEMORY_GRANULE_BYTES;
-/** Where v86's own exit device is, for guests written for it. */
+/** The port of v86's own exit device. */
 const V86_EXIT_PORT = 0xf4;
-/** isa-debug-exit passes a byte's lower seven bits on; so do we. */
+/** QEMU's isa-debug-exit keeps the lower seven bits of a byte. */
 const EXIT_CODE_MASK = 0x7f;
 const COM2 = 1;
 
-export interface LaunchV86Options extends Patience {
+/** What `launchV86` is given: the machine, and how long the launch may take. */
+export interface LaunchV86Options extends Deadline {
   /** A Multiboot ELF32: its path or its bytes. */
   readonly image: string | Uint8Array;
   /** A multiple of 128 KiB from 1 MiB up to less than 2 GiB. */
@@ -55,7 +51,11 @@ export interface LaunchV86Options extends Patience {
  * Rejects with `option`, `image`, `v86-internals`, `exited-early` or `timeout`.
  */
 export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
-  checkMemory(options.memoryBytes);
+  checkMemory({
+    memoryBytes: options.memoryBytes,
+    granuleBytes: MEMORY_GRANULE_BYTES,
+    maxBytes: MAX_MEMORY_BYTES,
+  });
   checkAppend(options.append ?? "");
   const { image, segments } = await loadMultiboot(options);
   const [{ V86 }, wasm] = await Promise.all([import("v86"), compileV86()]);
@@ -99,7 +99,7 @@ interface V86VmmParts {
   readonly hasBalloon: boolean;
 }
 
-/** Thrown through v86's loop by our exit port, to leave it. */
+/** Thrown by our exit port, to leave v86's loop. */
 class GuestWroteExitCode {}
 
 /** A machine run by v86; made by `launchV86`. */
@@ -111,46 +111,46 @@ export class V86Vmm implements Vmm {
   readonly control: ControlClient;
   readonly snapshots: Snapshots;
   readonly exited: Promise<GuestExit>;
-  readonly #emulator: V86 & V86Insides;
-  readonly #engine: V86Engine;
-  readonly #segments: readonly Segment[];
-  readonly #balloon: V86Balloon;
-  readonly #endListeners = new Set<(reason: Error) => void>();
-  #resolveExited: (exit: GuestExit) => void = () => {};
-  #ended: Error | undefined;
-  #guestExitCode: number | undefined;
-  #halted = false;
+  private readonly emulator: V86 & V86Insides;
+  private readonly engine: V86Engine;
+  private readonly segments: readonly Segment[];
+  private readonly device: V86Balloon;
+  private readonly endListeners = new Set<(reason: Error) => void>();
+  private resolveExited: (exit: GuestExit) => void = () => {};
+  private ended: Error | undefined;
+  private guestExitCode: number | undefined;
+  private halted = false;
 
   constructor({ emulator, engine, segments, memoryBytes, hasBalloon }: V86VmmParts) {
-    this.#emulator = emulator as V86 & V86Insides;
-    this.#engine = engine;
-    this.#segments = segments;
+    this.emulator = emulator as V86 & V86Insides;
+    this.engine = engine;
+    this.segments = segments;
     this.memoryBytes = memoryBytes;
     this.hasBalloon = hasBalloon;
     this.exited = new Promise((resolve) => {
-      this.#resolveExited = resolve;
+      this.resolveExited = resolve;
     });
     this.control = new ControlClient({
       send: (bytes) => emulator.serial_send_bytes(COM2, bytes),
       logTail: () => this.log.tail(),
     });
     const device = () => {
-      const balloon = this.#living().cpu.devices.virtio_balloon;
+      const balloon = this.living().cpu.devices.virtio_balloon;
       if (balloon === undefined) throw noBalloonError();
       return balloon;
     };
-    this.#balloon = new V86Balloon({
+    this.device = new V86Balloon({
       device,
       memoryBytes,
       describeLog: () => tailPhrase(this.log.tail()),
       onEnd: (ended) => {
-        this.#endListeners.add(ended);
-        return () => this.#endListeners.delete(ended);
+        this.endListeners.add(ended);
+        return () => this.endListeners.delete(ended);
       },
     });
     this.snapshots = {
-      save: (options = {}) => this.#save(options),
-      restore: (options) => this.#restore(options),
+      save: (options = {}) => this.save(options),
+      restore: (options) => this.restore(options),
     };
     emulator.add_listener("serial0-output-byte", (byte) => this.log.push(Uint8Array.of(byte)));
     emulator.add_listener("serial1-output-byte", (byte) =>
@@ -160,84 +160,83 @@ export class V86Vmm implements Vmm {
 
   get balloon(): V86Balloon {
     if (!this.hasBalloon) throw noBalloonError();
-    return this.#balloon;
+    return this.device;
   }
 
-  /** For `launchV86`: waits until the machine is built, and takes hold of its loop. */
-  start(patience: Patience): Promise<void> {
-    const emulator = this.#emulator;
+  /** For `launchV86`: waits until the machine is built, and wraps its loop. */
+  start(deadline: Deadline): Promise<void> {
+    const emulator = this.emulator;
     return waitFor<void>({
       what: "v86's start",
-      patience,
+      deadline,
       defaultMs: LAUNCH_MS,
       begin: (started, failed) => {
-        // v86 does this from timers and promises of its own, where an error would be nobody's.
+        // v86 calls this from timers of its own, where nothing catches an error.
         const proceed = emulator.continue_init.bind(emulator);
         emulator.continue_init = async (loop, options) => {
-          if (this.#ended !== undefined) return; // Given up meanwhile.
+          if (this.ended !== undefined) return; // Given up meanwhile.
           try {
             checkLoop(loop);
-            this.#guard({ loop, failed });
+            this.guard({ loop, failed });
             await proceed(loop, options);
           } catch (error) {
             failed(error);
           }
         };
-        this.#engine.onFailure = failed;
+        this.engine.onFailure = failed;
         emulator.add_listener("emulator-loaded", () => started());
-        this.#endListeners.add(failed);
-        return () => this.#endListeners.delete(failed);
+        this.endListeners.add(failed);
+        return () => this.endListeners.delete(failed);
       },
     });
   }
 
   async residentBytes(): Promise<undefined> {
-    return undefined; // The machine is a part of this process; nobody can tell the parts apart.
+    return undefined; // The machine is a part of this process.
   }
 
   async cpuSeconds(): Promise<undefined> {
     return undefined;
   }
 
-  async pause(options: Patience = {}): Promise<void> {
-    const loop = this.#living();
+  async pause(options: Deadline = {}): Promise<void> {
+    const loop = this.living();
     if (!loop.running) return;
     await waitFor<void>({
       what: "v86 to stop",
-      patience: options,
+      deadline: options,
       defaultMs: POWER_MS,
       begin: (resolve, reject) => {
-        this.#emulator.stop().then(resolve, reject);
+        this.emulator.stop().then(resolve, reject);
         loop.next_tick(0); // An idle guest would notice only at its next timer.
-        this.#endListeners.add(reject);
-        return () => this.#endListeners.delete(reject);
+        this.endListeners.add(reject);
+        return () => this.endListeners.delete(reject);
       },
     });
   }
 
-  async resume(options: Patience = {}): Promise<void> {
+  async resume(options: Deadline = {}): Promise<void> {
     options.signal?.throwIfAborted();
-    this.#living();
-    await this.#emulator.run();
+    this.living();
+    await this.emulator.run();
   }
 
   /**
-   * Resets the CPU and the balloon device and loads the image again. Like other machines v86 keeps
-   * the rest of memory. A device that was reset has no pages: v86 would go on counting, and takes
-   * no word from the guest on that.
+   * Resets the CPU and the balloon device and loads the image again. The rest of memory stays, as
+   * on other machines. `actual` starts at 0: v86 itself would keep its count over the reset.
    */
-  async reset(options: Patience = {}): Promise<void> {
+  async reset(options: Deadline = {}): Promise<void> {
     options.signal?.throwIfAborted();
-    const loop = this.#living();
+    const loop = this.living();
     const { cpu } = loop;
-    this.#emulator.restart();
+    this.emulator.restart();
     const balloon = cpu.devices.virtio_balloon;
     if (balloon !== undefined) {
       balloon.virtio.reset();
       balloon.actual = 0;
     }
-    // Without a BIOS v86's restart leaves an empty CPU; and its loader does not clear .bss.
-    for (const { physicalAddress, fileBytes, memoryBytes } of this.#segments) {
+    // Without a BIOS v86's restart leaves the CPU empty, and its loader does not clear .bss.
+    for (const { physicalAddress, fileBytes, memoryBytes } of this.segments) {
       cpu.write_blob(new Uint8Array(memoryBytes - fileBytes), physicalAddress + fileBytes);
     }
     cpu.reg32[0] = cpu.io.port_read32(V86_EXIT_PORT);
@@ -245,7 +244,7 @@ export class V86Vmm implements Vmm {
   }
 
   async kill(): Promise<GuestExit> {
-    this.#end({ reason: "killed" });
+    this.end({ reason: "killed" });
     return this.exited;
   }
 
@@ -253,35 +252,35 @@ export class V86Vmm implements Vmm {
     await this.kill();
   }
 
-  async #save(options: Patience): Promise<ArrayBuffer> {
+  private async save(options: Deadline): Promise<ArrayBuffer> {
     options.signal?.throwIfAborted();
-    this.#living();
-    return this.#emulator.save_state();
+    this.living();
+    return this.emulator.save_state();
   }
 
-  async #restore({ state, ...options }: { state: ArrayBuffer } & Patience): Promise<void> {
+  private async restore({ state, ...options }: { state: ArrayBuffer } & Deadline): Promise<void> {
     options.signal?.throwIfAborted();
-    const loop = this.#living();
-    await this.#emulator.restore_state(state);
+    const loop = this.living();
+    await this.emulator.restore_state(state);
     if (loop.running) loop.next_tick(0);
   }
 
-  /** The loop of a machine that has not ended; throws `exited` otherwise. */
-  #living(): V86Loop {
-    if (this.#ended !== undefined) throw this.#ended;
-    return this.#emulator.v86;
+  /** Returns the loop. @throws VmmError `exited` when the machine has ended. */
+  private living(): V86Loop {
+    if (this.ended !== undefined) throw this.ended;
+    return this.emulator.v86;
   }
 
-  #guard({ loop, failed }: { loop: V86Loop; failed: (error: unknown) => void }): void {
+  private guard({ loop, failed }: { loop: V86Loop; failed: (error: unknown) => void }): void {
     const init = loop.init.bind(loop);
     loop.init = (settings) => {
       try {
         init(settings);
         checkCpu({ cpu: loop.cpu, balloon: this.hasBalloon });
         clearEmptyBars(loop);
-        this.#addExitPorts(loop);
-        this.#emulator.add_listener("cpu-event-halt" as "emulator-stopped", () => {
-          this.#halted = true;
+        this.addExitPorts(loop);
+        this.emulator.add_listener("cpu-event-halt" as "emulator-stopped", () => {
+          this.halted = true;
         });
       } catch (error) {
         failed(error);
@@ -289,20 +288,20 @@ export class V86Vmm implements Vmm {
     };
     const tick = loop.do_tick.bind(loop);
     loop.do_tick = () => {
-      if (this.#ended !== undefined) return;
+      if (this.ended !== undefined) return;
       try {
         tick();
-        if (this.#halted) this.#end({ reason: "halted" });
+        if (this.halted) this.end({ reason: "halted" });
       } catch (error) {
-        if (error instanceof GuestWroteExitCode) this.#end({ reason: "guest" });
-        else this.#end({ reason: "failed", error: describeThrown(error) });
+        if (error instanceof GuestWroteExitCode) this.end({ reason: "guest" });
+        else this.end({ reason: "failed", error: describeThrown(error) });
       }
     };
   }
 
-  #addExitPorts({ cpu }: V86Loop): void {
+  private addExitPorts({ cpu }: V86Loop): void {
     const exit = (value: number): never => {
-      this.#guestExitCode = value & EXIT_CODE_MASK;
+      this.guestExitCode = value & EXIT_CODE_MASK;
       throw new GuestWroteExitCode();
     };
     const none = (): number => 0;
@@ -313,57 +312,40 @@ export class V86Vmm implements Vmm {
     cpu.io.register_write(V86_EXIT_PORT, this, exit, exit, exit);
   }
 
-  #end({ reason, error = "" }: { reason: GuestExit["reason"]; error?: string }): void {
-    if (this.#ended !== undefined) return;
+  private end({ reason, error = "" }: { reason: GuestExit["reason"]; error?: string }): void {
+    if (this.ended !== undefined) return;
     const exit: GuestExit = {
       reason,
-      ...(reason === "guest" ? { guestExitCode: this.#guestExitCode ?? 0 } : {}),
+      ...(reason === "guest" ? { guestExitCode: this.guestExitCode ?? 0 } : {}),
       code: null,
       signal: null,
-      complaint: `${this.#engine.panic}${error}`.trim(),
+      complaint: `${this.engine.panic}${error}`.trim(),
     };
-    this.#ended = exitedError({ exit, log: this.log });
-    const emulator = this.#emulator;
+    this.ended = exitedError({ exit, log: this.log });
+    const emulator = this.emulator;
     const loop: V86Loop | undefined = emulator.v86;
     if (loop !== undefined) {
       loop.tick_counter += 1; // Ticks already asked for compare this number, and do nothing.
       loop.next_tick = () => {};
       loop.running = false;
     }
-    this.log.close(this.#ended);
-    this.control.close(this.#ended);
-    const listeners = [...this.#endListeners];
-    this.#endListeners.clear();
-    for (const listener of listeners) listener(this.#ended);
-    const resolve = (): void => this.#resolveExited(exit);
-    this.#release().then(resolve, resolve);
+    this.log.close(this.ended);
+    this.control.close(this.ended);
+    const listeners = [...this.endListeners];
+    this.endListeners.clear();
+    for (const listener of listeners) listener(this.ended);
+    const resolve = (): void => this.resolveExited(exit);
+    this.release().then(resolve, resolve);
   }
 
-  /** A machine that was given up while it was being built has too little to destroy. */
-  async #release(): Promise<void> {
-    const emulator = this.#emulator;
+  /** Destroys the emulator, unless it was given up before v86 had built the machine. */
+  private async release(): Promise<void> {
+    const emulator = this.emulator;
     if (emulator.v86 === undefined) return;
     // destroy() waits for the end of a run that, as far as v86 knows, may still be going on.
     emulator.emulator_bus.send("emulator-stopped");
     await emulator.destroy();
   }
-}
-
-function checkMemory(memoryBytes: number): void {
-  const fits =
-    Number.isSafeInteger(memoryBytes) &&
-    memoryBytes >= MIN_MEMORY_BYTES &&
-    memoryBytes <= MAX_MEMORY_BYTES &&
-    memoryBytes % MEMORY_GRANULE_BYTES === 0;
-  if (fits) return;
-  throw new VmmError({
-    code: "option",
-    what: "memoryBytes",
-    seen: String(memoryBytes),
-    todo:
-      `give a multiple of ${MEMORY_GRANULE_BYTES} ` +
-      `from ${MIN_MEMORY_BYTES} to ${MAX_MEMORY_BYTES}`,
-  });
 }
 
 function describeThrown(error: unknown): string {

@@ -4,13 +4,13 @@
 import { describe, expect, it } from "vitest";
 import { FailureError } from "../../../src/failure.ts";
 import { ImageError } from "../../../src/image/errors.ts";
-import { EventQueue } from "../../../src/session/event-queue.ts";
 import { failureOf } from "../../../src/session/failure-of.ts";
 import { readStatus, totalFrames } from "../../../src/session/guest-status.ts";
 import { planSession, type SessionOptions } from "../../../src/session/plan.ts";
 import { qemuCommand, shellLine } from "../../../src/session/qemu-command.ts";
 import { runSession } from "../../../src/session/session.ts";
 import { VmmError } from "../../../src/vmm/errors.ts";
+import { EventQueue } from "../../../src/vmm/event-queue.ts";
 
 const MIB = 2 ** 20;
 
