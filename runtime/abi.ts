@@ -16,7 +16,7 @@ export { formatFeatures } from "./balloon/features.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/settings.ts";
 export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
 export { FRAME_STATES, type FrameCounts, type FrameState } from "./core/exports.ts";
-export { BallonetError, type ErrorCode } from "./errors.ts";
+export { BallonetError, type ErrorCode, hex } from "./errors.ts";
 export { EXIT, STOP } from "./kernel/exit-codes.ts";
 export { POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export { FEATURE } from "./virtio/constants.ts";

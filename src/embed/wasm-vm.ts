@@ -5,13 +5,13 @@ import { loadCore } from "./load-core.ts";
 
 const WASM_PAGE_BYTES = 65_536;
 
-export interface VmMemoryOptions extends Pick<BalloonOptions, "settings" | "core" | "signal"> {
+interface VmMemoryOptions extends Pick<BalloonOptions, "settings" | "core" | "signal"> {
   /** Frames of 4 KiB that guest and balloon share. */
   readonly frames: number;
 }
 
 /** What `createBalloon` needs to know of the memory, and the core, compiled. */
-export type VmMemory = Required<Pick<BalloonOptions, "memory" | "ram" | "arena" | "core">>;
+type VmMemory = Required<Pick<BalloonOptions, "memory" | "ram" | "arena" | "core">>;
 
 /**
  * Makes a memory for `frames` frames of RAM and the arena. The arena lies above RAM: the ledger

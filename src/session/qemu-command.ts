@@ -4,6 +4,7 @@
  * The guest's log and QEMU's monitor share the terminal. Ctrl-A C switches between them; in the
  * monitor `balloon 64` moves the balloon and `info balloon` shows it.
  */
+import { hex } from "../../runtime/abi.ts";
 import { EXIT_PORT, EXIT_PORT_BYTES } from "../vmm/machine.ts";
 
 /** A word that needs no quotes in any shell. */
@@ -19,7 +20,7 @@ export interface QemuCommandOptions {
 
 /** Returns QEMU's name and its arguments. */
 export function qemuCommand({ arch, image, memory = "256M" }: QemuCommandOptions): string[] {
-  const exit = `isa-debug-exit,iobase=0x${EXIT_PORT.toString(16)},iosize=${EXIT_PORT_BYTES}`;
+  const exit = `isa-debug-exit,iobase=${hex(EXIT_PORT)},iosize=${EXIT_PORT_BYTES}`;
   return [
     ...[`qemu-system-${arch}`, "-m", memory, "-kernel", image],
     ...["-nodefaults", "-display", "none", "-serial", "mon:stdio"],

@@ -17,7 +17,7 @@ export interface Deadline {
 /** setTimeout silently turns anything longer than 2^31 - 1 ms into 1 ms. */
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
 
-export interface Wait<T> {
+interface Wait<T> {
   /** What is waited for, as a noun phrase: "the guest's log line /ready/". */
   readonly what: string;
   readonly deadline: Deadline;
@@ -66,7 +66,7 @@ export function waitFor<T>({ what, deadline, defaultMs, seen, begin }: Wait<T>):
   });
 }
 
-export interface Poll<T> {
+interface Poll<T> {
   readonly what: string;
   readonly deadline: Deadline;
   readonly defaultMs: number;

@@ -1,6 +1,6 @@
 /** Splits bytes into lines: for the guest's log, the control channel and QMP. */
 
-export interface LineSplitterOptions {
+interface LineSplitterOptions {
   /** Longest line in bytes, without its end. */
   readonly maxBytes: number;
   readonly onLine: (line: string) => void;

@@ -5,7 +5,7 @@ import { tailPhrase } from "./errors.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
 /** A guest that prints without end must not exhaust the host. 64 Ki lines hold hours of a boot. */
-export const MAX_LOG_LINES = 65_536;
+const MAX_LOG_LINES = 65_536;
 /** Longer lines are cut. A guest's line is rarely wider than a screen. */
 export const MAX_LOG_LINE_BYTES = 4_096;
 /** How many lines an error quotes. */

@@ -1,10 +1,7 @@
 /**
- * A small guest program: it shares a wasm VM's memory with the balloon, holds frames, and knows at
- * any time whether every byte in them is still its own.
- *
- * It must not know the balloon; it asks whoever runs the VM for frames. All that it keeps is in its
- * frames, so a host that takes a page from under it is found out. Invariant: between two calls
- * every frame of the list holds its pattern.
+ * A small guest program: it shares a wasm VM's memory with the balloon, holds a list of frames, and
+ * verifies that every byte in them is still its own. The list itself is in the frames, so a host
+ * that takes a page away is found out.
  *
  *   each frame:  u32 next frame, u32 seed, then 1022 x u32 pattern of (frame, seed, position)
  */
@@ -36,7 +33,7 @@ function push(pfn: u32, seed: u32): void {
   held += 1;
 }
 
-/** Wrong words in one frame. */
+/** Returns the number of wrong words in one frame. */
 function mismatches(pfn: u32): u32 {
   const ptr = (<usize>pfn) << FRAME_SHIFT;
   const seed = load<u32>(ptr, 4);
@@ -47,7 +44,7 @@ function mismatches(pfn: u32): u32 {
   return wrong;
 }
 
-/** Allocates up to `frames` frames and writes their patterns. Answers how many it got. */
+/** Allocates up to `frames` frames and writes their patterns. Returns how many it got. */
 export function grow(frames: u32, seed: u32): u32 {
   let got: u32 = 0;
   while (got < frames) {
@@ -60,7 +57,7 @@ export function grow(frames: u32, seed: u32): u32 {
   return got;
 }
 
-/** Verifies and gives back up to `frames` frames. Answers wrong words seen in them. */
+/** Verifies up to `frames` frames and gives them back. Returns the number of wrong words. */
 export function shrink(frames: u32): u32 {
   let wrong: u32 = 0;
   for (let i: u32 = 0; i < frames && held != 0; i++) {
@@ -73,7 +70,7 @@ export function shrink(frames: u32): u32 {
   return wrong;
 }
 
-/** Wrong words in all frames that the program holds; a broken list counts as its missing frames. */
+/** Returns the number of wrong words in all frames; a broken list counts as its missing frames. */
 export function verify(): u32 {
   const frames = (<u32>memory.size()) << 4;
   let wrong: u32 = 0;

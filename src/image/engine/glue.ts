@@ -45,7 +45,7 @@ function coreError(seen: string): ImageError {
 }
 
 /** Names as wasm2c wrote them in C. */
-export interface CNames {
+interface CNames {
   /** Export -> C function. */
   readonly exports: ReadonlyMap<string, string>;
   /** `module.name` of an import -> C function. */

@@ -42,7 +42,7 @@ export interface Snapshot {
   readonly scratch: number;
 }
 
-export interface SnapshotOptions {
+interface SnapshotOptions {
   readonly engine: EnginePackage;
   /** Scripts that leave an object with functions `boot` and `wake` in the global `guest`. */
   readonly scripts: readonly string[];

@@ -17,8 +17,8 @@ const SECTION = {
 const KIND_NAMES = ["function", "table", "memory", "global"] as const;
 const VALUE_TYPES: Record<number, ValueType> = { 127: "i32", 126: "i64", 125: "f32", 124: "f64" };
 
-export type ValueType = "i32" | "i64" | "f32" | "f64";
-export type ExternalKind = (typeof KIND_NAMES)[number];
+type ValueType = "i32" | "i64" | "f32" | "f64";
+type ExternalKind = (typeof KIND_NAMES)[number];
 
 export interface Signature {
   readonly params: readonly ValueType[];

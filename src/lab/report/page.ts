@@ -2,6 +2,7 @@
  * A comparison as one HTML page without network or script: a table of drivers and hosts, the
  * findings, and a section for each cell. All text goes through `escaped`.
  */
+import { hex } from "../../../runtime/abi.ts";
 import { escaped } from "../../text/markup.ts";
 import { counted, formatCount, yesOrNo } from "../../text/units.ts";
 import type { CellTouch } from "../cell.ts";
@@ -98,7 +99,7 @@ function facts(cell: ComparedCell): string {
 }
 
 function touchRow({ pfn, state, lost, line }: CellTouch): string {
-  const cells = [`0x${pfn.toString(16)}`, state, lost ? "lost" : "kept"];
+  const cells = [hex(pfn, 1), state, lost ? "lost" : "kept"];
   const tds = cells.map((text) => `<td>${escaped(text)}</td>`).join("");
   return `<tr>${tds}<td class="trace">${escaped(line)}</td></tr>`;
 }

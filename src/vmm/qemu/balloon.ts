@@ -51,7 +51,7 @@ const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
   "stat-direct-reclaims": "directReclaims",
 };
 
-export interface QemuBalloonParts {
+interface QemuBalloonParts {
   /** Runs one QMP command. */
   readonly execute: (
     options: { command: string; args?: JsonObject } & Deadline,

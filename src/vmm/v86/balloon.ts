@@ -37,7 +37,7 @@ const STATISTIC_OF_NAME: Readonly<Record<string, StatisticName>> = {
   HTLB_PGFAIL: "hugetlbFailures",
 };
 
-export interface V86BalloonParts {
+interface V86BalloonParts {
   /** Returns the device. Throws when the machine has ended. */
   readonly device: () => V86BalloonDevice;
   readonly memoryBytes: number;

@@ -23,7 +23,7 @@ export interface V86BalloonDevice {
   };
 }
 
-export interface V86Cpu {
+interface V86Cpu {
   io: {
     register_read(port: number, device: object, r8: Read, r16: Read, r32: Read): void;
     register_write(port: number, device: object, w8: Write, w16: Write, w32: Write): void;
@@ -38,7 +38,7 @@ export interface V86Cpu {
 }
 
 /** Configuration spaces and devices by bus, device and function number. */
-export interface V86Pci {
+interface V86Pci {
   devices: ({ pci_bars: unknown[] } | undefined)[];
   device_spaces: (Int32Array | undefined)[];
 }
