@@ -95,7 +95,7 @@ export class Balloon implements DeviceType {
     this.features = features;
     this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
     this.parts.memory.negotiated(features);
-    this.actualCheck.silence = this.parts.memory.maySilence;
+    this.actualCheck.maySilence = this.parts.memory.maySilence;
     this.parts.onNegotiated(features);
   }
 

@@ -1,13 +1,10 @@
 /**
  * Judges what a driver writes to `actual` (virtio 1.3, 5.5.6.1).
  *
- * The device cannot know how much of the used ring the driver has looked at when it writes. So it
- * keeps what was acknowledged since the last write that was exact: a true value lies between that
- * base less the deflates and that base plus the inflates. At a check, with the driver at rest, the
- * value has to be exact.
- *
- * It must not know pages. Invariant: a value that a driver could truthfully write is never called
- * a breach.
+ * The device cannot know how much of the used ring the driver has read when it writes. So it
+ * remembers the last exact value as a base, and what was acknowledged since. A value is possible
+ * when it lies between the base minus the deflates and the base plus the inflates, and no possible
+ * value is a breach. At a check the driver is at rest, and the value has to be exact.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -15,14 +12,15 @@ import type { Context } from "../judge/context.ts";
 export class ActualCheck {
   /** The last value written since the reset, if any. */
   written: number | undefined;
-  /** Whether pages may be used again without a deflate, so that the value may fall by itself. */
-  silence = false;
+  /** Whether the host allows pages to be used without a deflate, so that the value may fall. */
+  maySilence = false;
   private readonly context: Context;
   private base = 0;
   private inflated = 0;
   private deflated = 0;
   private changedSinceWrite = false;
-  private silent = false;
+  /** Whether the value fell without a deflate, so that it is not compared any more. */
+  private fellSilently = false;
 
   constructor(context: Context) {
     this.context = context;
@@ -34,8 +32,8 @@ export class ActualCheck {
     this.inflated = 0;
     this.deflated = 0;
     this.changedSinceWrite = false;
-    this.silent = false;
-    this.silence = false;
+    this.fellSilently = false;
+    this.maySilence = false;
   }
 
   /** Pages of a request were acknowledged. */
@@ -45,7 +43,10 @@ export class ActualCheck {
     if (pages > 0) this.changedSinceWrite = true;
   }
 
-  /** `inBalloon` is the truth; `deflating` of these pages are asked back and not acknowledged. */
+  /**
+   * The driver writes `value`; the host holds `inBalloon` pages. `inflating` and `deflating` pages
+   * are in requests that are not acknowledged; the latter are part of `inBalloon`.
+   */
   write(value: number, inBalloon: number, inflating: number, deflating: number): void {
     const { judge } = this.context;
     const again = this.written !== undefined && !this.changedSinceWrite;
@@ -58,8 +59,8 @@ export class ActualCheck {
       judge.breach("Q-ACTUAL-EARLY", seen);
     } else if (value < low - deflating) {
       const seen = `actual falls to ${value} while the host holds ${inBalloon}`;
-      if (!this.silence) judge.breach("D9", seen);
-      this.silent = true;
+      if (!this.maySilence) judge.breach("D9", seen);
+      this.fellSilently = true;
     } else if (value < low) {
       const seen = `actual is ${value}; ${deflating} pages are asked back, not acknowledged`;
       judge.breach("Q-ACTUAL-EARLY", seen);
@@ -73,23 +74,27 @@ export class ActualCheck {
   }
 
   save() {
-    const { written, silence, base, inflated, deflated, changedSinceWrite, silent } = this;
-    return { written, silence, base, inflated, deflated, changedSinceWrite, silent };
+    const { written, maySilence, base, inflated, deflated, changedSinceWrite, fellSilently } = this;
+    return { written, maySilence, base, inflated, deflated, changedSinceWrite, fellSilently };
   }
 
   load(state: ReturnType<ActualCheck["save"]>): void {
-    ({ written: this.written, silence: this.silence, silent: this.silent } = state);
-    ({ base: this.base, inflated: this.inflated, deflated: this.deflated } = state);
+    this.written = state.written;
+    this.maySilence = state.maySilence;
+    this.base = state.base;
+    this.inflated = state.inflated;
+    this.deflated = state.deflated;
     this.changedSinceWrite = state.changedSinceWrite;
+    this.fellSilently = state.fellSilently;
   }
 
-  /** The driver is at rest: `actual` has to be true now. */
+  /** The driver is at rest: `actual` has to be exact now. */
   check(inBalloon: number): void {
     if (this.written === undefined) {
       this.context.judge.breach("Q-ACTUAL-INIT", "actual was not written since the reset");
       if (inBalloon === 0) return;
     }
-    if (this.silent || (this.written ?? 0) === inBalloon) return;
+    if (this.fellSilently || (this.written ?? 0) === inBalloon) return;
     const seen = `actual is ${this.written ?? "unwritten"}, the host holds ${inBalloon}`;
     this.context.judge.breach("D14", seen);
   }

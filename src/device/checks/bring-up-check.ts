@@ -1,13 +1,10 @@
 /**
- * Watches how a driver brings a device up, and judges the order of its steps.
+ * Judges the order of the steps by which a driver brings a device up.
  *
  *   reset -> (reads 0) -> ACKNOWLEDGE -> DRIVER -> features -> FEATURES_OK -> read back
  *         -> queues -> DRIVER_OK
  *
- * Over a legacy interface FEATURES_OK and its reading back are not there (virtio 1.3, 3.1.2).
- *
- * It must not change what the device does. Invariant: it sees every access to device_status and to
- * the feature words, in order.
+ * A legacy interface has no FEATURES_OK and nothing to read back (virtio 1.3, 3.1.2).
  */
 
 import type { Context } from "../judge/context.ts";
@@ -24,7 +21,7 @@ const STEP_NAME: Readonly<Record<number, string>> = {
   [STATUS.driverOk]: "DRIVER_OK",
 };
 
-/** Features that a driver accepts where they are offered. */
+/** Features that a driver has to accept, or should, when they are offered, and their rules. */
 const OWED = [
   { bit: FEATURE.version1, name: "VERSION_1", rule: "G-VERSION-1" },
   { bit: FEATURE.accessPlatform, name: "ACCESS_PLATFORM", rule: "G-ACCESS-PLATFORM" },
@@ -33,7 +30,7 @@ const OWED = [
   { bit: FEATURE.notifConfigData, name: "NOTIF_CONFIG_DATA", rule: "G-NOTIF-CONFIG-DATA" },
   { bit: FEATURE.mustTellHost, name: "MUST_TELL_HOST", rule: "D1" },
 ] as const satisfies readonly { bit: number; name: string; rule: RuleId }[];
-/** And one of the interface from before virtio 1.0. */
+/** As above, on a legacy interface only. */
 const ANY_LAYOUT = { bit: FEATURE.anyLayout, name: "ANY_LAYOUT", rule: "L-ANY-LAYOUT" } as const;
 
 export class BringUpCheck {
@@ -43,7 +40,7 @@ export class BringUpCheck {
   private wasReset = false;
   private readZero = true;
   private wordsRead = new Set<number>();
-  /** What the driver has read of the offer: on another host, if it was migrated since. */
+  /** The offer as the driver read it, perhaps from the host that it was migrated from. */
   private shown = 0n;
   private readBack = true;
   private refused = false;
@@ -63,14 +60,17 @@ export class BringUpCheck {
     this.sawNeedsReset = false;
   }
 
-  /** `halted`: the device asks to be reset now, not that a reset under way still shows it. */
+  /**
+   * The driver read device_status. `halted`: the value holds DEVICE_NEEDS_RESET because the device
+   * asks for a reset now, not because a reset is not finished.
+   */
   statusRead(value: number, halted: boolean): void {
     if (value === 0) this.readZero = true;
     this.readBack = true;
     if (halted) this.sawNeedsReset = true;
   }
 
-  /** `old` is what the driver has set so far; `value` is not 0. */
+  /** The driver writes a `value` other than 0; `old` is what it has set so far. */
   statusWrite(old: number, value: number): void {
     const { judge } = this.context;
     const added = value & ~old;
@@ -92,7 +92,7 @@ export class BringUpCheck {
     }
   }
 
-  /** FEATURES_OK was written: stands when the device kept it. */
+  /** The driver wrote FEATURES_OK, and the device kept the bit or refused it. */
   featuresOk(kept: boolean): void {
     this.readBack = false;
     this.refused = !kept;
@@ -113,7 +113,7 @@ export class BringUpCheck {
     }
   }
 
-  /** What was accepted, when it is settled. A driver goes by what it was shown. */
+  /** Features are settled. Judges by the offer as the driver read it, or by the one of `now`. */
   accepted(now: bigint, accepted: bigint, described: bigint): void {
     const { judge } = this.context;
     const offered = this.wordsRead.size > 0 ? this.shown : now;
@@ -136,7 +136,7 @@ export class BringUpCheck {
       return;
     }
     if (this.refused) {
-      this.goesOn("enables a queue");
+      this.judgeRefused("enables a queue");
       return;
     }
     if ((status & STATUS.featuresOk) === 0) {
@@ -146,13 +146,13 @@ export class BringUpCheck {
     this.judgeReadBack("a queue is enabled");
   }
 
-  /** A legacy device has to take it at any time (virtio 1.3, 3.1.2). */
+  /** A legacy device has to accept this at any time (virtio 1.3, 3.1.2). */
   configWritten(status: number): void {
     if (this.legacy || (status & STATUS.featuresOk) !== 0) return;
     this.context.judge.breach("G-CONFIG-EARLY", "device configuration written before FEATURES_OK");
   }
 
-  /** Judges a notification by the status. Returns whether the device may serve it. */
+  /** Judges a notification by the status. Returns whether the device serves it. */
   notified(status: number, queue: string): boolean {
     const { judge } = this.context;
     if ((status & STATUS.failed) !== 0) {
@@ -189,7 +189,7 @@ export class BringUpCheck {
   private judgeSteps(old: number, value: number, added: number): void {
     const { judge } = this.context;
     if (this.refused && (added & (STATUS.driverOk | STATUS.featuresOk)) !== 0) {
-      this.goesOn(`writes status ${value}`);
+      this.judgeRefused(`writes status ${value}`);
       return;
     }
     let present = true;
@@ -212,7 +212,7 @@ export class BringUpCheck {
     this.context.judge.breach("G-FEATURES-REREAD", `${what} and FEATURES_OK was not read back`);
   }
 
-  private goesOn(what: string): void {
+  private judgeRefused(what: string): void {
     this.context.judge.breach("G-FEATURES-REFUSED", `the driver ${what} after the refusal`);
   }
 }

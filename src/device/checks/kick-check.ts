@@ -1,15 +1,13 @@
 /**
- * Judges notifications: whether there was a reason for one, and whether it says what it should.
- *
- * It must not serve a queue. Invariant: a notification that finds nothing is counted, and only many
- * of them in a row are a breach.
+ * Judges a driver's notifications: whether there was a reason for one, and whether its data is
+ * right. One that finds no new buffer is counted; only many of them in a row are a breach.
  */
 
 import type { Context } from "../judge/context.ts";
 import type { Ring } from "../queue/ring.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 
-/** Notifications in a row that may find nothing new before it is called a storm. */
+/** As many notifications in a row that find nothing new are a storm. */
 const NOTIFY_STORM = 64;
 
 export class KickCheck {
@@ -27,7 +25,7 @@ export class KickCheck {
     this.idleRun = 0;
   }
 
-  /** `has` says which features were accepted; `data` is what comes with NOTIFICATION_DATA (2.9). */
+  /** `has` tells the accepted features; `data` comes with NOTIFICATION_DATA (virtio 1.3, 2.9). */
   notified(queue: Virtqueue, has: (feature: number) => boolean, data?: number): void {
     const { ring } = queue;
     if (ring === undefined) return;

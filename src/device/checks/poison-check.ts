@@ -1,13 +1,11 @@
 /**
- * Page poison: `poison_val`, and whether pages that come back are filled with it (virtio 1.3,
- * 5.5.6.6).
+ * Judges page poison: `poison_val`, and whether pages are filled after their deflate (virtio 1.3,
+ * 5.5.6.6). A page that never had a canary is not judged.
  *
  *   a page whose deflate was returned, at a check         with PAGE_POISON
- *   all of the host's garbage is still there              D2: not written at once
- *   some of it is left, some is not                       D25: in use, and was not filled
- *   nothing of it is left                                 filled, and perhaps used since
- *
- * It must not know queues. Invariant: a page that was never garbage is not judged.
+ *   the host's canary is complete                         D2: not written at once
+ *   a part of the canary is left                          D25: in use, and was not filled
+ *   nothing of the canary is left                         filled, and perhaps used since
  */
 
 import type { Context } from "../judge/context.ts";
@@ -15,11 +13,11 @@ import type { CanaryFill } from "../memory/canary-fill.ts";
 import { PageSet } from "../memory/page-set.ts";
 
 export class PoisonCheck {
-  /** What poison_val shows. */
+  /** What poison_val reads as. */
   value = 0;
   private readonly context: Context;
   private readonly canary: CanaryFill;
-  /** Pages that came back and have to be filled. */
+  /** Pages that went back to the guest and have to be filled. */
   private readonly back = new PageSet();
   private active = false;
   private written = false;
@@ -65,7 +63,7 @@ export class PoisonCheck {
     this.value = value;
   }
 
-  /** A page came back to the guest, with garbage in it unless it was spared. */
+  /** A page went back to the guest, with a canary in it unless it was spared. */
   cameBack(pfn: number, spared: boolean): void {
     if (this.active && !spared && this.canary.covers(pfn)) this.back.add(pfn);
   }
@@ -86,7 +84,7 @@ export class PoisonCheck {
     this.back.load(state.back);
   }
 
-  /** The driver is at rest: every page that came back has to be filled now. */
+  /** The driver is at rest: every page that went back to the guest has to be filled now. */
   check(): void {
     const { judge } = this.context;
     for (const pfn of this.back) {

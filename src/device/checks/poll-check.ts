@@ -1,16 +1,14 @@
 /**
- * Finds a driver that spins on a register.
- *
- * It must not know registers. Invariant: only an unbroken run of equal reads of one register
- * counts; any write, any other register and any passing of time that a host grants ends it.
+ * Finds a driver that spins on a register: it counts reads of one register in a row that give the
+ * same value. A write, another register or time that passes between two reads starts a new count.
  */
 
 import type { Context } from "../judge/context.ts";
 
-/** Equal reads in a row that are called spinning. Bounded waits for a reset stay below it. */
+/** As many equal reads in a row are spinning. A bounded wait for a reset needs fewer. */
 export const POLL_LIMIT = 5000;
 
-/** Virtual time that ends a run: more than what accesses themselves cost. */
+/** A pause between two reads that starts a new count: more than what the accesses cost. */
 const PAUSE_MS = 0.5;
 
 export class PollCheck {
@@ -37,7 +35,7 @@ export class PollCheck {
     this.context.judge.breach("Q-BUSY-POLL", seen);
   }
 
-  /** Something else happened. */
+  /** The driver did something else than reading a register. */
   other(): void {
     this.run = 0;
   }

@@ -1,24 +1,19 @@
-/**
- * What a profile says: everything in which one balloon device differs from another.
- *
- * It must not hold any device's values; profiles.ts does. Invariant: a profile is plain values, so
- * that a caller can spread one and change what it likes.
- */
+/** Everything in which one balloon device differs from another, as plain values to spread. */
 
 import type { Completion } from "../queue/completion.ts";
 import type { QueueNumbering } from "../spec/roles.ts";
 
-/** How a BAR is made. */
+/** One BAR of the PCI function. */
 export interface BarSpec {
   readonly index: number;
   readonly kind: "io" | "mem32" | "mem64";
   readonly bytes: number;
-  /** Where the firmware has put it. */
+  /** The address that the firmware gave it. */
   readonly base: number;
   readonly prefetchable?: boolean;
 }
 
-/** One capability. `reserved` ones are there to be ignored. */
+/** One capability of the PCI function. */
 export interface CapSpec {
   readonly type: number;
   readonly bar: number;
@@ -26,7 +21,7 @@ export interface CapSpec {
   readonly bytes: number;
   /** Bytes by which cap_len is larger than it needs to be. */
   readonly padding?: number;
-  /** A capability that no driver can use, because its type or its BAR number is reserved. */
+  /** To be ignored by drivers: its type or its BAR number is reserved. */
   readonly reserved?: boolean;
 }
 
@@ -39,6 +34,7 @@ export interface MsixSpec {
   readonly pending: number;
 }
 
+/** How a device appears on PCI: its place, ids, BARs and capabilities. */
 export interface PciLayout {
   readonly deviceId: number;
   readonly revision: number;
@@ -53,8 +49,9 @@ export interface PciLayout {
   readonly bars: readonly BarSpec[];
   /** In the order of the capability list. */
   readonly caps: readonly CapSpec[];
+  /** The notify_off_multiplier (virtio 1.3, 4.1.4.4). */
   readonly notifyMultiplier: number;
-  /** Whether the configuration access window works. */
+  /** Whether the PCI configuration access capability works (virtio 1.3, 4.1.4.9). */
   readonly window: boolean;
   /** Other functions on the bus, to be left alone. */
   readonly decoys: boolean;
@@ -63,84 +60,95 @@ export interface PciLayout {
   readonly msix?: MsixSpec;
 }
 
+/** Where a device's registers lie over MMIO, and which there are. */
 export interface MmioLayout {
-  /** Where the registers lie: a multiple of 4 above the guest's memory. */
+  /** Address of the registers: a multiple of 4 above the guest's memory. */
   readonly base: number;
-  /** Of each slot. */
+  /** Bytes of each slot. */
   readonly bytes: number;
-  /** Other slots, just before the balloon's, to be left alone. */
+  /** Whether other slots, to be left alone, stand just before the balloon's. */
   readonly decoys: boolean;
-  /** Whether a device that offers RING_RESET has the register for it, too. */
+  /** Whether a device that offers RING_RESET also has the register QueueReset. */
   readonly queueReset: boolean;
 }
 
 /**
- * What an access with a wrong width does, besides being a breach. `native`: nothing, reads give
- * ones. `any`: what the bytes say. `v86`: what that emulator's port handlers do.
+ * What an access of a wrong width does, besides being a breach. `native`: writes do nothing, and
+ * reads give ones. `any`: the bytes are read or written. `v86`: as v86's port handlers do it.
  */
 export type AccessQuirk = "native" | "any" | "v86";
 
 /**
- * What `used.len` says on the inflate and deflate queues: nothing was written, the buffer's length,
- * the number of pages, or the largest number there is. A driver has to ignore it (5.5.6.2.1).
+ * What `used.len` is on the inflate and deflate queues: 0, the buffer's length in bytes, its number
+ * of pages, or all ones. A driver has to ignore it (virtio 1.3, 5.5.6.2.1).
  */
 export type UsedLength = "zero" | "total" | "pfns" | "ones";
 
-/** How a device runs free page hinting (5.5.6.5). */
+/** How a device runs free page hinting (virtio 1.3, 5.5.6.5). */
 export interface HintQuirks {
-  /** The id of the first run; each further run has the next one. */
+  /** The command id of the first run; each run has the next one. */
   readonly firstId: number;
-  /** Whether every run has the first id again. */
+  /** Whether every run has `firstId` instead. */
   readonly sameId: boolean;
-  /** Whether the device says DONE as soon as the driver says STOP; otherwise the host decides. */
+  /** Whether the device answers the driver's STOP with DONE; otherwise the host decides when. */
   readonly doneOnStop: boolean;
-  /** Whether pages are taken whatever id they come with, and also when no run is on. */
+  /** Whether pages are taken with any id, and also when no run is on. */
   readonly anyId: boolean;
-  /** Whether a run's id is shown only until the run is begun, and then 0, though it goes on. */
+  /** Whether free_page_hint_cmd_id reads 0 once the driver has begun the run. */
   readonly hidesId: boolean;
-  /** What becomes of a hinted page's contents. */
+  /** What a hinted page holds afterwards: the host's canary fill, or zeros. */
   readonly fill: "canary" | "zero";
-  /** Whether runs are ever started and buffers returned. */
+  /** Whether the device starts runs and returns buffers at all. */
   readonly served: boolean;
 }
 
+/** In what a device's balloon differs from the specification's, or from other devices. */
 export interface BalloonQuirks {
   /** Bytes of device configuration; `offered`: as many as the offered features need. */
   readonly configBytes: number | "offered";
-  /** Whose value `actual` shows. `nobody`: writes are ignored and it reads 0. */
+  /**
+   * Which value `actual` reads as: the last one that the driver wrote, the device's own count, or
+   * the later of both. `nobody`: writes are ignored and it reads 0.
+   */
   readonly actualOwner: "driver" | "device" | "both" | "nobody";
   readonly actualAfterReset: "zero" | "kept";
   readonly usedLength: UsedLength;
-  /** A buffer of more than 256 pages is served, returned unserved, or lost. */
+  /** Whether a buffer of more than 256 pages is served, returned unserved, or never returned. */
   readonly oversize: "serve" | "skip" | "lose";
   /** Whether only the first descriptor of a chain is read. */
   readonly headOnly: boolean;
-  /** Whether inflate and deflate buffers come back at all. */
+  /** Whether inflate and deflate buffers are returned at all. */
   readonly returns: "by schedule" | "never";
-  /** Bits of a statistic's value that the host looks at. */
+  /** Bits of a statistic's value that the host reads. */
   readonly statBits: 32 | 64;
-  /** Whether requests for statistics are made. */
+  /** Whether the host ever asks for statistics. */
   readonly statsServed: boolean;
   readonly hints: HintQuirks;
-  /** What `used.len` says of a report: nothing was written, or the bytes of all ranges. */
+  /** What `used.len` is for a report: 0, or the bytes of all its ranges. */
   readonly reportUsedLength: "zero" | "total";
 }
 
+/** One queue as the device offers it. */
 export interface QueueSpec {
+  /** Entries offered. */
   readonly size: number;
+  /** Its queue_notify_off over PCI. */
   readonly notifyOff: number;
 }
 
+/** One balloon device: what it offers, how it appears on a bus, and its quirks. */
 export interface Profile {
   readonly name: string;
   /** Feature bits offered unless the caller says otherwise. */
   readonly features: readonly number[];
-  /** By the specification's numbers, however the queues are numbered then. */
+  /** In the order of the specification's numbers, whatever `queueNumbering` makes of them. */
   readonly queues: readonly QueueSpec[];
   readonly queueNumbering: QueueNumbering;
-  /** Whether, numbered as the specification does, queues without their feature are there, too. */
+  /** With `fixed` numbers: whether queues whose feature is not offered exist all the same. */
   readonly queuesShown: "offered" | "all";
+  /** Whether config_generation changes with the configuration. */
   readonly generation: "changes" | "never";
+  /** What the driver's feature words hold after a reset. */
   readonly driverFeaturesStart: "none" | "offered";
   readonly access: AccessQuirk;
   /** Whether the upper halves of queue addresses are ignored. */

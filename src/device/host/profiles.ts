@@ -1,13 +1,10 @@
 /**
- * The devices that a driver meets, as values.
+ * The profiles of balloon devices that a driver may meet.
  *
- * `strict` is the specification and nothing more forgiving, with everything legal that drivers trip
- * over: I/O and memory BARs, capabilities to ignore, padding. The others reproduce what the balloon
- * devices of these hosts do. Hosts whose balloon sits on another bus are shown here on PCI: the
- * balloon's quirks are theirs, the bus is not.
- *
- * It must not hold code that runs per access. Invariant: every profile satisfies the
- * specification's device rules except where its original does not.
+ * `strict` allows what the specification allows and no more, and has every legal oddity that
+ * drivers get wrong: I/O and memory BARs, capabilities to ignore, padding. The others do what the
+ * balloon devices of their hosts do, and keep the specification except where the original breaks
+ * it. Hosts whose balloon is on another bus are shown on PCI: only the balloon's quirks are theirs.
  */
 
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "../spec/numbers.ts";
@@ -23,7 +20,7 @@ import type {
 
 const DECODE = PCI_COMMAND.io | PCI_COMMAND.memory;
 
-/** Class "unclassified", as one host shows a balloon. */
+/** PCI class "unclassified device". */
 const CLASS_OTHERS = 0x00ff00;
 
 const HINTS: HintQuirks = {
@@ -56,7 +53,7 @@ function queueSpecs(sizes: readonly number[]): QueueSpec[] {
 
 const WINDOW_CAP: CapSpec = { type: CAP.pciCfg, bar: 0, offset: 0, bytes: 0 };
 
-/** The four structures in one BAR at fixed offsets, each with room to spare. */
+/** The four structures in one BAR, each in a page of its own. */
 function oneBar(bar: number, offsets: readonly [number, number, number, number]): CapSpec[] {
   const [common, isr, device, notify] = offsets;
   return [
@@ -67,7 +64,7 @@ function oneBar(bar: number, offsets: readonly [number, number, number, number])
   ];
 }
 
-const LOOK: PciLayout = {
+const PCI_LAYOUT: PciLayout = {
   deviceId: ID.balloonModern,
   revision: 1,
   subsystemId: 0x1100,
@@ -83,8 +80,8 @@ const LOOK: PciLayout = {
   decoys: false,
 };
 
-/** One of the slots that a well-known machine without PCI has. */
-const SLOT: MmioLayout = { base: 0xfeb0_0e00, bytes: 0x200, decoys: true, queueReset: true };
+/** One of the slots of QEMU's microvm. */
+const MMIO_LAYOUT: MmioLayout = { base: 0xfeb0_0e00, bytes: 0x200, decoys: true, queueReset: true };
 
 const strict: Profile = {
   name: "strict",
@@ -105,7 +102,7 @@ const strict: Profile = {
   lowAddressesOnly: false,
   completion: { kind: "immediate" },
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     command: 0,
     decoys: true,
     bars: [
@@ -114,7 +111,7 @@ const strict: Profile = {
       { index: 4, kind: "mem64", bytes: 0x4000, base: 0xfe00_0000, prefetchable: true },
     ],
     caps: [
-      // The first of each type is what a driver should use, and some are there to be ignored.
+      // A driver should use the first of each type that is not reserved.
       { type: CAP.vendorCfg, bar: 1, offset: 0x900, bytes: COMMON_BYTES, reserved: true },
       { type: CAP.commonCfg, bar: 6, offset: 0, bytes: COMMON_BYTES, reserved: true },
       { type: 0x0b, bar: 1, offset: 0x800, bytes: 0x40, reserved: true },
@@ -126,7 +123,7 @@ const strict: Profile = {
       WINDOW_CAP,
     ],
   },
-  mmio: SLOT,
+  mmio: MMIO_LAYOUT,
   balloon: QUIRKS,
 };
 
@@ -142,9 +139,9 @@ const qemu: Profile = {
     FEATURE.ringReset,
   ],
   access: "any",
-  pci: { ...LOOK, caps: [WINDOW_CAP, ...oneBar(4, [0, 0x1000, 0x2000, 0x3000]).reverse()] },
-  // In version 7.2, over MMIO, RING_RESET is offered without a register to do it with.
-  mmio: { ...SLOT, queueReset: false },
+  pci: { ...PCI_LAYOUT, caps: [WINDOW_CAP, ...oneBar(4, [0, 0x1000, 0x2000, 0x3000]).reverse()] },
+  // QEMU 7.2 offers RING_RESET over MMIO and has no register QueueReset.
+  mmio: { ...MMIO_LAYOUT, queueReset: false },
   queues: queueSpecs([128, 128, 128, 1024, 32]),
   queueNumbering: "compact-offered",
   balloon: {
@@ -170,7 +167,7 @@ const v86: Profile = {
   access: "v86",
   lowAddressesOnly: true,
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     subsystemId: 5,
     classCode: 0x000200,
     device: 0x0b,
@@ -209,7 +206,7 @@ const firecracker: Profile = {
   queueNumbering: "compact-offered",
   access: "any",
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     bars: [{ index: 0, kind: "mem64", bytes: 0x8_0000, base: 0x40_0000_0000 }],
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
@@ -235,7 +232,7 @@ const crosvm: Profile = {
   ],
   access: "any",
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     bars: [{ index: 0, kind: "mem64", bytes: 0x8000, base: 0xd000_0000 }],
     caps: [...oneBar(0, [0, 0x1000, 0x2000, 0x3000]), WINDOW_CAP],
   },
@@ -250,7 +247,7 @@ const cloudHypervisor: Profile = {
   queueNumbering: "compact-offered",
   access: "any",
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     bars: [{ index: 0, kind: "mem64", bytes: 0x8_0000, base: 0x80_0000_0000 }],
     caps: [...oneBar(0, [0, 0x2000, 0x4000, 0x6000]), WINDOW_CAP],
   },
@@ -270,7 +267,7 @@ const libkrun: Profile = {
   queuesShown: "all",
   access: "any",
   pci: {
-    ...LOOK,
+    ...PCI_LAYOUT,
     bars: [{ index: 2, kind: "mem32", bytes: 0x4000, base: 0xfebf_0000 }],
     caps: [...oneBar(2, [0, 0x1000, 0x2000, 0x3000]), WINDOW_CAP],
   },
@@ -284,7 +281,7 @@ const libkrun: Profile = {
   },
 };
 
-/** All profiles, by name. */
+/** The profiles by name, for the machine's option `profile`. */
 export const profiles = {
   strict,
   qemu,
@@ -295,9 +292,10 @@ export const profiles = {
   libkrun,
 } as const;
 
+/** The name of a profile in `profiles`. */
 export type ProfileName = keyof typeof profiles;
 
-/** Bytes that a capability takes in configuration space. */
+/** Returns the bytes that a capability takes in configuration space. */
 export function capLength(cap: CapSpec): number {
   const extra = cap.type === CAP.notifyCfg || cap.type === CAP.pciCfg ? 4 : 0;
   return CAP_BYTES + extra + (cap.padding ?? 0);

@@ -1,8 +1,4 @@
-/**
- * What every part of the machine shares: guest memory, clock, chance, trace and judge.
- *
- * It must not hold state of its own. Invariant: one machine, one context.
- */
+/** What all parts of one machine share: guest memory, clock, random numbers, trace and judge. */
 
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Clock } from "../sim/clock.ts";

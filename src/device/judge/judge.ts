@@ -1,14 +1,13 @@
 /**
- * The judge: writes down which rule was broken, and by what.
- *
- * It must not decide when a rule is broken; the parts that see the driver's acts do. Invariant: a
- * verdict names an existing rule and carries the trace entries that show the breach.
+ * The judge: records which rule was broken, and what the driver did. The parts that see the
+ * driver's accesses decide when a rule is broken; a rule's `seenBy` names them.
  */
 
 import { formatEntry, type Trace } from "../sim/trace.ts";
 import type { Level } from "../spec/rule.ts";
 import { type RuleId, rules } from "../spec/rules.ts";
 
+/** One breach of one rule by the driver. */
 export interface Verdict {
   readonly rule: RuleId;
   readonly level: Level;
@@ -19,14 +18,14 @@ export interface Verdict {
   readonly seen: string;
   /** Virtual time in milliseconds. */
   readonly ms: number;
-  /** The trace entries that show it, as lines, oldest first. */
+  /** The trace entries that show the breach, as lines, oldest first. */
   readonly lines: readonly string[];
 }
 
-/** Verdicts kept per rule: the first ones tell the story, the rest is counted. */
+/** Verdicts kept for each rule: the first ones show what goes wrong, the rest is counted. */
 export const VERDICTS_PER_RULE = 16;
 
-/** Entries of the trace's end that go into each verdict. */
+/** How many of the latest trace entries go into each verdict. */
 const TAIL_ENTRIES = 6;
 
 const RULE_BY_ID = new Map(rules.map((rule) => [rule.id, rule]));
@@ -44,14 +43,14 @@ export class Judge {
     this.waived = new Set(waived);
   }
 
-  /** How often a rule was broken, verdicts not kept included. */
+  /** How often a rule was broken, including breaches whose verdict was not kept. */
   count(rule: RuleId): number {
     return this.counts.get(rule) ?? 0;
   }
 
   /**
-   * Records a breach. `entries` are numbers of trace entries that belong to the story besides the
-   * last few. Waived rules leave no verdict and no count.
+   * Records a breach. `entries` are numbers of earlier trace entries that explain it; the latest
+   * few are added to them. Waived rules leave no verdict and no count.
    */
   breach(id: RuleId, seen: string, entries: readonly number[] = []): void {
     if (this.waived.has(id)) return;
@@ -60,13 +59,13 @@ export class Judge {
     const count = this.count(id) + 1;
     this.counts.set(id, count);
     if (count > VERDICTS_PER_RULE) return;
-    const lines = this.story(entries);
+    const lines = this.linesFor(entries);
     this.trace.add("verdict", `${id} ${seen}`);
     const { level, section, title } = rule;
     this.verdicts.push({ rule: id, level, section, title, seen, ms: this.nowMs(), lines });
   }
 
-  private story(entries: readonly number[]): string[] {
+  private linesFor(entries: readonly number[]): string[] {
     const numbers = new Set(entries);
     for (let n = Math.max(1, this.trace.last - TAIL_ENTRIES + 1); n <= this.trace.last; n += 1) {
       numbers.add(n);
@@ -80,7 +79,7 @@ export class Judge {
   }
 }
 
-/** A verdict as lines for people. */
+/** Returns a verdict as lines for people. */
 export function formatVerdict(verdict: Verdict): string {
   const head = `${verdict.rule} (${verdict.level}, ${verdict.section}): ${verdict.title}`;
   return [head, `  seen: ${verdict.seen}`, ...verdict.lines.map((line) => `  ${line}`)].join("\n");

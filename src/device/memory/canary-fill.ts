@@ -1,11 +1,7 @@
 /**
- * What a host leaves in a page that it may do with as it likes.
- *
- * A page's garbage is one word over and over, made from the page's number: a guest that writes to
- * the page is found out, one that reads it reads nonsense, and one that takes it into use without
- * filling it leaves some of it behind.
- *
- * It must not know why a page is the host's. Invariant: equal seeds give equal canary.
+ * The canary that the host writes into its pages: one word repeated, made from the page's number
+ * and a seed. A guest that writes to the page changes it, a guest that reads the page gets no
+ * contents of its own, and a guest that uses the page without filling it leaves some of it there.
  */
 
 import { mix } from "../sim/random.ts";
@@ -23,7 +19,7 @@ export class CanaryFill {
     this.seed = seed;
   }
 
-  /** Whether the page gets garbage at all: it has to exist, and not to be spared by option. */
+  /** Whether the page gets a canary: it exists, and the machine's option `canary` is not off. */
   covers(pfn: number): boolean {
     return this.on && this.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES);
   }
@@ -40,12 +36,12 @@ export class CanaryFill {
     this.seed = seed;
   }
 
-  /** Offset of the first byte that is not garbage any more; -1 when all of it is, or none was. */
+  /** Offset of the first byte that is not the canary's; -1 when none is, or the page has none. */
   firstChange(pfn: number): number {
     return this.covers(pfn) ? this.memory.firstDifference(pfn, mix(pfn, this.seed)) : -1;
   }
 
-  /** Offset of the first byte that is still garbage; -1 when nothing of it is left. */
+  /** Offset of the first byte that is still the canary's; -1 when none is left. */
   firstLeft(pfn: number): number {
     return this.covers(pfn) ? this.memory.firstEqual(pfn, mix(pfn, this.seed)) : -1;
   }

@@ -1,8 +1,6 @@
 /**
- * The guest's physical memory, as a device reaches it: little-endian, by physical address.
- *
- * It must not know rings or pages' owners. Invariant: it holds no buffer across calls without
- * comparing it first, because a wasm memory that grows gets a new one.
+ * The guest's physical memory, as a device reaches it: little-endian, by physical address. Each
+ * call asks for the buffer again, because a wasm memory that grows gets a new one.
  */
 
 import { PAGE_BYTES } from "../spec/numbers.ts";
@@ -15,7 +13,7 @@ export class GuestMemory {
   private buffer: ArrayBufferLike;
   private view: DataView;
   private words: Uint32Array;
-  /** The same memory as doubles: comparing pages takes half as many steps. */
+  /** The same memory as doubles: comparing a page takes half as many steps. */
   private doubles: Float64Array;
 
   constructor(source: GuestMemorySource) {
@@ -32,7 +30,7 @@ export class GuestMemory {
     return this.view.byteLength;
   }
 
-  /** Whether the whole range exists. */
+  /** Whether the whole range lies inside the memory. */
   contains(address: number, length: number): boolean {
     return address >= 0 && length >= 0 && address + length <= this.bytes;
   }
@@ -87,7 +85,7 @@ export class GuestMemory {
     return pages;
   }
 
-  /** All of it, for `restore`. */
+  /** Returns a copy of the whole memory, for `restore`. */
   copy(): Uint32Array {
     this.refresh();
     return this.words.slice();
@@ -112,8 +110,8 @@ export class GuestMemory {
   }
 
   /**
-   * Byte offset in the page of the first word that differs from `word`, which is garbage; -1 when
-   * all are equal.
+   * Byte offset in the page of the first word that differs from `word`; -1 when none does. `word`
+   * is a canary's; for other words see `firstOther`.
    */
   firstDifference(pfn: number, word: number): number {
     this.refresh();
@@ -135,7 +133,7 @@ export class GuestMemory {
     return at < 0 ? -1 : at * 4;
   }
 
-  /** As `firstDifference`, for any word: a fill of zeros, for example, or of ones. */
+  /** Like `firstDifference`, but slower and for any word: zeros or ones, for example. */
   firstOther(pfn: number, word: number): number {
     this.refresh();
     const start = pfn * (PAGE_BYTES / 4);
@@ -146,8 +144,8 @@ export class GuestMemory {
   }
 
   /**
-   * Whether a page is nothing but `word`. As doubles: exact as long as two of `word` in a row are
-   * neither NaN nor a zero, which garbage never is; whatever the guest wrote then differs.
+   * Whether a page is nothing but `word`. It compares doubles, which is exact because a canary's
+   * word twice is neither a NaN nor a zero: only the same bits are equal to it.
    */
   private uniform(pfn: number, word: number): boolean {
     const { doubles } = this;

@@ -1,5 +1,6 @@
 /**
- * Which of the guest's pages the host has, and the garbage that it puts into them.
+ * Which of the guest's pages the host has. A page is in exactly one state. While the host has it,
+ * it holds a canary, so that what the guest does to it shows.
  *
  *   when the contents are compared          with MUST_TELL_HOST    without it
  *   inflate taken .. inflate returned       D12                    D12
@@ -8,18 +9,17 @@
  *   deflate taken .. deflate returned       D10                    allowed
  *   after the deflate was returned          allowed                allowed
  *
- * What the guest does to a page between adding it to the queue and the device's taking it is not
- * seen, because only then does the garbage go in. A reset ends the deal: all pages are the guest's.
- *
- * It must not know queues or features. Invariant: a page is in exactly one state, and while the
- * host has it its contents are garbage made from its number, so that a guest that writes to it is
- * found out and a guest that reads it reads nonsense.
+ * The canary goes in when the device takes the buffer. What the guest does to the page between
+ * adding it to the queue and that moment is not seen. A reset makes all pages the guest's.
  */
 
 import type { CanaryFill } from "./canary-fill.ts";
 import { loadChunks, saveChunks } from "./page-set.ts";
 
-/** `guest`: not the host's. `inflating`: taken, not acked. `held`. `deflating`: told, not acked. */
+/**
+ * Where a page is: with the guest, in an inflate that was taken and not returned, in the balloon,
+ * or in a deflate that was taken and not returned.
+ */
 export type PageState = "guest" | "inflating" | "held" | "deflating";
 
 const GUEST = 0;
@@ -37,25 +37,25 @@ const TOUCHED = 0x80;
 /** Set on a page that was not filled, because a queue or a buffer in flight lies on it. */
 const SPARED = 0x40;
 
-/** Pages per piece of the table: pieces come into being when they are needed. */
+/** Pages of a chunk of the table; a chunk is made when a page of it changes. */
 const CHUNK_PAGES = 4096;
 
 export class PageOwnership {
   private readonly canary: CanaryFill;
   private chunks: (Uint8Array | undefined)[] = [];
-  /** Pages in each state, by its code; that of `guest` means nothing. */
+  /** Pages in each state, by its code. The entry of `guest` is not a count. */
   private counts = [0, 0, 0, 0];
 
   constructor(canary: CanaryFill) {
     this.canary = canary;
   }
 
-  /** How many pages are in a state that is the host's. */
+  /** How many pages are in this state. */
   count(state: Exclude<PageState, "guest">): number {
     return this.counts[CODES[state]] as number;
   }
 
-  /** Pages of the balloon: given and acknowledged, and not given back and acknowledged. */
+  /** Pages in the balloon: their inflate was acknowledged and no deflate of them was. */
   get inBalloon(): number {
     return this.count("held") + this.count("deflating");
   }
@@ -64,20 +64,20 @@ export class PageOwnership {
     return STATES[this.code(pfn) & 3] as PageState;
   }
 
-  /** The host takes a page: it becomes `inflating` and, unless spared, canary. */
+  /** The host takes a page: it becomes `inflating` and, unless spared, gets a canary. */
   take(pfn: number, spare: boolean): void {
     this.move(pfn, "inflating", spare ? SPARED : 0);
     if (!spare) this.canary.fill(pfn);
   }
 
-  /** Moves a page on; what is known about its contents is kept while the host has it. */
+  /** Moves a page to a state. While the host has it, what is known of its contents is kept. */
   set(pfn: number, state: PageState): void {
     this.move(pfn, state, state === "guest" ? 0 : this.code(pfn) & ~3);
   }
 
   /**
-   * Offset of the first byte that the guest changed in a page of the host's, or -1. A change is
-   * reported once; afterwards the page is known as touched.
+   * Offset of the first byte that the guest changed in a page that the host has, or -1. A change is
+   * reported once; from then on the page counts as touched.
    */
   newlyTouched(pfn: number): number {
     const code = this.code(pfn);
@@ -87,7 +87,7 @@ export class PageOwnership {
     return at;
   }
 
-  /** The host takes away what is in a page of its own: it is garbage again, and nobody's. */
+  /** The host discards a page's contents: it gets a canary again and counts as untouched. */
   discard(pfn: number): void {
     const code = this.code(pfn);
     if ((code & SPARED) !== 0) return;
@@ -95,7 +95,7 @@ export class PageOwnership {
     this.write(pfn, code & ~TOUCHED);
   }
 
-  /** Whether the page was left as it was, because a queue or a buffer lies on it. */
+  /** Whether the page kept its contents, because a queue or a buffer in flight lies on it. */
   isSpared(pfn: number): boolean {
     return (this.code(pfn) & SPARED) !== 0;
   }
@@ -104,7 +104,7 @@ export class PageOwnership {
     return (this.code(pfn) & TOUCHED) !== 0;
   }
 
-  /** All pages that are in the given state, ascending. */
+  /** All pages in the given state, ascending. */
   *pages(state: Exclude<PageState, "guest">): Generator<number> {
     const wanted = CODES[state];
     for (const [index, chunk] of this.chunks.entries()) {

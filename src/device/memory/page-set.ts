@@ -1,10 +1,6 @@
-/**
- * A set of pages: one bit each, in pieces that come into being when they are needed.
- *
- * It must not know why pages are in it. Invariant: `size` is the number of pages in the set.
- */
+/** A set of pages: one bit each, in chunks that are made when a page of theirs is added. */
 
-/** Pages per piece. */
+/** Pages of a chunk. */
 const CHUNK_PAGES = 4096;
 
 export type PageSetState = ReturnType<PageSet["save"]>;
@@ -34,7 +30,7 @@ export class PageSet {
     return true;
   }
 
-  /** Takes a page out. Returns whether it was there. */
+  /** Removes a page. Returns whether it was there. */
   delete(pfn: number): boolean {
     if (!this.has(pfn)) return false;
     const chunk = this.chunks[Math.floor(pfn / CHUNK_PAGES)] as Uint8Array;
@@ -59,7 +55,7 @@ export class PageSet {
     this.count = count;
   }
 
-  /** All pages, ascending. A page may be taken out while it is the one that is looked at. */
+  /** All pages, ascending. A loop may remove the page that it is at. */
   *[Symbol.iterator](): Generator<number> {
     for (const [index, chunk] of this.chunks.entries()) {
       if (chunk === undefined) continue;

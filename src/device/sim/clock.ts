@@ -1,9 +1,7 @@
 /**
- * The machine's virtual clock and what the device means to do later.
- *
- * It must not know what the work is. Invariant: work runs in the order of its due time, and work of
- * equal due time in the order in which it was planned, so that runs can be repeated. Work never
- * runs inside a driver's access: only `advance` and `run` let it run.
+ * The machine's virtual clock and the work that the device has planned. Work runs in the order of
+ * its due time, equal times in the order of planning, so that a run can be repeated. Only `advance`
+ * and `run` let work run, so it never runs inside a driver's access.
  */
 
 interface Work {
@@ -12,13 +10,13 @@ interface Work {
   readonly run: () => void;
 }
 
-/** More pieces of work than any honest schedule plans in one `run`: the bound that ends a loop. */
+/** The most pieces of work in one `run`: a schedule that plans more than this loops. */
 export const RUN_LIMIT = 1_000_000;
 
 export class Clock {
   /**
-   * Counts every chance that the driver had to act. Between two equal values it cannot have touched
-   * its memory.
+   * Counts how often the driver could have acted. While it stays the same, the driver cannot have
+   * touched its memory.
    */
   turn = 0;
   private currentMs = 0;
@@ -35,19 +33,19 @@ export class Clock {
     return this.planned.length;
   }
 
-  /** Moves the clock a little without running anything: what one access costs. */
+  /** Moves the clock by the cost of one access and runs nothing. */
   tick(ms: number): void {
     this.turn += 1;
     this.currentMs += ms;
   }
 
-  /** Goes on where another machine's clock stood; what is planned here stays planned. */
+  /** Continues from another machine's clock. Work that is planned here stays planned. */
   moveTo(ms: number, turn: number): void {
     this.currentMs = Math.max(this.currentMs, ms);
     this.turn = Math.max(this.turn, turn) + 1;
   }
 
-  /** Plans work `inMs` from now. Answers how to have it not done. */
+  /** Plans work `inMs` from now. Returns a function that cancels it. */
   plan(inMs: number, run: () => void): () => void {
     this.order += 1;
     const work = { dueMs: this.currentMs + inMs, order: this.order, run };
@@ -57,14 +55,14 @@ export class Clock {
     };
   }
 
-  /** Moves the clock by `ms` and runs what falls due on the way. */
+  /** Moves the clock by `ms` and runs the work that becomes due. */
   advance(ms: number): void {
     const untilMs = this.currentMs + ms;
     this.runUntil(untilMs);
     this.currentMs = Math.max(this.currentMs, untilMs);
   }
 
-  /** Runs everything planned, moving the clock on to each due time. Returns how many ran. */
+  /** Runs all planned work, moving the clock to each due time. Returns how many pieces ran. */
   run(): number {
     return this.runUntil(Number.POSITIVE_INFINITY);
   }

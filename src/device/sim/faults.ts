@@ -1,15 +1,14 @@
 /**
- * The ways in which the device can be told to misbehave, each with what a good driver does then.
- *
- * It must not hold the misbehaviour itself. Invariant: every fault has a name, says what the device
- * does, and says which outcome is expected, so that a test can be written from this table alone.
+ * The ways in which the device can be told to misbehave, and what a good driver does then. A test
+ * can be written from this table alone.
  */
 
+/** A way to misbehave that the device knows. */
 export interface Fault {
   readonly name: string;
   /** What the device does. */
   readonly does: string;
-  /** What a driver should make of it. */
+  /** What a good driver does then. */
   readonly expected: string;
 }
 
@@ -19,6 +18,7 @@ const QUARANTINE =
 const GONE =
   "The driver takes every page back, says so once, and touches the device no more; it is no lie.";
 
+/** All faults, for the machine's option `faults` and its `inject`. */
 export const faults = [
   {
     name: "used-id-out-of-range",
@@ -145,16 +145,17 @@ export const faults = [
   },
 ] as const satisfies readonly Fault[];
 
+/** The `name` of a fault. */
 export type FaultName = (typeof faults)[number]["name"];
 
-/**
- * A fault to inject. `queue` narrows it to one queue; `after` lets so many buffers, or accesses for
- * those that say so, pass first.
- */
+/** A fault to inject. */
 export interface FaultSpec {
   readonly name: FaultName;
+  /** The only queue that it strikes. Default: any. */
   readonly queue?: number;
+  /** How many buffers (accesses, where the fault says so) pass before it strikes. Default 0. */
   readonly after?: number;
+  /** How often it strikes. Default 1; faults that last ignore it. */
   readonly times?: number;
 }
 
@@ -164,7 +165,7 @@ interface Armed {
   left: number;
 }
 
-/** The faults that are armed now. */
+/** Holds the faults that are armed, and says when each strikes. */
 export class FaultInjector {
   private armed: Armed[] = [];
 
@@ -172,7 +173,7 @@ export class FaultInjector {
     this.armed.push({ spec, wait: spec.after ?? 0, left: spec.times ?? 1 });
   }
 
-  /** Whether the fault strikes now; counts down `after` first, then `times`. */
+  /** Whether the fault strikes now. Counts down `after` first, then `times`. */
   strikes(name: FaultName, queue?: number): boolean {
     const armed = this.find(name, queue);
     if (armed === undefined) return false;
@@ -185,7 +186,7 @@ export class FaultInjector {
     return true;
   }
 
-  /** Whether a fault that lasts is armed. */
+  /** Whether the fault is armed; for faults that last. */
   lasts(name: FaultName): boolean {
     return this.find(name) !== undefined;
   }

@@ -1,8 +1,4 @@
-/**
- * A small seeded generator (mulberry32), so that every run of a machine can be repeated.
- *
- * It must not know what it decides. Invariant: equal seeds give equal sequences everywhere.
- */
+/** A small seeded generator (mulberry32), so that every run of a machine can be repeated. */
 
 export class Random {
   private state: number;
@@ -20,12 +16,12 @@ export class Random {
     return (t ^ (t >>> 14)) >>> 0;
   }
 
-  /** A whole number from 0 to `bound` - 1; 0 when the bound is not positive. */
+  /** Returns a whole number from 0 to `bound` - 1; 0 when the bound is not positive. */
   below(bound: number): number {
     return bound > 0 ? this.next() % bound : 0;
   }
 
-  /** Puts a list into a random order, in place. */
+  /** Shuffles a list in place and returns it. */
   shuffle<T>(list: T[]): T[] {
     for (let i = list.length - 1; i > 0; i -= 1) {
       const j = this.below(i + 1);
@@ -38,8 +34,8 @@ export class Random {
 }
 
 /**
- * Mixes two numbers into an unsigned 32-bit one for a page's canary: never 0, and its top byte is
- * fixed, so that two in a row are never the bits of a NaN.
+ * Mixes two numbers into an unsigned 32-bit word for a page's canary. It is never 0, and its top
+ * byte is fixed, so that two such words together are never a NaN.
  */
 export function mix(a: number, b: number): number {
   let h = (a ^ Math.imul(b, 0x9e3779b1)) >>> 0;

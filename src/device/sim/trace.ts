@@ -1,8 +1,6 @@
 /**
- * The trace: what happened between driver and device, in order.
- *
- * It must not judge. Invariant: it never holds more than its bound; what fell out is counted. Lines
- * are made only when somebody reads them, because most entries are never read.
+ * The trace: what happened between driver and device, in order. It keeps the latest entries up to a
+ * limit and counts the others. Lines are made on reading, because most entries are never read.
  */
 
 /** What an entry is about. */
@@ -24,6 +22,7 @@ export type TraceKind =
   | "verdict"
   | "hole";
 
+/** One event between driver and device. */
 export interface TraceEntry {
   /** Number of the entry since the machine was made, from 1. */
   readonly n: number;
@@ -36,9 +35,10 @@ export interface TraceEntry {
   readonly fields: Readonly<Record<string, number | string>> | undefined;
 }
 
-/** Entries kept: enough to show a bring-up and some bursts, small enough to keep per test case. */
+/** Entries kept: enough for a bring-up and some bursts, few enough for one trace a test case. */
 export const TRACE_LIMIT = 4096;
 
+/** The events of one machine, bounded: older entries fall out. */
 export class Trace {
   private readonly ring: TraceEntry[] = [];
   private readonly limit: number;
@@ -58,7 +58,7 @@ export class Trace {
     return n;
   }
 
-  /** How many entries fell out of the trace. */
+  /** How many older entries were dropped. */
   get lost(): number {
     return Math.max(0, this.count - this.limit);
   }
@@ -77,12 +77,12 @@ export class Trace {
     return found;
   }
 
-  /** One entry by its number, unless it fell out. */
+  /** The entry with this number, unless it was dropped. */
   at(n: number): TraceEntry | undefined {
     return n > this.lost && n <= this.count ? this.ring[(n - 1) % this.limit] : undefined;
   }
 
-  /** The trace as lines for people; says how many entries fell out. */
+  /** Returns the trace as lines for people; the first line says how many entries were dropped. */
   lines(): string[] {
     const lines = this.entries().map(formatEntry);
     if (this.lost > 0) lines.unshift(`(${this.lost} earlier entries fell out)`);
@@ -90,7 +90,7 @@ export class Trace {
   }
 }
 
-/** One entry as one line. */
+/** Returns an entry as one line. */
 export function formatEntry(entry: TraceEntry): string {
   const fields = Object.entries(entry.fields ?? {}).map(
     ([name, value]) => ` ${name}=${show(value)}`,
