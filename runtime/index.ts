@@ -11,16 +11,14 @@ export {
   type DiscoverOptions,
   discoverBalloon,
 } from "./balloon/discover.ts";
-export { BalloonDriver, type DriverOptions, type DriverStateName } from "./balloon/driver.ts";
-export {
-  type DriverSettings,
-  makeSettings,
-  PERSONA_NAMES,
-  type PersonaName,
-  type SettingsInput,
-} from "./balloon/settings.ts";
+export { BalloonDriver, type DriverOptions } from "./balloon/driver.ts";
+export type { DriverStateName } from "./balloon/lifecycle.ts";
+export { makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
+export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
+export type { QueueStatus } from "./balloon/queue-roles.ts";
+export type { DriverSettings } from "./balloon/settings.ts";
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
-export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
+export type { DriverStatus } from "./balloon/status.ts";
 export {
   type ArenaShape,
   arenaBytes,

@@ -1,30 +1,40 @@
 /**
- * The balloon's queues: which features to ask for, and which rings to lay out for them.
- *
- * It must not post anything. Invariant: every queue that a negotiated feature promises is there, or
- * bring-up fails with the reason.
+ * The plan of a bring-up: which features to ask for, and what to do between its steps, in the order
+ * of virtio 1.3, 5.5.5.
  */
-import {
-  type CoreExports,
-  DEFLATEQ,
-  HINTQ,
-  INFLATEQ,
-  REPORTQ,
-  RING_FEATURE,
-  STATSQ,
-} from "../core/exports.ts";
-import { BallonetError } from "../errors.ts";
-import type { Negotiation } from "../virtio/bring-up.ts";
+import { type CoreExports, STATSQ } from "../core/exports.ts";
+import type { Hal } from "../hal.ts";
+import { BringUp, type Negotiation } from "../virtio/bring-up.ts";
 import { FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
-import type { QueueSetup, Transport } from "../virtio/transport.ts";
+import type { Transport } from "../virtio/transport.ts";
+import type { DeviceConfig } from "./config.ts";
 import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
-import { promises } from "./deflate-order.ts";
-import { numberQueues, withLowerQueueOwners } from "./queue-numbering.ts";
-import type { DriverSettings } from "./settings.ts";
-import { QUEUE_ROLES, type QueueStatus } from "./status.ts";
+import { checkDeflateAllowed, promises } from "./deflate-order.ts";
+import type { DeviceQueues, Session } from "./device-queues.ts";
+import { BALLOON_BITS, formatFeatures } from "./features.ts";
+import { openQueues } from "./open-queues.ts";
+import type { Tunables } from "./policy-inputs.ts";
+import { withLowerQueueOwners } from "./queue-numbering.ts";
+import { type DriverSettings, unitFrames } from "./settings.ts";
+import { firstStatistics, type StatisticsEntries } from "./statistics.ts";
 
-/** What a ring can do without; the first to go when a device refuses. */
+export interface BringUpPlanOptions {
+  readonly hal: Hal;
+  readonly core: CoreExports;
+  readonly transport: Transport;
+  readonly settings: DriverSettings;
+  /** The deflate mode may change until features are accepted. */
+  readonly tunables: Tunables;
+  /** The statistics of this moment. */
+  sample(): StatisticsEntries;
+  /** The device is reset: it has no claim left on any page. */
+  onReset(): void;
+  /** Features are agreed on and rings laid out: a life of the device begins. */
+  onSession(session: Session): { readonly queues: DeviceQueues; readonly config: DeviceConfig };
+}
+
+/** What a ring can do without: the first to go when a device refuses. */
 const REFINEMENTS = featureSet(
   FEATURE.INDIRECT_DESC,
   FEATURE.EVENT_IDX,
@@ -42,17 +52,80 @@ const DEMANDED = featureSet(
   FEATURE.ORDER_PLATFORM,
 );
 
-export interface WantedOptions {
-  readonly settings: DriverSettings;
-  readonly transport: Pick<Transport, "expectedInterrupts">;
-  readonly offered: FeatureSet;
-  /** How many sets the device has refused. */
-  readonly refusals: number;
+/** Returns a bring-up of the device that has not begun. */
+export function planBringUp(plan: BringUpPlanOptions): BringUp {
+  const { hal, core, transport, settings, tunables } = plan;
+  let device: ReturnType<BringUpPlanOptions["onSession"]> | undefined;
+  return new BringUp({
+    transport,
+    deviceFeatures: BALLOON_BITS,
+    decide: (offered, refusals) => wantedFeatures(plan, offered, refusals),
+    afterReset: () => {
+      core.ledger_reclaim();
+      plan.onReset();
+    },
+    pauses: pauseAfterFeatures(plan),
+    onRefused: ({ offered, negotiated }, lost) => {
+      const sets = `${formatFeatures(negotiated)} of ${formatFeatures(offered)}`;
+      const what = lost === 0n ? `refused ${sets}` : `no longer offers ${formatFeatures(lost)}`;
+      hal.log("warn", `the device ${what}; its features are read again`);
+    },
+    queues: (negotiation) => {
+      checkDeflateAllowed(tunables.deflateMode, negotiation.negotiated, settings.dialect);
+      core.ledger_unit(unitFrames(settings));
+      const queues = openQueues({ core, transport, settings, negotiation });
+      device = plan.onSession({ transport, negotiation, queues });
+      return queues.setups;
+    },
+    beforeDriverOk: (negotiation) => {
+      if (device?.queues.has(STATSQ)) {
+        device.queues.postStatistics(firstStatistics(settings) ?? plan.sample());
+      }
+      if (settings.notifiesEarly) device?.queues.publish(STATSQ);
+      settlePoison(plan, negotiation, device?.config);
+    },
+    afterDriverOk: () => {
+      device?.queues.publish(STATSQ);
+      if (settings.actualAtStart) device?.config.writeActual(0);
+    },
+  });
+}
+
+/** Returns whether the time between reading the features and the first decision is not over yet. */
+function pauseAfterFeatures({ hal, settings }: BringUpPlanOptions): () => boolean {
+  let endMs: number | undefined;
+  return () => {
+    if (settings.pauseAfterFeaturesMs === 0) return false;
+    if (endMs === undefined) {
+      endMs = hal.now() + settings.pauseAfterFeaturesMs;
+      hal.log("info", `features are read; accepting in ${settings.pauseAfterFeaturesMs} ms`);
+    }
+    return hal.now() < endMs;
+  };
+}
+
+/**
+ * Set before DRIVER_OK, and never changed after (virtio 1.3, 5.5.6.6.1). A guest that needs its
+ * memory filled needs that also where the host does not know of it.
+ */
+function settlePoison(
+  { core, settings: { poison } }: BringUpPlanOptions,
+  { negotiated }: Negotiation,
+  config: DeviceConfig | undefined,
+): void {
+  if (poison === undefined) {
+    core.poison_clear();
+    return;
+  }
+  if (hasFeature(negotiated, BALLOON_FEATURE.PAGE_POISON)) config?.writePoison(poison);
+  core.poison_set(poison);
 }
 
 /** All that the settings accept of an offer, as far as it goes together (virtio 1.3, 5.5.3.1). */
-function accepted({ settings, transport, offered }: WantedOptions): FeatureSet {
-  const { accept: known, dialect, deflateMode } = settings;
+function accepted(plan: BringUpPlanOptions, offered: FeatureSet): FeatureSet {
+  const { settings, transport } = plan;
+  const { accept: known, dialect } = settings;
+  const { deflateMode } = plan.tunables;
   let accept = featureSet(...known, ...promises(dialect, deflateMode)) & offered;
   // A bit of the older interface alone, which is the one without VERSION_1 (virtio 1.3, 2.2.3).
   if (hasFeature(offered, FEATURE.VERSION_1)) accept &= ~featureSet(FEATURE.ANY_LAYOUT);
@@ -79,9 +152,13 @@ function withoutEventsFor(feature: number, accept: FeatureSet): FeatureSet {
  * The ladder of what to ask for. A device does not say what it refused, so first go the rings'
  * refinements, then all that is optional in the balloon, and last what a device may insist on.
  */
-export function wantedFeatures(options: WantedOptions): FeatureSet | undefined {
-  const accept = accepted(options);
-  switch (options.refusals) {
+function wantedFeatures(
+  plan: BringUpPlanOptions,
+  offered: FeatureSet,
+  refusals: number,
+): FeatureSet | undefined {
+  const accept = accepted(plan, offered);
+  switch (refusals) {
     case 0:
       return accept;
     case 1:
@@ -93,102 +170,4 @@ export function wantedFeatures(options: WantedOptions): FeatureSet | undefined {
     default:
       return undefined;
   }
-}
-
-export interface OpenQueues {
-  /** The device's queue number by role; undefined where there is no such queue. */
-  readonly indices: readonly (number | undefined)[];
-  readonly setups: readonly QueueSetup[];
-  readonly described: readonly QueueStatus[];
-}
-
-export interface OpenQueuesOptions {
-  readonly core: CoreExports;
-  readonly transport: Transport;
-  readonly settings: DriverSettings;
-  readonly negotiation: Negotiation;
-}
-
-/** Lays out an empty ring for every queue. @throws BallonetError `queue` when one is missing. */
-export function openQueues(options: OpenQueuesOptions): OpenQueues {
-  const { transport } = options;
-  const { offered, negotiated } = options.negotiation;
-  const numbers = numberQueues({
-    offered,
-    negotiated,
-    numQueues: transport.numQueues(),
-    maxSize: (index) => transport.queueMaxSize(index),
-  });
-  const wantsStats = hasFeature(negotiated, BALLOON_FEATURE.STATS_VQ);
-  const indices: (number | undefined)[] = [];
-  indices[INFLATEQ] = numbers.inflate;
-  indices[DEFLATEQ] = numbers.deflate;
-  indices[STATSQ] = wantsStats ? (numbers.stats ?? missing("statsq", transport)) : undefined;
-  // A queue whose number cannot be told for certain is done without.
-  indices[HINTQ] = numbers.hint;
-  indices[REPORTQ] = numbers.reporting;
-
-  const setups: QueueSetup[] = [];
-  const described: QueueStatus[] = [];
-  indices.forEach((index, queue) => {
-    const role = QUEUE_ROLES[queue];
-    if (index === undefined || role === undefined) return;
-    const setup = openQueue(options, queue, index);
-    setups.push(setup);
-    described.push({ role, index, size: setup.size });
-  });
-  return { indices, setups, described };
-}
-
-/** Lays out an empty ring for one queue, and says where. */
-export function openQueue(options: OpenQueuesOptions, queue: number, index: number): QueueSetup {
-  const { core, transport, settings, negotiation } = options;
-  const isQuiet = queue === HINTQ;
-  const features = ringFeatures(negotiation.negotiated) | (isQuiet ? RING_FEATURE.quiet : 0);
-  const deviceMax = transport.queueMaxSize(index);
-  if (deviceMax === 0) missing(QUEUE_ROLES[queue] ?? `queue ${queue}`, transport);
-  const size = transport.fixedQueueSize
-    ? deviceMax
-    : ringSize(Math.min(deviceMax, settings.queueSizeMax), features);
-  if (size > settings.queueSizeMax) {
-    throw new BallonetError({
-      code: "queue",
-      what: `queue ${index} of ${transport.name}`,
-      seen: `a fixed size of ${size}, more than queueSizeMax ${settings.queueSizeMax}`,
-      todo: "raise queueSizeMax",
-    });
-  }
-  core.queue_open(queue, size, features, transport.ringLayout.alignment);
-  return {
-    index,
-    isQuiet,
-    size,
-    descriptorArea: core.queue_descriptor_area(queue) >>> 0,
-    driverArea: core.queue_driver_area(queue) >>> 0,
-    deviceArea: core.queue_device_area(queue) >>> 0,
-  };
-}
-
-function ringFeatures(negotiated: FeatureSet): number {
-  const has = (bit: number, flag: number) => (hasFeature(negotiated, bit) ? flag : 0);
-  return (
-    has(FEATURE.EVENT_IDX, RING_FEATURE.eventIndex) |
-    has(FEATURE.RING_PACKED, RING_FEATURE.packed) |
-    has(FEATURE.IN_ORDER, RING_FEATURE.inOrder) |
-    has(FEATURE.INDIRECT_DESC, RING_FEATURE.indirect)
-  );
-}
-
-/** A packed ring may have any size, a split one a power of two (virtio 1.3, 2.7 and 2.8). */
-function ringSize(most: number, features: number): number {
-  return (features & RING_FEATURE.packed) !== 0 ? most : 2 ** Math.floor(Math.log2(most));
-}
-
-function missing(role: string, transport: Transport): never {
-  throw new BallonetError({
-    code: "queue",
-    what: `the ${role} of ${transport.name}`,
-    seen: `no such queue among ${transport.numQueues()}`,
-    todo: "report it to the device's makers: the features that it offers promise this queue",
-  });
 }

@@ -1,34 +1,36 @@
 /**
- * Who is told when: the ways to take a page back, and when each is legal.
+ * The ways to take a page back: who is told when, and when each is legal.
  *
- * It must not know how pages move. Invariant: behaviour follows the features negotiated at
- * bring-up; a mode that they forbid is a configuration error, never silently another mode.
+ * A mode that the negotiated features forbid is a configuration error, never silently another mode.
  */
 import { BallonetError } from "../errors.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
 import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
 
+/** In which order a page is taken back and its host is told. */
+export type DeflateMode = (typeof DEFLATE_MODES)[number];
+
 /**
  * - `tell-first`: deflate posted, acknowledged, then the page is used.
  * - `use-first`: the page is used at once, the deflate is posted in the next burst (allowed without
  *   MUST_TELL_HOST, virtio 1.3, 5.5.6.1).
- * - `tell-if-must`: the first of these where the host must be told, else the second.
+ * - `tell-if-must`: `tell-first` where MUST_TELL_HOST is negotiated, else `use-first`.
  * - `silent`: never told; `actual` alone changes. The specification forbids it: an instrument for
  *   testing hosts.
  */
 export const DEFLATE_MODES = ["tell-first", "use-first", "tell-if-must", "silent"] as const;
 
-export type DeflateMode = (typeof DEFLATE_MODES)[number];
-
 /** What a mode comes to, once the features are settled. */
 export type DeflateOrder = Exclude<DeflateMode, "tell-if-must">;
 
 /**
- * `two-bit` is an experiment: a driver that will tell first accepts WILL_TELL_HOST, and one that
- * wants to be silent has to be granted SILENT_DEFLATE.
+ * `standard` is the specification's MUST_TELL_HOST. `two-bit` is an experiment: a driver that will
+ * tell first accepts WILL_TELL_HOST, and one that wants to be silent has to be granted
+ * SILENT_DEFLATE.
  */
 export const DIALECTS = ["standard", "two-bit"] as const;
 
+/** By which feature bits a driver and its host agree on the deflate mode. */
 export type Dialect = (typeof DIALECTS)[number];
 
 /** The bits by which a driver of this dialect says what it is going to do. */
@@ -50,19 +52,17 @@ export function checkDeflateMode(mode: DeflateMode): void {
 }
 
 /**
- * What a mode means under these features.
- * @throws BallonetError `config` when they forbid it.
+ * Checks a mode against the features that were agreed on.
+ * @throws BallonetError `config` when they forbid it, or when there is no such mode.
  */
-export function deflateOrder(
+export function checkDeflateAllowed(
   mode: DeflateMode,
   negotiated: FeatureSet,
   dialect: Dialect,
-): DeflateOrder {
+): void {
   checkDeflateMode(mode);
-  const told = [BALLOON_FEATURE.MUST_TELL_HOST, EXPERIMENTAL_FEATURE.WILL_TELL_HOST];
-  const mustTell = told.some((bit) => hasFeature(negotiated, bit));
-  if (mode === "tell-if-must") return mustTell ? "tell-first" : "use-first";
-  if (mode !== "tell-first" && mustTell) {
+  const isLate = mode === "use-first" || mode === "silent";
+  if (isLate && mustTell(negotiated)) {
     throw forbidden(
       mode,
       "MUST_TELL_HOST negotiated, which allows only tell-first (virtio 1.3, 5.5.6.1)",
@@ -77,7 +77,25 @@ export function deflateOrder(
       "choose use-first, which needs no permission, or a host that grants it",
     );
   }
-  return mode;
+}
+
+/**
+ * Returns what a mode means under these features.
+ * @throws BallonetError `config` when they forbid it.
+ */
+export function deflateOrder(
+  mode: DeflateMode,
+  negotiated: FeatureSet,
+  dialect: Dialect,
+): DeflateOrder {
+  checkDeflateAllowed(mode, negotiated, dialect);
+  if (mode !== "tell-if-must") return mode;
+  return mustTell(negotiated) ? "tell-first" : "use-first";
+}
+
+function mustTell(negotiated: FeatureSet): boolean {
+  const bits = [BALLOON_FEATURE.MUST_TELL_HOST, EXPERIMENTAL_FEATURE.WILL_TELL_HOST];
+  return bits.some((bit) => hasFeature(negotiated, bit));
 }
 
 function forbidden(mode: DeflateMode, seen: string, todo: string): BallonetError {

@@ -1,9 +1,9 @@
 /**
  * Finding the balloon: on PCI, or in the MMIO slots of a machine that has none.
  *
- * It must not start it. Invariant: a device is matched by vendor and device id alone, for class and
- * subsystem differ from host to host (virtio 1.3, 4.1.2); and MMIO slots are looked into only where
- * somebody says that they are, or where there is no PCI whose device they could belong to.
+ * A device is matched by vendor and device id alone, for class and subsystem differ from host to
+ * host (virtio 1.3, 4.1.2). MMIO slots are looked into only where the command line names them, or
+ * where there is no PCI: elsewhere the addresses may belong to another device.
  */
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
@@ -24,12 +24,14 @@ import { openPci, type PciInterface } from "../virtio/pci/open.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, DEVICE_ID_BALLOON } from "./constants.ts";
 
+/** Where and how to look for a balloon. */
 export interface DiscoverOptions {
   readonly hal: Hal;
   /** Memory at or above this cannot be reached by this guest. Default 2^53. */
   readonly memoryEnd?: number;
-  /** Which interface to use of a transitional device. Default modern. */
+  /** The interface to use of a transitional device. Default modern. */
   readonly prefer?: PciInterface;
+  /** How the device is to interrupt. Default: the best that machine and device have. */
   readonly interrupts?: InterruptChoice;
   /** Words like `virtio_mmio.device=512@0xfeb00000:5` name MMIO slots. */
   readonly commandLine?: string;
@@ -37,20 +39,22 @@ export interface DiscoverOptions {
   readonly probe?: boolean;
 }
 
+/** A balloon that was found, in `pci` or in `mmio`. */
 export interface DiscoveredBalloon {
+  /** The way to it, for `BalloonDriver`. */
   readonly transport: Transport;
-  /** Where it sits on PCI, and among what, for those who route interrupts. */
+  /** Where it sits on PCI, and among what: what routing its interrupt line takes. */
   readonly pci?: {
     readonly config: PciConfigAccess;
     readonly address: PciAddress;
     readonly functions: readonly PciFunction[];
   };
-  /** The slot that it has otherwise. */
+  /** Its MMIO slot. */
   readonly mmio?: WiredMmioSlot;
 }
 
 /**
- * The first balloon there is, with a way to it. Its status is not touched.
+ * Returns the first balloon there is, with a way to it. Its status is not touched.
  * @throws BallonetError `no-device`, or what keeps its transport from being used.
  */
 export function discoverBalloon(options: DiscoverOptions): DiscoveredBalloon {

@@ -1,69 +1,53 @@
 /**
- * The balloon driver's state machine: how its device comes up and goes away.
+ * The balloon driver: it owns the device and the life cycle that lifecycle.ts draws.
  *
- *   idle --------- start ---+      +------ the device wants a reset (bounded) -----+
- *   stopped ------ start ---+      v                                               |
- *   suspended ---- resume --+-> starting -- bring-up done --> running -------------+
- *   gone --------- attach --+      |                             |
- *                                  +--- stop, suspend -----------+--> stopping -- reset done
- *                                  |                             |       ^   --> stopped, suspended
- *                                  |                             |       +--- stop, suspend ---+
- *                                  +--- does not come up; lies --+--> failed ------------------+
+ * `step` and `interrupt` drive it; it never blocks, and every wait has a bound. It knows no bus and
+ * no ring's layout.
  *
- *   any state -- the device is no more --> gone
- *
- * It is driven by `step` and `interrupt`; it never blocks, and every wait has a bound. It must not
- * know a bus, a ring's layout or who runs it. What a running driver does is in steady.ts.
- *
- * Leaving is always a reset and never a drain. After it the host has no claim on any page (virtio
- * 1.3, 2.4), and telling it of each one first, as Linux does before it sleeps, takes minutes for a
- * large balloon and hangs for ever when the host does not answer.
- *
- * Invariant: in `gone` nothing reaches the device that was there, and every page is the guest's.
+ * It leaves a device by a reset and never by a drain. After a reset the host has no claim on any
+ * page (virtio 1.3, 2.4). To tell it of each page first, as Linux does before it sleeps, takes
+ * minutes for a large balloon, and for ever when the host does not answer.
  */
 import { type CoreExports, frameCounts, framesIn } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, LogLevel } from "../hal.ts";
 import type { Policy } from "../policy/policy.ts";
 import { ABSENT_TRANSPORT } from "../virtio/absent-transport.ts";
-import type { BringUp, BringUpStep, Negotiation } from "../virtio/bring-up.ts";
+import type { BringUp } from "../virtio/bring-up.ts";
 import { STATUS_GONE } from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
 import { giveUp, goneError, type Transport } from "../virtio/transport.ts";
+import { planBringUp } from "./bring-up-plan.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
-import { checkDeflateMode, type DeflateMode, deflateOrder } from "./deflate-order.ts";
-import { Link } from "./device-queues.ts";
+import { checkDeflateAllowed, checkDeflateMode, type DeflateMode } from "./deflate-order.ts";
+import { pagesInFlight, type Session } from "./device-queues.ts";
 import { formatFeatures } from "./features.ts";
+import { FreePageReporting } from "./free-page-reporting.ts";
+import {
+  type DriverEvent,
+  type DriverState,
+  type DriverStateName,
+  nextState,
+} from "./lifecycle.ts";
+import { PolicyInputs, type Tunables } from "./policy-inputs.ts";
 import type { DriverSettings } from "./settings.ts";
-import type { Statistics } from "./statistics.ts";
-import type { DriverStatus } from "./status.ts";
-import { Steady } from "./turn.ts";
+import { ledgerStatistics, type Statistics, statisticsEntries } from "./statistics.ts";
+import type { DriverStatus, Totals } from "./status.ts";
+import { Turn } from "./turn.ts";
 
+/** What a driver is made of. */
 export interface DriverOptions {
   readonly hal: Hal;
   /** Its arena is open and RAM has been added to its ledger. */
   readonly core: CoreExports;
   /** The way to the device. Absent: there is none yet, and the driver is `gone` until `attach`. */
   readonly transport?: Transport;
+  /** From `makeSettings`. */
   readonly settings: DriverSettings;
   readonly policy: Policy;
-  /** What to report; the ledger's own figures by default. */
+  /** Returns what to report to the host. Default: `ledgerStatistics`. */
   statistics?(): Statistics;
-  /** Called with each step of bring-up before it is done. */
-  onStep?(step: BringUpStep): void;
 }
-
-type DriverState =
-  | { readonly name: "idle" }
-  | { readonly name: "starting"; readonly bringUp: BringUp }
-  | { readonly name: "running"; readonly negotiation: Negotiation; readonly sinceMs: number }
-  | { readonly name: "stopping"; readonly end: "stopped" | "suspended"; readonly polls: number }
-  | { readonly name: "stopped" }
-  | { readonly name: "suspended" }
-  | { readonly name: "failed"; readonly error: BallonetError }
-  | { readonly name: "gone" };
-
-export type DriverStateName = DriverState["name"];
 
 /** How often in a row a device may ask for a reset before the driver gives it up. */
 const RESTARTS_MAX = 8;
@@ -73,22 +57,45 @@ const RESTART_FORGIVEN_MS = 60_000;
 const RESET_WAIT_MS = 1;
 const STOP_POLLS_MAX = 1000;
 
+/**
+ * Drives one balloon. Call `start` once, `interrupt` and then `step` when the machine was
+ * interrupted, and `step` again at the time that it returns. `step` never waits.
+ */
 export class BalloonDriver {
   private readonly options: DriverOptions;
   private readonly core: CoreExports;
-  private readonly link: Link;
-  private readonly steady: Steady;
+  private readonly tunables: Tunables;
+  private readonly inputs: PolicyInputs;
+  private readonly reporting: FreePageReporting;
+  private readonly totals: Totals = {
+    inflated: 0,
+    deflated: 0,
+    notifications: 0,
+    actualWrites: 0,
+    stats: 0,
+    hinted: 0,
+    reported: 0,
+  };
+  /** The way to the device that there is; ABSENT_TRANSPORT where there is none. */
+  private transport: Transport;
   private state: DriverState;
+  /** What was last agreed on with this device; undefined before. */
+  private session: Session | undefined;
+  /** The life of the device: from its queues' set-up to the end of its next reset. */
+  private turn: Turn | undefined;
   private restarts = 0;
   private restartsInRow = 0;
   private lastError: BallonetError | undefined;
 
   constructor(options: DriverOptions) {
-    const { core, transport = ABSENT_TRANSPORT } = options;
+    const { core, settings, policy, transport = ABSENT_TRANSPORT } = options;
+    const { deflateMode, reservePages } = settings;
     this.options = options;
     this.core = core;
-    this.link = new Link({ ...options, transport });
-    this.steady = new Steady({ ...options, link: this.link });
+    this.tunables = { policy, deflateMode, reservePages };
+    this.inputs = new PolicyInputs({ ...settings, core, tunables: this.tunables });
+    this.reporting = new FreePageReporting(settings.reportPagesPerSecond);
+    this.transport = transport;
     this.state = { name: transport === ABSENT_TRANSPORT ? "gone" : "idle" };
   }
 
@@ -101,31 +108,24 @@ export class BalloonDriver {
     return this.lastError;
   }
 
-  private get transport(): Transport {
-    return this.link.transport;
-  }
-
   /** Starts bring-up; `step` carries it on. */
   start(): void {
-    if (this.state.name === "idle" || this.state.name === "stopped") this.beginBringUp();
+    this.beginBringUp("start");
   }
 
   /** Resets the device and takes every page back at once, untold. `step` carries it on. */
   stop(): void {
-    if (this.state.name === "suspended") this.state = { name: "stopped" };
-    else this.halt("stopped");
+    this.halt("stop");
   }
 
   /** The same for a while: settings and policy stay, and `resume` goes back to the target. */
   suspend(): void {
-    this.halt("suspended");
+    this.halt("suspend");
   }
 
   /** Brings a suspended device up again, by a negotiation of its own. `step` carries it on. */
   resume(): void {
-    const { state } = this;
-    const halting = state.name === "stopping" && state.end === "suspended";
-    if (state.name === "suspended" || halting) this.beginBringUp();
+    this.beginBringUp("resume");
   }
 
   /**
@@ -141,21 +141,23 @@ export class BalloonDriver {
     if (this.state.name === "gone") return;
     this.options.hal.log(level, `${this.transport.name} is gone; all pages are the guest's`);
     this.core.ledger_reclaim();
-    this.link.detach();
-    this.state = { name: "gone" };
+    this.transport = ABSENT_TRANSPORT;
+    this.session = undefined;
+    this.turn = undefined;
+    this.change({ name: "leave" });
   }
 
   /** Another device was put in: brings it up. Does nothing while there is one. */
   attach(transport: Transport): void {
     if (this.state.name !== "gone") return;
-    this.link.transport = transport;
+    this.transport = transport;
     this.restarts = 0;
     this.restartsInRow = 0;
-    this.beginBringUp();
+    this.beginBringUp("attach");
   }
 
   /**
-   * Answers whether the device interrupted, and notes why. Call `step` afterwards.
+   * Returns whether the device interrupted, and notes why. Call `step` afterwards.
    * @param messages which of the messages of mode `msix` came, a bit each, if that is known.
    */
   interrupt(messages?: number): boolean {
@@ -163,7 +165,7 @@ export class BalloonDriver {
     if (this.state.name === "stopped" || this.state.name === "suspended") return false;
     const cause = this.transport.acknowledgeInterrupt(messages);
     const ours = cause.config || cause.queue;
-    if (ours) this.steady.wake(cause.config);
+    if (ours) this.turn?.wake(cause.config);
     return ours;
   }
 
@@ -177,9 +179,9 @@ export class BalloonDriver {
       case "starting":
         return this.stepBringUp(this.state.bringUp);
       case "running":
-        return this.stepRunning(this.state.negotiation, this.state.sinceMs);
+        return this.stepRunning(this.state.sinceMs);
       case "stopping":
-        return this.stepStopping(this.state.end, this.state.polls);
+        return this.stepStopping(this.state.polls);
       case "idle":
       case "stopped":
       case "suspended":
@@ -195,11 +197,12 @@ export class BalloonDriver {
    * @returns false when the balloon cannot help.
    */
   shortage(pages: number): boolean {
-    const { state } = this;
-    if (state.name !== "running" || this.link.actualPages === 0) return false;
-    const isAgreed = hasFeature(state.negotiation.negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM);
-    if (!isAgreed && !this.options.settings.oomUnasked) return false;
-    this.steady.owe(pages);
+    const { turn } = this;
+    if (this.state.name !== "running" || !turn || turn.queues.actualPages === 0) return false;
+    if (!this.agreedOn(BALLOON_FEATURE.DEFLATE_ON_OOM) && !this.options.settings.oomUnasked) {
+      return false;
+    }
+    turn.owe(pages);
     return true;
   }
 
@@ -207,28 +210,43 @@ export class BalloonDriver {
    * The guest freed memory: a target that was out of reach may be tried again. Then call `step`.
    */
   memoryFreed(): void {
-    this.steady.outlook.forgetShortages();
+    this.inputs.forgetShortages();
   }
 
+  /** Follows another policy from the next step on. */
   setPolicy(policy: Policy): void {
-    this.steady.policy = policy;
-    this.steady.outlook.forgetShortages();
+    this.tunables.policy = policy;
+    this.inputs.forgetShortages();
   }
 
-  /** @throws BallonetError `config` when the negotiated features forbid the mode. */
+  /**
+   * Takes pages back in another order from the next step on.
+   * @throws BallonetError `config` when the negotiated features forbid the mode.
+   */
   setDeflateMode(mode: DeflateMode): void {
-    const { state } = this;
     checkDeflateMode(mode);
-    if (state.name === "running") {
-      deflateOrder(mode, state.negotiation.negotiated, this.options.settings.dialect);
+    if (this.state.name === "running" && this.session) {
+      const { negotiated } = this.session.negotiation;
+      checkDeflateAllowed(mode, negotiated, this.options.settings.dialect);
     }
-    this.steady.deflateMode = mode;
+    this.tunables.deflateMode = mode;
   }
 
   /** Free pages that inflating leaves to the guest. */
   setReserve(pages: number): void {
-    this.steady.outlook.reservePages = pages;
-    this.steady.outlook.forgetShortages();
+    this.tunables.reservePages = pages;
+    this.inputs.forgetShortages();
+  }
+
+  private agreedOn(feature: number): boolean {
+    return hasFeature(this.session?.negotiation.negotiated ?? 0n, feature);
+  }
+
+  /** Returns whether that led to another state. */
+  private change(event: DriverEvent): boolean {
+    const before = this.state;
+    this.state = nextState(before, event);
+    return this.state.name !== before.name;
   }
 
   private fail(error: BallonetError): undefined {
@@ -236,34 +254,36 @@ export class BalloonDriver {
     if (error.code === "device-gone") {
       this.leave("warn");
     } else {
-      this.state = { name: "failed", error };
+      this.change({ name: "fail", error });
       this.options.hal.log("error", error.message);
     }
   }
 
-  private beginBringUp(): void {
-    this.steady.reset();
-    this.state = { name: "starting", bringUp: this.link.bringUp(() => this.steady.deflateMode) };
+  private beginBringUp(name: "start" | "resume" | "attach" | "needs-reset"): void {
+    if (!this.change({ name, bringUp: this.planBringUp() })) return;
+    this.turn = undefined;
+    this.inputs.forgetShortages();
   }
 
-  private halt(end: "stopped" | "suspended"): void {
-    switch (this.state.name) {
-      case "idle":
-        this.state = { name: end };
-        return;
-      case "stopping":
-        if (end === "stopped") this.state = { ...this.state, end };
-        return;
-      case "starting":
-      case "running":
-      case "failed":
-        this.transport.tearDown();
-        this.state = { name: "stopping", end, polls: 0 };
-        return;
-      case "stopped":
-      case "suspended":
-      case "gone":
-    }
+  private planBringUp(): BringUp {
+    const { options, core, tunables, inputs, reporting, totals, transport } = this;
+    const { hal, settings } = options;
+    const sample = () =>
+      statisticsEntries(options.statistics?.() ?? ledgerStatistics(core), settings);
+    return planBringUp({
+      ...{ hal, core, settings, tunables, transport, sample },
+      onReset: () => reporting.reset(),
+      onSession: (session) => {
+        const parts = { hal, core, settings, tunables, inputs, reporting, totals };
+        this.session = session;
+        this.turn = new Turn({ ...parts, session, sample });
+        return this.turn;
+      },
+    });
+  }
+
+  private halt(name: "stop" | "suspend"): void {
+    if (this.change({ name }) && this.state.name === "stopping") this.transport.tearDown();
   }
 
   private stepBringUp(bringUp: BringUp): number | undefined {
@@ -278,22 +298,21 @@ export class BalloonDriver {
       hal.log("warn", `feature sets that the device refused: ${negotiation.refusals}`);
     }
     hal.log("info", `ready: ${formatFeatures(negotiation.negotiated)}, ${this.transport.name}`);
-    this.steady.begin();
-    this.state = { name: "running", negotiation, sinceMs: hal.now() };
+    this.change({ name: "ready", nowMs: hal.now() });
     return this.step();
   }
 
-  private stepStopping(end: "stopped" | "suspended", polls: number): number | undefined {
+  private stepStopping(polls: number): number | undefined {
     const status = this.transport.status();
     if (status === STATUS_GONE) return this.fail(goneError(this.transport));
     if (status === 0) {
       this.core.ledger_reclaim();
-      this.link.close();
-      this.state = { name: end };
+      this.turn = undefined;
+      this.change({ name: "reset" });
       return undefined;
     }
     if (polls + 1 < STOP_POLLS_MAX) {
-      this.state = { name: "stopping", end, polls: polls + 1 };
+      this.change({ name: "not-reset" });
       return this.options.hal.now() + RESET_WAIT_MS;
     }
     return this.fail(
@@ -306,9 +325,9 @@ export class BalloonDriver {
     );
   }
 
-  private stepRunning({ negotiated }: Negotiation, sinceMs: number): number | undefined {
+  private stepRunning(sinceMs: number): number | undefined {
     try {
-      const next = this.steady.work(negotiated);
+      const next = this.turn?.take();
       return next === "reset" ? this.restart(sinceMs) : next;
     } catch (error) {
       // Quarantine: a device that breaks the rules gets nothing more, and what it holds stays
@@ -333,42 +352,35 @@ export class BalloonDriver {
     if (this.restartsInRow > RESTARTS_MAX) throw error;
     this.lastError = error;
     this.options.hal.log("warn", error.message);
-    this.beginBringUp();
+    this.beginBringUp("needs-reset");
     return this.step();
   }
 
-  /** What there is to know, for people and programs. A snapshot; plain values. */
+  /** Returns what there is to know, for people and programs: a snapshot of plain values. */
   status(): DriverStatus {
-    const { core, link, steady, lastError } = this;
-    const { outlook } = steady;
-    const { pagesInFlight, negotiation } = link;
+    const { core, inputs, session, turn, tunables, lastError } = this;
+    const hintRun = turn?.hinting?.run;
+    const inflatePages = framesIn(core, "inflating");
     return {
       state: this.state.name,
       transport: this.transport.name,
       persona: this.options.settings.persona,
-      offered: formatFeatures(negotiation?.offered ?? 0n),
-      negotiated: formatFeatures(negotiation?.negotiated ?? 0n),
-      queues: link.described,
+      offered: formatFeatures(session?.negotiation.offered ?? 0n),
+      negotiated: formatFeatures(session?.negotiation.negotiated ?? 0n),
+      queues: turn ? (session?.queues.described ?? []) : [],
       interrupts: this.transport.interruptMode.kind,
-      ...(link.hinting.run !== undefined && { hintRun: link.hinting.run }),
+      ...(hintRun !== undefined && { hintRun }),
       frames: frameCounts(core),
-      targetPages: outlook.targetPages,
-      actualPages: link.actualWritten,
-      inFlight: {
-        inflatePages: framesIn(core, "inflating"),
-        deflatePages: pagesInFlight - framesIn(core, "inflating"),
-      },
-      waitingMs: steady.waitingMs,
-      policy: steady.policy.name,
-      deflateMode: steady.deflateMode,
-      reservePages: outlook.reservePages,
-      outOfReach: outlook.outOfReach,
+      targetPages: inputs.targetPages,
+      actualPages: turn?.config.actualWritten ?? 0,
+      inFlight: { inflatePages, deflatePages: pagesInFlight(core) - inflatePages },
+      waitingMs: turn?.waitingMs ?? 0,
+      policy: tunables.policy.name,
+      deflateMode: tunables.deflateMode,
+      reservePages: tunables.reservePages,
+      outOfReach: inputs.outOfReach,
       restarts: this.restarts,
-      totals: {
-        ...link.totals,
-        hinted: link.hinting.hintedFrames,
-        reported: link.reporting.reportedFrames,
-      },
+      totals: { ...this.totals },
       ...(lastError && { lastError: { code: lastError.code, message: lastError.message } }),
     };
   }

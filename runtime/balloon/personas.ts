@@ -1,13 +1,13 @@
 /**
- * The personas: the manners of other drivers, as settings.
+ * The personas: what other drivers do on the wire, as settings.
  *
- * A host sees features, queues, the order of messages and what `actual` says; a persona is all of
- * that as its original does it, read in the source that is named with it. It must not hold code.
- * Invariant: nobody asks for a persona's name; each differs from the others in settings alone.
+ * A host sees features, queues, the order of messages and the values of `actual`. A persona does
+ * all of that as its original, which was read in the source that is named with it. Personas differ
+ * in settings alone: no code asks for a persona's name.
  *
- * Not reproduced, because the ledger keeps no history: which of its pages a driver gives back first
- * (most do the youngest; here it is the lowest), and FreeBSD 14, which accepts MUST_TELL_HOST (that
- * is `freebsd` with `mustTellHost: "accept"`).
+ * Two things are not reproduced. Most drivers give back their youngest page first; here it is the
+ * lowest, because the ledger keeps no history. FreeBSD 14 accepts MUST_TELL_HOST: that is `freebsd`
+ * with `mustTellHost: "accept"`.
  */
 import { FOLLOW_DEFAULTS } from "../policy/follow.ts";
 import { FEATURE } from "../virtio/constants.ts";
@@ -16,13 +16,13 @@ import type { DriverSettings } from "./settings.ts";
 
 /** 1 MiB, so that a guest on its last pages still answers. */
 const RESERVE_PAGES = 256;
-/** Two thousand instructions a second: nothing to the host, and a lost interrupt costs a second. */
+/** A look costs about 2000 instructions, and a lost interrupt costs at most a second. */
 const POLL_MS = 1000;
-/** The others look when they are told to: as good as never. */
+/** The other drivers wait for interrupts alone: an hour is as good as never. */
 const HARDLY_EVER_MS = 3_600_000;
 /** Larger rings gain nothing: buffers in flight are bounded, not entries. */
 const QUEUE_SIZE = 256;
-/** 64 MiB on the way at once; the host is never without work, and the arena stays small. */
+/** 64 MiB in flight at once: the host is never without work, and the arena stays small. */
 const BUFFERS_IN_FLIGHT = 64;
 const PFNS_PER_BUFFER = 256;
 /** 1 GiB a second: memory is back at the host soon, and it never sees a flood. */
@@ -89,7 +89,7 @@ const ONE_BY_ONE: DriverSettings = {
   pollMs: HARDLY_EVER_MS,
 };
 
-/** Tries again after the same time for ever, or, without a time, when it is told to look. */
+/** Tries again after the same time for ever; without a time, only after an interrupt. */
 function retry(retryMs = Number.POSITIVE_INFINITY) {
   return { retryMs, retryMostMs: retryMs, holdOffMs: 0, jitter: 0 };
 }
@@ -117,14 +117,14 @@ export const PERSONAS = {
     notifiesEarly: true,
   },
   /**
-   * sys/dev/virtio/balloon/virtio_balloon.c, up to FreeBSD 13: accepts no balloon bit, tells first
-   * all the same.
+   * sys/dev/virtio/balloon/virtio_balloon.c, up to FreeBSD 13: accepts no balloon bit, and tells
+   * first all the same.
    */
   freebsd: { ...ONE_BY_ONE, persona: "freebsd", accept: [], follow: retry(1000) },
   /**
-   * sys/dev/pv/viomb.c: tells first only where it must; reads `actual` back. That it takes what it
-   * reads for its own count is left out: with a value from before a reboot it would send page
-   * numbers that nobody gave it.
+   * sys/dev/pv/viomb.c: tells first only where it must, and reads `actual` back. The original takes
+   * what it reads for its own count; this persona does not, for with a value from before a reboot
+   * it would send page numbers that it never took.
    */
   openbsd: {
     ...ONE_BY_ONE,
@@ -174,7 +174,7 @@ export const PERSONAS = {
     firstStatistics: { tag: 0, value: 0, bytes: 8 },
     reportFirst: false,
   },
-  /** Nobody's: an instrument that never tells. It declines the bit that would forbid that. */
+  /** No driver's: an instrument that never tells. It declines the bit that would forbid that. */
   silent: {
     ...BALLONET,
     persona: "silent",
@@ -183,6 +183,11 @@ export const PERSONAS = {
   },
 } as const satisfies Record<string, DriverSettings>;
 
+/**
+ * The drivers whose wire behaviour can be had: `ballonet` is this driver's own, `silent` an
+ * instrument that never tells its host of a deflate, the others are named after their systems.
+ */
 export type PersonaName = keyof typeof PERSONAS;
 
+/** All persona names, `ballonet` first. */
 export const PERSONA_NAMES = Object.keys(PERSONAS) as readonly PersonaName[];

@@ -1,29 +1,33 @@
 /**
- * Outlook: what a driver remembers on its policy's behalf, and the view made of it.
- *
- * It must not decide. Invariant: policies stay pure; whatever one needs to know of the past is
- * here.
+ * What a driver remembers on its policy's behalf, and the view made of it: policies are pure, so
+ * whatever one needs to know of the past is here.
  */
-
 import { type CoreExports, DEFLATEQ, frameCounts } from "../core/exports.ts";
-import type { PolicyDecision, PolicyView } from "../policy/policy.ts";
+import type { Policy, PolicyDecision, PolicyView } from "../policy/policy.ts";
 import type { DeflateMode } from "./deflate-order.ts";
 
-export interface OutlookOptions {
+/** What may be changed while the driver runs. */
+export interface Tunables {
+  policy: Policy;
+  deflateMode: DeflateMode;
+  /** Free pages that inflating leaves to the guest. */
+  reservePages: number;
+}
+
+export interface PolicyInputsOptions {
   readonly core: CoreExports;
-  readonly reservePages: number;
+  readonly tunables: Tunables;
   /** Whether fewer pages than a buffer takes are as good as none. */
   readonly wholeBuffers: boolean;
   readonly pfnsPerBuffer: number;
-  /** Of the jitter; any number. */
+  /** Seed of `PolicyView.random`; any number. */
   readonly seed: number;
 }
 
-export class Outlook {
+export class PolicyInputs {
   targetPages = 0;
-  reservePages: number;
   private readonly core: CoreExports;
-  private readonly options: OutlookOptions;
+  private readonly options: PolicyInputsOptions;
   private random: number;
   private targetChangedMs = 0;
   private shortages = 0;
@@ -31,10 +35,9 @@ export class Outlook {
   private lastInflateMs: number | undefined;
   private lastOomMs: number | undefined;
 
-  constructor(options: OutlookOptions) {
+  constructor(options: PolicyInputsOptions) {
     this.core = options.core;
     this.options = options;
-    this.reservePages = options.reservePages;
     this.random = options.seed >>> 0 || 1;
   }
 
@@ -70,7 +73,8 @@ export class Outlook {
     this.shortages = 0;
   }
 
-  view(now: number, deflateMode: DeflateMode, deflateOnOom: boolean): PolicyView {
+  /** Returns what the policy may see. */
+  view(now: number, deflateOnOom: boolean): PolicyView {
     const counts = frameCounts(this.core);
     return {
       nowMs: now,
@@ -82,21 +86,20 @@ export class Outlook {
       // What is being reported is free again in a moment.
       freePages: this.usable(counts.free + counts.reporting, counts.held + counts.inflating),
       totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
-      reservePages: this.reservePages,
+      reservePages: this.options.tunables.reservePages,
       lastInflateMs: this.lastInflateMs,
       shortages: this.shortages,
       lastShortageMs: this.lastShortageMs,
       lastOomMs: this.lastOomMs,
       random: this.nextRandom(),
-      deflateMode,
       deflateOnOom,
     };
   }
 
   /** Free pages, without those beyond the reserve that are too few for the next buffer. */
   private usable(freePages: number, boundPages: number): number {
-    const { wholeBuffers, pfnsPerBuffer } = this.options;
-    const spare = freePages - this.reservePages;
+    const { wholeBuffers, pfnsPerBuffer, tunables } = this.options;
+    const spare = freePages - tunables.reservePages;
     const buffer = Math.min(pfnsPerBuffer, this.targetPages - boundPages);
     return wholeBuffers && spare > 0 && buffer > 0 ? freePages - (spare % buffer) : freePages;
   }

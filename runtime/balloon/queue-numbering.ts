@@ -14,8 +14,7 @@
  * the number of queues, unless there are queues that nobody has described: then A shows in the
  * holes that it alone has, queues of size 0 that belong to features not offered. A queue that a
  * live device serves for another purpose must never be tried, so there is no probing.
- *
- * Invariant: pure functions; a queue that cannot be told apart is left out, never guessed.
+ * A queue that cannot be told apart is left out.
  */
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
 import { BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE } from "./constants.ts";

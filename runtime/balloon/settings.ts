@@ -1,29 +1,30 @@
-/**
- * The settings of a driver: everything in which one balloon driver differs from another.
- *
- * It must not know how a setting is carried out, nor any persona's values; personas.ts has them.
- * Invariant: settings that `makeSettings` answers make sense one by one; whether they do together
- * with a device is known only once features are negotiated.
- */
+/** The settings of a driver: everything in which one balloon driver differs from another. */
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { FollowOptions } from "../policy/follow.ts";
-import { BALLOON_FEATURE } from "./constants.ts";
 import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate-order.ts";
-import { PERSONA_NAMES, PERSONAS, type PersonaName } from "./personas.ts";
-import type { FirstStatistics } from "./statistics.ts";
-
-export { PERSONA_NAMES, type PersonaName };
 
 /** Frames of one block, and of one unit where frames are taken block by block. */
 const BLOCK_FRAMES = 512;
 
+/** A statistics buffer that says nothing: the same entry over and over. */
+export interface FirstStatistics {
+  readonly tag: number;
+  /** Infinity is all ones. */
+  readonly value: number;
+  /** Length of the buffer; the last entry may be cut. */
+  readonly bytes: number;
+}
+
+/** All settings of one driver. `makeSettings` makes them from a persona and changes to it. */
 export interface DriverSettings {
-  /** Whose manners these are; for people. */
+  /** The name of the persona that these were made from. */
   readonly persona: string;
   /** Feature bits to accept where they are offered. All others are declined. */
   readonly accept: readonly number[];
+  /** By which feature bits the deflate mode is agreed on. */
   readonly dialect: Dialect;
+  /** In which order pages are taken back and the host is told. */
   readonly deflateMode: DeflateMode;
   /** Whether a deflate is as large as asked for, or as the inflate that it undoes. */
   readonly deflateBuffers: "exact" | "as-inflated";
@@ -53,15 +54,15 @@ export interface DriverSettings {
   readonly targetReads: "changed" | "each-step" | "each-wake";
   /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
-  /** Pages that one shortage of the guest's gets back, at most. */
+  /** The most pages that one call of `shortage` gets back. */
   readonly oomPagesMost: number;
-  /** Gives pages back in a shortage without DEFLATE_ON_OOM, too (against virtio 1.3, 5.5.6.1). */
+  /** Gives pages back in a shortage also without DEFLATE_ON_OOM (against virtio 1.3, 5.5.6.1). */
   readonly oomUnasked: boolean;
-  /** How a target out of reach is tried again, where no policy is chosen. */
+  /** Options of the policy `follow`, which is used where no policy is chosen. */
   readonly follow: FollowOptions;
-  /** Looks at the device this often though it did not interrupt: interrupts get lost. */
+  /** Milliseconds between looks at a device that does not interrupt: interrupts get lost. */
   readonly pollMs: number;
-  /** Whether the six statistics that Linux 6.12 added are sent, too. */
+  /** Whether the six statistics that Linux 6.12 added are sent, too; some devices break on them. */
   readonly newerStatistics: boolean;
   /** What the first statistics buffer holds; undefined: statistics. */
   readonly firstStatistics: FirstStatistics | undefined;
@@ -72,11 +73,11 @@ export interface DriverSettings {
    * PAGE_REPORTING with it only together with PAGE_POISON (virtio 1.3, 5.5.3.1).
    */
   readonly poison: number | undefined;
-  /** Free pages that are reported to the host in one second, at most. */
+  /** The most free pages that are reported to the host in one second. */
   readonly reportPagesPerSecond: number;
   /** Whether free blocks about to be inflated are reported first, where that is negotiated. */
   readonly reportFirst: boolean;
-  /** Waits between reading the features and accepting some: time for a host to be another one. */
+  /** Waits so long between reading the features and accepting some: time to be migrated. */
   readonly pauseAfterFeaturesMs: number;
   /**
    * Whether EVENT_IDX is declined where the free page queue could not be kept quiet with it: some
@@ -87,41 +88,27 @@ export interface DriverSettings {
   readonly seed: number;
 }
 
-/** What a caller may change about a persona, and whether to take MUST_TELL_HOST when offered. */
-export type SettingsInput = Partial<Omit<DriverSettings, "persona" | "accept">> & {
-  readonly persona?: PersonaName;
-  readonly mustTellHost?: "accept" | "decline";
-};
-
-function bad(what: string, seen: unknown, todo: string): BallonetError {
+/** The error of a setting that makes no sense. */
+export function settingError(what: string, seen: unknown, todo: string): BallonetError {
   return new BallonetError({ code: "config", what, seen: String(seen), todo });
 }
 
 function checkInteger(name: keyof DriverSettings, value: number, least: number, most: number) {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw bad(`setting ${name}`, value, `give a whole number from ${least} to ${most}`);
+  throw settingError(`setting ${name}`, value, `give a whole number from ${least} to ${most}`);
+}
+
+function checkChoice(name: keyof DriverSettings, value: string, choices: readonly string[]) {
+  if (choices.includes(value)) return;
+  throw settingError(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
 }
 
 /**
- * A persona with the caller's changes.
+ * Checks settings one by one. Whether the features of a device allow them together is known only
+ * once they are negotiated.
  * @throws BallonetError `config` on any that makes no sense.
  */
-export function makeSettings(input: SettingsInput = {}): DriverSettings {
-  const { persona = "ballonet", mustTellHost, ...changes } = input;
-  if (!Object.hasOwn(PERSONAS, persona)) {
-    throw bad("persona", `"${persona}"`, `choose one of ${PERSONA_NAMES.join(", ")}`);
-  }
-  const base: DriverSettings = PERSONAS[persona];
-  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  for (const [name] of given) {
-    if (!Object.hasOwn(base, name)) throw bad("settings", `an unknown one, "${name}"`, "remove it");
-  }
-  const settings: DriverSettings = {
-    ...base,
-    ...Object.fromEntries(given),
-    accept: acceptance(base.accept, mustTellHost),
-  };
-  // Whether MUST_TELL_HOST forbids the mode is known only once features are negotiated.
+export function checkSettings(settings: DriverSettings): void {
   checkDeflateMode(settings.deflateMode);
   checkChoice("dialect", settings.dialect, DIALECTS);
   checkChoice("frames", settings.frames, ["blocks-first", "lowest", "units"]);
@@ -133,31 +120,19 @@ export function makeSettings(input: SettingsInput = {}): DriverSettings {
   checkInteger("oomPagesMost", settings.oomPagesMost, 1, 0xffff_ffff);
   checkInteger("pauseAfterFeaturesMs", settings.pauseAfterFeaturesMs, 0, 3_600_000);
   if (BLOCK_FRAMES % unitFrames(settings) !== 0) {
-    throw bad("pfnsPerBuffer of units", settings.pfnsPerBuffer, "give a divisor of 512");
+    throw settingError("pfnsPerBuffer of units", settings.pfnsPerBuffer, "give a divisor of 512");
   }
   checkInteger("reportPagesPerSecond", settings.reportPagesPerSecond, 512, 0xffff_ffff);
   if (settings.poison !== undefined) checkInteger("poison", settings.poison, 0, 0xffff_ffff);
-  return settings;
 }
 
-function checkChoice(name: keyof DriverSettings, value: string, choices: readonly string[]) {
-  if (choices.includes(value)) return;
-  throw bad(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
-}
-
-/** How many frames the core takes at once. */
+/** Returns how many frames the core takes at once. */
 export function unitFrames({ frames, pfnsPerBuffer }: DriverSettings): number {
   if (frames === "units") return pfnsPerBuffer;
   return frames === "lowest" ? 1 : BLOCK_FRAMES;
 }
 
-/** What a target of so many pages is to this driver: the least that it can make of its units. */
+/** Returns what a target of so many pages is to this driver: rounded up to its units. */
 export function attainable(pages: number, { frames, pfnsPerBuffer }: DriverSettings): number {
   return frames === "units" ? Math.ceil(pages / pfnsPerBuffer) * pfnsPerBuffer : pages;
-}
-
-function acceptance(accept: readonly number[], mustTellHost: "accept" | "decline" | undefined) {
-  if (mustTellHost === undefined) return accept;
-  const others = accept.filter((bit) => bit !== BALLOON_FEATURE.MUST_TELL_HOST);
-  return mustTellHost === "accept" ? [BALLOON_FEATURE.MUST_TELL_HOST, ...others] : others;
 }

@@ -1,15 +1,16 @@
 /**
- * The memory statistics that the driver reports (virtio 1.3, 5.5.6.3 and 5.5.6.4).
- *
- * It must not know queues. Invariant: the same tags every time (virtio 1.3,
- * 5.5.6.3.1), and without a request only the ten of the specification, which every device knows.
+ * The memory statistics that the driver reports (virtio 1.3, 5.5.6.3 and 5.5.6.4): the same tags
+ * every time (5.5.6.3.1), and by default only the ten of the specification.
  */
-
 import { type CoreExports, framesIn } from "../core/exports.ts";
 import { FRAME_BYTES } from "../core/frames.ts";
 import { STAT, STAT_LENGTH } from "./constants.ts";
+import type { DriverSettings } from "./settings.ts";
 
-/** Bytes (or counts, for the page faults) by tag. Exact up to 2^53. */
+/**
+ * What a guest says of its memory, in the tags of virtio 1.3, 5.5.6.4: bytes, but counts for page
+ * faults and huge pages. Whole numbers up to 2^53.
+ */
 export interface Statistics {
   readonly swapIn: number;
   readonly swapOut: number;
@@ -56,8 +57,8 @@ const NEWER_TAGS: Record<keyof NewerStatistics, number> = {
 };
 
 /**
- * What the ledger knows: a guest without swap, caches or huge pages of its own. Pages in the
- * balloon count neither as free nor as part of the total, as hosts expect of Linux.
+ * Returns what the ledger knows: a guest without swap, caches or huge pages of its own. Pages in
+ * the balloon count neither as free nor as part of the total, as hosts expect of Linux.
  */
 export function ledgerStatistics(core: CoreExports): Statistics {
   const free = framesIn(core, "free") * FRAME_BYTES;
@@ -76,36 +77,39 @@ export function ledgerStatistics(core: CoreExports): Statistics {
   };
 }
 
-/** A statistics buffer that says nothing: the same entry over and over, so many bytes of it. */
-export interface FirstStatistics {
-  readonly tag: number;
-  /** Infinity is all ones. */
-  readonly value: number;
-  readonly bytes: number;
+/**
+ * The content of a statistics buffer: tags with their values, and how many bytes of them to post.
+ */
+export interface StatisticsEntries {
+  readonly entries: readonly (readonly [tag: number, value: number])[];
+  /** Default: all of the entries. */
+  readonly bytes?: number;
 }
 
-/** Posts a buffer that says nothing. */
-export function postNoStatistics(core: CoreExports, { tag, value, bytes }: FirstStatistics): void {
-  for (let index = 0; index * STAT_LENGTH < bytes; index++) core.stats_put(index, tag, value);
-  core.stats_post(bytes);
+/** Returns the first buffer of a persona whose first buffer says nothing; undefined for others. */
+export function firstStatistics(settings: DriverSettings): StatisticsEntries | undefined {
+  if (settings.firstStatistics === undefined) return undefined;
+  const { tag, value, bytes } = settings.firstStatistics;
+  const length = Math.ceil(bytes / STAT_LENGTH);
+  return { entries: Array.from({ length }, () => [tag, value] as const), bytes };
 }
 
-/** Fills the statistics buffer and posts it; the newer tags, absent ones as 0, only on request. */
-export function postStatistics(
-  core: CoreExports,
+/**
+ * Returns a buffer's content; the newer tags, absent ones as 0, only where settings ask for them.
+ */
+export function statisticsEntries(
   statistics: Statistics & Partial<NewerStatistics>,
-  newer: boolean,
-): void {
-  let entries = 0;
+  { newerStatistics }: DriverSettings,
+): StatisticsEntries {
+  const entries: [number, number][] = [];
   const put = (tag: number, value: number) => {
-    core.stats_put(entries, tag, value);
-    entries += 1;
+    entries.push([tag, value]);
   };
   for (const [name, tag] of Object.entries(TAGS)) put(tag, statistics[name as keyof Statistics]);
-  if (newer) {
+  if (newerStatistics) {
     for (const [name, tag] of Object.entries(NEWER_TAGS)) {
       put(tag, statistics[name as keyof NewerStatistics] ?? 0);
     }
   }
-  core.stats_post(entries * STAT_LENGTH);
+  return { entries };
 }

@@ -1,33 +1,34 @@
-/**
- * What a driver says of itself: plain values, the same in every guest and over every channel.
- *
- * Invariant: it can go through JSON and come back equal.
- */
+/** The status of a driver. */
 import type { FrameCounts } from "../core/exports.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { InterruptMode } from "../virtio/interrupts.ts";
 import type { DeflateMode } from "./deflate-order.ts";
-import type { DriverStateName } from "./driver.ts";
+import type { DriverStateName } from "./lifecycle.ts";
+import type { QueueStatus } from "./queue-roles.ts";
 
-/** The core's queues, at the index that the core uses for each. */
-export const QUEUE_ROLES = [
-  "inflateq",
-  "deflateq",
-  "statsq",
-  "free_page_vq",
-  "reporting_vq",
-] as const;
-
-/** One queue in use: what for, its number on this device, and its size in entries. */
-export interface QueueStatus {
-  readonly role: (typeof QUEUE_ROLES)[number];
-  readonly index: number;
-  readonly size: number;
+/** Counts since the driver was made, over all devices. */
+export interface Totals {
+  /** Pages that the device acknowledged. */
+  inflated: number;
+  deflated: number;
+  /** Notifications of any queue. */
+  notifications: number;
+  /** Writes of `actual`. */
+  actualWrites: number;
+  /** Requests for statistics that were answered. */
+  stats: number;
+  /** Frames, each counted as often as it was hinted. */
+  hinted: number;
+  /** Frames, each counted as often as it was reported. */
+  reported: number;
 }
 
+/** What a driver says of itself: plain values, which JSON carries unchanged over every channel. */
 export interface DriverStatus {
   readonly state: DriverStateName;
+  /** The way to the device: "modern PCI at 00:0b.0", or "none". */
   readonly transport: string;
+  /** The persona that the settings were made from. */
   readonly persona: string;
   /** Feature names; "none" before negotiation. */
   readonly offered: string;
@@ -43,25 +44,20 @@ export interface DriverStatus {
   readonly targetPages: number;
   /** `actual` as last written. */
   readonly actualPages: number;
+  /** Pages that were posted and are not acknowledged. */
   readonly inFlight: { readonly inflatePages: number; readonly deflatePages: number };
   /** How long pages have been in flight without any coming back; 0 when none are. */
   readonly waitingMs: number;
+  /** The policy's name. */
   readonly policy: string;
   readonly deflateMode: DeflateMode;
+  /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
   /** True while the target cannot be reached for want of free memory. */
   readonly outOfReach: boolean;
   /** How often this device was brought up again because it needed a reset. */
   readonly restarts: number;
-  readonly totals: {
-    readonly inflated: number;
-    readonly deflated: number;
-    readonly notifications: number;
-    readonly actualWrites: number;
-    readonly stats: number;
-    /** Frames, each counted as often as it was handed over. */
-    readonly hinted: number;
-    readonly reported: number;
-  };
+  readonly totals: Readonly<Totals>;
+  /** Why the driver failed, or the last trouble that it survived. */
   readonly lastError?: { readonly code: ErrorCode; readonly message: string };
 }

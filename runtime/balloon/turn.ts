@@ -1,26 +1,39 @@
 /**
- * The driver while it runs: one turn after the other, from DRIVER_OK on.
+ * The driver while its device lives, one turn after the other from DRIVER_OK to the next reset:
+ * settle, read the configuration, decide, act, write `actual`, arm.
  *
- * A turn answers statistics first: an inflate that hangs must not keep anything else from working.
- * It must not know how a device comes up or goes away. Invariant: what is done follows the features
- * negotiated at bring-up, and `actual` is written only from pages that the host has acknowledged.
+ * Statistics come first: an inflate that hangs must not keep them from being answered. What is done
+ * follows the features negotiated at bring-up, never those that a host offers later.
  */
-import { type CoreExports, DEFLATEQ, INFLATEQ } from "../core/exports.ts";
-import type { Hal } from "../hal.ts";
-import { type Policy, type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
-import { type FeatureSet, hasFeature } from "../virtio/features.ts";
-import { BALLOON_FEATURE } from "./constants.ts";
-import { type DeflateMode, type DeflateOrder, deflateOrder } from "./deflate-order.ts";
-import type { Link } from "./device-queues.ts";
-import { Outlook } from "./policy-inputs.ts";
-import { attainable, type DriverSettings } from "./settings.ts";
 
-export interface SteadyOptions {
+import type { CoreExports } from "../core/exports.ts";
+import { DEFLATEQ, HINTQ, INFLATEQ } from "../core/exports.ts";
+import type { Hal } from "../hal.ts";
+import { type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
+import { hasFeature } from "../virtio/features.ts";
+import { DeviceConfig } from "./config.ts";
+import { BALLOON_FEATURE } from "./constants.ts";
+import { deflateOrder } from "./deflate-order.ts";
+import { DeviceQueues, type Session } from "./device-queues.ts";
+import { FreePageHinting } from "./free-page-hinting.ts";
+import type { FreePageReporting } from "./free-page-reporting.ts";
+import type { PolicyInputs, Tunables } from "./policy-inputs.ts";
+import { attainable, type DriverSettings } from "./settings.ts";
+import type { StatisticsEntries } from "./statistics.ts";
+import type { Totals } from "./status.ts";
+
+export interface TurnOptions {
   readonly hal: Hal;
   readonly core: CoreExports;
   readonly settings: DriverSettings;
-  readonly policy: Policy;
-  readonly link: Link;
+  readonly tunables: Tunables;
+  readonly session: Session;
+  /** What outlives the device. */
+  readonly inputs: PolicyInputs;
+  readonly reporting: FreePageReporting;
+  readonly totals: Totals;
+  /** The statistics of this moment. */
+  sample(): StatisticsEntries;
 }
 
 /** Turns in one step before the caller gets its thread back, however busy the device is. */
@@ -33,176 +46,190 @@ const QUEUE_RESET_WAIT_MS = 10;
 /** An OOM deflate gives back at least this much: one buffer, 1 MiB. */
 const OOM_PAGES_MIN = 256;
 
-export class Steady {
-  readonly outlook: Outlook;
-  policy: Policy;
-  deflateMode: DeflateMode;
+export class Turn {
+  readonly queues: DeviceQueues;
+  readonly config: DeviceConfig;
+  readonly hinting: FreePageHinting | undefined;
+  private readonly options: TurnOptions;
+  private readonly negotiated: bigint;
   /** The device configuration is to be read. */
-  configDue = true;
-  private readonly options: SteadyOptions;
-  private readonly core: CoreExports;
-  private readonly link: Link;
+  private configDue = true;
   private pollAtMs = 0;
-  private lastProgressMs = 0;
+  private lastProgressMs: number;
   /** Pages that the guest wants back at once, still to be posted. */
   private owedPages = 0;
   /** An interrupt came, or DRIVER_OK was set, and `actual` was not repeated since. */
-  private woken = true;
+  private isWoken = true;
   /** Pages of each inflate that was not taken back, where they are taken back as they went. */
-  private inflated: number[] = [];
+  private readonly inflated: number[] = [];
 
-  constructor(options: SteadyOptions) {
-    const { core, settings } = options;
+  constructor(options: TurnOptions) {
+    const { core, session, settings, totals } = options;
     this.options = options;
-    this.core = core;
-    this.link = options.link;
-    this.outlook = new Outlook({ core, ...settings });
-    this.policy = options.policy;
-    this.deflateMode = settings.deflateMode;
-  }
-
-  /** The device is about to be reset, which gives every page back: what was short is not now. */
-  reset(): void {
-    this.configDue = true;
-    this.woken = true;
-    this.owedPages = 0;
-    this.inflated = [];
-    this.outlook.forgetShortages();
-  }
-
-  /** DRIVER_OK is set. */
-  begin(): void {
-    this.lastProgressMs = this.options.hal.now();
+    this.negotiated = session.negotiation.negotiated;
+    this.queues = new DeviceQueues(options);
+    this.config = new DeviceConfig(session.transport, settings, totals);
+    if (this.queues.has(HINTQ)) this.hinting = new FreePageHinting(core, this.queues);
+    this.lastProgressMs = options.hal.now();
   }
 
   /** The device interrupted, to say that its configuration changed or for another reason. */
   wake(configChanged: boolean): void {
-    this.woken = true;
-    if (configChanged) this.link.configChanged(this.options.hal.now());
+    this.isWoken = true;
+    if (configChanged) this.hinting?.configChanged(this.options.hal.now());
     if (configChanged || this.options.settings.targetReads === "each-wake") this.configDue = true;
   }
 
   /** The guest lacks `pages`: the next turns take them back before anything else. */
   owe(pages: number): void {
-    const { settings, hal } = this.options;
-    this.outlook.noteOom(hal.now());
+    const { settings, inputs, hal } = this.options;
+    inputs.noteOom(hal.now());
     const want = Math.min(settings.oomPagesMost, Math.max(pages, OOM_PAGES_MIN));
     this.owedPages = Math.max(this.owedPages, attainable(want, settings));
   }
 
   /** How long pages have been in flight without any coming back; 0 when none are. */
   get waitingMs(): number {
-    return this.link.pagesInFlight > 0 ? this.options.hal.now() - this.lastProgressMs : 0;
+    return this.queues.pagesInFlight > 0 ? this.options.hal.now() - this.lastProgressMs : 0;
   }
 
   /**
-   * Does all that can be done now. Answers when to be called again, or that the device must be
-   * reset first.
+   * Takes turns until nothing more can be done now. Returns when to be called again, or that the
+   * device must be reset first.
    * @throws BallonetError `device-lied`, `device-gone`, `config`.
    */
-  work(negotiated: FeatureSet): number | "reset" {
+  take(): number | "reset" {
     const now = this.options.hal.now();
     if (now >= this.pollAtMs) {
       this.configDue = true;
       this.pollAtMs = now + this.options.settings.pollMs;
     }
     for (let turn = 0; turn < TURNS_MAX; turn++) {
-      const lookAgainMs = this.turn(now, negotiated);
-      if (lookAgainMs === "reset") return "reset";
-      if (!this.link.arm()) return Math.min(lookAgainMs, this.pollAtMs);
+      const lookAgainMs = this.takeOne(now);
+      if (lookAgainMs !== "again") return lookAgainMs;
     }
     return now;
   }
 
-  /**
-   * One turn: answer, settle, look, decide, act, tell. Answers when the policy wants to look again.
-   */
-  private turn(now: number, negotiated: FeatureSet): number | "reset" {
-    const { settings } = this.options;
-    this.link.answerStatistics();
-    if (this.link.settle() > 0) {
-      this.lastProgressMs = now;
-      if (settings.targetReads === "each-step") this.configDue = true;
-    }
-    if (this.configDue || this.link.hinting.isDue) {
-      this.configDue = false;
-      const target = this.link.readTarget(now);
-      if (target === "reset") return "reset";
-      this.outlook.noteTarget(attainable(target, settings), now);
-    }
-    const deflateOnOom = hasFeature(negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM);
-    const view = this.outlook.view(now, this.deflateMode, deflateOnOom);
-    const decision = this.policy.decide(view);
-    this.outlook.noteDecision(decision, now);
-    if (this.link.pagesInFlight === 0) this.lastProgressMs = now;
-    if (!this.link.awaitInflateqReset(now, INFLATEQ_RESET_MS)) return "reset";
-    this.act(view, decision, negotiated);
-    const rangesAgainMs = this.link.turnRanges(now, this.outlook.reservePages);
-    this.link.updateActual();
-    if (settings.actualWrites === "each-wake") this.repeatActual();
-    this.link.publish(DEFLATEQ);
-    this.link.publish(INFLATEQ);
-    const resetAgainMs = this.link.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS;
-    return Math.min(decision.lookAgainMs ?? NEVER_MS, rangesAgainMs, resetAgainMs);
+  /** The six steps. Returns when to look again; "again" when the device was faster. */
+  private takeOne(now: number): number | "again" | "reset" {
+    const { inputs, reporting } = this.options;
+    this.settle(now);
+    if (!this.readConfig(now)) return "reset";
+    const view = this.view(now);
+    const decision = this.options.tunables.policy.decide(view);
+    inputs.noteDecision(decision, now);
+    if (!this.act(view, decision)) return "reset";
+    this.writeActual();
+    if (this.arm()) return "again";
+    return Math.min(
+      decision.lookAgainMs ?? NEVER_MS,
+      this.hinting?.lookAgainMs(now) ?? NEVER_MS,
+      reporting.lookAgainMs,
+      this.queues.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS,
+      this.pollAtMs,
+    );
   }
 
-  private act(view: PolicyView, decision: PolicyDecision, negotiated: FeatureSet): void {
-    const { deflateMode, atMostPages } = decision;
-    if (this.owedPages > 0) {
-      // Priority over any inflate: the guest is waiting for these.
-      const posted = this.deflate(
-        Math.min(this.owedPages, view.heldPages),
-        deflateMode,
-        negotiated,
-      );
-      this.owedPages = view.heldPages === posted ? 0 : this.owedPages - posted;
-      return;
-    }
+  /**
+   * Reports, too, before the decision: an inflate that waits for them must see that they are back
+   * in the turn in which they are taken.
+   */
+  private settle(now: number): void {
+    const { reporting, sample, settings } = this.options;
+    this.queues.answerStatistics(sample);
+    reporting.settle(this.queues);
+    this.hinting?.settle();
+    if (this.queues.settlePages() === 0) return;
+    this.lastProgressMs = now;
+    if (settings.targetReads === "each-step") this.configDue = true;
+  }
+
+  /** Returns false when the device must be reset. */
+  private readConfig(now: number): boolean {
+    const { hinting } = this;
+    if (!this.configDue && !hinting?.isCommandDue) return true;
+    this.configDue = false;
+    const seen = this.config.read(hinting?.heedsCommand ?? false);
+    if (seen === "reset") return false;
+    if (seen.command !== undefined) hinting?.commandSeen(seen.command, now);
+    this.options.inputs.noteTarget(attainable(seen.target, this.options.settings), now);
+    return true;
+  }
+
+  private view(now: number): PolicyView {
+    return this.options.inputs.view(
+      now,
+      hasFeature(this.negotiated, BALLOON_FEATURE.DEFLATE_ON_OOM),
+    );
+  }
+
+  /** Posts pages, hints and reports. Returns false when the device must be reset. */
+  private act(view: PolicyView, decision: PolicyDecision): boolean {
+    const { tunables, reporting } = this.options;
+    if (this.queues.pagesInFlight === 0) this.lastProgressMs = view.nowMs;
+    if (!this.queues.awaitInflateqReset(view.nowMs, INFLATEQ_RESET_MS)) return false;
+    if (this.owedPages > 0) this.payOwed(view);
+    else this.approach(view, decision);
+    this.hinting?.post(tunables.reservePages);
+    reporting.post(this.queues, view.nowMs);
+    return true;
+  }
+
+  /** With priority over any inflate: the guest is waiting for these pages. */
+  private payOwed({ heldPages }: PolicyView): void {
+    const posted = this.deflate(Math.min(this.owedPages, heldPages));
+    this.owedPages = heldPages === posted ? 0 : this.owedPages - posted;
+  }
+
+  /** Takes the balloon towards the policy's goal. */
+  private approach(view: PolicyView, { goalPages, atMostPages }: PolicyDecision): void {
+    const { queues } = this;
+    const { settings, inputs, reporting } = this.options;
     const bound = pagesBound(view);
     // Up to the target, pages are the host's, whatever a policy says (virtio 1.3, 5.5.6.1).
-    const goal = Math.max(decision.goalPages, Math.min(view.targetPages, bound));
+    const goal = Math.max(goalPages, Math.min(view.targetPages, bound));
     if (goal < bound) {
       // Pages on their way in are not in the balloon yet: to give others back for them would leave
       // the host below its target until they are acknowledged.
-      this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode, negotiated);
+      this.deflate(Math.min(view.heldPages - goal, atMostPages));
       const waitedMs = view.nowMs - this.lastProgressMs;
       if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)
-        this.link.resetInflateq(view.nowMs);
-    } else if (goal > bound && this.link.canInflate && !this.link.hasUntold) {
+        queues.resetInflateq(view.nowMs);
+    } else if (goal > bound && queues.canInflate && !queues.hasUntold) {
       const want = Math.min(goal - bound, atMostPages);
-      if (this.options.settings.reportFirst && this.link.reportsAhead(want, view.nowMs)) return;
-      const posted = this.core.balloon_inflate(want);
+      if (settings.reportFirst && reporting.postAhead(queues, want, view.nowMs)) return;
+      const posted = queues.inflate(want);
       if (posted === 0) return;
-      this.outlook.noteInflate(view.nowMs);
-      if (this.options.settings.deflateBuffers === "as-inflated") this.inflated.push(posted);
+      inputs.noteInflate(view.nowMs);
+      if (settings.deflateBuffers === "as-inflated") this.inflated.push(posted);
     }
   }
 
-  /** Whoever says its size each time that it wakes says it when it has done what there was. */
-  private repeatActual(): void {
-    if (!this.woken || this.link.pagesInFlight > 0) return;
-    this.woken = false;
-    this.link.repeatActual();
-  }
-
-  private deflate(want: number, mode: DeflateMode, negotiated: FeatureSet): number {
+  private deflate(want: number): number {
     if (want <= 0) return 0;
-    const { dialect, deflateBuffers } = this.options.settings;
-    const order = deflateOrder(mode, negotiated, dialect);
-    if (deflateBuffers === "exact") return this.takeBack(want, order);
-    const posted = this.takeBack(this.inflated.at(-1) ?? want, order);
+    const { tunables, settings } = this.options;
+    const order = deflateOrder(tunables.deflateMode, this.negotiated, settings.dialect);
+    if (settings.deflateBuffers === "exact") return this.queues.deflate(want, order);
+    const posted = this.queues.deflate(this.inflated.at(-1) ?? want, order);
     if (posted > 0) this.inflated.pop();
     return posted;
   }
 
-  private takeBack(pages: number, order: DeflateOrder): number {
-    switch (order) {
-      case "tell-first":
-        return this.core.balloon_deflate(pages);
-      case "use-first":
-        return this.core.balloon_deflate_untold(pages);
-      case "silent":
-        return this.core.balloon_deflate_silently(pages);
-    }
+  /** Persona `each-wake` rewrites `actual` once per wake-up, when nothing is in flight any more. */
+  private writeActual(): void {
+    const { config, queues } = this;
+    config.updateActual(queues.actualPages);
+    if (this.options.settings.actualWrites !== "each-wake") return;
+    if (!this.isWoken || queues.pagesInFlight > 0) return;
+    this.isWoken = false;
+    config.writeActual(config.actualWritten);
+  }
+
+  /** Shows the device what was posted. Returns true when something came back meanwhile. */
+  private arm(): boolean {
+    this.queues.publish(DEFLATEQ);
+    this.queues.publish(INFLATEQ);
+    return this.queues.arm();
   }
 }

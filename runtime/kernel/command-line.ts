@@ -3,12 +3,9 @@
  * form that makes no sense is an error: a guest with other settings would mislead its tester.
  */
 import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-order.ts";
-import {
-  type DriverSettings,
-  makeSettings,
-  PERSONA_NAMES,
-  type PersonaName,
-} from "../balloon/settings.ts";
+import { makeSettings } from "../balloon/make-settings.ts";
+import { PERSONA_NAMES, type PersonaName } from "../balloon/personas.ts";
+import type { DriverSettings } from "../balloon/settings.ts";
 import { BallonetError } from "../errors.ts";
 import { follow } from "../policy/follow.ts";
 import { namedPolicy } from "../policy/named.ts";

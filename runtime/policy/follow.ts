@@ -1,8 +1,5 @@
 /**
- * follow: obey num_pages, keep a reserve, and back off when memory is short.
- *
- * It must not pace or second-guess the host. Invariant: a target within reach is chased at once
- * and in full; one out of reach is tried again ever more rarely, never in a tight loop.
+ * The policy `follow`: obey num_pages at once, keep a reserve, and back off when memory is short.
  */
 import {
   heldOffUntil,
@@ -14,18 +11,21 @@ import {
   stay,
 } from "./policy.ts";
 
+/** Options of the policy `follow`; times in milliseconds. */
 export interface FollowOptions {
-  /** The first wait after a shortage; doubled by each further one. */
+  /** The first wait after a shortage; doubled by each further one. Default 100. */
   readonly retryMs?: number;
-  /** The longest wait. */
+  /** The longest wait. Default 30,000. */
   readonly retryMostMs?: number;
-  /** How long an unchanged target is left alone after the guest ran out of memory. */
+  /** How long an unchanged target is left alone after the guest lacked memory. Default 10,000. */
   readonly holdOffMs?: number;
-  /** How much longer than that a wait may be, as a part of it, so that guests spread. */
+  /**
+   * How much longer a wait after a shortage may be, as a part of it, so that guests that share a
+   * host do not all try again in the same instant. Default 0.25.
+   */
   readonly jitter?: number;
 }
 
-/** Guests that share a host should not all try again in the same instant. */
 export const FOLLOW_DEFAULTS: Required<FollowOptions> = {
   retryMs: 100,
   retryMostMs: 30_000,
@@ -36,13 +36,28 @@ export const FOLLOW_DEFAULTS: Required<FollowOptions> = {
 /** So much freed memory ends a shortage; less is taken too, but the wait goes on growing. */
 const WORTH_PAGES = 256;
 
-/** Whether the last try goes on: one turn takes no more than a queue has room for. */
+/** Returns whether the last try goes on: one turn takes no more than a queue has room for. */
 function isAmidTry(view: PolicyView, retryMs: number): boolean {
   const { lastInflateMs, lastShortageMs, inflatingPages, nowMs } = view;
   if (lastInflateMs === undefined || lastInflateMs < lastShortageMs) return false;
   return inflatingPages > 0 || nowMs - lastInflateMs < retryMs;
 }
 
+function chase(goalPages: number): PolicyDecision {
+  return {
+    goalPages,
+    atMostPages: Number.POSITIVE_INFINITY,
+    short: false,
+    lookAgainMs: undefined,
+  };
+}
+
+/**
+ * Returns the policy `follow`, the default: whatever the host asks for, at once and in full. A
+ * target out of reach is tried again ever more rarely. Choose it where the host knows what it does,
+ * or where memory has to move as fast as it can: tests, benchmarks, a host that paces its own
+ * targets. Choose `gentle` for guests whose own work must not feel a large target.
+ */
 export function follow(options: FollowOptions = {}): Policy {
   const { retryMs, retryMostMs, holdOffMs, jitter } = { ...FOLLOW_DEFAULTS, ...options };
 
@@ -51,31 +66,21 @@ export function follow(options: FollowOptions = {}): Policy {
     return view.lastShortageMs + waitMs * (1 + jitter * view.random);
   }
 
-  function chase(view: PolicyView, goalPages: number): PolicyDecision {
-    return {
-      goalPages,
-      atMostPages: Number.POSITIVE_INFINITY,
-      deflateMode: view.deflateMode,
-      short: false,
-      lookAgainMs: undefined,
-    };
-  }
-
   function decide(view: PolicyView): PolicyDecision {
     const bound = pagesBound(view);
-    if (view.targetPages <= bound) return chase(view, view.targetPages);
+    if (view.targetPages <= bound) return chase(view.targetPages);
     const offUntil = heldOffUntil(view, holdOffMs);
     if (offUntil !== undefined) return stay(view, offUntil);
     const spendable = spendablePages(view);
     const reachable = bound + spendable;
-    if (reachable >= view.targetPages) return chase(view, view.targetPages);
-    if (view.shortages === 0 && spendable > 0) return chase(view, reachable);
+    if (reachable >= view.targetPages) return chase(view.targetPages);
+    if (view.shortages === 0 && spendable > 0) return chase(reachable);
     if (view.shortages > 0 && view.nowMs < retryAt(view)) {
       if (!isAmidTry(view, retryMs)) return stay(view, retryAt(view));
-      return { ...chase(view, reachable), short: undefined, lookAgainMs: retryAt(view) };
+      return { ...chase(reachable), short: undefined, lookAgainMs: retryAt(view) };
     }
-    if (spendable >= WORTH_PAGES) return chase(view, reachable);
-    return { ...chase(view, reachable), short: true, lookAgainMs: view.nowMs + retryMs };
+    if (spendable >= WORTH_PAGES) return chase(reachable);
+    return { ...chase(reachable), short: true, lookAgainMs: view.nowMs + retryMs };
   }
 
   return { name: "follow", decide };

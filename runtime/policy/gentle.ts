@@ -1,10 +1,4 @@
-/**
- * gentle: the same target as `follow`, at a pace, and with hysteresis after an out-of-memory
- * deflate.
- *
- * It must not decide where to go, only how fast. Invariant: between two looks no more is inflated
- * than the pace allows; deflating is never slowed, for the guest may be waiting for it.
- */
+/** The policy `gentle`: the goal of `follow`, at a pace, and with hysteresis after a shortage. */
 import { type FollowOptions, follow } from "./follow.ts";
 import {
   heldOffUntil,
@@ -15,9 +9,16 @@ import {
   stay,
 } from "./policy.ts";
 
+/**
+ * Options of the policy `gentle`: those of `follow` (`holdOffMs` defaults to 30,000), and a pace.
+ */
 export interface GentleOptions extends FollowOptions {
+  /** The most pages that are inflated in a second. Default 25,600 (100 MiB). */
   readonly pagesPerSecond?: number;
-  /** Free pages beyond the reserve before an unchanged target is chased again after an OOM. */
+  /**
+   * Free pages beyond the reserve that the guest must have before an unchanged target is chased
+   * again after a shortage. Default 4096 (16 MiB).
+   */
   readonly hysteresisPages?: number;
 }
 
@@ -28,13 +29,20 @@ const PORTION_MS = 100;
 const HYSTERESIS_PAGES = 4096;
 const GENTLE_HOLD_OFF_MS = 30_000;
 
+/**
+ * Returns the policy `gentle`: it goes where `follow` goes, but inflates at a pace, and after the
+ * guest lacked memory it leaves an unchanged target alone until there is room to spare. Deflating
+ * is never slowed, for the guest may be waiting for it. Choose it for guests with work of their
+ * own, and for hosts that set large targets in one step or hold on to a target that the guest
+ * cannot bear.
+ */
 export function gentle(options: GentleOptions = {}): Policy {
   const pagesPerSecond = options.pagesPerSecond ?? PAGES_PER_SECOND;
   const hysteresisPages = options.hysteresisPages ?? HYSTERESIS_PAGES;
   const holdOffMs = options.holdOffMs ?? GENTLE_HOLD_OFF_MS;
   const portion = Math.max(1, Math.round((pagesPerSecond * PORTION_MS) / 1000));
   const portionMs = (portion * 1000) / pagesPerSecond;
-  const whither = follow({ ...options, holdOffMs });
+  const goal = follow({ ...options, holdOffMs });
 
   /** After the hold-off, an unchanged target still waits until the guest has room to spare. */
   function stillTight(view: PolicyView): boolean {
@@ -43,7 +51,7 @@ export function gentle(options: GentleOptions = {}): Policy {
   }
 
   function decide(view: PolicyView): PolicyDecision {
-    const decision = whither.decide(view);
+    const decision = goal.decide(view);
     if (decision.goalPages <= pagesBound(view)) return decision;
     if (heldOffUntil(view, holdOffMs) === undefined && stillTight(view)) {
       return stay(view, view.nowMs + holdOffMs);

@@ -1,8 +1,4 @@
-/**
- * Policies by name, for command lines and control channels.
- *
- * Invariant: a name or an option that no policy has is an error, never ignored.
- */
+/** Policies by name, for command lines and control channels. */
 import { BallonetError } from "../errors.ts";
 import { follow } from "./follow.ts";
 import { gentle } from "./gentle.ts";
@@ -22,11 +18,15 @@ const POLICIES = {
   "report-only": { make: reportOnly, options: [] },
 } satisfies Record<string, NamedPolicy>;
 
+/** The names of the stock policies. */
 export type PolicyName = keyof typeof POLICIES;
 
+/** All policy names, the default first. */
 export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
 
 /**
+ * Returns the stock policy of this name. `options` are those of the policy that are numbers; times
+ * are milliseconds.
  * @throws BallonetError `config` for an unknown name or option, or a value that is no number > 0.
  */
 export function namedPolicy(name: string, options: Record<string, unknown> = {}): Policy {

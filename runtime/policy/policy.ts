@@ -1,12 +1,6 @@
-/**
- * What a policy is: a pure function from what is seen to what to do next.
- *
- * It must not know a device, a ring or a clock: time and chance come in with the view, so the same
- * view always gives the same decision. Invariant: a decision never asks for more memory than
- * `freePages - reservePages` beyond what the balloon has.
- */
-import type { DeflateMode } from "../balloon/deflate-order.ts";
+/** What a policy is, and what policies have in common. */
 
+/** All that a policy may look at. The driver makes one for each decision. */
 export interface PolicyView {
   /** Monotonic milliseconds. */
   readonly nowMs: number;
@@ -18,69 +12,81 @@ export interface PolicyView {
   readonly heldPages: number;
   /** Posted on the inflateq, not yet acknowledged. */
   readonly inflatingPages: number;
-  /** Posted on the deflateq, not yet acknowledged. */
+  /** Posted on the deflateq, not yet acknowledged. For own policies; the stock ones do not look. */
   readonly deflatingPages: number;
+  /** Pages that the guest does not use, the reserve among them. */
   readonly freePages: number;
-  /** All RAM that the ledger knows, in the balloon or not. */
+  /**
+   * All RAM that the ledger knows, in the balloon or not. For own policies that think in shares.
+   */
   readonly totalPages: number;
   /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
   /** When pages were last posted on the inflateq; undefined before the first. */
   readonly lastInflateMs: number | undefined;
-  /** How many decisions in a row found the target out of reach, and when the last did. */
+  /** How many decisions in a row found the target out of reach. */
   readonly shortages: number;
+  /** When the last of them did; 0 before the first. */
   readonly lastShortageMs: number;
   /** When the guest last had to take pages back for want of memory; undefined before the first. */
   readonly lastOomMs: number | undefined;
   /** A number in [0, 1), new for every view. */
   readonly random: number;
-  /** What the driver was set to do; legal under the negotiated features. */
-  readonly deflateMode: DeflateMode;
+  /**
+   * Whether DEFLATE_ON_OOM is negotiated, so that the guest can take pages back when it lacks
+   * memory. For own policies that dare more where it is.
+   */
   readonly deflateOnOom: boolean;
 }
 
+/** What to do next. */
 export interface PolicyDecision {
-  /** Pages that the balloon should hold. */
+  /**
+   * Pages that the balloon should hold. At most `freePages - reservePages` beyond what it has; it
+   * is never taken below `targetPages`, for up to there pages are the host's (virtio 1.3, 5.5.6.1).
+   */
   readonly goalPages: number;
-  /** Most pages to post this turn, either way. */
+  /** The most pages to post now, either way; Infinity for no bound. */
   readonly atMostPages: number;
-  /** How to take pages back. */
-  readonly deflateMode: DeflateMode;
   /** Counts a shortage of free memory (true), forgets them all (false), or neither. */
   readonly short: boolean | undefined;
-  /** When to decide again though nothing happened, in milliseconds of the view's clock. */
+  /** When to decide again though nothing happened, in the clock of `nowMs`; undefined: never. */
   readonly lookAgainMs: number | undefined;
 }
 
+/**
+ * Decides how large the balloon should be. A policy is pure: time and chance come in with the view,
+ * so the same view always gives the same decision. Own policies are objects of this type.
+ */
 export interface Policy {
+  /** As `status` shows it. */
   readonly name: string;
   decide(view: PolicyView): PolicyDecision;
 }
 
-/** What the balloon will hold once the host has acknowledged everything. */
+/** Returns what the balloon will hold once the host has acknowledged everything. */
 export function pagesBound(view: PolicyView): number {
   return view.heldPages + view.inflatingPages;
 }
 
-/** Pages that inflating may still take without touching the reserve. */
+/** Returns the pages that inflating may still take without touching the reserve. */
 export function spendablePages(view: PolicyView): number {
   return Math.max(0, view.freePages - view.reservePages);
 }
 
-/** Leaves everything as it is until `lookAgainMs`. */
+/** Returns the decision to leave everything as it is until `lookAgainMs`. */
 export function stay(view: PolicyView, lookAgainMs: number): PolicyDecision {
   return {
     goalPages: pagesBound(view),
     atMostPages: 0,
-    deflateMode: view.deflateMode,
     short: undefined,
     lookAgainMs,
   };
 }
 
 /**
- * Until when an unchanged target must not be chased after the guest took pages back for want of
- * memory, or undefined. Chasing it at once pumps the same memory to and fro without end.
+ * Returns until when an unchanged target must not be chased after the guest took pages back for
+ * want of memory, or undefined. Chasing it at once pumps the same memory to and fro without end.
  */
 export function heldOffUntil(view: PolicyView, holdOffMs: number): number | undefined {
   if (view.lastOomMs === undefined || view.targetChangedMs > view.lastOomMs) return undefined;

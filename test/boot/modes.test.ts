@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { DEFLATE_MODES } from "../../runtime/balloon/deflate-order.ts";
-import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/settings.ts";
+import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/personas.ts";
 import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,

@@ -233,7 +233,7 @@ async function runMutant(patch: Patch, options: Omit<CellOptions, "core">): Prom
 
 describe("a driver that uses pages before it is answered", () => {
   const patch = {
-    file: "runtime/balloon/turn.ts",
+    file: "runtime/balloon/device-queues.ts",
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_untold(pages);",
   };
@@ -255,17 +255,17 @@ describe("a driver that uses pages before it is answered", () => {
 
 describe("a driver that goes by what is offered", () => {
   const patch = {
-    file: "runtime/balloon/device-queues.ts",
-    find: "deflateOrder(deflateMode(), negotiation.negotiated, settings.dialect);",
-    replace: "deflateOrder(deflateMode(), negotiation.offered, settings.dialect);",
+    file: "runtime/balloon/bring-up-plan.ts",
+    find: "checkDeflateAllowed(tunables.deflateMode, negotiation.negotiated, settings.dialect);",
+    replace: "checkDeflateAllowed(tunables.deflateMode, negotiation.offered, settings.dialect);",
   };
 
   it("comes out as one that begins to tell when its host could be told", async () => {
     const reads = {
       file: "runtime/balloon/turn.ts",
-      find: "const order = deflateOrder(mode, negotiated, dialect);",
-      replace:
-        "const order = deflateOrder(mode, BigInt(this.link.transport.deviceFeatures(0)), dialect);",
+      find: "const order = deflateOrder(tunables.deflateMode, this.negotiated, settings.dialect);",
+      replace: `const offered = BigInt(this.options.session.transport.deviceFeatures(0));
+    const order = deflateOrder(tunables.deflateMode, offered, settings.dialect);`,
     };
     const options = { persona: "openbsd", host: "locked", path: "to-new" } as const;
     expect(line(await runMutant(reads, options))).toBe(may(0, TELLS_FIRST));

@@ -178,7 +178,7 @@ it("stops between two cells when it is told to", async () => {
 
 describe("a driver that uses pages before it is answered", () => {
   const patch: Patch = {
-    file: "runtime/balloon/turn.ts",
+    file: "runtime/balloon/device-queues.ts",
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_untold(pages);",
   };

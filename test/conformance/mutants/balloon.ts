@@ -3,10 +3,12 @@ import type { Mutant } from "./mutant.ts";
 
 const BALLOON = "assembly/queues/pages.ts";
 const CONSTANTS = "runtime/balloon/constants.ts";
-const STEADY = "runtime/balloon/turn.ts";
+const TURN = "runtime/balloon/turn.ts";
 const FOLLOW = "runtime/policy/follow.ts";
 const LEDGER = "assembly/ledger/ledger.ts";
-const LINK = "runtime/balloon/device-queues.ts";
+const DEVICE_QUEUES = "runtime/balloon/device-queues.ts";
+const PLAN = "runtime/balloon/bring-up-plan.ts";
+const DEVICE_CONFIG = "runtime/balloon/config.ts";
 const POLICY = "runtime/policy/policy.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
 const SEARCH = "assembly/ledger/search.ts";
@@ -30,31 +32,30 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "stops one page short of the target",
     file: FOLLOW,
-    find: "if (reachable >= view.targetPages) return chase(view, view.targetPages);",
-    replace: "if (reachable >= view.targetPages) return chase(view, view.targetPages - 1);",
+    find: "if (reachable >= view.targetPages) return chase(view.targetPages);",
+    replace: "if (reachable >= view.targetPages) return chase(view.targetPages - 1);",
     breaks: "D4",
     scenario: "several targets",
   },
   {
     id: "never gives pages back",
     file: FOLLOW,
-    find: "if (view.targetPages <= bound) return chase(view, view.targetPages);",
-    replace: "if (view.targetPages <= bound) return chase(view, bound);",
+    find: "if (view.targetPages <= bound) return chase(view.targetPages);",
+    replace: "if (view.targetPages <= bound) return chase(bound);",
     breaks: "B-TARGET",
     scenario: "several targets",
   },
   {
     id: "takes one page too many back",
-    file: STEADY,
-    find: "this.deflate(Math.min(view.heldPages - goal, atMostPages), deflateMode, negotiated);",
-    replace:
-      "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages), deflateMode, negotiated);",
+    file: TURN,
+    find: "this.deflate(Math.min(view.heldPages - goal, atMostPages));",
+    replace: "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages));",
     breaks: "D7",
     scenario: "targets, without DEFLATE_ON_OOM",
   },
   {
     id: "takes pages back without a word",
-    file: STEADY,
+    file: DEVICE_QUEUES,
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_silently(pages);",
     breaks: "D9",
@@ -62,7 +63,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "uses pages before the deflate was acknowledged",
-    file: STEADY,
+    file: DEVICE_QUEUES,
     find: "return this.core.balloon_deflate(pages);",
     replace: "return this.core.balloon_deflate_untold(pages);",
     breaks: "D10",
@@ -86,8 +87,8 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "never updates actual",
-    file: STEADY,
-    find: "this.link.updateActual();",
+    file: TURN,
+    find: "config.updateActual(queues.actualPages);",
     replace: "",
     breaks: "D14",
     scenario: "several targets",
@@ -102,7 +103,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "writes actual as two halves",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "this.transport.writeConfig(BALLOON_CONFIG.actual, pages);",
     replace: `this.transport.writeConfig({ offset: 4, width: 2 }, pages & 0xffff);
     this.transport.writeConfig({ offset: 6, width: 2 }, pages >>> 16);`,
@@ -111,16 +112,16 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "never tells of its first statistics buffer",
-    file: LINK,
-    find: "this.publish(STATSQ);\n        if (settings.actualAtStart)",
+    file: PLAN,
+    find: "device?.queues.publish(STATSQ);\n      if (settings.actualAtStart)",
     replace: "if (settings.actualAtStart)",
     breaks: "D19",
     scenario: "several targets",
   },
   {
     id: "answers statistics once and never again",
-    file: LINK,
-    find: "this.postStatistics();\n    this.publish(STATSQ);",
+    file: DEVICE_QUEUES,
+    find: "this.postStatistics(sample());\n    this.publish(STATSQ);",
     replace: "",
     breaks: "D19",
     scenario: "statistics",
@@ -223,9 +224,9 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "offers pages again whose deflate is on its way",
-    file: STEADY,
-    find: "this.link.canInflate && !this.link.hasUntold",
-    replace: "this.link.canInflate",
+    file: TURN,
+    find: "queues.canInflate && !queues.hasUntold",
+    replace: "queues.canInflate",
     breaks: "Q-PFN-HELD",
     scenario: "reversals, use-first",
   },
@@ -239,7 +240,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "counts pages in actual before they were acknowledged",
-    file: LINK,
+    file: DEVICE_QUEUES,
     find: 'return framesIn(this.core, "held") + this.core.queue_pages_in_flight(DEFLATEQ);',
     replace: `return framesIn(this.core, "held") + framesIn(this.core, "inflating") +
       this.core.queue_pages_in_flight(DEFLATEQ);`,
@@ -248,7 +249,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "takes pages out of actual before the deflate was acknowledged",
-    file: LINK,
+    file: DEVICE_QUEUES,
     find: 'return framesIn(this.core, "held") + this.core.queue_pages_in_flight(DEFLATEQ);',
     replace: 'return framesIn(this.core, "held");',
     breaks: "D9",
@@ -256,7 +257,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "writes actual every time",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "while (this.actualWritten !== pages) {",
     replace: `if (this.actualWritten === pages) this.writeActual(pages);
     while (this.actualWritten !== pages) {`,
@@ -273,7 +274,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "writes actual into num_pages",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "this.transport.writeConfig(BALLOON_CONFIG.actual, pages);",
     replace: "this.transport.writeConfig(BALLOON_CONFIG.numPages, pages);",
     breaks: "Q-READ-ONLY",
@@ -281,23 +282,23 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "answers statistics when nothing is in flight",
-    file: LINK,
-    find: "if (!this.hasQueue(STATSQ)) return;",
-    replace: "if (!this.hasQueue(STATSQ) || this.pagesInFlight > 0) return;",
+    file: DEVICE_QUEUES,
+    find: "if (!this.has(STATSQ)) return;",
+    replace: "if (!this.has(STATSQ) || this.pagesInFlight > 0) return;",
     breaks: "Q-STATS-LATE",
     scenario: "statistics while an inflate is slow",
   },
   {
     id: "answers no statistics while an inflate hangs",
-    file: LINK,
-    find: "if (!this.hasQueue(STATSQ)) return;",
-    replace: "if (!this.hasQueue(STATSQ) || this.pagesInFlight > 0) return;",
+    file: DEVICE_QUEUES,
+    find: "if (!this.has(STATSQ)) return;",
+    replace: "if (!this.has(STATSQ) || this.pagesInFlight > 0) return;",
     breaks: "D19",
     scenario: "statistics while an inflate hangs",
   },
   {
     id: "notifies whenever it looks",
-    file: LINK,
+    file: DEVICE_QUEUES,
     find: "if (index === undefined || this.core.queue_publish(queue) === 0) return;",
     replace: "if (index === undefined) return; this.core.queue_publish(queue);",
     breaks: "Q-NOTIFY-STORM",
@@ -353,7 +354,7 @@ export const balloonMutants: readonly Mutant[] = [
   },
   {
     id: "promises memory to a guest in need and posts nothing",
-    file: STEADY,
+    file: TURN,
     find: "this.owedPages = Math.max(this.owedPages, attainable(want, settings));",
     replace: "",
     breaks: "B-OOM",

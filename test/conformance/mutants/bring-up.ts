@@ -3,8 +3,9 @@ import type { Mutant } from "./mutant.ts";
 
 const BRING_UP = "runtime/virtio/bring-up.ts";
 const DRIVER = "runtime/balloon/driver.ts";
-const LINK = "runtime/balloon/device-queues.ts";
-const QUEUES = "runtime/balloon/bring-up-plan.ts";
+const DEVICE_CONFIG = "runtime/balloon/config.ts";
+const DEVICE_QUEUES = "runtime/balloon/device-queues.ts";
+const PLAN = "runtime/balloon/bring-up-plan.ts";
 
 export const bringUpMutants: readonly Mutant[] = [
   {
@@ -65,7 +66,7 @@ export const bringUpMutants: readonly Mutant[] = [
   },
   {
     id: "accepts all that is offered",
-    file: QUEUES,
+    file: PLAN,
     find: "let accept = featureSet(...known, ...promises(dialect, deflateMode)) & offered;",
     replace: "let accept = offered;",
     breaks: "G-RESERVED-BIT",
@@ -126,23 +127,23 @@ export const bringUpMutants: readonly Mutant[] = [
   },
   {
     id: "notifies the statistics queue before DRIVER_OK",
-    file: LINK,
-    find: "if (settings.notifiesEarly) this.publish(STATSQ);",
-    replace: "this.publish(STATSQ);",
+    file: PLAN,
+    find: "if (settings.notifiesEarly) device?.queues.publish(STATSQ);",
+    replace: "device?.queues.publish(STATSQ);",
     breaks: "G-NOTIFY-EARLY",
     scenario: "several targets",
   },
   {
     id: "sets FAILED for a lying device and goes on with it",
-    file: LINK,
-    find: "if (answer >= 0) return answer;",
-    replace: "if (answer >= 0) return answer; this.transport.addStatus(128); return 0;",
+    file: DEVICE_QUEUES,
+    find: "if (result >= 0) return result;",
+    replace: "if (result >= 0) return result; this.session.transport.addStatus(128); return 0;",
     breaks: "G-AFTER-FAILED",
     scenario: "a used id out of range",
   },
   {
     id: "overlooks DEVICE_NEEDS_RESET",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: 'if (status === 0 || (status & STATUS.DEVICE_NEEDS_RESET) !== 0) return "reset";',
     replace: "",
     breaks: "G-NEEDS-RESET",
@@ -150,7 +151,7 @@ export const bringUpMutants: readonly Mutant[] = [
   },
   {
     id: "reads poison_val without looking at its feature",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",
     replace: `transport.readConfig({ offset: 8, width: 4 });
     const target = transport.readConfig(BALLOON_CONFIG.numPages);`,
@@ -210,14 +211,14 @@ export const bringUpMutants: readonly Mutant[] = [
     id: "stops without taking its pages back",
     file: DRIVER,
     find: `this.core.ledger_reclaim();
-      this.link.close();`,
-    replace: "this.link.close();",
+      this.turn = undefined;`,
+    replace: "this.turn = undefined;",
     breaks: "B-STOP",
     scenario: "stop",
   },
   {
     id: "believes in its pages after a reset",
-    file: LINK,
+    file: PLAN,
     find: "core.ledger_reclaim();",
     replace: "",
     breaks: "Q-PFN-NOT-HELD",

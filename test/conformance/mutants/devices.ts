@@ -11,7 +11,7 @@ const STRUCTURES = "runtime/virtio/pci/capability-regions.ts";
 const SIZE = "common.write(COMMON.queueSize, queue.size);";
 const CAPABILITY = "if (capability.cfgType !== need.cfgType) continue;";
 const LENGTH = "if (capability.length < need.length) {";
-const CAUSE = "if (ours) this.steady.wake(cause.config);";
+const CAUSE = "if (ours) this.turn?.wake(cause.config);";
 
 export const deviceMutants: readonly Mutant[] = [
   {
@@ -212,15 +212,15 @@ export const deviceMutants: readonly Mutant[] = [
     id: "takes an interrupt for one thing or the other",
     file: DRIVER,
     find: CAUSE,
-    replace: "if (ours) this.steady.wake(cause.config && !cause.queue);",
+    replace: "if (ours) this.turn?.wake(cause.config && !cause.queue);",
     breaks: "B-PROMPT",
     scenario: "one interrupt for two things",
   },
   {
     id: "takes its pages back before the device has stopped",
     file: DRIVER,
-    find: "this.transport.tearDown();\n        this.state =",
-    replace: "this.transport.tearDown(); this.core.ledger_reclaim();\n        this.state =",
+    find: "this.transport.tearDown();",
+    replace: "{ this.transport.tearDown(); this.core.ledger_reclaim(); }",
     breaks: "B-STOP",
     scenario: "stop, buffers in flight",
   },

@@ -4,13 +4,14 @@ import type { Mutant } from "./mutant.ts";
 const EMBED = "src/embed/create-balloon.ts";
 const HINTING = "runtime/balloon/free-page-hinting.ts";
 const LEDGER = "assembly/ledger/ledger.ts";
-const LINK = "runtime/balloon/device-queues.ts";
+const PLAN = "runtime/balloon/bring-up-plan.ts";
+const DEVICE_CONFIG = "runtime/balloon/config.ts";
 const RANGES = "assembly/queues/ranges.ts";
 const REPORTING = "runtime/balloon/free-page-reporting.ts";
 
 const POST_HINT = "post(ring, address(first), length << FRAME_SHIFT, IN);";
 const POST_COMMAND = "post(ring, <u64>ptr, COMMAND_BYTES, OUT);";
-const START = 'if (this.state.name === "starting" && core.hint_command(this.state.run) !== 0) {';
+const START = 'if (this.state.name === "starting" && queues.postHintCommand(this.state.run)) {';
 const FILL = "new Uint32Array(memory.buffer, (first >>> 0) * FRAME_BYTES, words).fill(value);";
 
 export const freePageMutants: readonly Mutant[] = [
@@ -43,15 +44,15 @@ export const freePageMutants: readonly Mutant[] = [
     file: HINTING,
     find: START,
     replace:
-      'if (this.state.name === "starting" && core.hint_command(this.state.run) *' +
-      " core.hint_command(this.state.run) !== 0) {",
+      'if (this.state.name === "starting" && queues.postHintCommand(this.state.run) &&' +
+      " queues.postHintCommand(this.state.run)) {",
     breaks: "D21-ONCE",
     scenario: "hinting",
   },
   {
     id: "never says that it has no more",
     file: HINTING,
-    find: 'if (this.state.name === "ending" && core.hint_command(COMMAND_STOP) !== 0) {',
+    find: 'if (this.state.name === "ending" && queues.postHintCommand(COMMAND_STOP)) {',
     replace: 'if (this.state.name === "ending") {',
     breaks: "D21-STOP",
     scenario: "hinting",
@@ -59,15 +60,15 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "never hints",
     file: HINTING,
-    find: '} else if (state.name === "idle" || state.run !== command) {',
-    replace: "} else if (command < 0) {",
+    find: 'const isNew = state.name === "idle" || state.run !== command;',
+    replace: "const isNew = command < 0;",
     breaks: "D22",
     scenario: "hinting",
   },
   {
     id: "takes the want of an id for STOP whenever it looks",
     file: HINTING,
-    find: 'return this.state.name !== "hinting" || toldMs - this.foundMs >= ANNOUNCEMENT_MS;',
+    find: 'return this.state.name !== "hinting" || changedMs - this.foundMs >= ANNOUNCEMENT_MS;',
     replace: "return true;",
     breaks: "B-HINT-WHOLE",
     scenario: "hinting, a host that shows no id meanwhile",
@@ -75,15 +76,15 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "takes the word that there is a run for a word on its end",
     file: HINTING,
-    find: "toldMs - this.foundMs >= ANNOUNCEMENT_MS;",
-    replace: "toldMs >= this.foundMs;",
+    find: "changedMs - this.foundMs >= ANNOUNCEMENT_MS;",
+    replace: "changedMs >= this.foundMs;",
     breaks: "B-HINT-WHOLE",
     scenario: "hinting, the same, and the guest finds the run by itself",
   },
   {
     id: "forgets what it was told at a bad time",
     file: HINTING,
-    find: "return this.toldMs !== undefined && this.listens;",
+    find: "return this.changedMs !== undefined && this.heedsCommand;",
     replace: "return false;",
     breaks: "B-HINT-BACK",
     scenario: "hinting, over before it has begun",
@@ -91,8 +92,10 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "hints on though the host has said STOP",
     file: HINTING,
-    find: "} else if (command === COMMAND_STOP) {",
-    replace: '} else if (command === COMMAND_STOP) {\n      if (state.name !== "idle") return;',
+    find: "const isOver = command === COMMAND_STOP || command === COMMAND_DONE;",
+    replace:
+      'if (command === COMMAND_STOP && state.name !== "idle") return state;\n' +
+      "  const isOver = command === COMMAND_STOP || command === COMMAND_DONE;",
     breaks: "D22-STOP",
     scenario: "hinting, paused",
   },
@@ -118,16 +121,15 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "gives hinted pages to the guest as soon as the host has seen them",
     file: HINTING,
-    find: 'this.state = { name: "ended", run: this.state.run };',
-    replace:
-      'this.state = { name: "ended", run: this.state.run };\n' + "      core.hint_release();",
+    find: 'this.change({ name: "stop-posted" });',
+    replace: 'this.change({ name: "stop-posted" });\n      queues.releaseHints();',
     breaks: "B-HINT-KEEP",
     scenario: "hinting",
   },
   {
     id: "keeps hinted pages for ever",
     file: HINTING,
-    find: "core.hint_release();",
+    find: "this.queues.releaseHints();",
     replace: "",
     breaks: "B-HINT-BACK",
     scenario: "hinting",
@@ -135,10 +137,11 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "remembers the id of a run that is done",
     file: HINTING,
-    find: '    } else if (state.name === "idle" || state.run !== command) {',
-    replace:
-      "    } else if ((this as { last?: number }).last !== command) {\n" +
-      "      (this as { last?: number }).last = command;",
+    find: 'this.change({ name: "command", command });',
+    replace: `const memory = this as { last?: number };
+    if (command > COMMAND_DONE && memory.last === command) return;
+    if (command > COMMAND_DONE) memory.last = command;
+    this.change({ name: "command", command });`,
     breaks: "B-HINT-AGAIN",
     scenario: "hinting, the same id for every run",
   },
@@ -163,18 +166,20 @@ export const freePageMutants: readonly Mutant[] = [
   },
   {
     id: "tells nobody what it fills pages with",
-    file: LINK,
-    find: "this.transport.writeConfig(BALLOON_CONFIG.poisonVal, poison);",
+    file: DEVICE_CONFIG,
+    find: "this.transport.writeConfig(BALLOON_CONFIG.poisonVal, value);",
     replace: "",
     breaks: "D25-SET",
     scenario: "poison",
   },
   {
     id: "changes its mind on what it fills pages with",
-    file: LINK,
-    find: "if (settings.actualAtStart) this.writeActual(0);",
-    replace: `if (settings.actualAtStart) this.writeActual(0);
-        if (this.has(BALLOON_FEATURE.PAGE_POISON)) this.settlePoison();`,
+    file: PLAN,
+    find: "afterDriverOk: () => {",
+    replace: `afterDriverOk: (negotiation) => {
+      if (hasFeature(negotiation.negotiated, BALLOON_FEATURE.PAGE_POISON)) {
+        settlePoison(plan, negotiation, device?.config);
+      }`,
     breaks: "D25-KEEP",
     scenario: "poison",
   },
@@ -188,7 +193,7 @@ export const freePageMutants: readonly Mutant[] = [
   },
   {
     id: "reports memory that must keep its value to a host that does not know it",
-    file: "runtime/balloon/bring-up-plan.ts",
+    file: PLAN,
     find: "accept &= ~featureSet(BALLOON_FEATURE.PAGE_REPORTING);",
     replace: "accept |= 0n;",
     breaks: "B-POISON-REPORT",
@@ -212,9 +217,9 @@ export const freePageMutants: readonly Mutant[] = [
   },
   {
     id: "fills nothing for a host that does not know of it",
-    file: LINK,
-    find: "this.core.poison_set(poison);",
-    replace: "if (this.has(BALLOON_FEATURE.PAGE_POISON)) this.core.poison_set(poison);",
+    file: PLAN,
+    find: "core.poison_set(poison);",
+    replace: "if (hasFeature(negotiated, BALLOON_FEATURE.PAGE_POISON)) core.poison_set(poison);",
     breaks: "B-FILLED",
     scenario: "poison, unknown to the host",
   },

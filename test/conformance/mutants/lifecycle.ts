@@ -2,7 +2,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const DRIVER = "runtime/balloon/driver.ts";
-const LINK = "runtime/balloon/device-queues.ts";
+const DEVICE_CONFIG = "runtime/balloon/config.ts";
+const LIFECYCLE = "runtime/balloon/lifecycle.ts";
 
 const BUSY = "a device that is gone while all queues are busy";
 const ANY_MOMENT = "a device that is gone at any moment";
@@ -12,8 +13,8 @@ export const lifecycleMutants: readonly Mutant[] = [
     id: "leaves its pages with a device that is gone",
     file: DRIVER,
     find: `this.core.ledger_reclaim();
-    this.link.detach();`,
-    replace: "this.link.detach();",
+    this.transport = ABSENT_TRANSPORT;`,
+    replace: "this.transport = ABSENT_TRANSPORT;",
     breaks: "B-GONE",
     scenario: BUSY,
   },
@@ -27,7 +28,7 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     id: "keeps asking a device that is gone",
-    file: LINK,
+    file: DRIVER,
     find: "this.transport = ABSENT_TRANSPORT;",
     replace: "",
     breaks: "B-GONE",
@@ -35,14 +36,14 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     id: "believes a target that nobody answered",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",
     replace: "",
     and: [
       {
-        file: LINK,
-        find: "return target;",
-        replace: "return transport.readConfig(BALLOON_CONFIG.numPages);",
+        file: DEVICE_CONFIG,
+        find: "return { target, command };",
+        replace: "return { target: transport.readConfig(BALLOON_CONFIG.numPages), command };",
       },
     ],
     breaks: "B-GONE",
@@ -76,14 +77,14 @@ export const lifecycleMutants: readonly Mutant[] = [
     id: "waits for another device and leaves it alone",
     file: DRIVER,
     find: `this.restartsInRow = 0;
-    this.beginBringUp();`,
+    this.beginBringUp("attach");`,
     replace: "this.restartsInRow = 0;",
     breaks: "B-ATTACH",
     scenario: ANY_MOMENT,
   },
   {
     id: "overlooks that its device was reset by somebody else",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "if (status === 0 || (status",
     replace: "if ((status",
     breaks: "B-EXCHANGED",
@@ -93,20 +94,22 @@ export const lifecycleMutants: readonly Mutant[] = [
     id: "suspends without taking its pages back",
     file: DRIVER,
     find: `this.core.ledger_reclaim();
-      this.link.close();`,
-    replace: "this.link.close();",
+      this.turn = undefined;`,
+    replace: "this.turn = undefined;",
     breaks: "B-SUSPEND",
     scenario: "suspend and resume",
   },
   {
     id: "tells every page before it suspends",
     file: DRIVER,
-    find: "        this.transport.tearDown();",
-    replace: `        while (this.core.balloon_deflate(256) > 0) {
-          this.link.publish(1);
-          this.link.settle();
-        }
-        this.transport.tearDown();`,
+    find: "this.transport.tearDown();",
+    replace: `{
+      while (this.core.balloon_deflate(256) > 0) {
+        this.turn?.queues.publish(1);
+        this.turn?.queues.settlePages();
+      }
+      this.transport.tearDown();
+    }`,
     breaks: "B-SUSPEND",
     scenario: "suspend and resume",
   },
@@ -120,9 +123,9 @@ export const lifecycleMutants: readonly Mutant[] = [
   },
   {
     id: "sleeps on when it is resumed",
-    file: DRIVER,
-    find: 'if (state.name === "suspended" || halting) this.beginBringUp();',
-    replace: "if (halting) this.beginBringUp();",
+    file: LIFECYCLE,
+    find: 'return name === "suspended" || isSuspending ?',
+    replace: "return isSuspending ?",
     breaks: "B-SUSPEND",
     scenario: "suspend and resume",
   },

@@ -4,11 +4,11 @@
  */
 import type { Mutant } from "./mutant.ts";
 
-const LINK = "runtime/balloon/device-queues.ts";
+const DEVICE_QUEUES = "runtime/balloon/device-queues.ts";
 const MODERN_PCI = "runtime/virtio/pci/modern.ts";
 const NUMBERING = "runtime/balloon/queue-numbering.ts";
 const PACKED = "assembly/ring/packed.ts";
-const QUEUES = "runtime/balloon/bring-up-plan.ts";
+const OPEN_QUEUES = "runtime/balloon/open-queues.ts";
 const PERSONAS = "runtime/balloon/personas.ts";
 const RING = "assembly/ring/record.ts";
 const SPLIT = "assembly/ring/split.ts";
@@ -212,9 +212,10 @@ export const packedMutants: readonly Mutant[] = [
   },
   {
     id: "sends the place that it filled last with a notification",
-    file: LINK,
-    find: "this.transport.notify(index, this.core.queue_next_place(queue));",
-    replace: "this.transport.notify(index, Math.max(0, this.core.queue_next_place(queue) - 1));",
+    file: DEVICE_QUEUES,
+    find: "this.session.transport.notify(index, this.core.queue_next_place(queue));",
+    replace:
+      "this.session.transport.notify(index, Math.max(0, this.core.queue_next_place(queue) - 1));",
     breaks: "P-NOTIFY-DATA",
     scenario: "data with notifications",
   },
@@ -244,15 +245,15 @@ export const packedMutants: readonly Mutant[] = [
   },
   {
     id: "leaves a queue that hangs alone",
-    file: LINK,
-    find: "    this.transport.resetQueue(INFLATEQ);",
+    file: DEVICE_QUEUES,
+    find: "    transport.resetQueue(INFLATEQ);",
     replace: "    if (now >= 0) return;",
     breaks: "B-QUEUE-RESET",
     scenario: "a queue that hangs",
   },
   {
     id: "uses the statistics queue without its feature",
-    file: QUEUES,
+    file: OPEN_QUEUES,
     find: "const wantsStats = hasFeature(negotiated, BALLOON_FEATURE.STATS_VQ);",
     replace: "const wantsStats = hasFeature(offered, BALLOON_FEATURE.STATS_VQ);",
     and: [

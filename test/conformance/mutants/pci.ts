@@ -5,8 +5,8 @@ const BARS = "runtime/pci/bars.ts";
 const CONFIG = "runtime/pci/config.ts";
 const CONSTANTS = "runtime/virtio/constants.ts";
 const ENUMERATE = "runtime/pci/enumerate.ts";
-const LINK = "runtime/balloon/device-queues.ts";
-const QUEUES = "runtime/balloon/bring-up-plan.ts";
+const DEVICE_CONFIG = "runtime/balloon/config.ts";
+const OPEN_QUEUES = "runtime/balloon/open-queues.ts";
 const STRUCTURES = "runtime/virtio/pci/capability-regions.ts";
 const TRANSPORT = "runtime/virtio/pci/modern.ts";
 
@@ -166,7 +166,7 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "reads poison_val though the configuration is shorter",
-    file: LINK,
+    file: DEVICE_CONFIG,
     find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",
     replace: `transport.readConfig(BALLOON_CONFIG.poisonVal);
     const target = transport.readConfig(BALLOON_CONFIG.numPages);`,
@@ -216,7 +216,7 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "puts the descriptor table 8 bytes too high",
-    file: QUEUES,
+    file: OPEN_QUEUES,
     find: "descriptorArea: core.queue_descriptor_area(queue) >>> 0,",
     replace: "descriptorArea: (core.queue_descriptor_area(queue) >>> 0) + 8,",
     breaks: "R-ALIGN",

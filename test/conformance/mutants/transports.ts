@@ -7,7 +7,7 @@ const MODERN = "runtime/virtio/pci/modern.ts";
 const MSIX = "runtime/pci/msix.ts";
 const OPEN_PCI = "runtime/virtio/pci/open.ts";
 const PCI_INTERRUPTS = "runtime/virtio/pci/interrupts.ts";
-const QUEUES = "runtime/balloon/bring-up-plan.ts";
+const PLAN = "runtime/balloon/bring-up-plan.ts";
 
 export const transportMutants: readonly Mutant[] = [
   {
@@ -20,7 +20,7 @@ export const transportMutants: readonly Mutant[] = [
   },
   {
     id: "accepts ANY_LAYOUT of no device",
-    file: QUEUES,
+    file: PLAN,
     find: "if (hasFeature(offered, FEATURE.VERSION_1)) accept",
     replace: "accept",
     breaks: "L-ANY-LAYOUT",

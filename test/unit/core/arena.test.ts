@@ -1,6 +1,6 @@
 /** The memory plan that a caller hands over: what is refused, in which words, and what is not. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { makeSettings } from "../../../runtime/balloon/settings.ts";
+import { makeSettings } from "../../../runtime/balloon/make-settings.ts";
 import {
   arenaBytes,
   type MemoryOptions,

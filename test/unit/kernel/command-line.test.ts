@@ -1,6 +1,6 @@
 /** The guest's command line: what each word does, and that a wrong one is never ignored. */
 import { expect, it } from "vitest";
-import { PERSONA_NAMES } from "../../../runtime/balloon/settings.ts";
+import { PERSONA_NAMES } from "../../../runtime/balloon/personas.ts";
 import { BallonetError } from "../../../runtime/errors.ts";
 import { COMMAND_LINE_KEYS, parseCommandLine } from "../../../runtime/kernel/command-line.ts";
 

@@ -31,10 +31,11 @@ describe("a target within reach", () => {
     });
   });
 
-  it("is taken in the deflate mode that the driver was set to", () => {
-    for (const deflateMode of ["tell-first", "use-first", "silent"] as const) {
-      const { deflateMode: decided } = policy.decide(viewOf({ heldPages: 9, deflateMode }));
-      expect(decided).toBe(deflateMode);
+  it("is taken back in the driver's deflate mode, of which a decision says nothing", () => {
+    for (const heldPages of [9, 5000, TOTAL_PAGES]) {
+      const decision = policy.decide(viewOf({ heldPages }));
+      const said = ["atMostPages", "goalPages", "lookAgainMs", "short"];
+      expect(Object.keys(decision).sort()).toEqual(said);
     }
   });
 });

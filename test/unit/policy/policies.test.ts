@@ -23,7 +23,6 @@ const anyView: fc.Arbitrary<PolicyView> = fc.record({
   lastShortageMs: moment,
   lastOomMs: fc.option(moment, { nil: undefined }),
   random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  deflateMode: fc.constantFrom("tell-first", "use-first", "silent"),
   deflateOnOom: fc.boolean(),
 });
 

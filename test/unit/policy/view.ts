@@ -20,7 +20,6 @@ export function viewOf(changes: Partial<PolicyView> = {}): PolicyView {
     lastShortageMs: 0,
     lastOomMs: undefined,
     random: 0,
-    deflateMode: "tell-first",
     deflateOnOom: true,
     ...changes,
   };
