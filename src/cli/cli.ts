@@ -37,7 +37,7 @@ export class Interrupted extends Error {
   }
 }
 
-export interface MainOptions {
+interface MainOptions {
   /** What was typed after the program's name. */
   readonly args: readonly string[];
   readonly io: Io;

@@ -18,7 +18,7 @@ export function cite(section: string): string {
 }
 
 /** A feature by its number. */
-export function bitName(bit: number): string {
+function bitName(bit: number): string {
   return formatFeatures(featureSet(bit));
 }
 

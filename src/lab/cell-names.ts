@@ -18,7 +18,7 @@ export const PATH_NAMES = Object.keys(migrationPaths) as readonly MigrationPathN
 export type CellKey = Required<Pick<CellOptions, "persona" | "host" | "dialect" | "path">>;
 
 /** One table of the comparison: all that its drivers have in common. */
-export type Situation = Omit<CellKey, "persona">;
+type Situation = Omit<CellKey, "persona">;
 
 export function designOf(host: HostDesignName): HostDesign {
   return hostDesigns[host];

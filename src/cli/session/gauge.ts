@@ -21,7 +21,7 @@ const CELLS = {
 
 export type GaugeState = Pick<Progress, "heldPages" | "freePages" | "targetPages" | "memoryPages">;
 
-export interface GaugeOptions {
+interface GaugeOptions {
   readonly columns: number;
   readonly unicode: boolean;
 }

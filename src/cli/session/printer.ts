@@ -10,13 +10,13 @@ import { type Io, Screen, supportsUnicode } from "../terminal.ts";
 import { type GaugeState, gaugeLine } from "./gauge.ts";
 import { eventLines } from "./text.ts";
 
-export interface Printer {
+interface Printer {
   event(event: SessionEvent): void;
   /** Removes the line that was drawn last. Call it however the session ended. */
   close(): void;
 }
 
-export interface PrinterOptions {
+interface PrinterOptions {
   readonly io: Io;
   readonly json: boolean;
   readonly quiet: boolean;

@@ -47,7 +47,7 @@ describe("a cell's reasons", () => {
       ],
     ],
     [
-      "no promise, and manners all the same",
+      "no promise, and a driver that tells first",
       madeUp(declined),
       [
         "did not accept it",
