@@ -1,18 +1,18 @@
 /**
- * When a device returns the buffers that it took.
- *
- * It must not know rings. Invariant: every buffer handed in comes out exactly once, unless the
- * schedule is `never`; the order and the times depend on the seed alone.
+ * When a device returns the buffers that it took. Order and times depend on the seed alone, so that
+ * a run can be repeated.
  */
 
 import type { Context } from "../judge/context.ts";
 
 /**
+ * When buffers are returned.
+ *
  * - `immediate`: inside the notification, in order.
  * - `late`: `ms` after it was taken, in order.
- * - `batched`: when `count` have gathered, or `ms` after the first of them was taken.
- * - `shuffled`: like `late`, but each batch that was taken together comes back in random order.
- * - `scattered`: each buffer on its own, at a random time within `ms`.
+ * - `batched`: when there are `count` of them, or `ms` after the first of them was taken.
+ * - `shuffled`: like `late`, but buffers that were taken together come back in random order.
+ * - `scattered`: each buffer by itself, at a random time within `ms`.
  * - `never`: not at all.
  */
 export type Completion =
@@ -23,14 +23,14 @@ export type Completion =
   | { readonly kind: "scattered"; readonly ms: number }
   | { readonly kind: "never" };
 
-/** What comes back at a time: these, or all that have gathered by then. */
+/** What is returned at `dueMs`: these buffers, or all that have gathered by then. */
 interface Batch<T> {
   readonly dueMs: number;
   readonly done: T[] | "gathered";
 }
 
+/** The state of a `CompletionQueue`, with the ids of its buffers. */
 export type CompletionState = {
-  /** Ids of buffers. */
   readonly gathered: readonly string[];
   readonly handedIn: number;
   readonly underway: readonly {
@@ -39,14 +39,17 @@ export type CompletionState = {
   }[];
 };
 
-/** Buffers on their way back, for one queue. `finish` gets those that are done together. */
+/**
+ * The buffers of one queue that wait to be returned by the schedule. Each that is handed in is
+ * passed to `finish` once, together with those that are due at the same time.
+ */
 export class CompletionQueue<T extends { readonly id: string }> {
   private readonly context: Context;
   private readonly schedule: Completion;
   private readonly finish: (done: T[]) => void;
   private gathered: T[] = [];
   private handedIn = 0;
-  /** Each with the way to call it off. */
+  /** The planned batches, each with the function that cancels it. */
   private readonly underway = new Map<Batch<T>, () => void>();
 
   constructor(context: Context, schedule: Completion, finish: (done: T[]) => void) {
@@ -55,12 +58,12 @@ export class CompletionQueue<T extends { readonly id: string }> {
     this.finish = finish;
   }
 
-  /** How many buffers are on their way back. */
+  /** How many buffers wait to be returned. */
   get pending(): number {
     return this.handedIn;
   }
 
-  /** Hands in what was taken together. */
+  /** Hands in buffers that were taken together. */
   add(taken: T[]): void {
     if (taken.length === 0) return;
     this.handedIn += taken.length;
@@ -86,11 +89,11 @@ export class CompletionQueue<T extends { readonly id: string }> {
     }
   }
 
-  /** Forgets everything on its way, as a reset does. */
+  /** Drops all buffers, as a reset does. */
   forget(): void {
     this.gathered = [];
     this.handedIn = 0;
-    for (const batch of [...this.underway.keys()]) this.callOff(batch);
+    for (const batch of [...this.underway.keys()]) this.cancel(batch);
   }
 
   save(): CompletionState {
@@ -121,15 +124,15 @@ export class CompletionQueue<T extends { readonly id: string }> {
 
   private expect(batch: Batch<T>): void {
     const { clock } = this.context;
-    const callOff = clock.plan(Math.max(0, batch.dueMs - clock.nowMs), () => {
+    const cancel = clock.plan(Math.max(0, batch.dueMs - clock.nowMs), () => {
       this.underway.delete(batch);
       if (batch.done === "gathered") this.flush();
       else this.release(batch.done);
     });
-    this.underway.set(batch, callOff);
+    this.underway.set(batch, cancel);
   }
 
-  private callOff(batch: Batch<T>): void {
+  private cancel(batch: Batch<T>): void {
     this.underway.get(batch)?.();
     this.underway.delete(batch);
   }
@@ -146,7 +149,7 @@ export class CompletionQueue<T extends { readonly id: string }> {
     const done = this.gathered;
     this.gathered = [];
     for (const batch of [...this.underway.keys()]) {
-      if (batch.done === "gathered") this.callOff(batch);
+      if (batch.done === "gathered") this.cancel(batch);
     }
     if (done.length > 0) this.release(done);
   }

@@ -1,8 +1,6 @@
 /**
- * Walks a list of descriptors of a packed virtqueue (virtio 1.3, 2.8.6 and 2.8.7).
- *
- * It must not know what the buffers are for, and writes nothing. Invariant: a walk ends after at
- * most as many descriptors as the queue has entries, whatever the driver wrote.
+ * Walks a list of descriptors of a packed virtqueue (virtio 1.3, 2.8.6 and 2.8.7). A walk ends
+ * after at most as many descriptors as the queue has entries, whatever the driver wrote.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -10,7 +8,7 @@ import { DESC, PACKED } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import { type Chain, type Descriptor, measure } from "./split-chain.ts";
 
-/** Where a list starts and what it may use. */
+/** Where a list starts, and which descriptors it may use. */
 export interface PackedTable {
   readonly descAddress: number;
   readonly size: number;
@@ -56,7 +54,7 @@ export function walkPacked(context: Context, table: PackedTable): Chain | RuleId
   return measure(context, table, { head: last.next, descriptors: all, elements, indirect });
 }
 
-/** One descriptor as it is now. `next` holds the buffer id; `index` is -1 inside a table. */
+/** Reads a descriptor. `next` holds the buffer id; `index` is -1 inside an indirect table. */
 export function readPacked(
   context: Context,
   base: number,
@@ -101,7 +99,7 @@ function readTable(context: Context, table: PackedTable, from: Descriptor): Desc
     if ((one.flags & ~DESC.write) !== 0) {
       judge.breach("R-PACKED-INDIRECT-FLAGS", `entry ${slot} of a table has flags ${one.flags}`);
     }
-    // Whatever else is set is reserved there, and the device ignores it (virtio 1.3, 2.8.7).
+    // All other flags are reserved there, and the device ignores them (virtio 1.3, 2.8.7).
     found.push(one);
   }
   return found;

@@ -5,13 +5,16 @@
  *   driver area       off:15 wrap:1 flags:2 reserved:14       written by the driver
  *   device area       the same                                written here
  *
- * A position counts two laps, 0 to 2 x size - 1: the slot is the position modulo size, and the wrap
- * counter is 1 on the first of the two laps. Slots from the next used one up to the next one to
- * take are the device's: the driver has to leave them alone, also when a buffer that lay there came
- * back already, because its used entry was written into another slot.
+ * The wrap counter changes each time that the ring starts again at slot 0. A position is a slot
+ * together with the wrap counter, counted over two laps of the ring:
  *
- * It must not know what buffers are for, nor when they are returned. Invariant: the device has at
- * most `size` slots at a time, and a buffer id that is taken is not taken again before.
+ *   position       0 .. size - 1     size .. 2 x size - 1     then 0 again
+ *   slot           position          position - size
+ *   wrap counter   1                 0
+ *
+ * The slots from `nextUsed` up to `nextTake` are the device's. The driver leaves each of them alone
+ * until the device has passed it, even if the buffer in it was returned: buffers that are used out
+ * of order have their used descriptor written into the slot at `nextUsed`, not into their own.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -22,6 +25,7 @@ import type { Area, Chains, Returned, Ring, RingFault, RingLayout, Taken } from 
 import { areasOf, byHead, chainsOf, loadChains } from "./ring.ts";
 import type { Descriptor } from "./split-chain.ts";
 
+/** A descriptor as the device took it, and the buffer that it belongs to. */
 interface Slot {
   readonly descriptor: Descriptor;
   readonly taken: Taken;
@@ -32,14 +36,19 @@ export class PackedRing implements Ring {
   inFlight = new Map<number, Taken>();
   broken: RuleId | undefined;
   private readonly context: Context;
-  /** What the device took from each slot that is not the driver's. */
+  /** By slot; `undefined` where the slot is the driver's or a used descriptor is written in it. */
   private readonly slots: (Slot | undefined)[];
   /** Chains taken since the ring was made. */
   private takes = 0;
+  /** How many slots are the device's. */
   private occupied = 0;
+  /** Position of the next descriptor to take. */
   private nextTake = 0;
+  /** Position of the next used descriptor to write. */
   private nextUsed = 0;
+  /** `nextUsed` when the driver was last asked whether it wants an interrupt. */
   private signalled = 0;
+  /** The device's event structure as the device last wrote it. */
   private event = { off: 0, flags: 0 };
 
   constructor(context: Context, layout: RingLayout) {
@@ -49,7 +58,7 @@ export class PackedRing implements Ring {
     this.allowKicks(true);
   }
 
-  /** A slot may hold a chain that came back already, in which case its id is not in `inFlight`. */
+  /** A slot may hold a chain that was returned already; then its id is not in `inFlight`. */
   save() {
     const { broken, takes, occupied, nextTake, nextUsed, signalled, event } = this;
     const taken = [...this.inFlight.values()];
@@ -58,7 +67,13 @@ export class PackedRing implements Ring {
       chains: [...new Set([...taken, ...inSlots])].map(({ id, chain }) => ({ id, chain })),
       inFlight: taken.map(({ id }) => id),
       slots: this.slots.map((slot) => slot?.taken.id ?? null),
-      ...{ broken, takes, occupied, nextTake, nextUsed, signalled, event },
+      broken,
+      takes,
+      occupied,
+      nextTake,
+      nextUsed,
+      signalled,
+      event,
     };
   }
 
@@ -70,21 +85,25 @@ export class PackedRing implements Ring {
       const descriptor = taken?.chain.descriptors.find((one) => one.index === index);
       this.slots[index] = taken && descriptor && { descriptor, taken };
     }
-    ({ broken: this.broken, takes: this.takes, occupied: this.occupied } = state);
-    ({ nextTake: this.nextTake, nextUsed: this.nextUsed, signalled: this.signalled } = state);
+    this.broken = state.broken;
+    this.takes = state.takes;
+    this.occupied = state.occupied;
+    this.nextTake = state.nextTake;
+    this.nextUsed = state.nextUsed;
+    this.signalled = state.signalled;
     this.event = state.event;
     return chains;
   }
 
   get waiting(): number {
-    return this.count().buffers;
+    return this.countAvailable().buffers;
   }
 
   get kickOwed(): boolean {
-    const { descriptors } = this.count();
+    const { descriptors } = this.countAvailable();
     if (descriptors === 0) return false;
     if (this.event.flags !== PACKED.eventDesc) return this.event.flags === PACKED.eventEnable;
-    return this.distance(this.nextTake, this.position(this.event.off)) < descriptors;
+    return this.distance(this.nextTake, this.positionOf(this.event.off)) < descriptors;
   }
 
   get used(): number {
@@ -92,7 +111,7 @@ export class PackedRing implements Ring {
   }
 
   get notifyOffset(): number {
-    return this.offset(this.moved(this.nextTake, this.count().descriptors));
+    return this.offsetOf(this.moved(this.nextTake, this.countAvailable().descriptors));
   }
 
   areas(): readonly Area[] {
@@ -104,7 +123,7 @@ export class PackedRing implements Ring {
     const { deviceAddress, eventIdx } = this.layout;
     const on = eventIdx ? PACKED.eventDesc : PACKED.eventEnable;
     this.event = {
-      off: eventIdx ? this.offset(this.nextTake) : 0,
+      off: eventIdx ? this.offsetOf(this.nextTake) : 0,
       flags: allow ? on : PACKED.eventDisable,
     };
     memory.write16(deviceAddress, this.event.off);
@@ -126,47 +145,50 @@ export class PackedRing implements Ring {
     if (this.layout.inOrder) {
       const last = done.at(-1);
       if (last === undefined) return;
-      this.write(this.nextUsed, last.taken.chain.head, last);
-      this.skip(done.reduce((sum, { taken }) => sum + slotsOf(taken), 0));
+      this.writeUsed(this.nextUsed, last.taken.chain.head, last);
+      this.passSlots(done.reduce((sum, { taken }) => sum + slotsOf(taken), 0));
     } else {
       for (const one of done) {
-        this.write(this.nextUsed, one.taken.chain.head, one);
-        this.skip(slotsOf(one.taken));
+        this.writeUsed(this.nextUsed, one.taken.chain.head, one);
+        this.passSlots(slotsOf(one.taken));
       }
     }
     for (const { taken } of done) this.inFlight.delete(taken.chain.head);
   }
 
-  lie(lie: RingFault, one: Returned): void {
+  pushFaulty(fault: RingFault, one: Returned): void {
+    const { nextUsed } = this;
     const { size } = this.layout;
     const id = one.taken.chain.head;
-    switch (lie) {
+    const slots = slotsOf(one.taken);
+    switch (fault) {
       case "used-id-out-of-range":
-        this.write(this.nextUsed, size + 7, one);
-        this.skip(slotsOf(one.taken));
+        this.writeUsed(nextUsed, size + 7, one);
+        this.passSlots(slots);
         return;
       case "used-id-not-in-flight":
-        this.write(this.nextUsed, this.idleId(), one);
-        this.skip(slotsOf(one.taken));
+        this.writeUsed(nextUsed, this.idleId(), one);
+        this.passSlots(slots);
         return;
       case "used-id-twice":
         this.push([one]);
-        this.write(this.nextUsed, id, one);
-        this.skip(1);
+        this.writeUsed(this.nextUsed, id, one);
+        this.passSlots(1);
         return;
       case "used-idx-jump":
         this.inFlight.delete(id);
-        this.write(this.moved(this.nextUsed, 1), id, one);
-        this.skip(slotsOf(one.taken) + 1);
+        this.writeUsed(this.moved(nextUsed, 1), id, one);
+        this.passSlots(slots + 1);
         return;
       case "used-idx-back":
         this.inFlight.delete(id);
-        this.write(this.moved(this.nextUsed, -1), id, one);
+        this.writeUsed(this.moved(nextUsed, -1), id, one);
         return;
       case "used-unseen":
+        // The same slot on the other lap: its flags look like those of a used descriptor of before.
         this.inFlight.delete(id);
-        this.write(this.moved(this.nextUsed, size), id, one);
-        this.skip(slotsOf(one.taken));
+        this.writeUsed(this.moved(nextUsed, size), id, one);
+        this.passSlots(slots);
         return;
     }
   }
@@ -179,8 +201,8 @@ export class PackedRing implements Ring {
     const flags = memory.read16(driverAddress + 2) & PACKED.eventFlags;
     if (flags === PACKED.eventDisable) return false;
     if (flags !== PACKED.eventDesc) return true;
-    const at = this.position(memory.read16(driverAddress));
-    return this.distance(from, at) < this.distance(from, this.nextUsed);
+    const event = this.positionOf(memory.read16(driverAddress));
+    return this.distance(from, event) < this.distance(from, this.nextUsed);
   }
 
   audit(): void {
@@ -258,20 +280,21 @@ export class PackedRing implements Ring {
     return undefined;
   }
 
-  /** Writes a used descriptor at a position, with the wrap counter that it has there. */
-  private write(position: number, id: number, { taken, length }: Returned): void {
+  /** Writes a used descriptor at a position; AVAIL and USED both show its wrap counter. */
+  private writeUsed(position: number, id: number, { taken, length }: Returned): void {
     const { memory } = this.context;
     const { size, descAddress } = this.layout;
     const at = descAddress + (position % size) * PACKED.descBytes;
     const written = taken.chain.writableBytes > 0 && length > 0 ? DESC.write : 0;
     memory.write32(at + 8, length);
     memory.write16(at + 12, id);
-    memory.write16(at + 14, written | (position < size ? PACKED.avail | PACKED.used : 0));
+    const lap = this.wrapCounter(position) ? PACKED.avail | PACKED.used : 0;
+    memory.write16(at + 14, written | lap);
     this.slots[position % size] = undefined;
   }
 
-  /** The next used slot moves on; what is passed is the driver's again. */
-  private skip(count: number): void {
+  /** Moves `nextUsed` on; the slots that it passes are the driver's again. */
+  private passSlots(count: number): void {
     for (let n = 0; n < count; n += 1) {
       this.slots[this.moved(this.nextUsed, n) % this.layout.size] = undefined;
     }
@@ -279,8 +302,8 @@ export class PackedRing implements Ring {
     this.occupied = Math.max(0, this.occupied - count);
   }
 
-  /** What is marked available in one go, from the next slot to take on. */
-  private count(): { readonly descriptors: number; readonly buffers: number } {
+  /** Counts what is marked available without a gap, from `nextTake` on. */
+  private countAvailable(): { readonly descriptors: number; readonly buffers: number } {
     const { size, descAddress } = this.layout;
     let buffers = 0;
     let descriptors = 0;
@@ -293,19 +316,20 @@ export class PackedRing implements Ring {
     return { descriptors, buffers: Math.max(buffers, Math.min(1, descriptors)) };
   }
 
+  /** Whether a descriptor is available: AVAIL shows the wrap counter, and USED does not (2.8.1). */
   private available(position: number): boolean {
     const { size, descAddress } = this.layout;
     const at = descAddress + (position % size) * PACKED.descBytes + 14;
     const flags = this.context.memory.read16(at);
-    const wrap = position < size;
+    const wrap = this.wrapCounter(position);
     return ((flags & PACKED.avail) !== 0) === wrap && ((flags & PACKED.used) !== 0) !== wrap;
   }
 
-  /** Judges that no slot of the driver's is marked available behind one that is not. */
+  /** Judges that no available descriptor comes after one that is not available. */
   private judgeSkipped(): void {
     const { name, size } = this.layout;
     const room = size - this.occupied;
-    const { descriptors } = this.count();
+    const { descriptors } = this.countAvailable();
     for (let n = descriptors + 1; n < room; n += 1) {
       const position = this.moved(this.nextTake, n);
       if (!this.available(position)) continue;
@@ -333,22 +357,29 @@ export class PackedRing implements Ring {
     return size;
   }
 
+  /** Returns the position `by` slots further on. */
   private moved(position: number, by: number): number {
     const laps = 2 * this.layout.size;
     return (position + by + laps) % laps;
   }
 
+  /** Returns how many slots `to` is further on than `from`. */
   private distance(from: number, to: number): number {
     return this.moved(to, -from);
   }
 
-  /** A position as an offset and a wrap counter, and back. */
-  private offset(position: number): number {
-    const { size } = this.layout;
-    return (position % size) | (position < size ? PACKED.eventWrap : 0);
+  private wrapCounter(position: number): boolean {
+    return position < this.layout.size;
   }
 
-  private position(offset: number): number {
+  /** Returns a position as event structures have it: the slot, and the wrap counter in bit 15. */
+  private offsetOf(position: number): number {
+    const wrap = this.wrapCounter(position) ? PACKED.eventWrap : 0;
+    return (position % this.layout.size) | wrap;
+  }
+
+  /** Returns the position that a slot and a wrap counter of an event structure name. */
+  private positionOf(offset: number): number {
     const { size } = this.layout;
     const slot = (offset & PACKED.eventOffset) % size;
     return (offset & PACKED.eventWrap) !== 0 ? slot : slot + size;

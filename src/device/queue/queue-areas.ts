@@ -1,9 +1,4 @@
-/**
- * Where a queue's three areas lie, and what has to be true of them when the queue is enabled.
- *
- * It must not know by which registers the addresses came. Invariant: a queue whose areas are judged
- * sound can be read and written by the device.
- */
+/** Where a queue's three areas lie, and what is judged about them when the queue is enabled. */
 
 import type { Context } from "../judge/context.ts";
 import { PACKED } from "../spec/numbers.ts";
@@ -20,9 +15,8 @@ export const QUEUE_AREAS = [
 export type AreaKey = (typeof QUEUE_AREAS)[number]["key"];
 
 /**
- * Lays a split queue out in one piece from `address` on, as every legacy interface has it: the
- * driver area right behind the descriptors, the device area at the next multiple of `align`
- * (virtio 1.3, 2.7.2).
+ * Places a split queue in one piece from `address` on, as legacy interfaces do: the driver area
+ * right after the descriptors, the device area at the next multiple of `align` (virtio 1.3, 2.7.2).
  */
 export function placeInOnePiece(queue: Virtqueue, address: number, align: number): void {
   const [table, driver] = partsOf(false, queue.size).map(({ bytes }) => bytes);
@@ -52,7 +46,7 @@ export function judgeAreas(context: Context, queue: Virtqueue): boolean {
   return sound;
 }
 
-/** Judges that the memory of a queue that was enabled is no other queue's. */
+/** Judges that an enabled queue has no memory in common with another one. */
 export function judgeApart({ judge }: Context, queue: Virtqueue, all: readonly Virtqueue[]) {
   const others = all.filter((other) => other !== queue);
   for (const { address, bytes } of queue.ring?.areas() ?? []) {
@@ -68,7 +62,7 @@ export function judgeApart({ judge }: Context, queue: Virtqueue, all: readonly V
   }
 }
 
-/** What the driver has to clear before: the used ring's head, or a packed queue's descriptors. */
+/** Judges what the driver has to clear first: the used ring's head, or packed descriptors. */
 function judgeZero({ judge, memory }: Context, queue: Virtqueue): void {
   const { name } = queue.options;
   if (!queue.packed) {

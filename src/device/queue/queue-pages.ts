@@ -1,10 +1,6 @@
 /**
- * The pages on which queues and buffers in flight lie: memory that a driver must not give away.
- *
- * Ranges of pages that are themselves the message, as hints and reports are, do not count.
- *
- * It must not know what is done to pages. Invariant: an answer is as of now; within one turn of the
- * clock it is remembered, because a burst of many buffers asks for it each time.
+ * The pages on which queues and buffers in flight lie: memory that a driver must not give away. The
+ * ranges of hints and reports are no such memory, because the driver gives exactly them.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -14,6 +10,7 @@ import type { Virtqueue } from "./virtqueue.ts";
 export class QueuePages {
   private readonly context: Context;
   private readonly queues: readonly Virtqueue[];
+  /** The last answer: a burst of buffers asks for the same one many times in one turn. */
   private known = { turn: -1, inFlight: 0, pages: new Set<number>() };
 
   constructor(context: Context, queues: readonly Virtqueue[]) {

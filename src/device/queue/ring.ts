@@ -1,15 +1,11 @@
-/**
- * What the two kinds of virtqueue have in common, as the device sees them.
- *
- * It must not know how either is laid out, except how large its three parts are. Invariant: whoever
- * works with a `Ring` works with both kinds.
- */
+/** What split and packed virtqueues have in common, as the device sees them. */
 
 import type { Context } from "../judge/context.ts";
 import { PACKED, RING } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import type { Chain } from "./split-chain.ts";
 
+/** Where a ring lies, and which features it was made with. */
 export interface RingLayout {
   readonly name: string;
   readonly size: number;
@@ -19,9 +15,9 @@ export interface RingLayout {
   readonly eventIdx: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;
-  /** Whether a used ring's flags say what they must not (see faults.ts). */
+  /** The fault `used-flags-stray` is armed. */
   readonly strayFlags: boolean;
-  /** Where the guest's memory ends for ranges that are only named, not read or written. */
+  /** End of the guest's memory for ranges that are named, and not read or written. */
   readonly reachBytes: number;
 }
 
@@ -30,7 +26,7 @@ export interface Taken {
   /** Names it in a snapshot: the queue's name, and how many chains the ring had taken with it. */
   readonly id: string;
   readonly chain: Chain;
-  /** The trace entry that says so. */
+  /** The number of the trace entry of the take. */
   readonly entry: number;
 }
 
@@ -51,7 +47,7 @@ export interface Area {
   readonly bytes: number;
 }
 
-/** Ways for a device to lie about what it has used; faults.ts says what each does. */
+/** The faults that a ring carries out when it returns a buffer; see the table of faults. */
 export const RING_FAULTS = [
   "used-id-out-of-range",
   "used-id-not-in-flight",
@@ -63,6 +59,7 @@ export const RING_FAULTS = [
 
 export type RingFault = (typeof RING_FAULTS)[number];
 
+/** The device's side of one virtqueue of either kind. */
 export interface Ring {
   readonly layout: RingLayout;
   /** Buffers taken and not returned, by head or by buffer id. */
@@ -71,32 +68,32 @@ export interface Ring {
   readonly broken: RuleId | undefined;
   /** How many buffers the driver has made available and the device has not taken. */
   readonly waiting: number;
-  /** Whether the driver owes a notification for what waits. */
+  /** Whether the driver owes a notification for the buffers that wait. */
   readonly kickOwed: boolean;
   /** Where the next used entry goes, for the trace. */
   readonly used: number;
-  /** What a notification with data carries in its upper half: next_off and next_wrap (2.9). */
+  /** The upper half of a notification with data: next_off and next_wrap (virtio 1.3, 2.9). */
   readonly notifyOffset: number;
-  /** All that it remembers besides its layout. */
+  /** Everything but its layout. */
   save(): RingState;
   /** Goes on with the state of a ring of its own kind. Returns the chains in it. */
   load(state: RingState): Chains;
-  /** The memory that the queue itself takes. */
+  /** The three areas of the queue. */
   areas(): readonly Area[];
-  /** Asks for notifications, or for none until further notice. */
+  /** Asks the driver for notifications, or for none until the next call. */
   allowKicks(allow: boolean): void;
   /** Takes everything that is available; stops at the first buffer that cannot be read. */
   take(): Taken[];
   /**
-   * Returns buffers: one used entry each or, when the device uses them in order, one for all of
-   * them. The driver sees it after `publish`.
+   * Returns buffers: one used entry for each or, with IN_ORDER, one for all of them. The driver
+   * sees a split ring's entries after `publish`.
    */
   push(done: readonly Returned[]): void;
-  /** Returns a buffer, or pretends to, in a way that no device may. */
-  lie(lie: RingFault, one: Returned): void;
+  /** Returns a buffer, or pretends to, as the fault has it. */
+  pushFaulty(fault: RingFault, one: Returned): void;
   /** Makes the used entries visible. Returns whether the driver wants an interrupt for them. */
   publish(): boolean;
-  /** Judges what the driver must leave alone: the device area and the descriptors in flight. */
+  /** Judges everything that the driver must not change: the device area, descriptors in flight. */
   audit(): void;
   /** Judges that the device area is as the device left it. */
   judgeOwnArea(): void;
@@ -104,7 +101,7 @@ export interface Ring {
   judgeUnchanged(taken: Taken): void;
 }
 
-/** A buffer to return, and what its used length says. */
+/** A buffer to return, and its used length in bytes. */
 export interface Returned {
   readonly taken: Taken;
   readonly length: number;
@@ -127,7 +124,7 @@ export function partsOf(
   ];
 }
 
-/** The memory that a queue itself takes. */
+/** The three areas of a queue in guest memory. */
 export function areasOf(packed: boolean, layout: RingLayout): readonly Area[] {
   const { descAddress, driverAddress, deviceAddress } = layout;
   const addresses = [descAddress, driverAddress, deviceAddress];

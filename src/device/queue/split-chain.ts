@@ -1,15 +1,13 @@
 /**
- * Walks a descriptor chain of a split virtqueue.
- *
- * It must not know what the buffers are for, and writes nothing. Invariant: a walk ends after at
- * most as many descriptors as the queue has entries, whatever the driver wrote.
+ * Walks a descriptor chain of a split virtqueue. A walk ends after at most as many descriptors as
+ * the queue has entries, whatever the driver wrote.
  */
 
 import type { Context } from "../judge/context.ts";
 import { DESC, RING } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 
-/** A type and no interface, as is `Chain`, so that both are plain values to a snapshot. */
+/** A descriptor as the device read it. A type, like `Chain`: snapshots hold plain values. */
 export type Descriptor = {
   /** Guest physical address of the descriptor itself. */
   readonly at: number;
@@ -21,22 +19,25 @@ export type Descriptor = {
   readonly next: number;
 };
 
+/** The descriptors of one buffer. */
 export type Chain = {
+  /** Index of the first descriptor; in a packed ring the buffer id. */
   readonly head: number;
   /** The queue's own descriptors and those of indirect tables, in the order of the walk. */
   readonly descriptors: readonly Descriptor[];
-  /** Those that describe memory: all but the ones that point at an indirect table. */
+  /** The descriptors that describe memory: all but one that points at an indirect table. */
   readonly elements: readonly Descriptor[];
   readonly readableBytes: number;
   readonly writableBytes: number;
   readonly indirect: boolean;
 };
 
+/** The descriptor table that a walk starts in. */
 export interface Table {
   readonly descAddress: number;
   readonly size: number;
   readonly indirectNegotiated: boolean;
-  /** End of the memory that device-writable parts may lie in, where it is beyond what exists. */
+  /** End of the memory that device-writable parts may lie in, if it is beyond what exists. */
   readonly reachBytes: number;
 }
 
@@ -123,7 +124,7 @@ function readAt(context: Context, at: number, index: number): Descriptor | undef
   };
 }
 
-/** Adds a chain's parts up and judges them; both kinds of ring do it alike. */
+/** Adds up a chain's parts and judges their order, sum and place; for both kinds of ring. */
 export function measure(
   context: Context,
   { reachBytes }: Pick<Table, "reachBytes">,

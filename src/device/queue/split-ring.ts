@@ -4,9 +4,6 @@
  *   descriptor table   16 bytes x size    written by the driver
  *   driver area        flags:16 idx:16 ring[size]:16 used_event:16          written by the driver
  *   device area        flags:16 idx:16 ring[size]{id:32 len:32} avail_event:16   written here
- *
- * It must not know what buffers are for, nor when they are returned. Invariant: it takes at most
- * `size` buffers that it has not returned, and a head that is taken is not taken again before.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -23,12 +20,16 @@ export class SplitRing implements Ring {
   private readonly context: Context;
   /** Chains taken since the ring was made. */
   private takes = 0;
+  /** The available idx up to which buffers were taken. */
   private takenIdx = 0;
   /** With IN_ORDER: the descriptor that the next buffer starts with. */
   private nextHead = 0;
+  /** The used idx with all entries written, and the one that the driver can see. */
   private usedIdx = 0;
   private shownIdx = 0;
+  /** The used idx of the last interrupt. */
   private signalledIdx = 0;
+  /** flags and avail_event as the device last wrote them. */
   private usedFlags = 0;
   private availEvent = 0;
 
@@ -46,17 +47,29 @@ export class SplitRing implements Ring {
     return {
       chains: taken.map(({ id, chain }) => ({ id, chain })),
       inFlight: taken.map(({ id }) => id),
-      ...{ broken, takes, takenIdx, nextHead, usedIdx, shownIdx, signalledIdx },
-      ...{ usedFlags, availEvent },
+      broken,
+      takes,
+      takenIdx,
+      nextHead,
+      usedIdx,
+      shownIdx,
+      signalledIdx,
+      usedFlags,
+      availEvent,
     };
   }
 
   load(state: ReturnType<SplitRing["save"]>): Chains {
     const chains = loadChains(this.context, this.layout, state);
     this.inFlight = byHead(chainsOf(chains, state.inFlight));
-    ({ broken: this.broken, takes: this.takes, takenIdx: this.takenIdx } = state);
-    ({ nextHead: this.nextHead, usedIdx: this.usedIdx, shownIdx: this.shownIdx } = state);
-    ({ signalledIdx: this.signalledIdx, usedFlags: this.usedFlags } = state);
+    this.broken = state.broken;
+    this.takes = state.takes;
+    this.takenIdx = state.takenIdx;
+    this.nextHead = state.nextHead;
+    this.usedIdx = state.usedIdx;
+    this.shownIdx = state.shownIdx;
+    this.signalledIdx = state.signalledIdx;
+    this.usedFlags = state.usedFlags;
     this.availEvent = state.availEvent;
     return chains;
   }
@@ -115,10 +128,10 @@ export class SplitRing implements Ring {
     for (const { taken } of done) this.inFlight.delete(taken.chain.head);
   }
 
-  lie(lie: RingFault, one: Returned): void {
+  pushFaulty(fault: RingFault, one: Returned): void {
     const { size } = this.layout;
     const { head } = one.taken.chain;
-    switch (lie) {
+    switch (fault) {
       case "used-id-out-of-range":
         this.add(size + 7, 0);
         return;
@@ -211,7 +224,7 @@ export class SplitRing implements Ring {
     memory.write32(at + 4, length);
   }
 
-  /** A head that is not in flight; when all are, one beyond the table, which lies just as well. */
+  /** A head that is not in flight; when all are, one beyond the table, which is as wrong. */
   private idleHead(): number {
     const { size } = this.layout;
     for (let id = 0; id < size; id += 1) if (!this.inFlight.has(id)) return id;

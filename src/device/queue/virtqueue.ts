@@ -1,8 +1,6 @@
 /**
- * One virtqueue of the device: its registers, its ring once enabled, and its way of returning.
- *
- * It must not know the balloon; a `QueueHandler` does the work. Invariant: nothing is taken from or
- * written to guest memory unless the queue is enabled and live.
+ * One virtqueue of the device: its registers, its ring once it is enabled, and the schedule by
+ * which buffers are returned. A `QueueHandler` does what the buffers ask for.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -20,18 +18,20 @@ import {
 } from "./ring.ts";
 import { SplitRing } from "./split-ring.ts";
 
-/** What becomes of a buffer: returned by schedule, kept for later, or lost for ever. */
+/** What happens to a served buffer: returned by schedule, kept for later, or never returned. */
 export type Fate = "return" | "hold" | "lose";
 
+/** Serves the buffers of a queue. */
 export interface QueueHandler {
   /** Does what the buffer asks for. */
   serve(taken: Taken): Fate;
-  /** The buffer is about to be returned. Gives the used length. */
+  /** The buffer is about to be returned. Returns the used length in bytes. */
   returned(taken: Taken): number;
   /** The queue was reset by itself: the buffer is never returned. */
   dropped(taken: Taken): void;
 }
 
+/** What the device offers as one queue. */
 export interface QueueOptions {
   readonly index: number;
   readonly role: QueueRole | undefined;
@@ -44,9 +44,9 @@ export interface QueueOptions {
   readonly completion: Completion;
   /** Whether the device asks for no notifications while it still has buffers to return. */
   readonly quietWhileBusy: boolean;
-  /** Where the guest's memory ends for ranges that are only named. */
+  /** End of the guest's memory for ranges that are named, and not read or written. */
   readonly reachBytes: number;
-  /** Whether, used in order, buffers that are done together have one used entry. */
+  /** With IN_ORDER: whether buffers that are done together have one used entry (2.7.9, 2.8.8). */
   readonly batches: boolean;
 }
 
@@ -58,9 +58,9 @@ export type RingFeatures = {
   readonly inOrder: boolean;
 };
 
-/** The device's ways out of a queue. */
+/** The device that a queue belongs to. */
 export interface QueueOwner {
-  /** The driver wants to know that buffers came back in this queue. */
+  /** Buffers were returned in this queue, and the driver wants an interrupt for them. */
   interrupt(queue: Virtqueue): void;
   /** The ring cannot be read any more. */
   broken(): void;
@@ -78,7 +78,7 @@ export class Virtqueue {
   descAddress = 0;
   driverAddress = 0;
   deviceAddress = 0;
-  /** What of it was written since the reset, as a bit mask of its transport's. */
+  /** Which of its registers were written since the reset, as bits that the transport defines. */
   written = 0;
   ring: Ring | undefined;
   handler: QueueHandler | undefined;
@@ -86,12 +86,13 @@ export class Virtqueue {
   private readonly owner: QueueOwner;
   private readonly faults: FaultInjector;
   private completions: CompletionQueue<Taken>;
-  /** Buffers in the order in which they were made available, for a device that keeps to it. */
+  /** With IN_ORDER: the buffers that were not returned, in the order they were made available. */
   private order: Taken[] = [];
+  /** With IN_ORDER: the buffers of `order` that are done and wait for an earlier one. */
   private readonly done = new Set<Taken>();
-  /** The queue takes buffers and returns none. */
+  /** The fault `queue-hangs` struck: the queue takes buffers and returns none. */
   private stuck = false;
-  /** A reset of the queue was asked for, and the driver has not read that it is over. */
+  /** The driver reset this queue, and has not read queue_reset as 0 yet. */
   private resetUnread = false;
 
   constructor(context: Context, options: QueueOptions, owner: QueueOwner, faults: FaultInjector) {
@@ -107,8 +108,15 @@ export class Virtqueue {
     const { size, packed, enabled, descAddress, driverAddress, deviceAddress, written } = this;
     const { ring, order, done, stuck, resetUnread } = this;
     return {
-      ...{ size, packed, enabled, descAddress, driverAddress, deviceAddress, written },
-      ...{ stuck, resetUnread },
+      size,
+      packed,
+      enabled,
+      descAddress,
+      driverAddress,
+      deviceAddress,
+      written,
+      stuck,
+      resetUnread,
       ring: ring && { features: featuresOf(packed, ring), state: ring.save() },
       completions: this.completions.save(),
       order: order.map(({ id }) => id),
@@ -118,10 +126,15 @@ export class Virtqueue {
 
   /** Opens the ring anew, which writes to it. Returns the chains that it holds. */
   load(state: QueueState): Chains {
-    ({ size: this.size, packed: this.packed, enabled: this.enabled } = state);
-    ({ descAddress: this.descAddress, driverAddress: this.driverAddress } = state);
-    ({ deviceAddress: this.deviceAddress, written: this.written } = state);
-    ({ stuck: this.stuck, resetUnread: this.resetUnread } = state);
+    this.size = state.size;
+    this.packed = state.packed;
+    this.enabled = state.enabled;
+    this.descAddress = state.descAddress;
+    this.driverAddress = state.driverAddress;
+    this.deviceAddress = state.deviceAddress;
+    this.written = state.written;
+    this.stuck = state.stuck;
+    this.resetUnread = state.resetUnread;
     const chains = this.loadRing(state.ring);
     this.completions.load(state.completions, (ids) => chainsOf(chains, ids));
     this.order = chainsOf(chains, state.order);
@@ -136,7 +149,7 @@ export class Virtqueue {
     return this.enable(saved.features).load(saved.state);
   }
 
-  /** Becomes another queue, as numbering by accepted features makes it; only while not enabled. */
+  /** Becomes another queue when numbers follow the accepted features; before it is enabled. */
   become(options: QueueOptions, handler: QueueHandler | undefined): void {
     this.completions.forget();
     this.options = options;
@@ -145,13 +158,13 @@ export class Virtqueue {
     this.completions = this.freshCompletions();
   }
 
-  /** Features are settled: from now on the queue is of one kind. */
+  /** Features are settled, and with them the kind of ring. */
   settle(packed: boolean): void {
     this.packed = packed;
     this.size = this.offeredSize;
   }
 
-  /** Entries that the driver may use: any number in a packed queue, else a power of two. */
+  /** Entries offered: any number in a packed queue, else a power of two. */
   get offeredSize(): number {
     const { maxSize } = this.options;
     if (this.packed || maxSize === 0) return maxSize;
@@ -182,13 +195,13 @@ export class Virtqueue {
     this.completions.forget();
   }
 
-  /** The driver resets this queue alone (virtio 1.3, 2.6.1). Nothing more comes out of it. */
+  /** The driver resets this queue alone (virtio 1.3, 2.6.1). No buffer in it is returned. */
   resetAlone(): void {
     this.stop();
     this.resetUnread = true;
   }
 
-  /** The driver takes this queue out of use. Nothing more comes out of it. */
+  /** The driver takes this queue out of use. No buffer in it is returned. */
   stop(): void {
     const { packed, ring, handler } = this;
     this.context.trace.add("queue", `${this.options.name} reset`);
@@ -198,7 +211,7 @@ export class Virtqueue {
     this.settle(packed);
   }
 
-  /** Whether it takes buffers and returns none. */
+  /** Whether the queue takes buffers and returns none. */
   get hangs(): boolean {
     return this.stuck;
   }
@@ -217,7 +230,7 @@ export class Virtqueue {
     return false;
   }
 
-  /** Judges that the driver does something with the queue although its reset may not be over. */
+  /** Judges that the driver does `what` with the queue before it has read that a reset is over. */
   judgeReset(what: string): void {
     if (!this.resetUnread) return;
     this.resetUnread = false;
@@ -258,7 +271,7 @@ export class Virtqueue {
     ring.allowKicks(!this.quiet);
   }
 
-  /** Returns buffers now, in this order, with one look at whether an interrupt is wanted. */
+  /** Returns buffers now, in this order, with at most one interrupt for all of them. */
   finish(done: readonly Taken[]): void {
     const { ring, handler } = this;
     if (ring === undefined || handler === undefined || this.stuck || this.owner.halted()) return;
@@ -271,7 +284,8 @@ export class Virtqueue {
     this.context.trace.add("queue", `${this.options.name} used`, { idx: ring.used });
     if (wanted) this.owner.interrupt(this);
     if (!this.options.quietWhileBusy) return;
-    // Whoever asks for silence has to look again before it listens (virtio 1.3, 2.7.10).
+    // After it asked for no notifications, the device looks once more before it waits for one, so
+    // that it misses no buffer (virtio 1.3, 2.7.10).
     if (ring.waiting > 0) this.process();
     else ring.allowKicks(!this.quiet);
   }
@@ -290,7 +304,7 @@ export class Virtqueue {
     return this.options.quietWhileBusy && this.completions.pending > 0;
   }
 
-  /** What can be returned now that these are done: all that no earlier buffer holds up. */
+  /** Returns the buffers that are done and have no earlier buffer before them. */
   private inOrder(done: readonly Taken[]): Taken[] {
     for (const taken of done) this.done.add(taken);
     const ready: Taken[] = [];
@@ -316,18 +330,18 @@ export class Virtqueue {
     };
     for (const taken of done) {
       const { head } = taken.chain;
-      const lie = RING_FAULTS.find((one) => faults.strikes(one, index));
-      // With a wrong id the buffer itself stays in flight: the device speaks of another one.
-      const stays = lie === "used-id-out-of-range" || lie === "used-id-not-in-flight";
+      const fault = RING_FAULTS.find((one) => faults.strikes(one, index));
+      // With a wrong id the device names another buffer, and this one stays in flight.
+      const stays = fault === "used-id-out-of-range" || fault === "used-id-not-in-flight";
       const one = { taken, length: stays ? 0 : handler.returned(taken) };
       if (!stays) context.trace.add("queue", `${name} return`, { head });
-      if (lie === undefined) {
+      if (fault === undefined) {
         batch.push(one);
         continue;
       }
       flush();
-      context.trace.add("fault", `${name}: ${lie}`, { head });
-      ring.lie(lie, one);
+      context.trace.add("fault", `${name}: ${fault}`, { head });
+      ring.pushFaulty(fault, one);
     }
     flush();
   }

@@ -1,9 +1,6 @@
 /**
  * Rules of the balloon itself (virtio 1.3, 5.5) and what balloon devices in the field demand.
- *
- * It must not hold code: a table only. Invariant: ids that start with "D" are statements of the
- * specification, ids that start with "Q-" come from the field; none is used again for something
- * else.
+ * Ids that start with "D" are statements of the specification, those with "Q-" come from the field.
  */
 
 import type { Rule } from "../rule.ts";

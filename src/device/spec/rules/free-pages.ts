@@ -1,8 +1,6 @@
 /**
  * Rules of free page hinting, page poison and free page reporting (virtio 1.3, 5.5.6.5 to 5.5.6.7).
- *
- * It must not hold code: a table only. Invariant: ids that start with "D" are statements of the
- * specification, those that start with "Q-" come from the field; none is used for something else.
+ * Ids that start with "D" are statements of the specification, those with "Q-" come from the field.
  */
 
 import type { Rule } from "../rule.ts";
@@ -78,7 +76,7 @@ export const FREE_PAGE_RULES = [
     level: "MUST",
     section: "5.5.6.5.1",
     title: "A hinted page that is used again before DONE is initialised.",
-    observed: "Before DONE, some of the host's garbage in a hinted page was overwritten, not all.",
+    observed: "Before DONE, some of the host's canary in a hinted page was overwritten, not all.",
     seenBy: ["balloon/hinting"],
   },
   {
@@ -86,7 +84,7 @@ export const FREE_PAGE_RULES = [
     level: "MUST",
     section: "5.5.6.6.1",
     title: "With PAGE_POISON a deflated page is filled before it is used again.",
-    observed: "At a check, some of the host's garbage in such a page was overwritten, not all.",
+    observed: "At a check, some of the host's canary in such a page was overwritten, not all.",
     seenBy: ["checks/poison-check"],
   },
   {

@@ -1,9 +1,4 @@
-/**
- * Rules of bring-up and feature negotiation (virtio 1.3, chapters 2 and 3).
- *
- * It must not hold code: a table only. Invariant: ids start with "G-", those from the field with
- * "Q-", and are never used again for something else.
- */
+/** Rules of bring-up and feature negotiation (virtio 1.3, chapters 2 and 3). */
 
 import type { Rule } from "../rule.ts";
 

@@ -1,9 +1,6 @@
 /**
  * Rules of the interfaces from before virtio 1.0, whatever the bus (the sections of virtio 1.3 that
  * are called "Legacy Interface").
- *
- * It must not hold code: a table only. Invariant: ids start with "L-" and are never used again for
- * something else.
  */
 
 import type { Rule } from "../rule.ts";

@@ -1,9 +1,4 @@
-/**
- * Rules of virtio over MMIO, version 2 and legacy version 1 (virtio 1.3, 4.2).
- *
- * It must not hold code: a table only. Invariant: ids start with "M-" and are never used again for
- * something else.
- */
+/** Rules of virtio over MMIO, version 2 and legacy version 1 (virtio 1.3, 4.2). */
 
 import type { Rule } from "../rule.ts";
 

@@ -1,9 +1,4 @@
-/**
- * Rules of MSI-X (virtio 1.3, 4.1.5.1.2; PCI local bus specification 3.0, 6.8.2 and 6.8.3).
- *
- * It must not hold code: a table only. Invariant: ids start with "P-MSIX-" and are never used again
- * for something else.
- */
+/** Rules of MSI-X (virtio 1.3, 4.1.5.1.2; PCI local bus specification 3.0, 6.8.2 and 6.8.3). */
 
 import type { Rule } from "../rule.ts";
 

@@ -1,8 +1,6 @@
 /**
  * Rules of the packed virtqueue (virtio 1.3, 2.8). What it shares with the split one, alignment,
- * length of chains, changes in flight, notifications and the like, stands in rules-ring.ts.
- *
- * It must not hold code: a table only. Invariant: ids are never used again for something else.
+ * length of chains, changes in flight, notifications and the like, stands in ring.ts.
  */
 
 import type { Rule } from "../rule.ts";

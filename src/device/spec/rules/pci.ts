@@ -1,9 +1,4 @@
-/**
- * Rules of virtio over PCI (virtio 1.3, 4.1).
- *
- * It must not hold code: a table only. Invariant: ids start with "P-" and are never used again for
- * something else.
- */
+/** Rules of virtio over PCI (virtio 1.3, 4.1). */
 
 import type { Rule } from "../rule.ts";
 

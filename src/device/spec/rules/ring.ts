@@ -1,9 +1,4 @@
-/**
- * Rules of the split virtqueue (virtio 1.3, 2.7), many of which hold for packed ones, too.
- *
- * It must not hold code: a table only. Invariant: ids start with "R-" and are never used again for
- * something else.
- */
+/** Rules of the split virtqueue (virtio 1.3, 2.7), many of which hold for packed ones, too. */
 
 import type { Rule } from "../rule.ts";
 
