@@ -1,14 +1,10 @@
 /**
- * The numbers of the virtio specification, as the driver's side uses them.
- *
- * This file knows no device, no bus and no policy. The reference device keeps its own copy of what
- * it needs: a judge shares no constants with the judged.
- *
- * Invariant: every field is written down once, with its offset and its one legal access width.
+ * The numbers of the virtio specification that the driver uses. The reference device has its own: a
+ * judge shares no constants with the judged.
  */
 import type { Width } from "../hal.ts";
 
-/** One field of a register layout: where it is, and the only width it may be accessed with. */
+/** One field of a register layout, and the only width that an access to it may have. */
 export interface Field {
   /** Bytes from the start of its structure. */
   readonly offset: number;
@@ -36,7 +32,7 @@ export const STATUS = {
   FAILED: 128,
 } as const;
 
-/** What a read of the status gives where no device answers any more: not a legal status. */
+/** The status read where no device answers any more; no device has it. */
 export const STATUS_GONE = 0xff;
 
 /** Feature bit numbers of the transport and the rings (virtio 1.3, 6). */
@@ -97,7 +93,7 @@ export const COMMON = {
 
 /** Bytes of the common configuration that every device has: up to the end of `queue_device`. */
 export const COMMON_LENGTH = 0x38;
-/** Bytes of one that has all that features add. */
+/** Its bytes with all fields that features add. */
 export const COMMON_WHOLE_LENGTH = 0x3c;
 
 /** The header of a legacy PCI device, in the I/O ports of BAR 0 (virtio 1.3, 4.1.4.10). */
@@ -110,7 +106,7 @@ export const LEGACY = {
   queueNotify: le16(0x10),
   deviceStatus: u8(0x12),
   isrStatus: u8(0x13),
-  /** Exist only while MSI-X is enabled, and move the device configuration when they do. */
+  /** These two exist only while MSI-X is enabled, and then move the device configuration. */
   configMsixVector: le16(0x14),
   queueMsixVector: le16(0x16),
 } as const satisfies Record<string, Field>;
@@ -161,5 +157,5 @@ export const MMIO_CONFIG = 0x100;
 /** Bits of the ISR status (virtio 1.3, 4.1.4.5). Reading clears them and lowers the interrupt. */
 export const ISR = { QUEUE: 1, CONFIG: 2 } as const;
 
-/** The largest queue that a size field can name (virtio 1.3, 2.7). */
+/** The largest size of a queue (virtio 1.3, 2.7). */
 export const QUEUE_SIZE_MAX = 32768;

@@ -1,18 +1,15 @@
 /**
  * Feature sets: what a device offers and what a driver accepts, as one bigint.
  *
- * A bigint is the specification's own picture (bit n of the set is feature n), has its set algebra
- * built in (`|`, `&`, `& ~`), and goes past bit 31, where `1 << n` wraps around. Sets are looked at
- * during bring-up only; a hot path keeps the boolean it needs.
- *
- * Invariant: a set is never negative, and word w of it holds the features 32w to 32w + 31.
+ * A bigint has set algebra built in (`|`, `&`, `& ~`), and goes past bit 31, where `1 << n` wraps
+ * around. It is slow: a hot path keeps a boolean of its own.
  */
-/** Bit n is set when feature n is in the set. */
+/** Bit n is set when feature n is in the set. Never negative. */
 export type FeatureSet = bigint;
 
 const WORD_MASK = 0xffff_ffffn;
 
-/** The set with exactly these bit numbers. */
+/** Returns the set of these bit numbers. */
 export function featureSet(...bits: readonly number[]): FeatureSet {
   let set = 0n;
   for (const bit of bits) set |= 1n << BigInt(bit);
@@ -28,12 +25,12 @@ export function isSubset(part: FeatureSet, whole: FeatureSet): boolean {
   return (part & ~whole) === 0n;
 }
 
-/** Word `index` of the set, as the u32 that goes through a feature register. */
+/** Returns word `index` of the set, features 32 * index and up, as a feature register has it. */
 export function featureWord(set: FeatureSet, index: number): number {
   return Number((set >> BigInt(32 * index)) & WORD_MASK);
 }
 
-/** The set that these u32 words spell, lowest word first. */
+/** Returns the set of these u32 words, the lowest first. */
 export function fromFeatureWords(words: readonly number[]): FeatureSet {
   let set = 0n;
   words.forEach((word, index) => {
@@ -42,7 +39,7 @@ export function fromFeatureWords(words: readonly number[]): FeatureSet {
   return set;
 }
 
-/** The bit numbers in the set, ascending. */
+/** Returns the bit numbers in the set, ascending. */
 export function featureBits(set: FeatureSet): number[] {
   const bits: number[] = [];
   for (let rest = set, bit = 0; rest !== 0n; rest >>= 1n, bit++) {
@@ -51,7 +48,7 @@ export function featureBits(set: FeatureSet): number[] {
   return bits;
 }
 
-/** What a transport remembers of the words that it wrote: what its own registers depend on. */
+/** The features that a transport wrote: some of its registers depend on them. */
 export class AcceptedFeatures {
   private set: FeatureSet = 0n;
 
