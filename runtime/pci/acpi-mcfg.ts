@@ -16,10 +16,6 @@ import { type EcamAllocation, ecamBytes, ecamConfigAccess } from "./ecam.ts";
 
 export interface McfgOptions {
   readonly hal: Hal;
-  /** Guest physical address of the RSDP, if the boot protocol passes it. Default: searched. */
-  readonly rsdp?: number;
-  /** Guest physical address of the extended BIOS data area: its first KiB is searched, too. */
-  readonly ebda?: number;
   /** The guest cannot reach memory at or above this address. Default 2^53. */
   readonly memoryEnd?: number;
 }
@@ -30,7 +26,6 @@ const RSDP_LENGTH = 20;
 const RSDP_LENGTH_2 = 36;
 const RSDP_ALIGNMENT = 16;
 const BIOS = { start: 0xe_0000, end: 0x10_0000 };
-const EBDA_SEARCHED = 1024;
 
 const HEADER_LENGTH = 36;
 const MCFG_RESERVED = 8;
@@ -45,8 +40,8 @@ export const ACPI_TABLES_MAX = 256;
 /** Returns where configuration space lies in memory; nothing when no firmware says so. */
 export function findEcam(options: McfgOptions): EcamAllocation[] {
   const memory = new Reader(options.hal, options.memoryEnd ?? MEMORY_SPACE_END);
-  const rsdp = options.rsdp ?? findRsdp(memory, options.ebda);
-  if (rsdp === undefined || !isRsdp(memory, rsdp)) return [];
+  const rsdp = findRsdp(memory);
+  if (rsdp === undefined) return [];
   const mcfg = tablesOf(memory, rsdp).find((table) => memory.text(table, 4) === "MCFG");
   if (mcfg === undefined || !isTable(memory, mcfg)) return [];
   const found: EcamAllocation[] = [];
@@ -86,14 +81,9 @@ function isReachable(allocation: EcamAllocation, memoryEnd: number): boolean {
   return base > 0 && firstBus <= lastBus && start + ecamBytes(allocation) <= memoryEnd;
 }
 
-function findRsdp(memory: Reader, ebda: number | undefined): number | undefined {
-  const areas = [BIOS];
-  if (ebda !== undefined) areas.unshift({ start: ebda, end: ebda + EBDA_SEARCHED });
-  for (const { start, end } of areas) {
-    const first = Math.ceil(start / RSDP_ALIGNMENT) * RSDP_ALIGNMENT;
-    for (let at = first; at + RSDP_LENGTH <= end; at += RSDP_ALIGNMENT) {
-      if (isRsdp(memory, at)) return at;
-    }
+function findRsdp(memory: Reader): number | undefined {
+  for (let at = BIOS.start; at + RSDP_LENGTH <= BIOS.end; at += RSDP_ALIGNMENT) {
+    if (isRsdp(memory, at)) return at;
   }
   return undefined;
 }
