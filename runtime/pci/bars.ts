@@ -20,7 +20,7 @@ const FIRST_BAR = 0x10;
 
 export const BAR_COUNT = 6;
 /** x86 has this many I/O ports, whatever a 32-bit I/O BAR could say. */
-export const IO_SPACE_END = 0x1_0000;
+const IO_SPACE_END = 0x1_0000;
 /** Addresses are numbers, exact up to here. */
 export const MEMORY_SPACE_END = Number.MAX_SAFE_INTEGER + 1;
 const MEMORY_32_END = 0x1_0000_0000;

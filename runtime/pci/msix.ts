@@ -13,7 +13,7 @@ import { type Bar, spaceEnd } from "./bars.ts";
 import { CAPABILITIES_END, readCapabilities } from "./capabilities.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
 
-export const CAPABILITY_MSIX = 0x11;
+const CAPABILITY_MSIX = 0x11;
 const CAPABILITY_LENGTH = 12;
 const MESSAGE_CONTROL = 2;
 const TABLE = 4;

@@ -32,7 +32,7 @@ export const POLLING: InterruptMode = { kind: "polling" };
 export const LINE: InterruptMode = { kind: "line" };
 
 /** The value of a vector register without a message, and of one that refused its message. */
-export const NO_VECTOR = 0xffff;
+const NO_VECTOR = 0xffff;
 
 /** The vector registers of a device. Each call writes one and returns what it then reads. */
 export interface VectorRegisters {

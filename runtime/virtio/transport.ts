@@ -208,7 +208,7 @@ export function notificationData(
 }
 
 /** Indices that are tried where no register counts the queues. */
-export const QUEUES_PROBED_MAX = 8;
+const QUEUES_PROBED_MAX = 8;
 
 /** Counts the queues where no register does: one more than the highest index with a size. */
 export function probeQueues(transport: Transport): number {

@@ -18,7 +18,7 @@ export interface Build {
 }
 
 /** The driver as it is. */
-export const sources: Build = { core: coreModule, createWasmVm, follow, gentle };
+const sources: Build = { core: coreModule, createWasmVm, follow, gentle };
 
 export interface Outcome {
   /** Ids of rules and behaviours, each once. */

@@ -17,7 +17,7 @@ import {
 import { FREE, RESERVED, USED } from "./model/ledger.ts";
 import { EVENT_INDEX, PACKED } from "./model/ring.ts";
 
-export type DeflateHow = "told" | "untold" | "silent";
+type DeflateHow = "told" | "untold" | "silent";
 
 /** Some frames among those of one state: a run of them, and a piece of it. */
 interface Pick {

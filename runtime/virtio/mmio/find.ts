@@ -24,7 +24,7 @@ const UNITS = new Map([
 ]);
 
 /** Slots that a command line may name, at most: more than any machine has. */
-export const MMIO_WORDS_MAX = 64;
+const MMIO_WORDS_MAX = 64;
 
 /**
  * The slots that `virtio_mmio.device=<size>@<base>:<irq>[:<id>]` words name, in their order; sizes
@@ -58,7 +58,7 @@ function numberOf(text: string): number {
 }
 
 /** The slots of QEMU's `microvm`. Without ACPI it uses fewer of them. */
-export const MICROVM = { base: 0xfeb0_0000, slotBytes: 512, slots: 24 } as const;
+const MICROVM = { base: 0xfeb0_0000, slotBytes: 512, slots: 24 } as const;
 
 /**
  * The interrupt of QEMU microvm's first slot; each next slot has the next one. It depends on the

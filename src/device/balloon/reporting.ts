@@ -15,7 +15,7 @@ import { PAGE_BYTES } from "../spec/numbers.ts";
 import type { Lending, PageRange } from "./free-page-ranges.ts";
 
 /** Pages of a huge page: ranges from this on are large, whatever lies beside them. */
-export const LARGE_PAGES = 512;
+const LARGE_PAGES = 512;
 
 interface Report {
   readonly pages: readonly number[];

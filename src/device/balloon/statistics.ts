@@ -13,7 +13,7 @@ import { DESC, STAT_BYTES } from "../spec/numbers.ts";
 import { arraysEqual } from "./pfns.ts";
 
 /** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
-export const STATS_ANSWER_MS = 1000;
+const STATS_ANSWER_MS = 1000;
 
 export class StatsQueue implements QueueHandler {
   /** The last sample, by tag. */

@@ -9,7 +9,7 @@ import type { BarSpec } from "../host/profile.ts";
 import { PCI, PCI_COMMAND } from "../spec/numbers.ts";
 import type { Face } from "../virtio/register-block.ts";
 
-export const CONFIG_BYTES = 256;
+const CONFIG_BYTES = 256;
 
 /** A place in a BAR that answers. */
 export interface Region extends Face {

@@ -15,7 +15,7 @@ import type { QueueSetup, Transport } from "../../../runtime/virtio/transport.ts
 import type { QtestMachine } from "./qtest-machine.ts";
 
 /** What the host bridges of `pc` and `q35` pass on. */
-export const PC_WINDOWS = {
+const PC_WINDOWS = {
   io: { start: 0xc000, end: 0x1_0000 },
   memory: { start: 0xe000_0000, end: 0xfe00_0000 },
   memoryHigh: { start: 0x80_0000_0000, end: 0x81_0000_0000 },
@@ -40,7 +40,7 @@ const BUFFERS_AT = 0x20_0000;
 const PFNS = [0x3000, 0x3001, 0x3002];
 
 /** A split ring in guest memory that has one buffer at a time. */
-export class OneBuffer {
+class OneBuffer {
   readonly setup: QueueSetup;
   private readonly machine: QtestMachine;
   private posted = 0;

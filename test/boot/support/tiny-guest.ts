@@ -10,7 +10,7 @@
  * It never waits for anything but COM2, so it can be stopped and started anywhere.
  */
 
-export const TINY_REPLY = '{"jsonrpc":"2.0","id":1,"result":{"big":18446744073709551615}}\n';
+const TINY_REPLY = '{"jsonrpc":"2.0","id":1,"result":{"big":18446744073709551615}}\n';
 export const TINY_EXIT_CODE = 42;
 
 const BASE = 0x10_0000;

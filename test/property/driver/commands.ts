@@ -8,11 +8,7 @@ import { DEFLATE_MODES, type DeflateMode } from "../../../runtime/index.ts";
 import type { OtherHost } from "./rig.ts";
 import { FRAMES_MAX } from "./setups.ts";
 
-export type Lie =
-  | "used-id-out-of-range"
-  | "used-id-not-in-flight"
-  | "used-id-twice"
-  | "used-idx-jump";
+type Lie = "used-id-out-of-range" | "used-id-not-in-flight" | "used-id-twice" | "used-idx-jump";
 
 export type Command =
   /** The host changes its target; `again` says the old one once more. */

@@ -14,7 +14,7 @@ import {
 } from "../../../src/device/index.ts";
 
 /** How driver and device come together. */
-export interface Way {
+interface Way {
   readonly transport: NonNullable<MachineOptions["transport"]>;
   /** What the driver does where there is a choice. */
   readonly prefer: NonNullable<DiscoverOptions["prefer"]>;

@@ -17,7 +17,7 @@ export const INFLATING = 3;
 export const HELD = 4;
 export const DEFLATING = 5;
 /** What one huge page of the host covers: 2 MiB. */
-export const BLOCK_FRAMES = 512;
+const BLOCK_FRAMES = 512;
 
 /** Frames `first` to `first + length - 1`. */
 export interface Run {

@@ -22,7 +22,7 @@ export interface Asked {
   readonly hangUp: () => void;
 }
 
-export const GREETING =
+const GREETING =
   '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": "test"}, ' +
   '"capabilities": ["oob"]}}\r\n';
 
