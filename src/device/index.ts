@@ -11,6 +11,7 @@ export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-d
 export { type HostVersion, hostVersions } from "./host/host-version.ts";
 export type { Offer } from "./host/offer.ts";
 export type {
+  AccessQuirk,
   BalloonQuirks,
   BarSpec,
   CapSpec,
@@ -32,6 +33,7 @@ export type {
   MachineOptions,
 } from "./machine-options.ts";
 export type { GuestMemorySource } from "./memory/guest-memory.ts";
+export type { PageState } from "./memory/page-ownership.ts";
 export type { Completion } from "./queue/completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";
@@ -39,4 +41,4 @@ export { notObservable } from "./spec/not-observable.ts";
 export type { QueueNumbering, QueueRole } from "./spec/roles.ts";
 export type { Level, Rule, Unobservable } from "./spec/rule.ts";
 export { type RuleId, rules } from "./spec/rules.ts";
-export type { InterruptMessage, TransportKind } from "./virtio/bus.ts";
+export type { AbsentMemory, InterruptMessage, TransportKind } from "./virtio/bus.ts";

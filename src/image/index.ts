@@ -5,4 +5,5 @@ export {
   type BuiltImage,
   buildImage,
 } from "./build-image.ts";
+export type { Architecture } from "./compiler.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";

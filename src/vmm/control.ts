@@ -17,7 +17,7 @@ const REQUEST_MS = 10_000;
 const LINE_END = 0x0a;
 
 /** The guest's ends of a control channel. */
-interface ControlOptions {
+export interface ControlOptions {
   /** Sends bytes to the guest. */
   readonly send: (bytes: Uint8Array) => void;
   /** The guest's last log lines, for error messages. */

@@ -1,6 +1,7 @@
 /** ballonet/vmm: launching guests and controlling them from outside. Public names only. */
 export {
   ControlClient,
+  type ControlOptions,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   type UnattributedReply,
@@ -25,7 +26,13 @@ export {
 } from "./qemu/arguments.ts";
 export type { QemuBalloon } from "./qemu/balloon.ts";
 export { type PlugOptions, plugBalloon, unplugBalloon } from "./qemu/hotplug.ts";
-export { loadState, type MigrateOptions, migrate, saveState } from "./qemu/migration.ts";
+export {
+  loadState,
+  type MigrateOptions,
+  migrate,
+  saveState,
+  type Tuning,
+} from "./qemu/migration.ts";
 export type { MigrationProgress } from "./qemu/migration-progress.ts";
 export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu/qemu.ts";
 export { QmpClient, type QmpEvent, type QmpVersion } from "./qemu/qmp.ts";

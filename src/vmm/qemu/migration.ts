@@ -39,7 +39,7 @@ const REASON_MS = 2_000;
 const RESTING = ["none", "completed", "failed", "cancelled"];
 
 /** QEMU's own settings of a migration. */
-interface Tuning {
+export interface Tuning {
   /** QEMU's migration capabilities by their names, set on both sides: `{ xbzrle: true }`. */
   readonly capabilities?: Readonly<Record<string, boolean>>;
   /** QEMU's migration parameters, set on both sides: `{ "max-bandwidth": 2 ** 20 }` (bytes/s). */
