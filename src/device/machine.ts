@@ -39,6 +39,7 @@ export function createMachine(options: MachineOptions): Machine {
   return new Machine(options);
 }
 
+/** The reference machine: a guest's hardware, and a host that judges the driver. */
 export class Machine {
   readonly profile: Profile;
   readonly hal: MachineHal;
