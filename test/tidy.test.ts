@@ -10,6 +10,7 @@ import { sizeFigures, sizeWarnings } from "./tidy/sizes.ts";
 import "./tidy/dead-file-rules.ts";
 import "./tidy/file-rules.ts";
 import "./tidy/import-rules.ts";
+import "./tidy/paper-rules.ts";
 import "./tidy/public-rules.ts";
 
 afterAll(() => {

@@ -1,7 +1,7 @@
 /** The package as npm publishes it, put into a project of its own. */
 import { execFile } from "node:child_process";
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "./cli-program.ts";
 
@@ -30,4 +30,17 @@ export async function installPackage(project: string): Promise<void> {
   const { archive } = await packPackage(project);
   await run("tar", ["-xzf", archive, "-C", folder, "--strip-components=1"]);
   await rm(archive);
+}
+
+/** Links what the package depends on, and this checkout's cache of compiled parts, into `project`. */
+export async function linkDependencies(project: string): Promise<void> {
+  const { dependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  for (const name of Object.keys(dependencies)) {
+    const link = join(project, "node_modules", name);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(ROOT, "node_modules", name), link);
+  }
+  const cache = join(ROOT, "build/cache");
+  await mkdir(cache, { recursive: true });
+  await symlink(cache, join(project, "node_modules/ballonet/build/cache"));
 }

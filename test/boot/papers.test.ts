@@ -1,0 +1,90 @@
+/** The TypeScript in the papers: it compiles against the package as published, and it runs. */
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { transform } from "esbuild";
+import ts from "typescript";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "./support/cli-program.ts";
+import { installPackage, linkDependencies } from "./support/packed.ts";
+
+interface Example {
+  /** The paper, and which of its blocks of TypeScript. */
+  readonly name: string;
+  readonly code: string;
+}
+
+async function examples(): Promise<Example[]> {
+  const papers = (await readdir(ROOT)).filter((name) => name.endsWith(".md"));
+  const texts = await Promise.all(papers.map((paper) => readFile(join(ROOT, paper), "utf8")));
+  return papers.flatMap((paper, index) =>
+    [...(texts[index] ?? "").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match, block) => ({
+      name: `${paper.replace(".md", "").toLowerCase()}-${block + 1}`,
+      code: match[1] ?? "",
+    })),
+  );
+}
+
+const all = await examples();
+
+/** What the examples print, where it does not hang on the machine. */
+const PRINTED: Readonly<Record<string, RegExp>> = {
+  // As many pages as half of the guest's memory, and none.
+  "readme-3": /^8192\n0$/m,
+  "readme-1": /^4096$/m,
+  "readme-2": /^Q-BUFFER-CAP \(FIELD, .*\n {2}seen: inflate: 512 pages in one buffer$/m,
+};
+
+let app = "";
+
+beforeAll(async () => {
+  app = await realpath(await mkdtemp(join(tmpdir(), "ballonet-papers-")));
+  await installPackage(app);
+  await linkDependencies(app);
+  await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
+  for (const { name, code } of all) await writeFile(join(app, `${name}.ts`), code);
+});
+afterAll(() => rm(app, { recursive: true, force: true }));
+
+const RESOLUTIONS = {
+  node16: { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16 },
+  bundler: { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler },
+} as const;
+
+it.each(Object.entries(RESOLUTIONS))("compile, strictly, with resolution %s", (_name, how) => {
+  const program = ts.createProgram({
+    rootNames: all.map(({ name }) => join(app, `${name}.ts`)),
+    options: {
+      ...how,
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      target: ts.ScriptTarget.ES2022,
+      lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
+      types: [],
+    },
+  });
+  const said = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
+    const text = ts.flattenDiagnosticMessageText(messageText, "\n");
+    return `${file?.fileName.slice(app.length + 1)}: ${text}`;
+  });
+  expect(said).toEqual([]);
+});
+
+describe("run", () => {
+  it.each(all.map(({ name, code }) => [name, code] as const))("%s", async (name, code) => {
+    const module = await transform(code, { loader: "ts", format: "esm" });
+    await writeFile(join(app, `${name}.js`), module.code);
+    const { stdout } = await promisify(execFile)(process.execPath, [join(app, `${name}.js`)], {
+      timeout: 60_000,
+    });
+    expect(stdout).toMatch(PRINTED[name] ?? /./);
+  });
+
+  it("as many as the table of what they print names", () => {
+    const missing = Object.keys(PRINTED).filter((name) => !all.some((one) => one.name === name));
+    expect(missing).toEqual([]);
+  });
+});
