@@ -11,7 +11,7 @@ import { hostVersions } from "./host/host-version.ts";
 import type { MmioLayout, PciLayout, Profile, UsedLength } from "./host/profile.ts";
 import { type ProfileName, profiles } from "./host/profiles.ts";
 import type { GuestMemorySource } from "./memory/guest-memory.ts";
-import { lookWith, VECTORS_MAX } from "./pci/pci-layout.ts";
+import { layoutWith, VECTORS_MAX } from "./pci/pci-layout.ts";
 import type { FaultSpec } from "./sim/faults.ts";
 import { FEATURE } from "./spec/numbers.ts";
 import type { QueueNumbering } from "./spec/roles.ts";
@@ -123,7 +123,7 @@ function pciLayout(profile: Profile, options: MachineOptions): PciLayout {
     throw new MachineOptionError("vectors", seen, "leave the option out, or choose PCI");
   }
   const interfaces = isMmio(transport) ? "modern" : transport;
-  const look = lookWith({ ...profile.pci, ...pci }, interfaces, vectors);
+  const look = layoutWith({ ...profile.pci, ...pci }, interfaces, vectors);
   if (look !== undefined) return look;
   const seen = `${transport}, for which the BARs of ${profile.name} have no room`;
   throw new MachineOptionError("transport", seen, "choose other BARs or another transport");

@@ -6,7 +6,7 @@
 
 import { BalloonDevice } from "./balloon/balloon-device.ts";
 import type { CheckOptions } from "./balloon/device-options.ts";
-import type { HostMemory } from "./balloon/locked-memory.ts";
+import type { MemoryView } from "./balloon/locked-memory.ts";
 import { MachineOptionError } from "./errors.ts";
 import type { Profile } from "./host/profile.ts";
 import type { Context } from "./judge/context.ts";
@@ -20,7 +20,7 @@ import {
 } from "./machine-options.ts";
 import { emptyBus, makeBus } from "./make-bus.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
-import { Messages } from "./pci/interrupt-messages.ts";
+import { InterruptMessages } from "./pci/interrupt-messages.ts";
 import { Clock } from "./sim/clock.ts";
 import { FaultInjector, type FaultSpec } from "./sim/faults.ts";
 import { Random } from "./sim/random.ts";
@@ -29,10 +29,8 @@ import { FEATURE, STATUS } from "./spec/numbers.ts";
 import type { RuleId } from "./spec/rules.ts";
 import { loadStream, type Movable, offeredIn, readStream, saveStream } from "./stream.ts";
 import type { AbsentMemory, Bus, BusParts, TransportKind } from "./virtio/bus.ts";
+import { DriverSignal } from "./virtio/driver-signal.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
-
-/** What only the device itself does with its host's memory. */
-type HostOnly = "negotiated" | "reset" | "handedOver" | "cameBack" | "found" | "reclaim" | "note";
 
 /** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
 export function createMachine(options: MachineOptions): Machine {
@@ -48,9 +46,10 @@ export class Machine {
   readonly verdicts: readonly Verdict[];
   private readonly judge: Judge;
   private readonly clock = new Clock();
-  private readonly faultBox = new FaultInjector();
+  private readonly faults = new FaultInjector();
+  private readonly signal = new DriverSignal(this.clock);
   private readonly device: BalloonDevice;
-  private readonly messages: Messages;
+  private readonly messages: InterruptMessages;
   private readonly parts: BusParts;
   private readonly transport: TransportKind;
   private bus: Bus;
@@ -74,10 +73,10 @@ export class Machine {
     };
     const incoming = options.incoming && readStream(options.incoming);
     const adopted = incoming && options.adoptOffer ? offeredIn(incoming) : undefined;
-    this.device = new BalloonDevice(context, profile, options, this.faultBox, adopted);
-    this.device.balloon.actual = options.staleActual ?? 0;
-    this.messages = new Messages(context, options.messages ?? DEFAULT_MESSAGES);
-    this.parts = { context, profile, virtio: this.virtio, messages: this.messages };
+    const made = { faults: this.faults, signal: this.signal };
+    this.device = new BalloonDevice(context, profile, options, made, adopted);
+    this.messages = new InterruptMessages(context, options.messages ?? DEFAULT_MESSAGES);
+    this.parts = { context, profile, virtio: this.virtio, messages: this.messages, ...made };
     this.transport = options.transport ?? "modern";
     this.bus = makeBus(this.transport, this.parts);
     this.hal = this.makeHal(options.messages !== 0);
@@ -90,7 +89,7 @@ export class Machine {
    * brought it about.
    */
   set onInterrupt(listener: (() => void) | undefined) {
-    this.virtio.onInterrupt = listener;
+    this.signal.listener = listener;
   }
 
   /**
@@ -155,7 +154,7 @@ export class Machine {
   }
 
   /** The memory behind the balloon, as the host's design has it: locks, touches, what was lost. */
-  get memory(): Omit<HostMemory, HostOnly> {
+  get memory(): MemoryView {
     return this.device.memory;
   }
 
@@ -177,7 +176,7 @@ export class Machine {
 
   /** Pages that are hinted now: not given back by DONE, nor found in use again. */
   get hintedPages(): number {
-    return this.device.lending.hinted.size;
+    return this.device.freePages.hinted.size;
   }
 
   /**
@@ -203,7 +202,7 @@ export class Machine {
     /** Pages of reports that the device has taken and not returned. */
     readonly inFlight: number;
   } {
-    const inFlight = this.device.lending.reporting.size;
+    const inFlight = this.device.freePages.reporting.size;
     return { ...this.device.reporting.counted, inFlight };
   }
 
@@ -294,7 +293,7 @@ export class Machine {
   inject(fault: FaultSpec): void {
     this.trace.add("fault", `armed ${fault.name}`);
     if (fault.name === "needs-reset") this.virtio.needReset();
-    else this.faultBox.arm(fault);
+    else this.faults.arm(fault);
   }
 
   /** Takes the device out: nobody answers in its place, and all that it had is the guest's. */
@@ -362,8 +361,8 @@ export class Machine {
     const access = () => {
       this.accesses += 1;
       clock.tick(accessMs);
-      if (this.faultBox.strikes("gone")) this.unplug();
-      if (this.faultBox.strikes("gone-zeros")) this.unplug("zeros");
+      if (this.faults.strikes("gone")) this.unplug();
+      if (this.faults.strikes("gone-zeros")) this.unplug("zeros");
       return this.bus;
     };
     return {

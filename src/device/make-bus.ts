@@ -9,7 +9,7 @@ import { MachineOptionError } from "./errors.ts";
 import { decoySlots, MmioBus } from "./mmio/mmio-bus.ts";
 import { MmioSlot } from "./mmio/mmio-slot.ts";
 import { VirtioMmio } from "./mmio/virtio-mmio.ts";
-import { neighbours } from "./pci/decoy-functions.ts";
+import { decoyFunctions } from "./pci/decoy-functions.ts";
 import { PciBus } from "./pci/pci-bus.ts";
 import { makeFunction } from "./pci/virtio-pci.ts";
 import { ID, MMIO, MMIO_MAGIC, MMIO_VERSION } from "./spec/numbers.ts";
@@ -41,11 +41,11 @@ export function emptyBus(kind: TransportKind, parts: BusParts, absentMemory: Abs
     const { bytes } = parts.profile.mmio;
     return new MmioBus(parts.context, bytes, absentMemory, mmioNeighbours(parts));
   }
-  return new PciBus(parts.context, absentMemory, neighbours(parts.profile.pci));
+  return new PciBus(parts.context, absentMemory, decoyFunctions(parts.profile.pci));
 }
 
 function pci(parts: BusParts): Bus {
-  const others = neighbours(parts.profile.pci);
+  const others = decoyFunctions(parts.profile.pci);
   const { made, parts: own } = makeFunction(parts);
   return new PciBus(parts.context, "ones", [...others, made], own);
 }
@@ -57,7 +57,7 @@ function mmioNeighbours({ context, profile }: BusParts): readonly MmioSlot[] {
 function mmio(parts: BusParts, version: number): Bus {
   const { context, profile, virtio } = parts;
   const { base, bytes, queueReset } = profile.mmio;
-  const least = MMIO.config + (virtio.type?.configBytes ?? 0);
+  const least = MMIO.config + virtio.type.configBytes;
   const identity = { magic: MMIO_MAGIC, version, deviceId: ID.balloon, vendorId: ID.vendor };
   const device = new VirtioMmio(context, virtio, identity, { hasReset: queueReset });
   const slots = [...mmioNeighbours(parts), new MmioSlot(context, base, device)];

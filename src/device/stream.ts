@@ -141,15 +141,14 @@ export function loadStream(to: Movable, incoming: Incoming): void {
   const { header, parts, pages } = incoming;
   const accepted = check(to, header);
   context.clock.moveTo(header.ms, header.turn);
-  device.virtio.legacy = header.legacy;
+  device.virtio.useInterface(header.legacy ? "legacy" : "modern");
   // Which queue does what has to be known before queues are filled.
-  if (header.settled || header.legacy) device.balloon.negotiated(accepted);
+  if (header.settled || header.legacy) device.negotiated(accepted);
   // To open a queue is to write to its rings; so the memory comes last.
   const inPlace = header.hasMemory ? undefined : context.memory.copy();
   loadParts(to.parts, parts);
   if (inPlace === undefined) takePages(context.memory, pages);
   else context.memory.restore(inPlace);
-  device.memory.arrived();
   context.trace.add("host", "takes a guest", { offered: header.offered, ms: header.ms });
 }
 

@@ -1,9 +1,4 @@
-/**
- * The balloon device, put together: the virtio part, the balloon, and a handler for each queue.
- *
- * It must not know the transport. Invariant: a queue's handler is the one of its role, however the
- * queues are numbered.
- */
+/** The balloon device: its parts, its queues and its configuration (virtio 1.3, 5.5). */
 
 import { PoisonCheck } from "../checks/poison-check.ts";
 import { hostDesigns } from "../host/host-design.ts";
@@ -16,42 +11,41 @@ import type { Context } from "../judge/context.ts";
 import { CanaryFill } from "../memory/canary-fill.ts";
 import { PageOwnership } from "../memory/page-ownership.ts";
 import { QueuePages } from "../queue/queue-pages.ts";
-import type { Chains, Taken } from "../queue/ring.ts";
+import type { Taken } from "../queue/ring.ts";
 import { type QueueHandler, type QueueOptions, Virtqueue } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
-import { type Plain, saveParts } from "../snapshot/part.ts";
+import { saveParts } from "../snapshot/part.ts";
+import { hasBit } from "../spec/bits.ts";
 import { EXPERIMENT_BITS } from "../spec/experiment.ts";
-import { FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
+import { CONFIG, FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
 import type { QueueRole } from "../spec/roles.ts";
-import { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { DriverSignal } from "../virtio/driver-signal.ts";
+import { type DeviceType, VirtioDevice } from "../virtio/virtio-device.ts";
 import type { CheckOptions, DeviceOptions } from "./device-options.ts";
-import { Lending } from "./free-page-ranges.ts";
+import type { DevicePart } from "./device-part.ts";
+import { FreePageRanges } from "./free-page-ranges.ts";
 import { Hinting } from "./hinting.ts";
-import { Balloon } from "./inflate-deflate.ts";
-import { HostMemory } from "./locked-memory.ts";
+import { InflateDeflate } from "./inflate-deflate.ts";
+import { LockedMemory } from "./locked-memory.ts";
 import { Reporting } from "./reporting.ts";
-import { StatsQueue } from "./statistics.ts";
+import { Statistics } from "./statistics.ts";
 
-/** A part of the device, whose state may refer to chains in flight. */
-interface DevicePart {
-  save(): Plain;
-  load(state: Plain, chains: Chains): void;
-}
-
-export class BalloonDevice {
+export class BalloonDevice implements DeviceType {
   readonly virtio: VirtioDevice;
-  readonly balloon: Balloon;
-  readonly stats: StatsQueue;
+  readonly configBytes: number;
+  readonly balloon: InflateDeflate;
+  readonly stats: Statistics;
   readonly hinting: Hinting;
   readonly reporting: Reporting;
   readonly poison: PoisonCheck;
-  readonly lending: Lending;
-  readonly memory: HostMemory;
+  readonly freePages: FreePageRanges;
+  readonly memory: LockedMemory;
   private readonly context: Context;
   private readonly profile: Profile;
   private readonly options: DeviceOptions;
   private readonly offered: bigint;
   private readonly reachBytes: number;
+  /** Every part, in the order in which they hear of what happens. */
   private readonly parts: Readonly<Record<string, DevicePart>>;
   private readonly handlers: Readonly<Record<QueueRole, QueueHandler>>;
 
@@ -60,70 +54,48 @@ export class BalloonDevice {
     context: Context,
     profile: Profile,
     options: DeviceOptions,
-    faults: FaultInjector,
+    machine: { readonly faults: FaultInjector; readonly signal: DriverSignal },
     adopted?: bigint,
   ) {
+    const { offer = {}, hostVersion, hostDesign = "plain" } = options;
+    const { balloon: quirks } = profile;
+    const { faults } = machine;
+    const own = offeredBits(profile, hostVersion ? offerOf(offer, hostVersion) : offer);
+    const offered = adopted ?? own.offered;
+    const described = own.described | (offered & EXPERIMENT_BITS);
+    const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
     this.context = context;
     this.profile = profile;
     this.options = options;
-    const { offer = {}, hostVersion } = options;
-    const own = offeredBits(profile, hostVersion ? offerOf(offer, hostVersion) : offer);
-    const { described } = own;
-    const offered = adopted ?? own.offered;
-    const design = hostDesigns[options.hostDesign ?? "plain"];
-    const frames = options.frames ?? Math.floor(context.memory.bytes / PAGE_BYTES);
-    const canary = new CanaryFill(context.memory, options.canary ?? true, options.seed ?? 1);
-    const pages = new PageOwnership(canary);
-    const { balloon: quirks } = profile;
     this.offered = offered;
     this.reachBytes = frames * PAGE_BYTES;
-    const known = described | (offered & EXPERIMENT_BITS);
-    this.virtio = new VirtioDevice(context, { ...profile, offered, described: known }, faults);
-    this.memory = new HostMemory(context, design, pages, frames);
+    this.configBytes = configBytes(profile, offered);
+    this.virtio = new VirtioDevice(context, this, { ...profile, offered, described }, machine);
+    const { virtio } = this;
+    const queuePages = new QueuePages(context, virtio.queues);
+    const canary = new CanaryFill(context.memory, options.canary ?? true, options.seed ?? 1);
+    const pages = new PageOwnership(canary);
+    const design = hostDesigns[hostDesign];
     if (design.refuses) faults.arm({ name: "refuse-without-must-tell-host" });
-    const reach = new QueuePages(context, this.virtio.queues);
+    const memory = new LockedMemory(context, design, pages, frames);
     const poison = new PoisonCheck(context, canary);
-    const lending = new Lending(context, { pages, own: reach, poison, frames });
+    const freePages = new FreePageRanges(context, { pages, own: queuePages, poison, frames });
+    this.memory = memory;
     this.poison = poison;
-    this.lending = lending;
-    this.stats = new StatsQueue(context, quirks);
-    const configChanged = () => this.virtio.configChanged();
-    this.hinting = new Hinting(context, {
-      quirks: quirks.hints,
-      lending,
-      canary,
-      faults,
-      configChanged,
+    this.freePages = freePages;
+    this.balloon = new InflateDeflate(context, {
+      ...{ quirks, pages, memory, frames, own: queuePages, freePages, poison },
+      actual: options.staleActual ?? 0,
     });
-    const { reportUsedLength: usedLength } = quirks;
-    this.reporting = new Reporting(context, { lending, canary, poison, usedLength });
-    this.balloon = new Balloon(context, {
-      quirks,
-      configBytes: configBytes(profile, offered),
-      pages,
-      memory: this.memory,
-      frames,
-      offered,
-      own: reach,
-      lending,
-      hinting: this.hinting,
-      poison,
-      deflatesWait: () => (this.queueOf("deflate")?.ring?.waiting ?? 0) > 0,
-      onNegotiated: (features) => this.assign(features),
-      onReset: () => this.reset(),
-    });
-    this.handlers = {
-      inflate: this.balloon.handler("inflate"),
-      deflate: this.balloon.handler("deflate"),
-      stats: this.stats,
-      freePage: this.hinting,
-      reporting: this.reporting,
-    };
-    this.makeQueues(faults);
-    this.stats.overflow = (older) => this.queueOf("stats")?.finish([older]);
-    this.virtio.type = this.balloon;
+    this.stats = new Statistics(context, quirks);
+    const { hints, reportUsedLength: usedLength } = quirks;
+    this.hinting = new Hinting(context, { quirks: hints, freePages, canary, faults, virtio });
+    this.reporting = new Reporting(context, { freePages, canary, poison, usedLength });
     const { balloon, stats, hinting, reporting } = this;
-    this.parts = { pages, canary, balloon, stats, hinting, reporting, lending, poison };
+    this.parts = { canary, pages, memory, freePages, balloon, stats, hinting, reporting, poison };
+    const [inflate, deflate] = [balloon.handler("inflate"), balloon.handler("deflate")];
+    this.handlers = { inflate, deflate, stats, freePage: hinting, reporting };
+    this.makeQueues(faults);
   }
 
   save() {
@@ -144,6 +116,51 @@ export class BalloonDevice {
     for (const [name, part] of Object.entries(this.parts)) part.load(parts[name], chains);
   }
 
+  negotiated(features: bigint): void {
+    for (const part of Object.values(this.parts)) part.negotiated?.(features);
+    this.assign(features);
+  }
+
+  started(): void {
+    for (const part of Object.values(this.parts)) part.started?.();
+  }
+
+  reset(): void {
+    for (const part of Object.values(this.parts)) part.reset?.();
+    this.assign(this.offered);
+  }
+
+  readConfig(offset: number): number {
+    switch (offset) {
+      case CONFIG.numPages:
+        return this.balloon.readTarget((this.queueOf("deflate")?.ring?.waiting ?? 0) > 0);
+      case CONFIG.actual:
+        return this.balloon.actual >>> 0;
+      case CONFIG.freePageHintCmdId:
+        this.judgeOffered(FEATURE.freePageHint, "free_page_hint_cmd_id");
+        return this.hinting.read();
+      case CONFIG.poisonVal:
+        this.judgeOffered(FEATURE.pagePoison, "poison_val");
+        return this.poison.value;
+      default:
+        return 0;
+    }
+  }
+
+  writeConfig(offset: number, value: number): void {
+    switch (offset) {
+      case CONFIG.actual:
+        this.balloon.writeActual(value);
+        return;
+      case CONFIG.poisonVal:
+        this.poison.write(value);
+        return;
+      case CONFIG.numPages:
+      case CONFIG.freePageHintCmdId:
+        this.context.judge.breach("Q-READ-ONLY", `a write of ${value} at offset ${offset}`);
+    }
+  }
+
   /** The queue that has this role now, if it is there. */
   queueOf(role: QueueRole): Virtqueue | undefined {
     return this.virtio.queues.find(({ options }) => options.role === role && options.maxSize > 0);
@@ -156,10 +173,7 @@ export class BalloonDevice {
 
   /** Looks at everything that the driver has to leave alone. */
   audit(): void {
-    this.balloon.audit();
-    this.stats.audit();
-    this.hinting.audit();
-    this.reporting.audit();
+    for (const part of Object.values(this.parts)) part.audit?.();
     if (!this.virtio.live) return;
     for (const { ring } of this.virtio.queues) ring?.audit();
   }
@@ -167,16 +181,10 @@ export class BalloonDevice {
   /** Judges what only shows at rest. The driver is up. */
   check(options: CheckOptions): void {
     this.judgeKicks();
-    this.balloon.check({ memoryShort: options.memoryShort ?? false });
-    if (this.uses(FEATURE.statsVq) && this.stats.owed) {
-      this.context.judge.breach("D19", "the device has no statistics buffer");
-    }
-    if (this.uses(FEATURE.freePageHint)) this.hinting.check();
-    this.poison.check();
-    this.virtio.wiring.check();
-    if (this.virtio.interruptPending && this.virtio.onInterrupt !== undefined) {
-      this.context.judge.breach(this.virtio.wiring.lineRule, "the interrupt is still asserted");
-    }
+    const { memoryShort = false } = options;
+    const driver = { memoryShort, uses: (feature: number) => this.uses(feature) };
+    for (const part of Object.values(this.parts)) part.check?.(driver);
+    this.virtio.check();
   }
 
   /** Time passes: buffers that wait must have been announced. */
@@ -189,23 +197,25 @@ export class BalloonDevice {
     }
   }
 
-  private reset(): void {
-    this.stats.reset();
-    this.reporting.reset();
-    this.assign(this.offered);
+  private judgeOffered(feature: number, field: string): void {
+    if (hasBit(this.offered, feature)) return;
+    this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
   }
 
   private makeQueues(faults: FaultInjector): void {
     const { virtio } = this;
-    const exits = {
+    const owner = {
       interrupt: (queue: Virtqueue) => virtio.usedBuffers(queue),
       broken: () => virtio.needReset(),
-      halted: () => virtio.halted || !virtio.wiring.reachesMemory(),
+      halted: () => virtio.halted || !virtio.reachesMemory,
     };
     for (const [index, plan] of this.plan(this.offered).entries()) {
-      const queue = new Virtqueue(this.context, this.queueOptions(index, plan), exits, faults);
-      queue.handler = plan.role === undefined ? undefined : this.handlers[plan.role];
-      virtio.queues.push(queue);
+      virtio.queues.push(
+        new Virtqueue(this.context, this.queueOptions(index, plan), this.handlerOf(plan), {
+          owner,
+          faults,
+        }),
+      );
     }
   }
 
@@ -214,9 +224,12 @@ export class BalloonDevice {
     for (const [index, plan] of this.plan(features).entries()) {
       const queue = this.virtio.queues[index];
       if (queue === undefined || queue.options.role === plan.role) continue;
-      const handler = plan.role === undefined ? undefined : this.handlers[plan.role];
-      queue.become(this.queueOptions(index, plan), handler);
+      queue.become(this.queueOptions(index, plan), this.handlerOf(plan));
     }
+  }
+
+  private handlerOf({ role }: QueuePlan): QueueHandler | undefined {
+    return role === undefined ? undefined : this.handlers[role];
   }
 
   private plan(negotiated: bigint): readonly QueuePlan[] {

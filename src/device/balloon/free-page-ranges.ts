@@ -22,7 +22,7 @@ export interface PageRange {
 
 export type LoanKind = "hint" | "report";
 
-export class Lending {
+export class FreePageRanges {
   /** Pages hinted and not given back by DONE, nor found in use again. */
   readonly hinted = new PageSet();
   /** Pages of reports that were not returned yet. */
@@ -58,7 +58,7 @@ export class Lending {
     return { hinted: this.hinted.save(), reporting: this.reporting.save() };
   }
 
-  load({ hinted, reporting }: ReturnType<Lending["save"]>): void {
+  load({ hinted, reporting }: ReturnType<FreePageRanges["save"]>): void {
     this.hinted.load(hinted);
     this.reporting.load(reporting);
   }

@@ -15,25 +15,27 @@ import type { CanaryFill } from "../memory/canary-fill.ts";
 import type { Taken } from "../queue/ring.ts";
 import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
-import { DESC, HINT, PAGE_BYTES } from "../spec/numbers.ts";
-import type { Lending, PageRange } from "./free-page-ranges.ts";
+import { DESC, FEATURE, HINT, PAGE_BYTES } from "../spec/numbers.ts";
+import type { VirtioDevice } from "../virtio/virtio-device.ts";
+import type { DevicePart, DriverAtRest } from "./device-part.ts";
+import type { FreePageRanges, PageRange } from "./free-page-ranges.ts";
 
 /** Bytes of a command (5.5.6.5.1). */
 const COMMAND_BYTES = 4;
 
 const ID_MAX = 0xffff_ffff;
 
-export class Hinting implements QueueHandler {
+export class Hinting implements QueueHandler, DevicePart {
   /** What free_page_hint_cmd_id shows. */
   commandId: number = HINT.stop;
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, starts: 0, stops: 0 };
   private readonly context: Context;
   private readonly quirks: HintQuirks;
-  private readonly lending: Lending;
+  private readonly freePages: FreePageRanges;
   private readonly canary: CanaryFill;
   private readonly faults: FaultInjector;
-  private readonly configChanged: () => void;
+  private readonly virtio: Pick<VirtioDevice, "configChanged">;
   private lastId: number | undefined;
   /** What the driver read last. */
   private seenId: number = HINT.stop;
@@ -48,18 +50,18 @@ export class Hinting implements QueueHandler {
     context: Context,
     parts: {
       readonly quirks: HintQuirks;
-      readonly lending: Lending;
+      readonly freePages: FreePageRanges;
       readonly canary: CanaryFill;
       readonly faults: FaultInjector;
-      readonly configChanged: () => void;
+      readonly virtio: Pick<VirtioDevice, "configChanged">;
     },
   ) {
     this.context = context;
     this.quirks = parts.quirks;
-    this.lending = parts.lending;
+    this.freePages = parts.freePages;
     this.canary = parts.canary;
     this.faults = parts.faults;
-    this.configChanged = parts.configChanged;
+    this.virtio = parts.virtio;
   }
 
   reset(): void {
@@ -96,7 +98,7 @@ export class Hinting implements QueueHandler {
   /** The host is done with the pages. From now on it changes nothing in them. */
   finish(): void {
     this.audit();
-    this.lending.hinted.clear();
+    this.freePages.hinted.clear();
     this.show(HINT.done);
   }
 
@@ -123,9 +125,9 @@ export class Hinting implements QueueHandler {
   /** Judges pages that were hinted: those in use again have to be initialised. */
   audit(): void {
     if (this.quirks.fill === "zero") return;
-    for (const pfn of this.lending.hinted) {
+    for (const pfn of this.freePages.hinted) {
       if (this.canary.firstChange(pfn) < 0) continue;
-      this.lending.hinted.delete(pfn);
+      this.freePages.hinted.delete(pfn);
       const at = this.canary.firstLeft(pfn);
       if (at < 0) continue;
       const seen = `page ${pfn} is in use again before DONE, byte ${at} was never initialised`;
@@ -144,8 +146,8 @@ export class Hinting implements QueueHandler {
   }
 
   /** The driver is at rest: a run that it knows of has its answer. */
-  check(): void {
-    if (this.commandId < HINT.firstId) return;
+  check({ uses }: DriverAtRest): void {
+    if (!uses(FEATURE.freePageHint) || this.commandId < HINT.firstId) return;
     const { judge } = this.context;
     if (this.starts === 0 && !this.ambiguous) {
       judge.breach("D22", `run ${this.commandId} is on, no buffer with its id came`);
@@ -165,7 +167,7 @@ export class Hinting implements QueueHandler {
   private show(id: number): void {
     this.context.trace.add("host", "free_page_hint_cmd_id", { id });
     this.commandId = id;
-    this.configChanged();
+    this.virtio.configChanged();
   }
 
   private command(taken: Taken): void {
@@ -206,7 +208,7 @@ export class Hinting implements QueueHandler {
   }
 
   private hint(taken: Taken): void {
-    const ranges = this.lending.ranges("hint", taken);
+    const ranges = this.freePages.ranges("hint", taken);
     this.judgeBlock(taken);
     const current = this.block !== undefined && this.block === this.commandId;
     for (const range of ranges) {
@@ -221,10 +223,10 @@ export class Hinting implements QueueHandler {
   }
 
   private use(taken: Taken, range: PageRange): void {
-    const { lending, quirks, context } = this;
+    const { freePages, quirks, context } = this;
     this.counted.ranges += 1;
-    for (const pfn of lending.usable("hint", taken, range)) {
-      lending.hinted.add(pfn);
+    for (const pfn of freePages.usable("hint", taken, range)) {
+      freePages.hinted.add(pfn);
       this.counted.pages += 1;
       if (quirks.fill === "canary") this.canary.fill(pfn);
       else if (context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) {

@@ -1,9 +1,4 @@
-/**
- * The balloon device: inflating, deflating, `num_pages` and `actual` (virtio 1.3, 5.5).
- *
- * It must not know PCI, nor when buffers are returned. Invariant: a page is the host's from the
- * moment its inflate is taken until its deflate is acknowledged, and each move between is judged.
- */
+/** Inflating and deflating: whose each page is, `num_pages` and `actual` (virtio 1.3, 5.5.6). */
 
 import { ActualCheck } from "../checks/actual-check.ts";
 import type { PoisonCheck } from "../checks/poison-check.ts";
@@ -14,11 +9,10 @@ import type { QueuePages } from "../queue/queue-pages.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
 import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
 import { hasBit } from "../spec/bits.ts";
-import { CONFIG, DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
-import type { DeviceType } from "../virtio/virtio-device.ts";
-import type { Lending } from "./free-page-ranges.ts";
-import type { Hinting } from "./hinting.ts";
-import type { HostMemory } from "./locked-memory.ts";
+import { DESC, FEATURE, PAGE_SHIFT } from "../spec/numbers.ts";
+import type { DevicePart, DriverAtRest } from "./device-part.ts";
+import type { FreePageRanges } from "./free-page-ranges.ts";
+import type { LockedMemory } from "./locked-memory.ts";
 import { arraysEqual, readPfns } from "./pfns.ts";
 
 /** What devices in the field take in one buffer, and what drivers should keep to. */
@@ -36,49 +30,41 @@ interface Request {
   readonly turn: number;
 }
 
-export interface BalloonParts {
+interface Parts {
   readonly quirks: BalloonQuirks;
-  readonly configBytes: number;
   readonly pages: PageOwnership;
-  readonly memory: HostMemory;
+  readonly memory: LockedMemory;
   readonly frames: number;
-  readonly offered: bigint;
+  /** The pages that queues lie on. */
   readonly own: QueuePages;
-  readonly lending: Lending;
-  readonly hinting: Hinting;
+  readonly freePages: FreePageRanges;
   readonly poison: PoisonCheck;
-  /** Whether deflates were made available that the device has not taken. */
-  deflatesWait(): boolean;
-  /** Features are settled. */
-  onNegotiated(features: bigint): void;
-  onReset(): void;
+  /** What `actual` shows before any driver came. */
+  readonly actual: number;
 }
 
-export class Balloon implements DeviceType {
-  readonly configBytes: number;
+export class InflateDeflate implements DevicePart {
   readonly pages: PageOwnership;
   readonly actualCheck: ActualCheck;
   numPages = 0;
   /** What the device shows as `actual`; who may change it depends on the profile. */
-  actual = 0;
+  actual: number;
   private readonly context: Context;
   private readonly quirks: BalloonQuirks;
   private readonly frames: number;
-  private readonly parts: BalloonParts;
+  private readonly parts: Parts;
   private readonly requests = new Map<Taken, Request>();
-  private readonly offered: bigint;
   private features = 0n;
   /** The lowest num_pages that a deflate which was not taken yet can have been posted under. */
   private lowestTarget = 0;
 
-  constructor(context: Context, parts: BalloonParts) {
+  constructor(context: Context, parts: Parts) {
     this.context = context;
     this.parts = parts;
     this.quirks = parts.quirks;
-    this.configBytes = parts.configBytes;
+    this.actual = parts.actual;
     this.pages = parts.pages;
     this.frames = parts.frames;
-    this.offered = parts.offered;
     this.actualCheck = new ActualCheck(context);
   }
 
@@ -93,62 +79,32 @@ export class Balloon implements DeviceType {
 
   negotiated(features: bigint): void {
     this.features = features;
-    this.parts.poison.negotiated(this.has(FEATURE.pagePoison));
-    this.parts.memory.negotiated(features);
     this.actualCheck.maySilence = this.parts.memory.maySilence;
-    this.parts.onNegotiated(features);
-  }
-
-  started(): void {
-    this.parts.poison.start();
   }
 
   reset(): void {
-    const { poison, hinting, lending, memory } = this.parts;
     this.requests.clear();
-    this.pages.clear();
-    memory.reset();
-    poison.reset();
-    hinting.reset();
-    lending.reset();
     this.actualCheck.reset();
     this.features = 0n;
     this.lowestTarget = 0;
     if (this.quirks.actualAfterReset === "zero") this.actual = 0;
-    this.parts.onReset();
   }
 
-  readConfig(offset: number): number {
-    switch (offset) {
-      case CONFIG.numPages:
-        this.noteTargetRead();
-        return this.numPages;
-      case CONFIG.actual:
-        return this.actual >>> 0;
-      case CONFIG.freePageHintCmdId:
-        this.judgeOptional(FEATURE.freePageHint, "free_page_hint_cmd_id");
-        return this.parts.hinting.read();
-      case CONFIG.poisonVal:
-        this.judgeOptional(FEATURE.pagePoison, "poison_val");
-        return this.parts.poison.value;
-      default:
-        return 0;
-    }
+  /**
+   * The driver reads num_pages. With `deflatesWait` there are deflates that the device has not taken:
+   * the driver posted them before this and cannot take them back.
+   */
+  readTarget(deflatesWait: boolean): number {
+    const { numPages, lowestTarget } = this;
+    this.lowestTarget = deflatesWait ? Math.min(lowestTarget, numPages) : numPages;
+    return numPages;
   }
 
-  writeConfig(offset: number, value: number): void {
-    if (offset === CONFIG.numPages || offset === CONFIG.freePageHintCmdId) {
-      this.context.judge.breach("Q-READ-ONLY", `a write of ${value} at offset ${offset}`);
-    }
-    if (offset === CONFIG.poisonVal) this.parts.poison.write(value);
-    if (offset !== CONFIG.actual) return;
+  /** The driver writes `actual`. */
+  writeActual(value: number): void {
     const { pages } = this;
-    this.actualCheck.write(
-      value,
-      pages.inBalloon,
-      pages.count("inflating"),
-      pages.count("deflating"),
-    );
+    const moving = [pages.count("inflating"), pages.count("deflating")] as const;
+    this.actualCheck.write(value, pages.inBalloon, ...moving);
     const { actualOwner } = this.quirks;
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }
@@ -163,7 +119,7 @@ export class Balloon implements DeviceType {
   }
 
   /** Judges what only shows when the driver is at rest. */
-  check(options: { readonly memoryShort: boolean }): void {
+  check({ memoryShort }: DriverAtRest): void {
     this.audit();
     for (const pfn of this.pages.pages("held")) {
       if (this.has(FEATURE.mustTellHost) || this.parts.memory.maySilence) break;
@@ -172,7 +128,7 @@ export class Balloon implements DeviceType {
     }
     const held = this.pages.inBalloon;
     this.actualCheck.check(held);
-    if (options.memoryShort || this.pages.count("inflating") > 0) return;
+    if (memoryShort || this.pages.count("inflating") > 0) return;
     if (this.numPages > held) {
       this.context.judge.breach("D4", `num_pages is ${this.numPages}, the host holds ${held}`);
     }
@@ -189,7 +145,7 @@ export class Balloon implements DeviceType {
     };
   }
 
-  load(state: ReturnType<Balloon["save"]>, chains: Chains): void {
+  load(state: ReturnType<InflateDeflate["save"]>, chains: Chains): void {
     ({ numPages: this.numPages, actual: this.actual } = state);
     this.lowestTarget = state.lowestTarget;
     this.features = BigInt(state.features);
@@ -310,7 +266,7 @@ export class Balloon implements DeviceType {
     if (spare) {
       judge.breach("Q-DEVICE-MEMORY", `inflate: page ${pfn} is used by a queue`, entries);
     }
-    this.parts.lending.given(pfn, taken);
+    this.parts.freePages.given(pfn, taken);
     this.pages.take(pfn, spare);
     return true;
   }
@@ -377,13 +333,6 @@ export class Balloon implements DeviceType {
     this.context.judge.breach(rule, seen, entry === undefined ? [] : [entry]);
   }
 
-  /** What still waits was posted before the driver read this, and it cannot take it back. */
-  private noteTargetRead(): void {
-    const { numPages } = this;
-    const waits = this.parts.deflatesWait();
-    this.lowestTarget = waits ? Math.min(this.lowestTarget, numPages) : numPages;
-  }
-
   private judgeTarget(taken: Taken, pages: number): void {
     if (this.has(FEATURE.deflateOnOom)) return;
     const left = this.pages.count("held");
@@ -391,10 +340,5 @@ export class Balloon implements DeviceType {
     if (left >= target) return;
     const seen = `${pages} pages are taken back, ${left} are left, num_pages is ${target}`;
     this.context.judge.breach("D7", seen, [taken.entry]);
-  }
-
-  private judgeOptional(feature: number, field: string): void {
-    if (hasBit(this.offered, feature)) return;
-    this.context.judge.breach("G-CONFIG-FEATURE", `${field} is read, its feature is not offered`);
   }
 }

@@ -49,7 +49,7 @@ export interface MemoryPoint {
 const TOUCHES_KEPT = 256;
 const POINTS_KEPT = 4096;
 
-export class HostMemory {
+export class LockedMemory {
   readonly design: HostDesign;
   /** Whether the driver's accepted features let the host unlock what it is given. */
   mayUnlock: boolean;
@@ -129,8 +129,16 @@ export class HostMemory {
     this.note();
   }
 
-  /** A guest has come with pages in the balloon: nobody ever locked them here, if that may be. */
-  arrived(): void {
+  /** Locks are each host's own: nothing of them moves. */
+  save() {
+    return null;
+  }
+
+  /**
+   * A guest arrived. This host has never locked the pages of its balloon, so they count as unlocked
+   * if the design may unlock at all.
+   */
+  load(): void {
     this.open.clear();
     if (this.mayUnlock) {
       for (const state of ["inflating", "held", "deflating"] as const) {
@@ -194,3 +202,10 @@ export class HostMemory {
     if (touch !== undefined) this.kept[index] = { ...touch, lost: true };
   }
 }
+
+/** The host's memory behind the balloon, as a machine shows it. */
+export type MemoryView = Pick<
+  LockedMemory,
+  | ("design" | "mayUnlock" | "mustTellFirst" | "maySilence" | "frames" | "counted")
+  | ("locked" | "unlocked" | "touches" | "timeline")
+>;

@@ -12,7 +12,7 @@ import type { CanaryFill } from "../memory/canary-fill.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
 import type { Fate, QueueHandler } from "../queue/virtqueue.ts";
 import { PAGE_BYTES } from "../spec/numbers.ts";
-import type { Lending, PageRange } from "./free-page-ranges.ts";
+import type { FreePageRanges, PageRange } from "./free-page-ranges.ts";
 
 /** Pages of a huge page: ranges from this on are large, whatever lies beside them. */
 const LARGE_PAGES = 512;
@@ -27,7 +27,7 @@ export class Reporting implements QueueHandler {
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, buffers: 0 };
   private readonly context: Context;
-  private readonly lending: Lending;
+  private readonly freePages: FreePageRanges;
   private readonly canary: CanaryFill;
   private readonly poison: PoisonCheck;
   private readonly usedLength: "zero" | "total";
@@ -36,14 +36,14 @@ export class Reporting implements QueueHandler {
   constructor(
     context: Context,
     parts: {
-      readonly lending: Lending;
+      readonly freePages: FreePageRanges;
       readonly canary: CanaryFill;
       readonly poison: PoisonCheck;
       readonly usedLength: "zero" | "total";
     },
   ) {
     this.context = context;
-    this.lending = parts.lending;
+    this.freePages = parts.freePages;
     this.canary = parts.canary;
     this.poison = parts.poison;
     this.usedLength = parts.usedLength;
@@ -54,16 +54,16 @@ export class Reporting implements QueueHandler {
   }
 
   serve(taken: Taken): Fate {
-    const { context, lending } = this;
+    const { context, freePages } = this;
     if (taken.chain.readableBytes > 0) {
       const seen = `a report has ${taken.chain.readableBytes} device-readable bytes`;
       context.judge.breach("Q-REPORT-WRITABLE", seen, [taken.entry]);
     }
-    const ranges = lending.ranges("report", taken);
+    const ranges = freePages.ranges("report", taken);
     this.judgeSizes(taken, ranges);
     const pages: number[] = [];
     for (const range of ranges) {
-      for (const pfn of lending.usable("report", taken, range)) {
+      for (const pfn of freePages.usable("report", taken, range)) {
         this.takeOver(taken, pfn);
         pages.push(pfn);
       }
@@ -83,7 +83,7 @@ export class Reporting implements QueueHandler {
     if (report.turn !== this.context.clock.turn) {
       for (const pfn of report.pages) this.judgeTouched(pfn, taken);
     }
-    for (const pfn of report.pages) this.lending.reporting.delete(pfn);
+    for (const pfn of report.pages) this.freePages.reporting.delete(pfn);
     return this.usedLength === "total" ? taken.chain.writableBytes : 0;
   }
 
@@ -91,7 +91,7 @@ export class Reporting implements QueueHandler {
   dropped(taken: Taken): void {
     const report = this.reports.get(taken);
     this.forget(taken);
-    for (const pfn of report?.pages ?? []) this.lending.reporting.delete(pfn);
+    for (const pfn of report?.pages ?? []) this.freePages.reporting.delete(pfn);
   }
 
   /** Looks at the pages of all reports in flight. */
@@ -117,9 +117,9 @@ export class Reporting implements QueueHandler {
   }
 
   private takeOver(taken: Taken, pfn: number): void {
-    const { context, lending, poison } = this;
-    lending.hinted.delete(pfn);
-    lending.reporting.add(pfn);
+    const { context, freePages, poison } = this;
+    freePages.hinted.delete(pfn);
+    freePages.reporting.add(pfn);
     if (!poison.on) {
       this.canary.fill(pfn);
       return;
@@ -134,11 +134,11 @@ export class Reporting implements QueueHandler {
 
   /** A page is reported as touched once; it then counts as no longer in flight. */
   private judgeTouched(pfn: number, taken: Taken): void {
-    const { context, lending } = this;
-    if (!lending.reporting.has(pfn)) return;
+    const { context, freePages } = this;
+    if (!freePages.reporting.has(pfn)) return;
     const at = this.firstChange(pfn);
     if (at < 0) return;
-    lending.reporting.delete(pfn);
+    freePages.reporting.delete(pfn);
     const address = (pfn * PAGE_BYTES + at).toString(16);
     const seen = `page ${pfn} was changed at 0x${address} while its report is in flight`;
     context.judge.breach("D27", seen, [taken.entry]);

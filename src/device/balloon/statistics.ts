@@ -9,13 +9,14 @@ import type { Context } from "../judge/context.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Chains, Taken } from "../queue/ring.ts";
 import type { Fate, QueueHandler, Virtqueue } from "../queue/virtqueue.ts";
-import { DESC, STAT_BYTES } from "../spec/numbers.ts";
+import { DESC, FEATURE, STAT_BYTES } from "../spec/numbers.ts";
+import type { DevicePart, DriverAtRest } from "./device-part.ts";
 import { arraysEqual } from "./pfns.ts";
 
 /** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
 const STATS_ANSWER_MS = 1000;
 
-export class StatsQueue implements QueueHandler {
+export class Statistics implements QueueHandler, DevicePart {
   /** The last sample, by tag. */
   sample = new Map<number, bigint>();
   /** Buffers read. */
@@ -35,11 +36,6 @@ export class StatsQueue implements QueueHandler {
     this.context = context;
     this.served = quirks.statsServed;
     this.bits = quirks.statBits;
-  }
-
-  /** Whether the driver owes a buffer. */
-  get owed(): boolean {
-    return this.held === undefined;
   }
 
   /** Whether a request was sent and not answered. */
@@ -73,7 +69,7 @@ export class StatsQueue implements QueueHandler {
     return true;
   }
 
-  serve(taken: Taken): Fate {
+  serve(taken: Taken, queue: Virtqueue): Fate {
     const { judge } = this.context;
     if (this.held !== undefined) {
       judge.breach("D18", "a second statistics buffer is there", [this.held.entry]);
@@ -81,7 +77,7 @@ export class StatsQueue implements QueueHandler {
       const older = this.held;
       this.held = taken;
       this.read(taken);
-      this.overflow?.(older);
+      queue.finish([older]);
       return "hold";
     }
     this.held = taken;
@@ -100,21 +96,23 @@ export class StatsQueue implements QueueHandler {
     this.asked = undefined;
   }
 
-  /** What to do with an older buffer when a second one comes; the device sends it back. */
-  overflow: ((older: Taken) => void) | undefined;
-
   save() {
     const { sample, held, asked, tags, contents } = this;
     const values = [...sample].map(([tag, value]) => ({ tag, value: value.toString() }));
     return { sample: values, held: held?.id, asked, tags, contents: [...contents] };
   }
 
-  load(state: ReturnType<StatsQueue["save"]>, chains: Chains): void {
+  load(state: ReturnType<Statistics["save"]>, chains: Chains): void {
     this.sample = new Map(state.sample.map(({ tag, value }) => [tag, BigInt(value)]));
     this.held = state.held === undefined ? undefined : chains.get(state.held);
     this.asked = state.asked;
     this.tags = state.tags;
     this.contents = Uint8Array.from(state.contents);
+  }
+
+  check({ uses }: DriverAtRest): void {
+    if (this.held !== undefined || !uses(FEATURE.statsVq)) return;
+    this.context.judge.breach("D19", "the device has no statistics buffer");
   }
 
   private judgeAnswer(): void {

@@ -11,6 +11,8 @@
 import type { Context } from "../judge/context.ts";
 import type { CanaryFill } from "../memory/canary-fill.ts";
 import { PageSet } from "../memory/page-set.ts";
+import { hasBit } from "../spec/bits.ts";
+import { FEATURE } from "../spec/numbers.ts";
 
 export class PoisonCheck {
   /** What poison_val reads as. */
@@ -21,7 +23,7 @@ export class PoisonCheck {
   private readonly back = new PageSet();
   private active = false;
   private written = false;
-  private started = false;
+  private isUp = false;
 
   constructor(context: Context, canary: CanaryFill) {
     this.context = context;
@@ -37,17 +39,17 @@ export class PoisonCheck {
     this.value = 0;
     this.active = false;
     this.written = false;
-    this.started = false;
+    this.isUp = false;
     this.back.clear();
   }
 
-  negotiated(on: boolean): void {
-    this.active = on;
+  negotiated(features: bigint): void {
+    this.active = hasBit(features, FEATURE.pagePoison);
   }
 
   /** DRIVER_OK was set. */
-  start(): void {
-    this.started = true;
+  started(): void {
+    this.isUp = true;
     if (!this.active || this.written) return;
     this.context.judge.breach("D25-SET", "DRIVER_OK is set and poison_val was not written");
   }
@@ -58,7 +60,7 @@ export class PoisonCheck {
       judge.breach("Q-READ-ONLY", `poison_val is written with ${value} without PAGE_POISON`);
       return;
     }
-    if (this.started) judge.breach("D25-KEEP", `poison_val becomes ${value} after DRIVER_OK`);
+    if (this.isUp) judge.breach("D25-KEEP", `poison_val becomes ${value} after DRIVER_OK`);
     this.written = true;
     this.value = value;
   }
@@ -74,13 +76,13 @@ export class PoisonCheck {
   }
 
   save() {
-    const { value, back, active, written, started } = this;
-    return { value, back: back.save(), active, written, started };
+    const { value, back, active, written, isUp } = this;
+    return { value, back: back.save(), active, written, isUp };
   }
 
   load(state: ReturnType<PoisonCheck["save"]>): void {
     ({ value: this.value, active: this.active } = state);
-    ({ written: this.written, started: this.started } = state);
+    ({ written: this.written, isUp: this.isUp } = state);
     this.back.load(state.back);
   }
 

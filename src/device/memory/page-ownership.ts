@@ -116,7 +116,7 @@ export class PageOwnership {
   }
 
   /** All pages are the guest's again, as after a reset. */
-  clear(): void {
+  reset(): void {
     this.chunks = [];
     this.counts.fill(0);
   }

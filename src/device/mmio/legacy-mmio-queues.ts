@@ -10,13 +10,13 @@ import type { Context } from "../judge/context.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { MMIO } from "../spec/numbers.ts";
 import { LegacyQueues } from "../virtio/legacy-queues.ts";
-import type { Field } from "../virtio/register-field.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { isPowerOfTwo, type QueueRegisters, takeSize } from "./mmio-queues.ts";
 import type { RegisterMaker } from "./mmio-register.ts";
 
 export class LegacyMmioQueues implements QueueRegisters {
-  readonly fields: readonly Field[];
+  readonly fields: readonly RegisterField[];
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly queues: LegacyQueues;
@@ -54,7 +54,7 @@ export class LegacyMmioQueues implements QueueRegisters {
   /** This version has nothing to read back. */
   judgeReadBack(): void {}
 
-  private makeFields(make: RegisterMaker): Field[] {
+  private makeFields(make: RegisterMaker): RegisterField[] {
     const { queues } = this;
     return [
       make.writable("GuestPageSize", MMIO.guestPageSize, (value) => this.writePageSize(value)),

@@ -13,7 +13,7 @@ import type { Parts } from "../snapshot/part.ts";
 import { ID, MMIO_MAGIC, MMIO_VERSION } from "../spec/numbers.ts";
 import type { AbsentMemory, Bus } from "../virtio/bus.ts";
 import { ones, unanswered } from "../virtio/register-block.ts";
-import { type MmioIdentity, MmioSlot, strangerFace } from "./mmio-slot.ts";
+import { decoyAccess, type MmioIdentity, MmioSlot } from "./mmio-slot.ts";
 
 export class MmioBus implements Bus {
   readonly parts: Parts;
@@ -84,6 +84,6 @@ export function decoySlots(context: Context, { base, bytes }: MmioLayout): MmioS
   ] as const;
   return neighbours.map(({ identity, rule }, n) => {
     const at = base - (neighbours.length - n) * bytes;
-    return new MmioSlot(context, at, strangerFace(context, identity, rule));
+    return new MmioSlot(context, at, decoyAccess(context, identity, rule));
   });
 }

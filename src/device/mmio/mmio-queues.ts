@@ -11,7 +11,7 @@ import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { Part } from "../snapshot/part.ts";
 import { FEATURE, MMIO } from "../spec/numbers.ts";
-import type { Field } from "../virtio/register-field.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import type { RegisterMaker } from "./mmio-register.ts";
 
@@ -30,7 +30,7 @@ const ALL = 0b111_1111;
 
 /** The queue registers of either version. */
 export interface QueueRegisters extends Part {
-  readonly fields: readonly Field[];
+  readonly fields: readonly RegisterField[];
   /** The device was reset. */
   reset(): void;
   /** The driver goes on to something else, or comes to rest. */
@@ -38,7 +38,7 @@ export interface QueueRegisters extends Part {
 }
 
 export class MmioQueues implements QueueRegisters {
-  readonly fields: readonly Field[];
+  readonly fields: readonly RegisterField[];
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly hasReset: boolean;
@@ -76,7 +76,7 @@ export class MmioQueues implements QueueRegisters {
     this.context.judge.breach("M-READY-READ-BACK", seen);
   }
 
-  private sizeFields(make: RegisterMaker): Field[] {
+  private sizeFields(make: RegisterMaker): RegisterField[] {
     return [
       make.writable("QueueSel", MMIO.queueSel, (value) => {
         this.select = value;
@@ -89,7 +89,7 @@ export class MmioQueues implements QueueRegisters {
     ];
   }
 
-  private stateFields(make: RegisterMaker): Field[] {
+  private stateFields(make: RegisterMaker): RegisterField[] {
     return [
       make.both("QueueReady", MMIO.queueReady, {
         read: () => {
@@ -109,7 +109,7 @@ export class MmioQueues implements QueueRegisters {
     ];
   }
 
-  private areaFields(make: RegisterMaker): Field[] {
+  private areaFields(make: RegisterMaker): RegisterField[] {
     return QUEUE_AREAS.flatMap(({ key }, part) => {
       const { name, offset } = PLACES[key];
       return ["Low", "High"].map((half, n) =>

@@ -6,7 +6,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
-import type { Field } from "../virtio/register-field.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 
 export class RegisterMaker {
   private readonly context: Context;
@@ -15,14 +15,14 @@ export class RegisterMaker {
     this.context = context;
   }
 
-  readable(name: string, offset: number, read: () => number): Field {
+  readable(name: string, offset: number, read: () => number): RegisterField {
     const write = (value: number) => {
       this.context.judge.breach("M-READ-ONLY", `${name} is written with ${value}`);
     };
     return { name, offset, width: 4, read, write };
   }
 
-  writable(name: string, offset: number, write: (value: number) => void): Field {
+  writable(name: string, offset: number, write: (value: number) => void): RegisterField {
     const read = () => {
       this.context.judge.breach("M-WRITE-ONLY", `${name} is read`);
       return 0;
@@ -30,7 +30,7 @@ export class RegisterMaker {
     return { name, offset, width: 4, read, write };
   }
 
-  both(name: string, offset: number, ways: Pick<Field, "read" | "write">): Field {
+  both(name: string, offset: number, ways: Pick<RegisterField, "read" | "write">): RegisterField {
     return { name, offset, width: 4, ...ways };
   }
 }

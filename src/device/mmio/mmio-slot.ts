@@ -9,7 +9,7 @@
 import type { Context } from "../judge/context.ts";
 import { MMIO } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import type { Face } from "../virtio/register-block.ts";
+import type { RegisterAccess } from "../virtio/register-block.ts";
 
 /** What a slot says of itself. */
 export interface MmioIdentity {
@@ -34,12 +34,12 @@ export function identityRegisters(
 export class MmioSlot {
   readonly base: number;
   private readonly context: Context;
-  private readonly face: Face;
+  private readonly face: RegisterAccess;
   /** Which of MagicValue and Version were read. */
   private seen = new Set<number>();
   private known = false;
 
-  constructor(context: Context, base: number, face: Face) {
+  constructor(context: Context, base: number, face: RegisterAccess) {
     this.context = context;
     this.base = base;
     this.face = face;
@@ -78,7 +78,11 @@ export class MmioSlot {
 }
 
 /** A slot without a balloon. Whoever goes beyond what tells it from one breaks `rule`. */
-export function strangerFace(context: Context, identity: MmioIdentity, rule: RuleId): Face {
+export function decoyAccess(
+  context: Context,
+  identity: MmioIdentity,
+  rule: RuleId,
+): RegisterAccess {
   const registers = identityRegisters(identity);
   const free: readonly number[] = [
     MMIO.magicValue,

@@ -8,9 +8,14 @@
 
 import type { Context } from "../judge/context.ts";
 import { FEATURE, ISR, MMIO, MMIO_VERSION } from "../spec/numbers.ts";
-import { configFields, type Face, ones, Structures } from "../virtio/register-block.ts";
-import type { Field } from "../virtio/register-field.ts";
-import { PLAIN_WIRING } from "../virtio/transport-hooks.ts";
+import {
+  configFields,
+  ones,
+  type RegisterAccess,
+  RegisterBlocks,
+} from "../virtio/register-block.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
+import { DEFAULT_HOOKS } from "../virtio/transport-hooks.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { LegacyMmioQueues } from "./legacy-mmio-queues.ts";
 import { MmioQueues, type QueueRegisters } from "./mmio-queues.ts";
@@ -22,13 +27,13 @@ const EVENTS = ISR.queue | ISR.config;
 /** And bits that mean nothing. */
 const STRAY_EVENTS = 0xffff_fffc;
 
-export class VirtioMmio implements Face {
+export class VirtioMmio implements RegisterAccess {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly make: RegisterMaker;
   private readonly queues: QueueRegisters;
-  private readonly control: Face;
-  private readonly config: Face;
+  private readonly control: RegisterAccess;
+  private readonly config: RegisterAccess;
   /** What DeviceFeaturesSel and DriverFeaturesSel chose for the next access. */
   private offerSelect: number | undefined;
   private featureSelect: number | undefined;
@@ -49,8 +54,8 @@ export class VirtioMmio implements Face {
       ? new LegacyMmioQueues(context, virtio, this.make)
       : new MmioQueues(context, virtio, this.make, hasReset);
     const rules = { width: "M-WIDTH", hole: "M-NO-REGISTER" } as const;
-    const structures = new Structures(context, "native", rules);
-    this.control = structures.face("mmio", [
+    const structures = new RegisterBlocks(context, "native", rules);
+    this.control = structures.block("mmio", [
       ...identityRegisters(identity).map(({ name, offset, value }) =>
         this.make.readable(name, offset, () => value),
       ),
@@ -59,15 +64,15 @@ export class VirtioMmio implements Face {
       ...this.queues.fields,
       ...(legacy ? [] : this.modernFields()),
     ]);
-    this.config = structures.face("device", configFields(virtio));
-    virtio.legacy = legacy;
-    virtio.wiring = {
-      ...PLAIN_WIRING,
+    this.config = structures.block("device", configFields(virtio));
+    const hooks = {
+      ...DEFAULT_HOOKS,
       unusable: 1n << BigInt(FEATURE.notifConfigData),
-      lineRule: "M-ACK-MISSING",
+      lineRule: "M-ACK-MISSING" as const,
       reset: () => this.reset(),
       check: () => this.queues.judgeReadBack("at rest"),
     };
+    virtio.connect(hooks, legacy ? "legacy" : "modern");
   }
 
   read(offset: number, width: number): number {
@@ -105,7 +110,7 @@ export class VirtioMmio implements Face {
     this.queues.reset();
   }
 
-  private featureFields(): Field[] {
+  private featureFields(): RegisterField[] {
     const { make, virtio } = this;
     return [
       make.readable("DeviceFeatures", MMIO.deviceFeatures, () => {
@@ -127,7 +132,7 @@ export class VirtioMmio implements Face {
     ];
   }
 
-  private eventFields(): Field[] {
+  private eventFields(): RegisterField[] {
     const { make, virtio } = this;
     return [
       make.writable("QueueNotify", MMIO.queueNotify, (value) => this.notified(value)),
@@ -144,7 +149,7 @@ export class VirtioMmio implements Face {
   }
 
   /** A balloon has no shared memory: every region is one that does not exist. */
-  private modernFields(): Field[] {
+  private modernFields(): RegisterField[] {
     const { make, virtio } = this;
     const breach = (what: string) => this.context.judge.breach("M-SHARED-MEMORY", what);
     const parts = [

@@ -10,9 +10,9 @@ import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { COMMON, FEATURE } from "../spec/numbers.ts";
 import { readOnly } from "../virtio/register-block.ts";
-import type { Field } from "../virtio/register-field.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
-import type { Vectors } from "./msix-vectors.ts";
+import type { MsixVectors } from "./msix-vectors.ts";
 
 const ALL_ADDRESSES = 7;
 
@@ -31,16 +31,21 @@ export function queueWord(virtio: VirtioDevice, index: number): number {
 }
 
 export class CommonConfig {
-  readonly fields: readonly Field[];
+  readonly fields: readonly RegisterField[];
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
-  private readonly vectors: Vectors;
+  private readonly vectors: MsixVectors;
   private readonly lowAddressesOnly: boolean;
   private offerSelect = 0;
   private featureSelect = 0;
   private queueSelect = 0;
 
-  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, lowAddressesOnly: boolean) {
+  constructor(
+    context: Context,
+    virtio: VirtioDevice,
+    vectors: MsixVectors,
+    lowAddressesOnly: boolean,
+  ) {
     this.context = context;
     this.virtio = virtio;
     this.vectors = vectors;
@@ -48,7 +53,7 @@ export class CommonConfig {
     this.fields = [...this.deviceFields(), ...this.queueFields(), ...this.addressFields()];
   }
 
-  private deviceFields(): Field[] {
+  private deviceFields(): RegisterField[] {
     const { virtio } = this;
     return [
       field("device_feature_select", COMMON.deviceFeatureSelect, 4, {
@@ -82,7 +87,7 @@ export class CommonConfig {
     ];
   }
 
-  private queueFields(): Field[] {
+  private queueFields(): RegisterField[] {
     return [
       field("queue_select", COMMON.queueSelect, 2, {
         read: () => this.queueSelect,
@@ -122,7 +127,7 @@ export class CommonConfig {
     ];
   }
 
-  private addressFields(): Field[] {
+  private addressFields(): RegisterField[] {
     return QUEUE_AREAS.flatMap(({ key, name }, part) => [
       field(`${name} (low)`, PLACES[key], 4, {
         read: () => (this.queue?.[key] ?? 0) % 0x1_0000_0000,
@@ -243,6 +248,6 @@ function field(
   offset: number,
   width: 1 | 2 | 4,
   ways: { read(): number; write(value: number): void },
-): Field {
+): RegisterField {
   return { name, offset, width, ...ways };
 }

@@ -38,7 +38,7 @@ const PCI_BRIDGE: FunctionIdentity = {
 const BRIDGE_DEVICE = 0x1c;
 
 /** All functions that are not the balloon. */
-export function neighbours(look: PciLayout): PciFunction[] {
+export function decoyFunctions(look: PciLayout): PciFunction[] {
   const found = [new PciFunction({ bus: 0, device: 0, function: 0 }, HOST_BRIDGE, [], false)];
   if (look.bus === 1) found.push(bridge());
   if (look.decoys || look.function > 0) found.push(...decoys(look));

@@ -16,7 +16,7 @@ const FIRST_DATA = 0x30;
 const TARGETS = 4;
 const TARGET_BYTES = 0x1000;
 
-export class Messages {
+export class InterruptMessages {
   private readonly context: Context;
   private readonly capacity: number;
   private given: InterruptMessage[] = [];
@@ -36,7 +36,7 @@ export class Messages {
     return { given: this.given.map((message) => ({ ...message })), arrived: this.arrived };
   }
 
-  load({ given, arrived }: ReturnType<Messages["save"]>): void {
+  load({ given, arrived }: ReturnType<InterruptMessages["save"]>): void {
     this.given = [...given];
     this.arrived = [...arrived];
   }

@@ -10,30 +10,36 @@ import type { AccessQuirk } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import { LEGACY, LEGACY_CONFIG, LEGACY_PAGE_BYTES } from "../spec/numbers.ts";
 import { LegacyQueues } from "../virtio/legacy-queues.ts";
-import { configFields, type Face, ones, readOnly, Structures } from "../virtio/register-block.ts";
-import type { Field } from "../virtio/register-field.ts";
+import {
+  configFields,
+  ones,
+  type RegisterAccess,
+  RegisterBlocks,
+  readOnly,
+} from "../virtio/register-block.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
-import type { Vectors } from "./msix-vectors.ts";
+import type { MsixVectors } from "./msix-vectors.ts";
 
-export class LegacyHeader implements Face {
+export class LegacyHeader implements RegisterAccess {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
-  private readonly vectors: Vectors;
+  private readonly vectors: MsixVectors;
   readonly queues: LegacyQueues;
-  private readonly header: Face;
-  private readonly config: Face;
+  private readonly header: RegisterAccess;
+  private readonly config: RegisterAccess;
 
-  constructor(context: Context, virtio: VirtioDevice, vectors: Vectors, quirk: AccessQuirk) {
+  constructor(context: Context, virtio: VirtioDevice, vectors: MsixVectors, quirk: AccessQuirk) {
     this.context = context;
     this.virtio = virtio;
     this.vectors = vectors;
     this.queues = new LegacyQueues(context, virtio, "P-QUEUE-ABSENT");
     const fields = [...this.deviceFields(), ...this.queueFields(), ...this.vectorFields()];
     const widths = { width: "P-WIDTH", hole: "P-HOLE" } as const;
-    this.header = new Structures(context, quirk, widths).face("legacy", fields);
+    this.header = new RegisterBlocks(context, quirk, widths).block("legacy", fields);
     // The configuration may be accessed with any width (virtio 1.3, 4.1.4.10).
-    const config = new Structures(context, "any", { hole: "P-CONFIG-LENGTH" });
-    this.config = config.face("device", configFields(virtio));
+    const config = new RegisterBlocks(context, "any", { hole: "P-CONFIG-LENGTH" });
+    this.config = config.block("device", configFields(virtio));
   }
 
   read(offset: number, width: number): number {
@@ -68,7 +74,7 @@ export class LegacyHeader implements Face {
     return true;
   }
 
-  private deviceFields(): Field[] {
+  private deviceFields(): RegisterField[] {
     const { context, virtio } = this;
     return [
       readOnly(context, "device_features", LEGACY.deviceFeatures, 4, () => virtio.readOffer(0)),
@@ -93,7 +99,7 @@ export class LegacyHeader implements Face {
     ];
   }
 
-  private queueFields(): Field[] {
+  private queueFields(): RegisterField[] {
     const { context, queues, virtio } = this;
     return [
       {
@@ -124,7 +130,7 @@ export class LegacyHeader implements Face {
     ];
   }
 
-  private vectorFields(): Field[] {
+  private vectorFields(): RegisterField[] {
     const { vectors, queues } = this;
     const fields = [
       vectors.configField(LEGACY.configMsixVector),

@@ -9,28 +9,34 @@ import type { CapSpec, Profile } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
 import { CAP, FEATURE } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import { configFields, type Face, ones, readOnly, Structures } from "../virtio/register-block.ts";
+import {
+  configFields,
+  ones,
+  type RegisterAccess,
+  RegisterBlocks,
+  readOnly,
+} from "../virtio/register-block.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { CommonConfig, queueWord } from "./common-config.ts";
-import type { Vectors } from "./msix-vectors.ts";
+import type { MsixVectors } from "./msix-vectors.ts";
 import type { Region } from "./pci-function.ts";
 
 export class ModernInterface {
   private readonly context: Context;
   private readonly profile: Profile;
   private readonly virtio: VirtioDevice;
-  private readonly vectors: Vectors;
+  private readonly vectors: MsixVectors;
   readonly common: CommonConfig;
-  private readonly structures: Structures;
+  private readonly structures: RegisterBlocks;
 
-  constructor(context: Context, profile: Profile, virtio: VirtioDevice, vectors: Vectors) {
+  constructor(context: Context, profile: Profile, virtio: VirtioDevice, vectors: MsixVectors) {
     this.context = context;
     this.profile = profile;
     this.virtio = virtio;
     this.vectors = vectors;
     this.common = new CommonConfig(context, virtio, vectors, profile.lowAddressesOnly);
     const rules = { width: "P-WIDTH", hole: "P-HOLE" } as const;
-    this.structures = new Structures(context, profile.access, rules);
+    this.structures = new RegisterBlocks(context, profile.access, rules);
   }
 
   /** The device was reset. */
@@ -52,15 +58,15 @@ export class ModernInterface {
     return { ...place, ...this.watched("P-CAP-FIRST", seen, face) };
   }
 
-  private face(type: number): Face | undefined {
+  private face(type: number): RegisterAccess | undefined {
     const { structures, virtio } = this;
     switch (type) {
       case CAP.commonCfg:
-        return structures.face("common", this.common.fields);
+        return structures.block("common", this.common.fields);
       case CAP.isrCfg:
-        return structures.face("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
+        return structures.block("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
       case CAP.deviceCfg:
-        return structures.face("device", configFields(virtio));
+        return structures.block("device", configFields(virtio));
       case CAP.notifyCfg:
         return this.notifications();
       default:
@@ -73,7 +79,7 @@ export class ModernInterface {
     return this.virtio.readIsr();
   }
 
-  private notifications(): Face {
+  private notifications(): RegisterAccess {
     return {
       read: (offset, width) => {
         this.context.trace.add("notify", "read", { offset, width });
@@ -106,7 +112,7 @@ export class ModernInterface {
   }
 
   /** A place that a driver has no business at; accesses reach what is `behind`, if anything. */
-  private watched(rule: RuleId, where: string, behind?: Face): Face {
+  private watched(rule: RuleId, where: string, behind?: RegisterAccess): RegisterAccess {
     const { judge } = this.context;
     return {
       read: (offset, width) => {

@@ -10,8 +10,8 @@
 import type { Context } from "../judge/context.ts";
 import { MSIX } from "../spec/numbers.ts";
 import type { InterruptMessage } from "../virtio/bus.ts";
-import { type Face, readOnly, Structures } from "../virtio/register-block.ts";
-import type { Field } from "../virtio/register-field.ts";
+import { type RegisterAccess, RegisterBlocks, readOnly } from "../virtio/register-block.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 
 const PARTS = ["address low", "address high", "data"] as const;
 const ALL_PARTS = 7;
@@ -28,8 +28,8 @@ interface Entry {
 }
 
 export class MsixTable {
-  readonly table: Face;
-  readonly pendingBits: Face;
+  readonly table: RegisterAccess;
+  readonly pendingBits: RegisterAccess;
   enabled = false;
   private readonly context: Context;
   private readonly entries: readonly Entry[];
@@ -45,10 +45,10 @@ export class MsixTable {
     });
     const rules = { width: "P-MSIX-WIDTH", hole: "P-HOLE" } as const;
     // Every access that is no aligned double word is a breach; what it does is left open.
-    const structures = new Structures(context, "native", rules);
+    const structures = new RegisterBlocks(context, "native", rules);
     const fields = this.entries.flatMap((entry, vector) => this.fields(entry, vector));
-    this.table = structures.face("msix", fields);
-    this.pendingBits = structures.face("msix", this.pendingFields());
+    this.table = structures.block("msix", fields);
+    this.pendingBits = structures.block("msix", this.pendingFields());
   }
 
   save() {
@@ -87,9 +87,9 @@ export class MsixTable {
     else entry.pending = true;
   }
 
-  private fields(entry: Entry, vector: number): Field[] {
+  private fields(entry: Entry, vector: number): RegisterField[] {
     const at = vector * MSIX.entryBytes;
-    const parts = PARTS.map((name, part): Field => {
+    const parts = PARTS.map((name, part): RegisterField => {
       return {
         name: `entry ${vector} ${name}`,
         offset: at + part * 4,
@@ -98,7 +98,7 @@ export class MsixTable {
         write: (value) => this.writePart(entry, vector, part, value),
       };
     });
-    const control: Field = {
+    const control: RegisterField = {
       name: `entry ${vector} control`,
       offset: at + PARTS.length * 4,
       width: 4,
@@ -108,7 +108,7 @@ export class MsixTable {
     return [...parts, control];
   }
 
-  private pendingFields(): Field[] {
+  private pendingFields(): RegisterField[] {
     // In whole quad words (6.8.2.10).
     const words = Math.ceil(this.vectors / (2 * PENDING_BITS)) * 2;
     return Array.from({ length: words }, (_, word) =>

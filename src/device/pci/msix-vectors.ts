@@ -9,7 +9,7 @@
 import type { Context } from "../judge/context.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { NO_VECTOR } from "../spec/numbers.ts";
-import type { Field } from "../virtio/register-field.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import type { MsixTable } from "./msix-table.ts";
 
@@ -19,7 +19,7 @@ const CONFIG_EVENT = -1;
 /** A queue's used buffers, or with `undefined` a change of the configuration. */
 type Event = Virtqueue | undefined;
 
-export class Vectors {
+export class MsixVectors {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly table: MsixTable | undefined;
@@ -55,13 +55,13 @@ export class Vectors {
     return { mapped: [...this.mapped], unread: [...this.unread] };
   }
 
-  load({ mapped, unread }: ReturnType<Vectors["save"]>): void {
+  load({ mapped, unread }: ReturnType<MsixVectors["save"]>): void {
     this.mapped = new Map(mapped);
     this.unread = new Set(unread);
   }
 
   /** The register `config_msix_vector`. */
-  configField(offset: number): Field {
+  configField(offset: number): RegisterField {
     return {
       name: "config_msix_vector",
       offset,
@@ -72,7 +72,7 @@ export class Vectors {
   }
 
   /** The register `queue_msix_vector` of the queue that is selected; `settable` is asked first. */
-  queueField(offset: number, ways: QueueWays): Field {
+  queueField(offset: number, ways: QueueWays): RegisterField {
     return {
       name: "queue_msix_vector",
       offset,

@@ -7,12 +7,12 @@
 
 import type { BarSpec } from "../host/profile.ts";
 import { PCI, PCI_COMMAND } from "../spec/numbers.ts";
-import type { Face } from "../virtio/register-block.ts";
+import type { RegisterAccess } from "../virtio/register-block.ts";
 
 const CONFIG_BYTES = 256;
 
 /** A place in a BAR that answers. */
-export interface Region extends Face {
+export interface Region extends RegisterAccess {
   readonly bar: number;
   readonly offset: number;
   readonly bytes: number;

@@ -25,7 +25,7 @@ const BARS = 6;
  * The look with these interfaces and so many MSI-X vectors; `undefined` when the device's BARs
  * leave no room for them.
  */
-export function lookWith(
+export function layoutWith(
   look: PciLayout,
   interfaces: PciInterfaces,
   vectors: number,

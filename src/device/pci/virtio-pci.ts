@@ -9,12 +9,13 @@ import type { MsixSpec, PciLayout } from "../host/profile.ts";
 import type { Parts } from "../snapshot/part.ts";
 import { CAP, COMMON, ID, LEGACY, MSIX, PCI } from "../spec/numbers.ts";
 import type { BusParts, InterruptMessage } from "../virtio/bus.ts";
-import { InterfaceGuard } from "../virtio/interface-lock.ts";
+import { InterfaceLock } from "../virtio/interface-lock.ts";
+import type { TransportHooks } from "../virtio/transport-hooks.ts";
 import { CapabilityList } from "./capability-list.ts";
 import { LegacyHeader } from "./legacy-header.ts";
 import { ModernInterface } from "./modern-interface.ts";
 import { MsixTable } from "./msix-table.ts";
-import { Vectors } from "./msix-vectors.ts";
+import { MsixVectors } from "./msix-vectors.ts";
 import { PciFunction, type Region } from "./pci-function.ts";
 import { structuresIn } from "./pci-layout.ts";
 
@@ -27,27 +28,27 @@ export function makeFunction(parts: BusParts): {
   const { pci } = profile;
   const made = new PciFunction(pci, identityOf(pci), pci.bars, false);
   made.put(PCI.command, 2, pci.command);
-  const table = pci.msix && new MsixTable(context, pci.msix.vectors, (one) => send(parts, one));
-  const vectors = new Vectors(context, virtio, table);
+  const table =
+    pci.msix && new MsixTable(context, pci.msix.vectors, (one) => send(parts, made, one));
+  const vectors = new MsixVectors(context, virtio, table);
   const modern = new ModernInterface(context, profile, virtio, vectors);
   const legacy = new LegacyHeader(context, virtio, vectors, profile.access);
-  const guard = new InterfaceGuard(context, virtio);
-  virtio.legacy = pci.legacy === true && pci.caps.length === 0;
-  if (pci.legacy) made.regions.push(headerRegion(pci, guard, legacy));
+  const lock = new InterfaceLock(context, virtio);
+  if (pci.legacy) made.regions.push(headerRegion(pci, lock, legacy));
   for (const spec of pci.caps) {
     const region = modern.region(spec);
     const status = spec.type === CAP.commonCfg ? COMMON.deviceStatus : undefined;
-    if (region) made.regions.push({ ...region, ...guard.guard("modern", region, status) });
+    if (region) made.regions.push({ ...region, ...lock.guard("modern", region, status) });
   }
   if (pci.msix && table) made.regions.push(...msixRegions(pci.msix, table));
   const lineIsUp = () => virtio.interruptPending;
   made.watch = new CapabilityList(context, made, pci, { table, lineIsUp });
-  virtio.wiring = {
+  const hooks: TransportHooks = {
     reachesMemory: () => made.masters,
     raisesLine: () => made.raisesIntx && !vectors.enabled,
     unusable: 0n,
     lineRule: "Q-ISR-UNREAD",
-    signal: (queue) => vectors.signal(queue),
+    interrupt: ({ queue }) => (vectors.signal(queue) ? "message" : "line"),
     reset: () => {
       modern.reset();
       legacy.reset();
@@ -56,9 +57,10 @@ export function makeFunction(parts: BusParts): {
     started: () => vectors.judgeStart(),
     check: () => vectors.judgeRest(),
   };
+  virtio.connect(hooks, pci.legacy && pci.caps.length === 0 ? "legacy" : "modern");
   const { common } = modern;
   const { queues } = legacy;
-  return { made, parts: { guard, common, queues, vectors, ...(table && { table }) } };
+  return { made, parts: { lock, common, queues, vectors, ...(table && { table }) } };
 }
 
 function identityOf(pci: PciLayout) {
@@ -77,13 +79,13 @@ function identityOf(pci: PciLayout) {
 /** The header takes its BAR up to where the modern interface may have something. */
 function headerRegion(
   { bars, caps }: PciLayout,
-  guard: InterfaceGuard,
+  lock: InterfaceLock,
   header: LegacyHeader,
 ): Region {
   const whole = bars.find(({ index }) => index === 0)?.bytes ?? 0;
   const others = structuresIn(caps, 0).map(({ offset }) => offset);
   const bytes = Math.min(whole, ...others);
-  return { bar: 0, offset: 0, bytes, ...guard.guard("legacy", header, LEGACY.deviceStatus) };
+  return { bar: 0, offset: 0, bytes, ...lock.guard("legacy", header, LEGACY.deviceStatus) };
 }
 
 function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable): Region[] {
@@ -95,14 +97,18 @@ function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable
 }
 
 /** A message is a write to memory, for which a function needs the right to (PCI 3.0, 6.2.2). */
-function send({ context, virtio, messages }: BusParts, message: InterruptMessage): void {
-  if (virtio.faults.strikes("message-lost")) {
+function send(
+  { context, faults, messages, signal }: BusParts,
+  from: PciFunction,
+  message: InterruptMessage,
+): void {
+  if (faults.strikes("message-lost")) {
     context.trace.add("fault", "a message is lost");
     return;
   }
-  if (!virtio.wiring.reachesMemory()) {
+  if (!from.masters) {
     context.trace.add("interrupt", "a message is lost: bus mastering is off");
     return;
   }
-  if (messages.deliver(message)) virtio.tellDriver();
+  if (messages.deliver(message)) signal.give();
 }

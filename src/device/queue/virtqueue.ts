@@ -24,7 +24,7 @@ export type Fate = "return" | "hold" | "lose";
 /** Serves the buffers of a queue. */
 export interface QueueHandler {
   /** Does what the buffer asks for. */
-  serve(taken: Taken): Fate;
+  serve(taken: Taken, queue: Virtqueue): Fate;
   /** The buffer is about to be returned. Returns the used length in bytes. */
   returned(taken: Taken): number;
   /** The queue was reset by itself: the buffer is never returned. */
@@ -81,7 +81,7 @@ export class Virtqueue {
   /** Which of its registers were written since the reset, as bits that the transport defines. */
   written = 0;
   ring: Ring | undefined;
-  handler: QueueHandler | undefined;
+  private handler: QueueHandler | undefined;
   private readonly context: Context;
   private readonly owner: QueueOwner;
   private readonly faults: FaultInjector;
@@ -95,11 +95,17 @@ export class Virtqueue {
   /** The driver reset this queue, and has not read queue_reset as 0 yet. */
   private resetUnread = false;
 
-  constructor(context: Context, options: QueueOptions, owner: QueueOwner, faults: FaultInjector) {
+  constructor(
+    context: Context,
+    options: QueueOptions,
+    handler: QueueHandler | undefined,
+    parts: { readonly owner: QueueOwner; readonly faults: FaultInjector },
+  ) {
     this.context = context;
     this.options = options;
-    this.owner = owner;
-    this.faults = faults;
+    this.handler = handler;
+    this.owner = parts.owner;
+    this.faults = parts.faults;
     this.size = this.offeredSize;
     this.completions = this.freshCompletions();
   }
@@ -261,7 +267,7 @@ export class Virtqueue {
     for (const taken of ring.take()) {
       if (ring.layout.inOrder) this.order.push(taken);
       if (this.faults.strikes("queue-hangs", this.options.index)) this.hang();
-      const fate = handler.serve(taken);
+      const fate = handler.serve(taken, this);
       if (fate === "return") back.push(taken);
       if (fate === "lose") lost = true;
     }

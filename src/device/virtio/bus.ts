@@ -4,7 +4,9 @@
 
 import type { Profile } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
+import type { FaultInjector } from "../sim/faults.ts";
 import type { Parts } from "../snapshot/part.ts";
+import type { DriverSignal } from "./driver-signal.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
 /** Which interfaces a PCI function has. */
@@ -51,6 +53,9 @@ export interface BusParts {
   readonly context: Context;
   readonly profile: Profile;
   readonly virtio: VirtioDevice;
+  readonly faults: FaultInjector;
+  /** Tells the driver of a message that was delivered. */
+  readonly signal: DriverSignal;
   /** Where messages of MSI-X go. */
   readonly messages: {
     /** A device writes this. Returns whether it is an interrupt to anybody. */

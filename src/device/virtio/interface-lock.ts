@@ -6,12 +6,12 @@
  */
 
 import type { Context } from "../judge/context.ts";
-import { type Face, ones } from "./register-block.ts";
+import { ones, type RegisterAccess } from "./register-block.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
 type Interface = "modern" | "legacy";
 
-export class InterfaceGuard {
+export class InterfaceLock {
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private used: Interface | undefined;
@@ -22,7 +22,7 @@ export class InterfaceGuard {
   }
 
   /** A structure of one of the interfaces; its device status, if it has that, is at `status`. */
-  guard(one: Interface, face: Face, status?: number): Face {
+  guard(one: Interface, face: RegisterAccess, status?: number): RegisterAccess {
     return {
       read: (offset, width) =>
         this.isOpen(one, "a read") ? face.read(offset, width) : ones(width),
@@ -39,13 +39,13 @@ export class InterfaceGuard {
     return { used: this.used };
   }
 
-  load({ used }: ReturnType<InterfaceGuard["save"]>): void {
+  load({ used }: ReturnType<InterfaceLock["save"]>): void {
     this.used = used;
   }
 
   private isOpen(one: Interface, what: string): boolean {
     if (this.used === undefined || this.used === one) {
-      this.virtio.legacy = one === "legacy";
+      this.virtio.useInterface(one);
       return true;
     }
     const seen = `${what} by the ${one} interface while the ${this.used} one is in use`;

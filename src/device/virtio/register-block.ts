@@ -1,5 +1,5 @@
 /**
- * Structures of registers, as a driver's accesses meet them on any transport.
+ * Blocks of registers, as a driver's accesses meet them on any transport.
  *
  * It must not know where a structure lies, nor what its fields do. Invariant: every access is in
  * the trace, and one of a wrong width is a breach, whatever the device then makes of it.
@@ -11,17 +11,17 @@ import type { Context } from "../judge/context.ts";
 import type { TraceKind } from "../sim/trace.ts";
 import { CONFIG } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import { type Field, hitField, oddRead, oddWrite } from "./register-field.ts";
+import { hitField, oddRead, oddWrite, type RegisterField } from "./register-field.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
 /** A place that answers; offsets count from its start. */
-export interface Face {
+export interface RegisterAccess {
   read(offset: number, width: number): number;
   write(offset: number, width: number, value: number): void;
 }
 
 /** What a transport calls a breach of its widths, where it has any, and of its length. */
-interface StructureRules {
+interface BlockRules {
   readonly width?: RuleId;
   readonly hole: RuleId;
 }
@@ -42,13 +42,13 @@ export function unanswered(
   return answer;
 }
 
-export class Structures {
+export class RegisterBlocks {
   private readonly context: Context;
   private readonly quirk: AccessQuirk;
-  private readonly rules: StructureRules;
+  private readonly rules: BlockRules;
   private readonly polls: PollCheck;
 
-  constructor(context: Context, quirk: AccessQuirk, rules: StructureRules) {
+  constructor(context: Context, quirk: AccessQuirk, rules: BlockRules) {
     this.context = context;
     this.quirk = quirk;
     this.rules = rules;
@@ -61,14 +61,19 @@ export class Structures {
   }
 
   /** These fields as a structure. Fields that do not exist now are holes in it. */
-  face(kind: TraceKind, fields: readonly Field[]): Face {
+  block(kind: TraceKind, fields: readonly RegisterField[]): RegisterAccess {
     return {
       read: (offset, width) => this.read(kind, fields, offset, width),
       write: (offset, width, value) => this.write(kind, fields, offset, width, value),
     };
   }
 
-  private read(kind: TraceKind, fields: readonly Field[], offset: number, width: number): number {
+  private read(
+    kind: TraceKind,
+    fields: readonly RegisterField[],
+    offset: number,
+    width: number,
+  ): number {
     const { trace, judge } = this.context;
     const hit = hitField(fields, offset, width);
     if (hit === undefined) return this.outside(kind, offset, width);
@@ -84,7 +89,7 @@ export class Structures {
 
   private write(
     kind: TraceKind,
-    fields: readonly Field[],
+    fields: readonly RegisterField[],
     offset: number,
     width: number,
     value: number,
@@ -125,7 +130,7 @@ export function readOnly(
   offset: number,
   width: 1 | 2 | 4,
   read: () => number,
-): Field {
+): RegisterField {
   const write = (value: number) => judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
   return { name, offset, width, read, write };
 }
@@ -133,9 +138,9 @@ export function readOnly(
 const CONFIG_NAMES = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
 
 /** The device configuration: 32-bit fields, whatever they are. */
-export function configFields(virtio: VirtioDevice): Field[] {
-  const fields: Field[] = [];
-  for (let offset = 0; offset < (virtio.type?.configBytes ?? 0); offset += 4) {
+export function configFields(virtio: VirtioDevice): RegisterField[] {
+  const fields: RegisterField[] = [];
+  for (let offset = 0; offset < virtio.type.configBytes; offset += 4) {
     fields.push({
       name: CONFIG_NAMES[offset / 4] ?? `config ${offset}`,
       offset,

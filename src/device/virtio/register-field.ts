@@ -1,5 +1,5 @@
 /**
- * Structures made of fields: which field an access hits, and whether its width is the field's own.
+ * A field of a register block, and which field an access hits.
  *
  * It must not know what the fields mean. Invariant: 64-bit fields are two 32-bit ones here, as the
  * specification treats them (virtio 1.3, 4.1.3).
@@ -8,7 +8,7 @@
 import type { AccessQuirk } from "../host/profile.ts";
 import type { RuleId } from "../spec/rules.ts";
 
-export interface Field {
+export interface RegisterField {
   readonly name: string;
   readonly offset: number;
   readonly width: 1 | 2 | 4;
@@ -21,14 +21,18 @@ export interface Field {
 }
 
 export interface Hit {
-  readonly field: Field;
+  readonly field: RegisterField;
   /** Bytes from the field's start. */
   readonly within: number;
   readonly native: boolean;
 }
 
 /** The field that an access starts in. */
-export function hitField(fields: readonly Field[], offset: number, width: number): Hit | undefined {
+export function hitField(
+  fields: readonly RegisterField[],
+  offset: number,
+  width: number,
+): Hit | undefined {
   const field = fields.find(
     (one) => offset >= one.offset && offset < one.offset + one.width && (one.exists?.() ?? true),
   );

@@ -1,15 +1,16 @@
-/**
- * What lies between a device and its driver besides registers: memory, line, messages.
- *
- * It must not know any bus. Invariant: a device that nothing else is said of reaches all memory,
- * may raise its line, and has no messages.
- */
+/** What lies between a device and its driver besides registers: memory, line, messages. */
 
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { RuleId } from "../spec/rules.ts";
 
+/** The device wants to interrupt. */
+export interface InterruptRequest {
+  /** The queue in which buffers were used; `undefined`: the configuration changed. */
+  readonly queue: Virtqueue | undefined;
+}
+
 /** What the transport decides for the device, and what it wants to hear of it. */
-export interface Wiring {
+export interface TransportHooks {
   /** Whether the device can reach guest memory. */
   reachesMemory(): boolean;
   /** Whether the interrupt line may go up. */
@@ -19,10 +20,10 @@ export interface Wiring {
   /** What a driver breaks that leaves the line up. */
   readonly lineRule: RuleId;
   /**
-   * Tells of used buffers in a queue, or with `undefined` of a new configuration, by a message.
-   * Returns false when the device has no messages now and its line has to go up.
+   * Takes a request. `message`: the transport has messages now, and sent this one, keeps it behind a
+   * mask, or lost it. `line`: it has none, and the device's line is to go up.
    */
-  signal(queue: Virtqueue | undefined): boolean;
+  interrupt(request: InterruptRequest): "message" | "line";
   /** The device was reset. */
   reset(): void;
   /** The driver has set DRIVER_OK. */
@@ -31,12 +32,13 @@ export interface Wiring {
   check(): void;
 }
 
-export const PLAIN_WIRING: Wiring = {
+/** Of a device without a transport: it reaches all memory, has a line, and no messages. */
+export const DEFAULT_HOOKS: TransportHooks = {
   reachesMemory: () => true,
   raisesLine: () => true,
   unusable: 0n,
   lineRule: "Q-ISR-UNREAD",
-  signal: () => false,
+  interrupt: () => "line",
   reset: () => {},
   started: () => {},
   check: () => {},

@@ -12,7 +12,8 @@ import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
 import { hasBit } from "../spec/bits.ts";
 import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
-import { PLAIN_WIRING, type Wiring } from "./transport-hooks.ts";
+import type { DriverSignal } from "./driver-signal.ts";
+import { DEFAULT_HOOKS, type TransportHooks } from "./transport-hooks.ts";
 
 /** What the device type brings: its configuration space and what a reset means to it. */
 export interface DeviceType {
@@ -45,16 +46,14 @@ export class VirtioDevice {
   readonly queues: Virtqueue[] = [];
   readonly bringUp: BringUpCheck;
   readonly faults: FaultInjector;
-  /** What lies around the device; the transport says it. */
-  wiring: Wiring = PLAIN_WIRING;
-  /** The interrupt line goes up, or a message is sent. */
-  onInterrupt: (() => void) | undefined;
-  type: DeviceType | undefined;
+  readonly type: DeviceType;
   /** Notifications counted since the machine was made. */
   notifications = 0;
   readonly kicks: KickCheck;
   interrupts = 0;
   private readonly context: Context;
+  private readonly signal: DriverSignal;
+  private hooks: TransportHooks = DEFAULT_HOOKS;
   private status = 0;
   /** What status still shows while a reset is not over. */
   private resetShows = 0;
@@ -68,10 +67,17 @@ export class VirtioDevice {
   /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
   private readonly early = new Set<Virtqueue>();
 
-  constructor(context: Context, options: VirtioOptions, faults: FaultInjector) {
+  constructor(
+    context: Context,
+    type: DeviceType,
+    options: VirtioOptions,
+    parts: { readonly faults: FaultInjector; readonly signal: DriverSignal },
+  ) {
     this.context = context;
     this.options = options;
-    this.faults = faults;
+    this.type = type;
+    this.faults = parts.faults;
+    this.signal = parts.signal;
     this.bringUp = new BringUpCheck(context);
     this.kicks = new KickCheck(context);
     this.accepted = this.startFeatures();
@@ -90,15 +96,28 @@ export class VirtioDevice {
     return this.accepted;
   }
 
-  /** Whether the driver uses the interface from before virtio 1.0; the transport decides. */
+  /** The device is put on a bus, where a driver finds this interface first. */
+  connect(hooks: TransportHooks, first: "legacy" | "modern"): void {
+    this.hooks = hooks;
+    this.useInterface(first);
+  }
+
+  /** Whether the driver uses the interface from before virtio 1.0. */
   get legacy(): boolean {
     return this.bringUp.legacy;
   }
 
-  set legacy(legacy: boolean) {
+  /** The driver uses this interface. With another one than before, its features start anew. */
+  useInterface(one: "legacy" | "modern"): void {
+    const legacy = one === "legacy";
     if (legacy === this.bringUp.legacy) return;
     this.bringUp.legacy = legacy;
     this.accepted = this.startFeatures();
+  }
+
+  /** Whether the device can reach guest memory now. */
+  get reachesMemory(): boolean {
+    return this.hooks.reachesMemory();
   }
 
   /** What is offered over the interface in use. */
@@ -118,7 +137,7 @@ export class VirtioDevice {
   }
 
   get interruptPending(): boolean {
-    return this.isr !== 0 && this.wiring.raisesLine();
+    return this.isr !== 0 && this.hooks.raisesLine();
   }
 
   /** Set up, not failed, not asking to be reset. */
@@ -148,7 +167,7 @@ export class VirtioDevice {
     const shift = BigInt(word * 32);
     this.accepted = (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
     // Queues are looked at before anything settles the features.
-    if (this.legacy) this.type?.negotiated(this.accepted & this.offered);
+    if (this.legacy) this.type.negotiated(this.accepted & this.offered);
   }
 
   readStatus(): number {
@@ -165,22 +184,10 @@ export class VirtioDevice {
     const old = this.status;
     const wanted = this.legacy ? this.withoutFeaturesOk(value) : value;
     this.bringUp.statusWrite(old, wanted);
-    let next = wanted | (old & STATUS.needsReset);
-    if ((next & ~old & STATUS.featuresOk) !== 0 && !this.refused) {
-      this.refused = !this.settleFeatures();
-    }
-    // Refused features leave the device unusable until it is reset (virtio 1.3, 3.1.1 step 6).
-    if (this.refused) next &= ~(STATUS.featuresOk | STATUS.driverOk);
-    this.status = next;
-    const starts = (next & ~old & STATUS.driverOk) !== 0;
-    if (starts) {
-      this.useLegacy();
-      this.judgeReach("DRIVER_OK");
-      this.wiring.started();
-      this.type?.started();
-      for (const queue of this.early) queue.process();
-    }
-    if (starts && (next & STATUS.needsReset) !== 0) this.raise(ISR.config);
+    const added = wanted & ~old;
+    if ((added & STATUS.featuresOk) !== 0 && !this.refused) this.refused = !this.settleFeatures();
+    this.status = (wanted | (old & STATUS.needsReset)) & ~this.withheld();
+    if ((this.status & added & STATUS.driverOk) !== 0) this.start();
   }
 
   /** A driver or a power cycle resets the device. */
@@ -195,8 +202,8 @@ export class VirtioDevice {
     this.kicks.reset();
     this.early.clear();
     for (const queue of this.queues) queue.reset();
-    this.type?.reset();
-    this.wiring.reset();
+    this.type.reset();
+    this.hooks.reset();
     this.bringUp.reset();
     this.context.trace.add("host", "reset");
   }
@@ -224,12 +231,12 @@ export class VirtioDevice {
 
   readConfig(offset: number): number {
     this.configRead = true;
-    return this.type?.readConfig(offset) ?? 0;
+    return this.type.readConfig(offset);
   }
 
   writeConfig(offset: number, value: number): void {
     this.bringUp.configWritten(this.status);
-    this.type?.writeConfig(offset, value);
+    this.type.writeConfig(offset, value);
   }
 
   /** The host changed the configuration: a new generation, and an interrupt if the driver is up. */
@@ -258,14 +265,8 @@ export class VirtioDevice {
   raiseSpurious(): void {
     this.interrupts += 1;
     this.context.trace.add("interrupt", "spurious");
-    if (!this.wiring.signal(undefined)) this.tellDriver();
-    else for (const queue of this.queues) this.wiring.signal(queue);
-  }
-
-  /** The driver hears of it now, by line or by message. */
-  tellDriver(): void {
-    this.onInterrupt?.();
-    this.context.clock.turn += 1;
+    if (this.hooks.interrupt({ queue: undefined }) === "line") this.signal.give();
+    else for (const queue of this.queues) this.hooks.interrupt({ queue });
   }
 
   enableQueue(queue: Virtqueue): void {
@@ -330,8 +331,31 @@ export class VirtioDevice {
     }
   }
 
+  /** Judges what only shows when the driver is at rest. */
+  check(): void {
+    this.hooks.check();
+    if (!this.interruptPending || this.signal.listener === undefined) return;
+    this.context.judge.breach(this.hooks.lineRule, "the interrupt is still asserted");
+  }
+
+  /** Refused features leave the device unusable until it is reset (virtio 1.3, 3.1.1 step 6). */
+  private withheld(): number {
+    return this.refused ? STATUS.featuresOk | STATUS.driverOk : 0;
+  }
+
+  /** DRIVER_OK was set: queues that were notified too early are looked at now. */
+  private start(): void {
+    const { halted } = this;
+    this.useLegacy();
+    this.judgeReach("DRIVER_OK");
+    this.hooks.started();
+    this.type.started();
+    for (const queue of this.early) queue.process();
+    if (halted) this.raise(ISR.config);
+  }
+
   private judgeReach(what: string): boolean {
-    if (this.wiring.reachesMemory()) return true;
+    if (this.reachesMemory) return true;
     this.context.judge.breach("P-BUS-MASTER", `${what} while bus mastering is off`);
     return false;
   }
@@ -343,7 +367,7 @@ export class VirtioDevice {
     const { offered } = this;
     this.bringUp.accepted(offered, this.accepted, this.options.described | ANY_LAYOUT);
     this.accepted &= offered;
-    this.type?.negotiated(this.accepted);
+    this.type.negotiated(this.accepted);
   }
 
   private withoutFeaturesOk(status: number): number {
@@ -356,7 +380,7 @@ export class VirtioDevice {
   private settleFeatures(): boolean {
     const { offered, described } = this.options;
     const accepted = this.accepted;
-    this.bringUp.accepted(offered, accepted, described & ~this.wiring.unusable);
+    this.bringUp.accepted(offered, accepted, described & ~this.hooks.unusable);
     let kept = (accepted & ~offered) === 0n;
     if (hasBit(offered & ~accepted, FEATURE.version1)) kept = false;
     if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {
@@ -368,7 +392,7 @@ export class VirtioDevice {
     }
     this.bringUp.featuresOk(kept);
     if (!kept) return false;
-    this.type?.negotiated(accepted);
+    this.type.negotiated(accepted);
     for (const queue of this.queues) queue.settle(this.has(FEATURE.ringPacked));
     return true;
   }
@@ -390,12 +414,12 @@ export class VirtioDevice {
     const was = this.isr;
     this.interrupts += 1;
     this.context.trace.add("interrupt", queue?.options.name ?? "config", { isr: was | bit });
-    if (this.wiring.signal(queue)) {
+    if (this.hooks.interrupt({ queue }) === "message") {
       // Of the two bits messages leave one in use (virtio 1.3, 4.1.4.5.1).
       this.isr |= bit & ISR.config;
       return;
     }
     this.isr |= bit;
-    if (was === 0 && this.wiring.raisesLine()) this.tellDriver();
+    if (was === 0 && this.hooks.raisesLine()) this.signal.give();
   }
 }
