@@ -91,8 +91,8 @@ export class InflateDeflate implements DevicePart {
   }
 
   /**
-   * The driver reads num_pages. With `deflatesWait` there are deflates that the device has not taken:
-   * the driver posted them before this and cannot take them back.
+   * The driver reads num_pages. With `deflatesWait` there are deflates that the device has not
+   * taken: the driver posted them before this and cannot take them back.
    */
   readTarget(deflatesWait: boolean): number {
     const { numPages, lowestTarget } = this;

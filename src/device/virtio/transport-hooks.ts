@@ -20,8 +20,8 @@ export interface TransportHooks {
   /** What a driver breaks that leaves the line up. */
   readonly lineRule: RuleId;
   /**
-   * Takes a request. `message`: the transport has messages now, and sent this one, keeps it behind a
-   * mask, or lost it. `line`: it has none, and the device's line is to go up.
+   * Takes a request. `message`: the transport has messages now, and sent this one, keeps it behind
+   * a mask, or lost it. `line`: it has none, and the device's line is to go up.
    */
   interrupt(request: InterruptRequest): "message" | "line";
   /** The device was reset. */

@@ -97,7 +97,7 @@ export const BALLOON_RULES = [
     section: "5.5.6.3.1",
     title: "A statistics buffer is there after initialisation and again after each request.",
     observed: "At a check, the device has no statistics buffer.",
-    seenBy: ["balloon/balloon-device"],
+    seenBy: ["balloon/statistics"],
   },
   {
     id: "D20",
@@ -243,7 +243,7 @@ export const BALLOON_RULES = [
     title: "The driver writes no configuration field of the device.",
     observed:
       "A write to num_pages or free_page_hint_cmd_id, or to poison_val without PAGE_POISON.",
-    seenBy: ["balloon/inflate-deflate", "checks/poison-check"],
+    seenBy: ["balloon/balloon-device", "checks/poison-check"],
   },
   {
     id: "Q-STATS-LATE",

@@ -169,7 +169,7 @@ export const GENERAL_RULES = [
     section: "2.5.1",
     title: "The driver reads an optional field only if its feature was offered.",
     observed: "A read of free_page_hint_cmd_id or poison_val while its bit is not offered.",
-    seenBy: ["balloon/inflate-deflate"],
+    seenBy: ["balloon/balloon-device"],
   },
   {
     id: "Q-STRANGE-QUEUE",
