@@ -22,7 +22,7 @@
 import { ledgerBytes, openLedger } from "./ledger/ledger";
 import { openSearch } from "./ledger/search";
 import { IDS_MAX, RING_BYTES, Ring } from "./ring/record";
-import { ALIGNMENT_MAX, QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
+import { ALIGNMENT_MAX, alignUp, QUEUE_SIZE_MAX, splitBytes } from "./ring/split";
 
 /** The core's own numbers for the queues; the device's numbers depend on the features. */
 export const INFLATEQ: u32 = 0;
@@ -65,10 +65,6 @@ let ringStride: usize = 0;
 let buffers: u32 = 0;
 export let pfns: u32 = 0;
 
-function up(value: usize, to: usize): usize {
-  return (value + to - 1) & ~(to - 1);
-}
-
 /** PFNs of all buffers together. There are as many entries for runs: a run has at least one PFN. */
 function pfnEntries(bufferCount: u32, pfnCount: u32): usize {
   assert(bufferCount != 0 && bufferCount <= IDS_MAX && pfnCount != 0 && pfnCount <= PFNS_MAX);
@@ -77,13 +73,13 @@ function pfnEntries(bufferCount: u32, pfnCount: u32): usize {
 
 function privateBytes(frames: u32, bufferCount: u32, pfnCount: u32): usize {
   const runs = (pfnEntries(bufferCount, pfnCount) << 3) + RANGE_RUNS_BYTES;
-  return up(ledgerBytes(frames) + <usize>QUEUES * RING_BYTES + SLOTS_BYTES + runs, PAGE);
+  return alignUp(ledgerBytes(frames) + <usize>QUEUES * RING_BYTES + SLOTS_BYTES + runs, PAGE);
 }
 
 /** Room for any alignment: the arena is opened before the device, which needs one, is found. */
 function ringBytes(size: u32): usize {
   assert(size != 0 && size <= QUEUE_SIZE_MAX);
-  return up(splitBytes(size, ALIGNMENT_MAX), PAGE);
+  return alignUp(splitBytes(size, ALIGNMENT_MAX), PAGE);
 }
 
 /** Bytes of an arena for so many frames, ring entries, buffers in flight and PFNs a buffer. */
@@ -91,7 +87,7 @@ export function arenaBytes(frames: u32, size: u32, bufferCount: u32, pfnCount: u
   const arrays = pfnEntries(bufferCount, pfnCount) << 2;
   const fixed = TABLES_BYTES + COMMANDS_BYTES + <usize>(STATS_MAX * STAT_BYTES);
   const shared = <usize>QUEUES * ringBytes(size) + arrays + fixed;
-  return privateBytes(frames, bufferCount, pfnCount) + up(shared, PAGE);
+  return privateBytes(frames, bufferCount, pfnCount) + alignUp(shared, PAGE);
 }
 
 /** Lays the arena out at `ptr` and starts the ledger, with every frame reserved and no queue. */

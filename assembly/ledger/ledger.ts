@@ -343,8 +343,3 @@ export function reclaim(): void {
   tracksUnreported = false;
   for (let state = INFLATING; state < STATES; state++) reclaimState(state);
 }
-
-/** inflating -> free, all of them. Only right after a completed reset of the inflateq. */
-export function abandonInflating(): void {
-  reclaimState(INFLATING);
-}

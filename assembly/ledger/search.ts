@@ -11,7 +11,6 @@ import {
   FREE,
   firstOf,
   frameCount,
-  HELD,
   isUnreported,
   lengthOf,
   lowestPart,
@@ -73,7 +72,11 @@ function findWholeFirst(state: u32, want: u32, most: u32): u64 {
   return block == NONE ? NO_RUN : runInBlock(block, state, most);
 }
 
-function find(state: u32, want: u32, most: u32): u64 {
+/**
+ * Frames in `state`, FREE for the balloon or for a hint, HELD to deflate. `want` is the whole need,
+ * `most` what fits now.
+ */
+export function find(state: u32, want: u32, most: u32): u64 {
   if (unit == BLOCK_FRAMES) return findWholeFirst(state, want, most);
   const block = min(lowestWhole(state), lowestPart(state));
   if (block == NONE || most < unit) return NO_RUN;
@@ -82,16 +85,6 @@ function find(state: u32, want: u32, most: u32): u64 {
   let first = block << BLOCK_SHIFT;
   while (first < frameCount() && !uniform(first, unit, state)) first += unit;
   return first < frameCount() ? runOf(first, unit) : NO_RUN;
-}
-
-/** Free frames for the balloon or for a hint. `want` is the whole need, `most` what fits now. */
-export function findFree(want: u32, most: u32): u64 {
-  return find(FREE, want, most);
-}
-
-/** Held frames to deflate. `want` is the whole need, `most` what fits now. */
-export function findHeld(want: u32, most: u32): u64 {
-  return find(HELD, want, most);
 }
 
 /** A run of up to `most` whole blocks to report. */

@@ -6,17 +6,20 @@
  */
 import { arrayOf, DEFLATEQ, INFLATEQ, pfns, ringOf, runsOf, slotOf } from "../arena";
 import {
-  abandonInflating,
+  FREE,
   firstOf,
+  HELD,
   hold,
+  INFLATING,
   lengthOf,
   NO_RUN,
   post as postFrames,
+  reclaimState,
   regain,
   reuse,
   tell,
 } from "../ledger/ledger";
-import { findFree, findHeld } from "../ledger/search";
+import { find } from "../ledger/search";
 import { initialise } from "../poison";
 import { hasFreeId, NOTHING, OUT, Ring } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
@@ -64,7 +67,7 @@ function postPages(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
   let end: u32 = 0;
   while (pages < pfns && pages < want) {
     const most = min(pfns, want) - pages;
-    const run = queue == INFLATEQ ? findFree(want - pages, most) : findHeld(want - pages, most);
+    const run = find(queue == INFLATEQ ? FREE : HELD, want - pages, most);
     const first = firstOf(run);
     const length = lengthOf(run);
     // Hosts merge only ascending pages, so a run that starts lower waits for the next buffer.
@@ -120,7 +123,7 @@ export function deflateUntold(want: u32): u32 {
 export function deflateSilently(want: u32): u32 {
   let done: u32 = 0;
   while (done < want) {
-    const run = findHeld(want - done, want - done);
+    const run = find(HELD, want - done, want - done);
     if (run == NO_RUN) break;
     takeBack(firstOf(run), lengthOf(run));
     done += lengthOf(run);
@@ -161,6 +164,6 @@ export function settle(queue: u32): i32 {
 
 /** inflating -> free, all of them. Only right after a completed reset of the inflateq. */
 export function abandonInflates(): void {
-  abandonInflating();
+  reclaimState(INFLATING);
   inflating = 0;
 }

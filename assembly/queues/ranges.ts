@@ -19,15 +19,15 @@ import {
 import {
   BLOCK_FRAMES,
   BLOCK_SHIFT,
+  FREE,
   firstOf,
   hint as hintFrames,
   lengthOf,
   NO_RUN,
   reported,
   report as reportFrames,
-  trackUnreported,
 } from "../ledger/ledger";
-import { findFree, findUnreported } from "../ledger/search";
+import { find, findUnreported } from "../ledger/search";
 import { initialise } from "../poison";
 import { hasFreeId, IN, INDIRECT, NOTHING, OUT, PACKED, Ring, TABLE } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
@@ -38,11 +38,6 @@ const DESCRIPTOR_SHIFT: u32 = 4;
 const NEXT: u32 = 1;
 /** One range covers at most 4 MiB, the largest block that other drivers send. */
 const RANGE_BLOCKS: u32 = 2;
-
-/** `queue` was opened. The reporting queue needs to know which blocks are unreported. */
-export function opened(queue: u32): void {
-  if (queue == REPORTQ) trackUnreported();
-}
 
 function address(pfn: u32): u64 {
   return (<u64>pfn) << FRAME_SHIFT;
@@ -138,7 +133,7 @@ export function hint(want: u32): u32 {
   const ring = ringOf(HINTQ);
   let done: u32 = 0;
   while (done < want && hasFreeId(ring)) {
-    const run = findFree(want - done, min(want - done, BLOCK_FRAMES));
+    const run = find(FREE, want - done, min(want - done, BLOCK_FRAMES));
     if (run == NO_RUN) break;
     const first = firstOf(run);
     const length = lengthOf(run);

@@ -94,24 +94,12 @@ function orderPtr(ring: Ring, position: u16): usize {
 export function openRecord(ring: Ring, size: u32, ids: u32, features: u32): void {
   const most = min(min(ids, size), IDS_MAX);
   assert(most != 0);
+  memory.fill(changetype<usize>(ring), 0, offsetof<Ring>());
   ring.size = size;
   ring.ids = most;
-  ring.inFlight = 0;
-  ring.firstFree = 0;
   ring.features = features;
-  ring.postedIndex = 0;
-  ring.publishedIndex = 0;
-  ring.takenIndex = 0;
-  ring.backUntaken = 0;
-  ring.postedPlace = 0;
   ring.postedWrap = 1;
-  ring.takenPlace = 0;
   ring.takenWrap = 1;
-  ring.postedUnpublished = 0;
-  ring.burstPlace = 0;
-  ring.burstFlags = 0;
-  ring.oldest = 0;
-  ring.newest = 0;
   ring.batchEnd = <u16>NO_ID;
   for (let id: u32 = 0; id < most; id++) {
     store<u16>(nextPtr(ring, id), <u16>(id + 1 == most ? NO_ID : id + 1));

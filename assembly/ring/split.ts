@@ -36,7 +36,7 @@ export const QUEUE_SIZE_MAX: u32 = 1024;
 const NO_NOTIFY: u16 = 1;
 const NO_INTERRUPT: u16 = 1;
 
-function alignUp(value: usize, to: usize): usize {
+export function alignUp(value: usize, to: usize): usize {
   return (value + to - 1) & ~(to - 1);
 }
 

@@ -365,18 +365,7 @@ export const freePageMutants: readonly Mutant[] = [
     file: LEDGER,
     find: "moveInBlock(first, length, FREE, HINTED);",
     replace: "moveInBlock(first, length, HELD, HINTED);",
-    and: [
-      {
-        file: RANGES,
-        find: "import { findFree, findUnreported }",
-        replace: "import { findHeld, findUnreported }",
-      },
-      {
-        file: RANGES,
-        find: "const run = findFree(",
-        replace: "const run = findHeld(",
-      },
-    ],
+    and: [{ file: RANGES, find: "const run = find(FREE,", replace: "const run = find(4," }],
     breaks: "Q-RANGE-HELD",
     scenario: "hinting, a guest and a host in need",
   },

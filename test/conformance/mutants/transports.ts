@@ -153,8 +153,8 @@ export const transportMutants: readonly Mutant[] = [
   {
     id: "makes no room for the padding of a legacy queue",
     file: "assembly/arena.ts",
-    find: "return up(splitBytes(size, ALIGNMENT_MAX), PAGE);",
-    replace: "return up(splitBytes(size, 4), PAGE);",
+    find: "return alignUp(splitBytes(size, ALIGNMENT_MAX), PAGE);",
+    replace: "return alignUp(splitBytes(size, 4), PAGE);",
     breaks: "R-APART",
     scenario: "legacy PCI, long queues",
   },
