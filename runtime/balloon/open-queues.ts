@@ -12,7 +12,7 @@ import { BallonetError } from "../errors.ts";
 import type { Negotiation } from "../virtio/bring-up.ts";
 import { FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
-import type { QueueSetup, Transport } from "../virtio/transport.ts";
+import { type QueueSetup, queueError, type Transport } from "../virtio/transport.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { numberQueues } from "./queue-numbering.ts";
 import { QUEUE_ROLES, type QueueStatus } from "./queue-roles.ts";
@@ -75,12 +75,8 @@ export function openQueue(options: OpenQueuesOptions, queue: number, index: numb
     ? deviceMax
     : ringSize(Math.min(deviceMax, settings.queueSizeMax), features);
   if (size > settings.queueSizeMax) {
-    throw new BallonetError({
-      code: "queue",
-      what: `queue ${index} of ${transport.name}`,
-      seen: `a fixed size of ${size}, more than queueSizeMax ${settings.queueSizeMax}`,
-      todo: "raise queueSizeMax",
-    });
+    const seen = `a fixed size of ${size}, more than queueSizeMax ${settings.queueSizeMax}`;
+    throw queueError(transport, index, seen, "raise queueSizeMax");
   }
   core.queue_open(queue, size, features, transport.ringLayout.alignment);
   return {

@@ -44,7 +44,7 @@ import {
   hasFeature,
   isSubset,
 } from "./features.ts";
-import { giveUp, type QueueSetup, type Transport } from "./transport.ts";
+import { giveUp, type QueueSetup, queueError, type Transport } from "./transport.ts";
 
 /** What the device and the driver agreed on. */
 export interface Negotiation {
@@ -296,12 +296,8 @@ export class BringUp {
   private setUpQueue(queue: QueueSetup, negotiated: FeatureSet): void {
     const isPowerOfTwo = queue.size > 0 && (queue.size & (queue.size - 1)) === 0;
     if (!isPowerOfTwo && !hasFeature(negotiated, FEATURE.RING_PACKED)) {
-      throw new BallonetError({
-        code: "queue",
-        what: `queue ${queue.index} of ${this.transport.name}`,
-        seen: `size ${queue.size} for a split ring`,
-        todo: "use a power of two",
-      });
+      const seen = `size ${queue.size} for a split ring`;
+      throw queueError(this.transport, queue.index, seen, "use a power of two");
     }
     this.transport.setUpQueue(queue);
   }

@@ -5,6 +5,7 @@ import { BallonetError, hex } from "../errors.ts";
 import { type Field, ISR, STATUS, STATUS_GONE } from "./constants.ts";
 import type { FeatureSet } from "./features.ts";
 import type { InterruptMode } from "./interrupts.ts";
+import type { Region } from "./region.ts";
 
 /** Where a device accepts the areas of a split ring. */
 export interface RingLayout {
@@ -205,6 +206,31 @@ export function notificationData(
   if (next !== undefined && next >= 0 && next <= 0xffff) return next * 0x1_0000 + word;
   const todo = "say where the next buffer will go: NOTIFICATION_DATA was negotiated";
   throw queueError(transport, index, `a notification with place ${next}`, todo);
+}
+
+type AreaFields = Readonly<Record<`queue${"Desc" | "Driver" | "Device"}${"Low" | "High"}`, Field>>;
+
+/**
+ * Tells the device where the queue's areas are: each in two 32-bit halves, low before high, for a
+ * device need not take 64 bits at once (virtio 1.3, 4.1.3.1).
+ * @throws BallonetError `queue` for an address that is no whole number below 2^53.
+ */
+export function writeAreas(
+  transport: Transport,
+  registers: Region,
+  at: AreaFields,
+  { index, descriptorArea, driverArea, deviceArea }: QueueSetup,
+): void {
+  const write = (low: Field, high: Field, address: number) => {
+    if (!Number.isSafeInteger(address) || address < 0) {
+      throw queueError(transport, index, `area at ${address}`, "put queues below 2^53");
+    }
+    registers.write(low, address % 2 ** 32);
+    registers.write(high, Math.floor(address / 2 ** 32));
+  };
+  write(at.queueDescLow, at.queueDescHigh, descriptorArea);
+  write(at.queueDriverLow, at.queueDriverHigh, driverArea);
+  write(at.queueDeviceLow, at.queueDeviceHigh, deviceArea);
 }
 
 /** Indices that are tried where no register counts the queues. */

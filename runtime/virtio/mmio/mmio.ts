@@ -33,6 +33,7 @@ import {
   SEPARATE_AREAS,
   statusWith,
   type Transport,
+  writeAreas,
 } from "../transport.ts";
 
 /** Where the registers of one device are. */
@@ -98,7 +99,6 @@ function region(hal: Hal, { base, size }: MmioSlot, name: string): Region {
   return new Region({ hal, kind: "memory", start: base, length: size, name });
 }
 
-const TWO_32 = 0x1_0000_0000;
 const STATUS_BITS = 0xff;
 
 /** Both versions. The registers of a queue are accessed only right after it was selected. */
@@ -230,17 +230,15 @@ class ModernMmio extends Mmio {
   }
 
   setUpQueue(queue: QueueSetup): void {
-    const { index } = queue;
     this.selectFree(queue, MMIO.queueReady);
     this.registers.write(MMIO.queueNum, queue.size);
-    this.writeAddress(index, MMIO.queueDescLow, MMIO.queueDescHigh, queue.descriptorArea);
-    this.writeAddress(index, MMIO.queueDriverLow, MMIO.queueDriverHigh, queue.driverArea);
-    this.writeAddress(index, MMIO.queueDeviceLow, MMIO.queueDeviceHigh, queue.deviceArea);
+    writeAreas(this, this.registers, MMIO, queue);
     this.registers.write(MMIO.queueReady, 1);
     if (this.registers.read(MMIO.queueReady) !== 1) {
-      throw queueError(this, index, "QueueReady reads 0 after it was set", "check the addresses");
+      const seen = "QueueReady reads 0 after it was set";
+      throw queueError(this, queue.index, seen, "check the addresses");
     }
-    this.isSetUp[index] = true;
+    this.isSetUp[queue.index] = true;
   }
 
   resetQueue(index: number): void {
@@ -259,14 +257,6 @@ class ModernMmio extends Mmio {
   isQueueReset(index: number): boolean {
     this.registers.write(MMIO.queueSel, index);
     return this.registers.read(MMIO.queueReset) === 0 && this.registers.read(MMIO.queueReady) === 0;
-  }
-
-  private writeAddress(index: number, low: Field, high: Field, address: number): void {
-    if (!Number.isSafeInteger(address) || address < 0) {
-      throw queueError(this, index, `area at ${address}`, "put queues below 2^53");
-    }
-    this.registers.write(low, address % TWO_32);
-    this.registers.write(high, Math.floor(address / TWO_32));
   }
 }
 

@@ -19,7 +19,6 @@ import { BallonetError } from "../../errors.ts";
 import { type Bar, readBars, sizeBar } from "../../pci/bars.ts";
 import { formatPciAddress } from "../../pci/config.ts";
 import { type Field, LEGACY, LEGACY_CONFIG } from "../constants.ts";
-import type { VectorRegisters } from "../interrupts.ts";
 import { Region } from "../region.ts";
 import {
   LEGACY_LAYOUT,
@@ -28,7 +27,7 @@ import {
   type QueueSetup,
   type Transport,
 } from "../transport.ts";
-import { PciTransport, type PciTransportOptions } from "./transport.ts";
+import { PciTransport, type PciTransportOptions, vectorRegisters } from "./transport.ts";
 
 const REVISION_ID = 0x08;
 const HEADER_BAR = 0;
@@ -84,7 +83,7 @@ class LegacyPci extends PciTransport {
       kind: "legacy PCI",
       bars,
       regions: [header],
-      vectors: vectors(header),
+      vectors: vectorRegisters(header, LEGACY),
       readIsr: () => header.read(LEGACY.isrStatus),
     });
     this.header = header;
@@ -170,18 +169,4 @@ class LegacyPci extends PciTransport {
     const start = isMsix ? LEGACY_CONFIG.withMsix : LEGACY_CONFIG.withoutMsix;
     return { offset: start + offset, width };
   }
-}
-
-function vectors(header: Region): VectorRegisters {
-  return {
-    config: (vector) => {
-      header.write(LEGACY.configMsixVector, vector);
-      return header.read(LEGACY.configMsixVector);
-    },
-    queue: (index, vector) => {
-      header.write(LEGACY.queueSelect, index);
-      header.write(LEGACY.queueMsixVector, vector);
-      return header.read(LEGACY.queueMsixVector);
-    },
-  };
 }

@@ -16,9 +16,14 @@ import {
   STATUS_GONE,
 } from "../constants.ts";
 import { AcceptedFeatures, type FeatureSet, featureSet } from "../features.ts";
-import type { VectorRegisters } from "../interrupts.ts";
 import type { Region } from "../region.ts";
-import { notificationData, type QueueSetup, SEPARATE_AREAS, type Transport } from "../transport.ts";
+import {
+  notificationData,
+  type QueueSetup,
+  SEPARATE_AREAS,
+  type Transport,
+  writeAreas,
+} from "../transport.ts";
 import {
   COMMON_NEED,
   ISR_NEED,
@@ -27,7 +32,7 @@ import {
   readVirtioCapabilities,
   type StructureNeed,
 } from "./capability-regions.ts";
-import { PciTransport, type PciTransportOptions } from "./transport.ts";
+import { PciTransport, type PciTransportOptions, vectorRegisters } from "./transport.ts";
 
 /** The four structures of a modern device, mapped. */
 interface Structures {
@@ -41,7 +46,6 @@ interface Structures {
 const ISR_STATUS: Field = { offset: 0, width: 1 };
 /** The features that need the fields behind `queue_device`. */
 const TAIL_FEATURES = featureSet(FEATURE.NOTIF_CONFIG_DATA, FEATURE.RING_RESET);
-const TWO_32 = 0x1_0000_0000;
 
 /**
  * Finds the device's structures, lets the function answer, access memory and interrupt, and returns
@@ -94,7 +98,7 @@ class ModernPci extends PciTransport {
       kind: "modern PCI",
       bars,
       regions: [common, notify, isr, device],
-      vectors: vectors(common),
+      vectors: vectorRegisters(common, COMMON),
       readIsr: () => isr.read(ISR_STATUS),
     });
     this.at = structures;
@@ -162,9 +166,7 @@ class ModernPci extends PciTransport {
       this.failQueue(queue.index, "it is enabled already", "reset the device first");
     }
     common.write(COMMON.queueSize, queue.size);
-    this.writeAddress(queue.index, COMMON.queueDescLow, COMMON.queueDescHigh, queue.descriptorArea);
-    this.writeAddress(queue.index, COMMON.queueDriverLow, COMMON.queueDriverHigh, queue.driverArea);
-    this.writeAddress(queue.index, COMMON.queueDeviceLow, COMMON.queueDeviceHigh, queue.deviceArea);
+    writeAreas(this, common, COMMON, queue);
     this.notifyFields[queue.index] = this.notifyField(queue.index);
     this.notifyWords[queue.index] = this.accepted.has(FEATURE.NOTIF_CONFIG_DATA)
       ? common.read(COMMON.queueNotifConfigData)
@@ -221,27 +223,4 @@ class ModernPci extends PciTransport {
     }
     return field;
   }
-
-  /** Two 32-bit halves, low before high: a device need not take 64 bits at once (4.1.3.1). */
-  private writeAddress(index: number, low: Field, high: Field, address: number): void {
-    if (!Number.isSafeInteger(address) || address < 0) {
-      this.failQueue(index, `area at ${address}`, "put queues below 2^53");
-    }
-    this.at.common.write(low, address % TWO_32);
-    this.at.common.write(high, Math.floor(address / TWO_32));
-  }
-}
-
-function vectors(common: Region): VectorRegisters {
-  return {
-    config: (vector) => {
-      common.write(COMMON.configMsixVector, vector);
-      return common.read(COMMON.configMsixVector);
-    },
-    queue: (index, vector) => {
-      common.write(COMMON.queueSelect, index);
-      common.write(COMMON.queueMsixVector, vector);
-      return common.read(COMMON.queueMsixVector);
-    },
-  };
 }

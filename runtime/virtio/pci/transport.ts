@@ -1,22 +1,31 @@
 /**
- * What the modern and the legacy PCI transport share: the function they are, and its interrupts.
+ * What the modern and the legacy PCI transport share: the function they are, and its interrupts
+ * (virtio 1.3, 4.1.5.1.2 and 4.1.5.3).
  */
 import type { Hal } from "../../hal.ts";
-import { type Bar, disableFunction, MEMORY_SPACE_END } from "../../pci/bars.ts";
+import { type Bar, disableFunction, enableFunction, MEMORY_SPACE_END } from "../../pci/bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "../../pci/config.ts";
-import type { Field } from "../constants.ts";
+import { type Msix, openMsix } from "../../pci/msix.ts";
+import { type Field, ISR } from "../constants.ts";
 import type { FeatureSet } from "../features.ts";
-import type { InterruptChoice, InterruptMode, VectorRegisters } from "../interrupts.ts";
+import {
+  type InterruptChoice,
+  type InterruptMode,
+  LINE,
+  MsixSetup,
+  POLLING,
+  type VectorRegisters,
+} from "../interrupts.ts";
 import type { Region } from "../region.ts";
 import {
   type InterruptCause,
+  interruptCause,
   type QueueSetup,
   queueError,
   type RingLayout,
   statusWith,
   type Transport,
 } from "../transport.ts";
-import { PciInterrupts } from "./interrupts.ts";
 
 /** What every PCI transport needs to be opened. */
 export interface PciTransportOptions {
@@ -42,6 +51,8 @@ interface PciTransportParts {
   readIsr(): number;
 }
 
+const INTERRUPT_PIN = 0x3d;
+
 export abstract class PciTransport implements Transport {
   readonly name: string;
   abstract readonly isLegacy: boolean;
@@ -53,26 +64,25 @@ export abstract class PciTransport implements Transport {
   abstract readonly configLength: number;
   protected readonly config: PciConfigAccess;
   protected readonly address: PciAddress;
-  private readonly regions: readonly Region[];
-  private readonly interrupts: PciInterrupts;
+  interruptMode: InterruptMode = POLLING;
+  private readonly parts: PciTransportParts;
+  private readonly choice: InterruptChoice;
+  private readonly msix: Msix | undefined;
+  private readonly setup: MsixSetup | undefined;
 
   constructor(options: PciTransportOptions, parts: PciTransportParts) {
-    const { config, address, memoryEnd = MEMORY_SPACE_END, interrupts = "best" } = options;
-    const { kind, bars, regions, vectors, readIsr } = parts;
+    const { hal, config, address, memoryEnd = MEMORY_SPACE_END, interrupts = "best" } = options;
+    const { kind, bars, vectors: registers } = parts;
     this.name = `${kind} at ${formatPciAddress(address)}`;
     this.config = config;
     this.address = address;
-    this.regions = regions;
-    const registers = vectors;
-    const choice = interrupts;
-    this.interrupts = new PciInterrupts({
-      ...options,
-      bars,
-      memoryEnd,
-      choice,
-      registers,
-      readIsr,
-    });
+    this.parts = parts;
+    this.choice = interrupts;
+    // Needed in every mode: firmware or another driver may have left MSI-X on.
+    this.msix = openMsix({ hal, config, address, bars, memoryEnd });
+    if (interrupts === "best" && this.msix && hal.interrupts) {
+      this.setup = new MsixSetup({ msix: this.msix, allocator: hal.interrupts, registers });
+    }
   }
 
   abstract deviceFeatures(word: number): number;
@@ -94,24 +104,34 @@ export abstract class PciTransport implements Transport {
 
   reset(): void {
     this.writeStatus(0);
-    this.interrupts.reset();
+    // The reset clears the device's vectors, too.
+    this.interruptMode = POLLING;
+    this.msix?.disable();
     this.enable();
   }
 
   get expectedInterrupts(): InterruptMode["kind"] {
-    return this.interrupts.expected;
-  }
-
-  get interruptMode(): InterruptMode {
-    return this.interrupts.mode;
+    return this.setup ? "msix" : this.withoutMessages().kind;
   }
 
   setUpInterrupts(queues: readonly number[]): InterruptMode {
-    return this.interrupts.setUp(queues);
+    this.interruptMode = this.setup?.setUp(queues) ?? this.withoutMessages();
+    return this.interruptMode;
+  }
+
+  private withoutMessages(): InterruptMode {
+    if (this.choice === "polling") return POLLING;
+    return this.config.read(this.address, INTERRUPT_PIN, 1) === 0 ? POLLING : LINE;
   }
 
   acknowledgeInterrupt(messages?: number): InterruptCause {
-    return this.interrupts.acknowledge(messages);
+    const mode = this.interruptMode;
+    if (mode.kind !== "msix") return interruptCause(this.parts.readIsr());
+    // With messages the ISR status says nothing of queues, and the driver leaves it alone.
+    if (messages === undefined) return interruptCause(ISR.QUEUE | ISR.CONFIG);
+    let bits = messages & (1 << mode.config) ? ISR.CONFIG : 0;
+    for (const vector of mode.queues.values()) if (messages & (1 << vector)) bits |= ISR.QUEUE;
+    return interruptCause(bits);
   }
 
   tearDown(): void {
@@ -121,19 +141,45 @@ export abstract class PciTransport implements Transport {
 
   /** Turns on decoding, bus mastering and INTx, which `tearDown` turns off in part. */
   enable(): void {
-    this.interrupts.enableFunction({
-      io: this.regions.some(({ kind }) => kind === "io"),
-      memory: this.regions.some(({ kind }) => kind === "memory"),
+    const { regions } = this.parts;
+    const isInMemory = regions.some(({ kind }) => kind === "memory");
+    enableFunction(this.config, this.address, {
+      io: regions.some(({ kind }) => kind === "io"),
+      memory: isInMemory || this.setup !== undefined,
+      intx: this.choice !== "polling",
     });
   }
 
-  /** @throws BallonetError `queue` when the device refuses. */
+  /**
+   * Sets the vector of a queue again, which the queue's reset cleared.
+   * @throws BallonetError `queue` when the device refuses.
+   */
   protected restoreVector(index: number): void {
-    if (this.interrupts.restoreQueue(index)) return;
+    const mode = this.interruptMode;
+    const vector = mode.kind === "msix" ? mode.queues.get(index) : undefined;
+    if (vector === undefined || this.parts.vectors.queue(index, vector) === vector) return;
     this.failQueue(index, "its vector was refused", "use a line instead of messages");
   }
 
   protected failQueue(index: number, seen: string, todo: string): never {
     throw queueError(this, index, seen, todo);
   }
+}
+
+/** The vector registers in `region`, which both interfaces name alike. */
+export function vectorRegisters(
+  region: Region,
+  at: Readonly<Record<"configMsixVector" | "queueSelect" | "queueMsixVector", Field>>,
+): VectorRegisters {
+  return {
+    config: (vector) => {
+      region.write(at.configMsixVector, vector);
+      return region.read(at.configMsixVector);
+    },
+    queue: (index, vector) => {
+      region.write(at.queueSelect, index);
+      region.write(at.queueMsixVector, vector);
+      return region.read(at.queueMsixVector);
+    },
+  };
 }

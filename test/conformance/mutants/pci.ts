@@ -82,8 +82,10 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "enables a queue before its device area is set",
     file: TRANSPORT,
-    find: "this.writeAddress(queue.index, COMMON.queueDeviceLow,",
-    replace: `${ENABLE} this.writeAddress(queue.index, COMMON.queueDeviceLow,`,
+    find: "writeAreas(this, common, COMMON, queue);",
+    replace: `writeAreas(this, common, COMMON, { ...queue, deviceArea: 0 });
+    ${ENABLE}
+    writeAreas(this, common, COMMON, queue);`,
     breaks: "P-ENABLE-ORDER",
     scenario: "several targets",
   },
@@ -176,7 +178,7 @@ export const pciMutants: readonly Mutant[] = [
   {
     id: "leaves I/O decoding off",
     file: "runtime/virtio/pci/transport.ts",
-    find: 'io: this.regions.some(({ kind }) => kind === "io"),',
+    find: 'io: regions.some(({ kind }) => kind === "io"),',
     replace: "io: false,",
     breaks: "P-DECODE-OFF",
     scenario: "several targets",
@@ -224,16 +226,16 @@ export const pciMutants: readonly Mutant[] = [
   },
   {
     id: "writes a 1 into the upper half of addresses",
-    file: TRANSPORT,
-    find: "this.at.common.write(high, Math.floor(address / TWO_32));",
-    replace: "this.at.common.write(high, 1);",
+    file: "runtime/virtio/transport.ts",
+    find: "registers.write(high, Math.floor(address / 2 ** 32));",
+    replace: "registers.write(high, 1);",
     breaks: "R-MEMORY",
     scenario: "several targets",
   },
   {
     id: "does not read the ISR status",
-    file: "runtime/virtio/pci/interrupts.ts",
-    find: "return interruptCause(this.options.readIsr());",
+    file: "runtime/virtio/pci/transport.ts",
+    find: "return interruptCause(this.parts.readIsr());",
     replace: "return interruptCause(ISR.QUEUE | ISR.CONFIG);",
     breaks: "Q-ISR-UNREAD",
     scenario: "somebody listens to the interrupt",

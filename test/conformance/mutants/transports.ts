@@ -6,7 +6,7 @@ const LEGACY = "runtime/virtio/pci/legacy.ts";
 const MODERN = "runtime/virtio/pci/modern.ts";
 const MSIX = "runtime/pci/msix.ts";
 const OPEN_PCI = "runtime/virtio/pci/open.ts";
-const PCI_INTERRUPTS = "runtime/virtio/pci/interrupts.ts";
+const PCI_TRANSPORT = "runtime/virtio/pci/transport.ts";
 const PLAN = "runtime/balloon/bring-up-plan.ts";
 
 export const transportMutants: readonly Mutant[] = [
@@ -112,9 +112,9 @@ export const transportMutants: readonly Mutant[] = [
   },
   {
     id: "reads the ISR status of the interface that it does not use",
-    file: PCI_INTERRUPTS,
-    find: "return interruptCause(this.options.readIsr());",
-    replace: "return interruptCause(this.options.hal.portRead(0xc013, 1));",
+    file: MODERN,
+    find: "readIsr: () => isr.read(ISR_STATUS),",
+    replace: "readIsr: () => options.hal.portRead(0xc013, 1),",
     breaks: "P-MIXED",
     scenario: "transitional, its modern interface",
   },
@@ -211,10 +211,10 @@ export const transportMutants: readonly Mutant[] = [
   },
   {
     id: "believes that a vector was taken",
-    file: MODERN,
-    find: `common.write(COMMON.queueMsixVector, vector);
-        return common.read(COMMON.queueMsixVector);`,
-    replace: "common.write(COMMON.queueMsixVector, vector); return vector;",
+    file: PCI_TRANSPORT,
+    find: `region.write(at.queueMsixVector, vector);
+      return region.read(at.queueMsixVector);`,
+    replace: "region.write(at.queueMsixVector, vector); return vector;",
     breaks: "P-MSIX-READ-BACK",
     scenario: "MSI-X",
   },
@@ -237,9 +237,9 @@ export const transportMutants: readonly Mutant[] = [
   },
   {
     id: "asks the ISR status who sent a message",
-    file: PCI_INTERRUPTS,
-    find: 'if (this.mode.kind !== "msix") {',
-    replace: 'this.options.readIsr(); if (this.mode.kind !== "msix") {',
+    file: PCI_TRANSPORT,
+    find: 'if (mode.kind !== "msix") return',
+    replace: 'this.parts.readIsr(); if (mode.kind !== "msix") return',
     breaks: "P-MSIX-ISR",
     scenario: "MSI-X",
   },
