@@ -63,55 +63,39 @@ function isUnknownDialect({ dialect, host }: ComparedCell): boolean {
 
 /** What happened to a cell: its migration, then its outcome. */
 function fate(cell: ComparedCell): string {
-  return `${migration(cell)}${outcome(cell)}`;
-}
-
-function migration(cell: ComparedCell): string {
-  if (cell.path === "none") return "";
-  const lacks = cell.migration?.bits?.join(" ");
-  return {
-    stayed: "never on the way, so not migrated; ",
-    "not taken": `not taken by the other host, which lacks ${lacks}; goes on; `,
-    renegotiated: "migrated, refused there, negotiated again; ",
-    moved: "migrated; ",
-  }[moveOf(cell)];
+  if (cell.path === "none") return outcome(cell);
+  const moves = {
+    stayed: "never on the way, so not migrated",
+    "not taken": `not taken by the other host, which lacks ${cell.migration?.bits?.join(" ")}`,
+    renegotiated: "migrated, refused there, negotiated again",
+    moved: "migrated",
+  };
+  return `${moves[moveOf(cell)]}; ${outcome(cell)}`;
 }
 
 function outcome(cell: ComparedCell): string {
-  const { pages, touches, damagedFrames } = cell;
-  const { total, locked, unlocked } = pages;
-  switch (cell.outcome) {
-    case "lost":
-      return (
-        `${counted(touches.faults, "fault")}, ` +
-        `${counted(damagedFrames, "frame")} lost of what the guest had written`
-      );
-    case "refused":
-      return `no balloon: host and driver do not come to terms (${cell.refused?.code})`;
-    case "gains":
-      return (
-        `the host may take ${counted(unlocked, "page")} away, ` +
-        `${formatCount(locked)} of ${formatCount(total)} stay locked; nothing is lost`
-      );
-    case "nothing":
-      return noGain(cell);
-  }
+  const { total, locked, unlocked } = cell.pages;
+  const frames = counted(cell.damagedFrames, "frame");
+  const texts = {
+    lost: `${counted(cell.touches.faults, "fault")}, ${frames} lost of what the guest had written`,
+    refused: `no balloon: host and driver do not come to terms (${cell.refused?.code})`,
+    gains:
+      `the host may take ${counted(unlocked, "page")} away, ` +
+      `${formatCount(locked)} of ${formatCount(total)} stay locked; nothing is lost`,
+    nothing: `${noGain(cell)}; nothing is lost`,
+  };
+  return texts[cell.outcome];
 }
 
 function noGain(cell: ComparedCell): string {
-  if (!locksMemory(cell)) return "nothing is locked, so nothing is to be gained; nothing is lost";
-  if (isUnknownDialect(cell)) {
-    return "the host gains nothing until drivers change; nothing is lost";
-  }
+  if (!locksMemory(cell)) return "nothing is locked, so nothing is to be gained";
+  if (isUnknownDialect(cell)) return "the host gains nothing until drivers change";
   const early = counted(usedEarly(cell), "page");
-  const granted = cell.mayBeSilent ? ", as was granted," : ",";
   const why = {
-    "tells first": "told first without having promised it, so the host gains nothing",
-    "tells late": `${early} used before the host had answered, so the host gains nothing`,
-    "never tells": `${early} used and never told of${granted} so the host gains nothing`,
-    "took none back": "the host gains nothing",
+    "tells first": "told first without having promised it",
+    "tells late": `${early} used before the host had answered`,
+    "never tells": `${early} used and never told of${cell.mayBeSilent ? ", as was granted" : ""}`,
+    "took none back": "no page taken back",
   }[cell.manner];
-  const { locked, total } = cell.pages;
-  const kept = locked === total ? "all" : `${formatCount(locked)} of`;
-  return `${why}; ${kept} ${formatCount(total)} pages stay locked, nothing is lost`;
+  return `${why}, so the host gains nothing; all ${formatCount(cell.pages.total)} pages stay locked`;
 }

@@ -20,6 +20,5 @@ export {
 } from "./explain.ts";
 export type { Finding } from "./findings.ts";
 export type { ComparedCell, Manner, Outcome } from "./outcome.ts";
-export { explanationLines } from "./report/explain-text.ts";
 export { comparisonPage } from "./report/page.ts";
-export { comparisonLines } from "./report/text.ts";
+export { comparisonLines, explanationLines } from "./report/text.ts";

@@ -20,7 +20,8 @@ describe("an explanation", () => {
     expect({ kinds, asked }).toEqual({ kinds: ["cell"], asked: [name] });
     expect(cells).toEqual(run.cells);
     expect(paragraphs).toEqual(run.cells.flatMap(explainCell));
-    expect(paragraphs.join()).toContain("1,024 pages that the host had unlocked");
+    expect(paragraphs.join()).toContain("wrote to pages that the host had unlocked");
+    expect(cells[0]?.touches.faults).toBe(1024);
   });
 
   it.each([

@@ -22,18 +22,13 @@ const LETTERS: Readonly<Record<string, string>> = {
   RING_RESET: "r",
 };
 
-function letterOf(feature: string): string {
-  return LETTERS[feature] ?? `(${feature})`;
-}
-
 /** `MSO1`; `-` for none. */
 export function featureLetters(features: readonly string[]): string {
-  return features.map(letterOf).join("") || "-";
+  return features.map((name) => LETTERS[name] ?? `(${name})`).join("") || "-";
 }
 
-/** The letters of these features and what they stand for, in the order of the table. */
-export function letterLegend(features: readonly string[]): readonly (readonly [string, string])[] {
-  return Object.entries(LETTERS)
-    .filter(([name]) => features.includes(name))
-    .map(([name, letter]) => [letter, name]);
+/** `M MUST_TELL_HOST, S STATS_VQ`: what the letters of these features stand for. */
+export function letterLegend(features: readonly string[]): string {
+  const known = Object.entries(LETTERS).filter(([name]) => features.includes(name));
+  return known.map(([name, letter]) => `${letter} ${name}`).join(", ");
 }

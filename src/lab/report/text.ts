@@ -1,138 +1,136 @@
 /**
- * A comparison as lines of text: a table for each situation with a line for each driver, then the
- * findings. The mark before a line says the same as its colour.
+ * A comparison and an explanation as lines of text. The mark before a line says the same as its
+ * colour.
  */
-import type { Paint, Style } from "../../text/style.ts";
+import type { Paint } from "../../text/style.ts";
 import { formatCount, yesOrNo } from "../../text/units.ts";
 import { TEXT_COLUMNS, wrapped } from "../../text/wrap.ts";
 import { situationName, situationText } from "../cell-names.ts";
 import type { Comparison } from "../compare.ts";
+import { type Explanation, SUBJECTS } from "../explain.ts";
 import type { Finding } from "../findings.ts";
 import { type ComparedCell, moveOf, type Outcome, usedEarly } from "../outcome.ts";
 import { QUESTION } from "../subject-descriptions.ts";
+import { cellFacts, OUTCOMES } from "./facts.ts";
 import { featureLetters, letterLegend } from "./feature-letters.ts";
 
-const MARKS: Readonly<Record<Outcome, readonly [string, Style | undefined, string]>> = {
-  gains: ["+", "green", "the host may take memory away, the guest loses nothing"],
-  nothing: [" ", undefined, ""],
-  lost: ["!", "red", "the guest's data was lost"],
-  refused: ["x", "yellow", "no balloon"],
-};
+/** A column is as wide as its head. Numbers stand on the right. */
+type Column = readonly [head: string, value: (cell: ComparedCell) => string | number];
 
-interface Column {
-  readonly head: string;
-  readonly chars: number;
-  readonly isNumber?: boolean;
-  cell(cell: ComparedCell): string;
-}
-
-/** With the mark and two blanks between them, the columns fill a line of 100. */
-const COLUMNS: readonly Column[] = [
-  { head: "driver", chars: 9, cell: ({ persona }) => persona },
-  { head: "accepted", chars: 9, cell: ({ negotiated }) => featureLetters(negotiated) },
-  { head: "takes back", chars: 12, cell: ({ manner }) => manner },
-  { head: "silence", chars: 7, cell: ({ mayBeSilent }) => yesOrNo(mayBeSilent) },
-  { head: "munlock", chars: 7, cell: ({ mayUnlock }) => yesOrNo(mayUnlock) },
-  { head: "migration", chars: 12, cell: moveOf },
-  number("locked", 6, ({ pages }) => pages.locked),
-  number("early", 6, usedEarly),
-  number("faults", 6, ({ touches }) => touches.faults),
-  number("lost", 5, ({ damagedFrames }) => damagedFrames),
+const HEAD_COLUMNS: readonly Column[] = [
+  ["driver   ", ({ persona }) => persona],
+  ["accepted ", ({ negotiated }) => featureLetters(negotiated)],
 ];
 
-function number(head: string, chars: number, count: (cell: ComparedCell) => number): Column {
-  return { head, chars, isNumber: true, cell: (cell) => formatCount(count(cell)) };
-}
+const COLUMNS: readonly Column[] = [
+  ...HEAD_COLUMNS,
+  ["takes back  ", ({ manner }) => manner],
+  ["silence", ({ mayBeSilent }) => yesOrNo(mayBeSilent)],
+  ["munlock", ({ mayUnlock }) => yesOrNo(mayUnlock)],
+  ["migration   ", moveOf],
+  ["locked", ({ pages }) => pages.locked],
+  [" early", usedEarly],
+  ["faults", ({ touches }) => touches.faults],
+  [" lost", ({ damagedFrames }) => damagedFrames],
+];
 
-const HEAD_COLUMNS = 2;
+const LEGEND =
+  "silence: the driver may use pages and never tell. munlock: the host may unlock the pages in " +
+  "the balloon. locked: pages that stay locked with the balloon inflated. early: pages that the " +
+  "guest used while the host held them. faults: how many of those were unlocked. lost: frames " +
+  "whose contents were gone.";
 
-function row(columns: readonly Column[], textOf: (column: Column) => string): string {
-  const padded = columns.map((column) => {
-    const { chars, isNumber } = column;
-    const text = textOf(column);
-    return isNumber ? text.padStart(chars) : text.padEnd(chars);
-  });
-  return padded.join("  ");
+/** Lines in the colour of an outcome, with its mark before the first. */
+function marked(outcome: Outcome, lines: readonly string[], paint: Paint): string[] {
+  const { mark, style } = OUTCOMES[outcome];
+  return lines
+    .map((line, index) => `${index === 0 ? mark : " "} ${line}`)
+    .map((line) => (style === undefined ? line : paint(style, line)));
 }
 
 function cellRow(cell: ComparedCell): string {
-  if (cell.refused === undefined) return row(COLUMNS, (column) => column.cell(cell));
-  const first = row(COLUMNS.slice(0, HEAD_COLUMNS), (column) => column.cell(cell));
-  return `${first}  no balloon: refused (${cell.refused.code})`;
-}
-
-function cellLine(cell: ComparedCell, paint: Paint): string {
-  const [mark, style] = MARKS[cell.outcome];
-  const line = `${mark} ${cellRow(cell)}`;
-  return style === undefined ? line : paint(style, line);
+  const texts = (columns: readonly Column[]): string[] =>
+    columns.map(([{ length }, value]) => {
+      const shown = value(cell);
+      return typeof shown === "number" ? formatCount(shown).padStart(length) : shown.padEnd(length);
+    });
+  if (cell.refused === undefined) return texts(COLUMNS).join("  ");
+  return [...texts(HEAD_COLUMNS), `no balloon: refused (${cell.refused.code})`].join("  ");
 }
 
 function tableLines(cells: readonly ComparedCell[], paint: Paint): string[] {
   const first = cells[0] as ComparedCell;
-  const [head = "", ...rest] = wrapped(`${situationName(first)}: ${situationText(first)}`);
+  const [title = "", ...rest] = wrapped(`${situationName(first)}: ${situationText(first)}`);
   return [
-    paint("bold", head),
+    paint("bold", title),
     ...rest,
-    paint("dim", `  ${row(COLUMNS, (column) => column.head)}`),
-    ...cells.map((cell) => cellLine(cell, paint)),
+    paint("dim", `  ${COLUMNS.map(([head]) => head).join("  ")}`),
+    ...cells.flatMap((cell) => marked(cell.outcome, [cellRow(cell)], paint)),
     "",
   ];
 }
 
-function legendLines({ cells }: Comparison): string[] {
-  const letters = letterLegend(cells.flatMap(({ negotiated }) => negotiated));
-  const marks = Object.values(MARKS).filter(([, , meaning]) => meaning !== "");
-  return [
-    ...wrapped(`accepted: ${letters.map(([letter, name]) => `${letter} ${name}`).join(", ")}`),
-    ...wrapped(
-      "silence: the driver may use pages and never tell. munlock: the host may unlock the pages " +
-        "in the balloon. locked: pages that stay locked with the balloon inflated. early: pages " +
-        "that the guest used while the host held them. faults: how many of those were unlocked. " +
-        "lost: frames whose contents were gone.",
-    ),
-    marks.map(([mark, , meaning]) => `${mark} ${meaning}`).join("; "),
-  ];
-}
-
-export function findingLines({ outcome, text }: Finding, paint: Paint): string[] {
-  const [mark, style] = MARKS[outcome];
-  const [first = "", ...rest] = wrapped(text, TEXT_COLUMNS - 2);
-  const lines = [`${mark} ${first}`, ...rest.map((line) => `  ${line}`)];
-  return style === undefined ? lines : lines.map((line) => paint(style, line));
-}
-
-function introLines(cells: readonly ComparedCell[], paint: Paint): string[] {
-  const head = paint("bold", QUESTION);
-  const run = cells.find(({ refused }) => refused === undefined);
-  if (run === undefined) return [head, ""];
-  const { pages } = run;
-  return [
-    head,
-    ...wrapped(
-      `One script for every pair, of ${formatCount(pages.total)} pages: the host takes ` +
-        `${formatCount(pages.inflated)} and gives ${formatCount(pages.takenBack)} of them back. ` +
-        "Before it has answered, the guest uses all its pages, and the host, short of memory, " +
-        "takes away what it holds unlocked.",
-    ),
-    "",
-  ];
+function findingLines(findings: readonly Finding[], paint: Paint): string[] {
+  return findings.flatMap(({ outcome, text }) =>
+    marked(outcome, wrapped(text, TEXT_COLUMNS - 2), paint),
+  );
 }
 
 /** Returns the lines of a comparison with at least one cell; `paint` adds colours. */
-export function comparisonLines(comparison: Comparison, paint: Paint): string[] {
-  const { cells, findings } = comparison;
-  const columns = [...new Set(cells.map(situationName))];
+export function comparisonLines({ cells, findings }: Comparison, paint: Paint): string[] {
+  const situations = [...new Set(cells.map(situationName))];
+  const marks = Object.values(OUTCOMES).map(({ mark, meaning }) => `${mark} ${meaning}`);
   return [
-    ...introLines(cells, paint),
-    ...columns.flatMap((column) =>
+    paint("bold", QUESTION),
+    ...wrapped(
+      "One script for every pair: the host takes half of the guest's pages, and gives half of " +
+        "those back. Before it has answered, the guest uses all its pages, and the host, short of " +
+        "memory, takes away what it holds unlocked.",
+    ),
+    "",
+    ...situations.flatMap((name) =>
       tableLines(
-        cells.filter((cell) => situationName(cell) === column),
+        cells.filter((cell) => situationName(cell) === name),
         paint,
       ),
     ),
-    ...legendLines(comparison),
+    ...wrapped(`accepted: ${letterLegend(cells.flatMap(({ negotiated }) => negotiated))}`),
+    ...wrapped(LEGEND),
+    ...wrapped(marks.join("; ")),
     "",
     paint("bold", "Found"),
-    ...findings.flatMap((finding) => findingLines(finding, paint)),
+    ...findingLines(findings, paint),
   ];
+}
+
+/**
+ * Returns the lines of an explanation; the question lists all names, a cell has its facts. `paint`
+ * adds colours.
+ */
+export function explanationLines(explanation: Explanation, paint: Paint): string[] {
+  const { name, kinds, paragraphs, cells, findings } = explanation;
+  const isQuestion = kinds.includes("question");
+  return [
+    paint("bold", isQuestion ? QUESTION : `${name}: ${kinds.join(" and ")}`),
+    ...paragraphs.flatMap((text) => ["", ...wrapped(text)]),
+    ...(isQuestion ? ["", paint("bold", "What can be explained"), ...rowLines(NAMES)] : []),
+    ...(findings.length > 0 ? ["", paint("bold", "Run just now")] : []),
+    ...(kinds.includes("cell") ? cells.flatMap((cell) => rowLines(cellFacts(cell))) : []),
+    ...findingLines(findings, paint),
+  ];
+}
+
+const NAMES: readonly (readonly [string, string])[] = [
+  ...SUBJECTS.map(([kind, names]) => [kind, names.join(" ")] as const),
+  ["cell", "PERSONA/HOST, and then /DIALECT, /PATH: windows/locked-always, linux/locked/to-old"],
+];
+
+/** Rows of two columns, the second of which is wrapped. */
+function rowLines(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([term]) => term.length)) + 2;
+  return rows.flatMap(([term, text]) =>
+    wrapped(text, TEXT_COLUMNS - width - 2).map(
+      (line, index) => `  ${(index === 0 ? term : "").padEnd(width)}${line}`,
+    ),
+  );
 }

@@ -7,8 +7,10 @@ import { DIALECTS, PERSONA_NAMES } from "../../../runtime/index.ts";
 import { explainCell } from "../../../src/lab/cell-explanations.ts";
 import { cellNamed, HOST_NAMES, PATH_NAMES } from "../../../src/lab/cell-names.ts";
 import { SUBJECTS } from "../../../src/lab/explain.ts";
+import { findingsOf } from "../../../src/lab/findings.ts";
 import type { ComparedCell } from "../../../src/lab/outcome.ts";
-import { explanationLines } from "../../../src/lab/report/explain-text.ts";
+import { cellFacts } from "../../../src/lab/report/facts.ts";
+import { explanationLines } from "../../../src/lab/report/text.ts";
 import {
   describeDialect,
   describeHost,
@@ -18,7 +20,11 @@ import {
 } from "../../../src/lab/subject-descriptions.ts";
 import { losing, madeUp, moving, refused } from "./cells.ts";
 
-const why = (cell: ComparedCell) => explainCell(cell).join("\n");
+/** What `ballonet explain` shows of a cell: its reasons and its facts, each in one line. */
+function why(cell: ComparedCell): string {
+  const facts = cellFacts(cell).map(([term, text]) => `${term}: ${text}`);
+  return [...explainCell(cell), ...facts].join("\n");
+}
 const { pages, touches } = madeUp();
 const kept = { ...pages, locked: 5000, unlocked: 0 };
 const declined = { mustTellFirst: false, mayUnlock: false, pages: kept } as const;
@@ -29,12 +35,18 @@ describe("a cell's reasons", () => {
     [
       "a promise that was kept",
       madeUp(),
-      ["accepted it", "2,999 of 5,000 pages stay locked", "as it has to", "2,001 could be taken"],
+      [
+        "driver accepted it",
+        "locked when inflated: 2,999 of 5,000 pages",
+        "as it has to",
+        "inflated, unlocked: 2,001, 2,001",
+        "all of them could be taken away",
+      ],
     ],
     [
       "a promise that was broken",
       losing({ mustTellFirst: true, host: "locked" }),
-      ["accepted it", "It had promised not to do that (virtio 1.3, 5.5.6.1)"],
+      ["driver accepted it", "It had promised not to do that (virtio 1.3, 5.5.6.1)"],
     ],
     [
       "a promise that was taken for granted",
@@ -42,8 +54,10 @@ describe("a cell's reasons", () => {
       [
         "which it should (virtio 1.3, 5.5.3.1)",
         "though nobody promised",
-        "1,006 pages",
-        "D1, SHOULD",
+        "faults: 1,006",
+        "taken away of used early: 1,005 of 1,007",
+        "frames lost: 1,004",
+        "D1, SHOULD (5.5.3.1)",
       ],
     ],
     [
@@ -51,7 +65,8 @@ describe("a cell's reasons", () => {
       madeUp(declined),
       [
         "did not accept it",
-        "unlocks none of the 2,001",
+        "unlocks none of the inflated pages",
+        "inflated, unlocked: 2,001, 0",
         "though nothing made it",
         "gained nothing",
       ],
@@ -59,12 +74,16 @@ describe("a cell's reasons", () => {
     [
       "no promise, and none needed",
       madeUp({ ...declined, touches: early }),
-      ["Without the promise that is allowed", "1,007 pages used early were locked all the time"],
+      [
+        "Without the promise that is allowed",
+        "used early were locked all the time",
+        "used before the answer: 1,007",
+      ],
     ],
     [
       "silence",
       madeUp({ ...declined, touches: early, pages: { ...kept, told: 3 } }),
-      ["told the host of 3", "That is never allowed"],
+      ["told of taken back: 3 of 1,003", "That is never allowed"],
     ],
     [
       "silence that was granted",
@@ -83,7 +102,7 @@ describe("a cell's reasons", () => {
     [
       "a driver that does not start",
       madeUp({ refused: { code: "config", message: "not granted" } }),
-      ["did not come up: not granted"],
+      ["did not come up", "refused: config: not granted"],
     ],
     [
       "a host without the bit",
@@ -93,12 +112,16 @@ describe("a cell's reasons", () => {
     [
       "a move from a host without the bit",
       madeUp({ ...declined, path: "to-new", migration: { worked: true, renegotiated: false } }),
-      ["which changes nothing", "It was taken"],
+      ["which changes nothing", "The second host took the guest"],
     ],
     [
       "a guest that is not taken",
       moving({ worked: false, error: "Features", bits: ["STATS_VQ"], renegotiated: false }),
-      ["finds STATS_VQ, which it lacks", "goes on where it was"],
+      [
+        "finds one that it lacks",
+        "goes on where it was",
+        "migration: not taken; the second host lacks STATS_VQ: Features",
+      ],
     ],
     [
       "a moment that never came",
@@ -166,6 +189,21 @@ describe("names of cells", () => {
   ])("%j is none", (name) => {
     expect(cellNamed(name)).toBeUndefined();
   });
+});
+
+it("an explanation of a cell shows its reasons, each of its facts, and what was found", () => {
+  const cell = losing();
+  const named = { type: "explanation", name: cell.name, kinds: ["cell"], cells: [cell] } as const;
+  const findings = findingsOf([cell]);
+  const lines = explanationLines(
+    { ...named, paragraphs: explainCell(cell), findings },
+    (_style, text) => text,
+  );
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+  const words = lines.join(" ").replace(/ +/g, " ");
+  for (const fact of cellFacts(cell)) expect(words).toContain(fact.join(" "));
+  for (const said of explainCell(cell)) expect(words).toContain(said);
+  expect(lines.at(-1)).toMatch(/^! locked-always with windows: 1,006 faults/);
 });
 
 it("an explanation without a name tells how it came about, and names all that there is", () => {

@@ -55,16 +55,25 @@ describe("the page", () => {
 
   it("leads from each cell of the matrix to a section with its facts, faults and reasons", () => {
     for (const { name } of cells) expect(page).toContain(`<a href="#${name}">`);
-    const section = page.slice(page.indexOf('<article id="windows/locked-always">'));
+    const start = page.indexOf('<article id="windows/locked-always">');
+    const section = page.slice(page.lastIndexOf("<details>", start));
     for (const text of [
       "✗ 1,004 lost",
-      "<summary>1,006 faults, the first 1</summary>",
-      "<td>0x2a</td><td>deflating</td><td>lost</td>",
-      "wrote to 1,006 pages that the host had unlocked",
-      "<td>D1</td><td>SHOULD</td><td>5.5.3.1</td>",
+      "<summary>1,007 pages used early, 1,006 faults: the first 1</summary>",
+      "<td>0x2a</td><td>deflating</td><td>yes</td><td>lost</td>",
+      "wrote to pages that the host had unlocked",
+      "<dt>faults</dt><dd>1,006</dd>",
+      "<dd>D1, SHOULD (5.5.3.1), 1 time: MUST_TELL_HOST is accepted when it is offered",
     ]) {
       expect(section.slice(0, section.indexOf("</article>"))).toContain(text);
     }
+  });
+
+  it("is short until a section is opened", () => {
+    expect(page).not.toMatch(/<details[^>]* open/);
+    // A link to a section opens it when the section is inside of what is closed.
+    const closed = page.slice(page.indexOf("<details"), page.lastIndexOf("</details>"));
+    expect(closed.split("<article ")).toHaveLength(1 + cells.length);
   });
 
   it("says without colours what colours say", () => {
@@ -94,15 +103,20 @@ describe("a timeline", () => {
     return [...path.matchAll(/(?:^[\d.]+ |V)([\d.]+)H/g)].map(([, y]) => Number(y));
   };
   const axis = [...figure.matchAll(/class="grid" d="M[\d.]+ ([\d.]+)H/g)].map(([, y]) => Number(y));
+  const axisLeft = /class="grid" d="M([\d.]+) /.exec(figure)?.[1];
   const [zero = 0, , full = 0] = axis;
   const pages = (y: number) => Math.round((5000 * (zero - y)) / (zero - full));
 
   it("has lines and layers as high as the counts of pages", () => {
     expect(heights("line locked").map(pages)).toEqual([5000, 4000, 4000]);
-    // The tops from the left, then the layer below from the right.
-    expect(heights("held").map(pages)).toEqual([0, 500, 1000, 0, 0, 0]);
-    expect(heights("inflating").map(pages)).toEqual([0, 1500, 1250, 1250, 500, 0]);
-    expect(heights("deflating").map(pages)).toEqual([0, 500, 1250, 1000, 500, 0]);
+    // The tops from the left, then back along the ground. The lower layers cover the higher ones.
+    expect(heights("held").map(pages)).toEqual([0, 500, 1000, 0]);
+    expect(heights("deflating").map(pages)).toEqual([0, 500, 1250, 0]);
+    expect(heights("inflating").map(pages)).toEqual([0, 1500, 1250, 0]);
+    const drawn = ["inflating", "deflating", "held"].map((name) =>
+      figure.indexOf(`<path class="${name}" d="M${axisLeft} `),
+    );
+    expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
   });
 
   it("numbers its marks, those of one place together, and says what they are", () => {
@@ -113,7 +127,7 @@ describe("a timeline", () => {
   });
 
   it("names in its legend what is to be seen, and nothing else", () => {
-    expect(figure).toContain(">held by the host</text>");
+    expect(figure).toContain(">held by the host</li>");
     expect(figure).not.toContain("lost, in all");
     expect(timelineFigure(losing({ timeline: [] }), "").includes("held by the host")).toBe(false);
   });
