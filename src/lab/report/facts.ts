@@ -35,7 +35,7 @@ export function cellFacts(cell: ComparedCell): readonly (readonly [string, strin
     ["negotiated", cell.negotiated.join(" ") || "nothing"],
     ["refused", refused === undefined ? "no" : `${refused.code}: ${refused.message}`],
     ["migration", migration(cell)],
-    ["broken rules", verdicts.map(verdict).join("; ") || "none"],
+    ["broken rules", verdicts.map(verdict).join(" ") || "none"],
     ["must tell first", yesOrNo(cell.mustTellFirst)],
     ["may be silent", yesOrNo(cell.mayBeSilent)],
     ["may munlock", yesOrNo(cell.mayUnlock)],

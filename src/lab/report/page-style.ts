@@ -20,7 +20,7 @@ h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.25rem; margin: 2rem 0 .2re
 h3 { font-size: 1.05rem; margin: 0; display: inline }
 .scroll { overflow: auto } article .scroll { max-height: 24rem } table { border-collapse: collapse }
 th { text-align: left; padding: .35rem .5rem }
-.matrix { width: 100%; min-width: 60rem; table-layout: fixed }
+.matrix { width: 100%; min-width: 66rem; table-layout: fixed }
 .matrix thead td { width: 5.5rem } .matrix td b { font-size: .93rem; white-space: nowrap }
 .matrix th[scope=row], .matrix thead td { position: sticky; left: 0; background: var(--paper) }
 .matrix td { border: 2px solid var(--paper); padding: 0 }
