@@ -36,7 +36,8 @@ const NEGOTIATION: readonly Reason[] = [
   [
     ({ mustTellFirst }) => mustTellFirst,
     "The host offered MUST_TELL_HOST (virtio 1.3, 5.5.3) and the driver accepted it. The driver " +
-      "may use a page again only after the host has acknowledged its deflate (virtio 1.3, 5.5.6.1).",
+      "may use a page again only after the host has acknowledged its deflate (virtio 1.3, " +
+      "5.5.6.1).",
   ],
   [
     ({ mayBeSilent }) => mayBeSilent,
@@ -46,7 +47,8 @@ const NEGOTIATION: readonly Reason[] = [
   [
     (cell) => !offersPromise(cell),
     "The host does not offer MUST_TELL_HOST, so no driver can promise to tell first. The driver " +
-      "may use a page early, and still has to send it through the deflate queue (virtio 1.3, 5.5.6.1).",
+      "may use a page early, and still has to send it through the deflate queue (virtio 1.3, " +
+      "5.5.6.1).",
   ],
   [
     ({ path }) => migrationPaths[path].from === "without",
@@ -55,9 +57,9 @@ const NEGOTIATION: readonly Reason[] = [
   ],
   [
     isExperiment,
-    "The host offered WILL_TELL_HOST (an experiment, in no specification), and the driver did not " +
-      "accept it. The driver may use a page early, and still has to send it through the deflate " +
-      "queue (virtio 1.3, 5.5.6.1).",
+    "The host offered WILL_TELL_HOST (an experiment, in no specification), and the driver did " +
+      "not accept it. The driver may use a page early, and still has to send it through the " +
+      "deflate queue (virtio 1.3, 5.5.6.1).",
   ],
   [
     otherwise,
@@ -71,8 +73,8 @@ const MIGRATION: readonly Reason[] = [
   [(cell) => moveOf(cell) === "stayed", "There was no such moment, so the guest stayed."],
   [
     (cell) => moveOf(cell) === "not taken",
-    "The second host checks the negotiated features, finds one that it lacks, and does not accept " +
-      "the guest, which goes on where it was.",
+    "The second host checks the negotiated features, finds one that it lacks, and does not " +
+      "accept the guest, which goes on where it was.",
   ],
   [
     (cell) => moveOf(cell) === "renegotiated",
@@ -94,14 +96,14 @@ const MIGRATION: readonly Reason[] = [
 const HOST: readonly Reason[] = [
   [
     (cell) => !locksMemory(cell),
-    "The host locks no memory and discards a page at inflate. A page that the guest touches again " +
-      "comes back empty: the host need not be told. Until it has acknowledged the inflate it may " +
-      "change a page (virtio 1.3, 5.5.6.2).",
+    "The host locks no memory and discards a page at inflate. A page that the guest touches " +
+      "again comes back empty: the host need not be told. Until it has acknowledged the inflate " +
+      "it may change a page (virtio 1.3, 5.5.6.2).",
   ],
   [
     ({ mayUnlock }) => !mayUnlock,
-    "Without the promise the host does not learn in time that a page is used again. So it unlocks " +
-      "none of the inflated pages.",
+    "Without the promise the host does not learn in time that a page is used again. So it " +
+      "unlocks none of the inflated pages.",
   ],
   [
     ({ mustTellFirst }) => mustTellFirst,
@@ -111,7 +113,8 @@ const HOST: readonly Reason[] = [
   [
     otherwise,
     "The host unlocks inflated pages, though nobody promised that they are unused: without the " +
-      "promise they are the host's only until it has acknowledged the inflate (virtio 1.3, 5.5.6.2).",
+      "promise they are the host's only until it has acknowledged the inflate (virtio 1.3, " +
+      "5.5.6.2).",
   ],
 ];
 

@@ -97,5 +97,6 @@ function noGain(cell: ComparedCell): string {
     "never tells": `${early} used and never told of${cell.mayBeSilent ? ", as was granted" : ""}`,
     "took none back": "no page taken back",
   }[cell.manner];
-  return `${why}, so the host gains nothing; all ${formatCount(cell.pages.total)} pages stay locked`;
+  const total = formatCount(cell.pages.total);
+  return `${why}, so the host gains nothing; all ${total} pages stay locked`;
 }

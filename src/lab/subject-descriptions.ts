@@ -54,18 +54,19 @@ export function describePersona(name: PersonaName): readonly string[] {
   const promise = accept.includes(MUST_TELL_HOST)
     ? "It accepts MUST_TELL_HOST where it is offered, as it should (virtio 1.3, 5.5.3.1)."
     : "It does not accept MUST_TELL_HOST, though it should (virtio 1.3, 5.5.3.1).";
-  const buffers = `${counted(buffersInFlight, "buffer")} of ${counted(pfnsPerBuffer, "page number")}`;
+  const pages = counted(pfnsPerBuffer, "page number");
   return [
     SOURCES[name],
-    `It accepts ${many}. ${promise} It sends up to ${buffers} at once.`,
+    `It accepts ${many}. ${promise}`,
+    `It sends up to ${counted(buffersInFlight, "buffer")} of up to ${pages} at once.`,
     ORDERS[deflateMode],
   ];
 }
 
 const RELIES_ON_PROMISES =
-  "Once the driver has promised to tell first, a page is the host's until it has acknowledged the " +
-  "page's deflate (virtio 1.3, 5.5.6.1 and 5.5.6.2). Without the promise the host keeps every page " +
-  "locked: no gain.";
+  "Once the driver has promised to tell first, a page is the host's until it has acknowledged " +
+  "the page's deflate (virtio 1.3, 5.5.6.1 and 5.5.6.2). Without the promise the host keeps " +
+  "every page locked: no gain.";
 
 const HOSTS: Readonly<Record<HostDesignName, readonly string[]>> = {
   plain: ["Most hosts today are of this kind, and do not even offer MUST_TELL_HOST."],
@@ -92,9 +93,9 @@ export function describeHost(host: HostDesignName): readonly string[] {
 
 const DIALECT_TEXTS: Readonly<Record<Dialect, string>> = {
   standard:
-    "The specification's own: a driver that accepts MUST_TELL_HOST promises to tell first (virtio " +
-    "1.3, 5.5.3). One that declines it may use pages early, and still sends every page through " +
-    "the deflate queue (virtio 1.3, 5.5.6.1).",
+    "The specification's own: a driver that accepts MUST_TELL_HOST promises to tell first " +
+    "(virtio 1.3, 5.5.3). One that declines it may use pages early, and still sends every page " +
+    "through the deflate queue (virtio 1.3, 5.5.6.1).",
   "two-bit":
     "The proposal of 2012, which this driver can be set to. A driver that tells first says so by " +
     "WILL_TELL_HOST. A driver that wants to be silent asks for SILENT_DEFLATE and does not start " +
@@ -106,10 +107,10 @@ export function describeDialect(dialect: Dialect): readonly string[] {
 }
 
 const ABOUT_MIGRATION =
-  "The specification says nothing about migration. Hosts check that they offer every feature that " +
-  "the driver has accepted, and do not accept the guest otherwise. Before the driver has accepted " +
-  "any, that check finds nothing: the driver learns of a missing feature when FEATURES_OK does not " +
-  "stay set (virtio 1.3, 3.1.1).";
+  "The specification says nothing about migration. Hosts check that they offer every feature " +
+  "that the driver has accepted, and do not accept the guest otherwise. Before the driver has " +
+  "accepted any, that check finds nothing: the driver learns of a missing feature when " +
+  "FEATURES_OK does not stay set (virtio 1.3, 3.1.1).";
 
 export function describePath(name: MigrationPathName): readonly string[] {
   const { does, from, to } = migrationPaths[name];
@@ -127,18 +128,19 @@ export const QUESTION = "Must a driver tell the host before it uses a page again
 
 /** The history of the question. */
 export const HISTORY: readonly string[] = [
-  "A host that is told first can unlock the pages in the balloon or give them away. A host that is " +
-    "not told first can do neither safely.",
-  "2012: MUST_TELL_HOST is a feature of the host. A host that offers it forbids silent deflate to " +
-    "everybody, and a host that offers it later breaks migrations between its versions. The " +
-    "proposal: two bits, the driver's WILL_TELL_HOST and the host's SILENT_DEFLATE. The objection: " +
-    "all existing drivers become wrong, and hosts gain nothing from them until they change.",
-  "2013: one word of the specification answers it. The rule holds when the bit is negotiated, not " +
-    "when it is offered: a driver that accepts it makes a promise (virtio 1.3, 5.5.6.1). Without " +
-    "the bit a driver may use pages early, and still has to tell the host of each. Since 2015 a " +
-    "host may refuse drivers that do not accept the bit (5.5.3.2).",
+  "A host that is told first can unlock the pages in the balloon or give them away. A host that " +
+    "is not told first can do neither safely.",
+  "2012: MUST_TELL_HOST is a feature of the host. A host that offers it forbids silent deflate " +
+    "to everybody, and a host that offers it later breaks migrations between its versions. The " +
+    "proposal: two bits, the driver's WILL_TELL_HOST and the host's SILENT_DEFLATE. The " +
+    "objection: all existing drivers become wrong, and hosts gain nothing from them until they " +
+    "change.",
+  "2013: one word of the specification answers it. The rule holds when the bit is negotiated, " +
+    "not when it is offered: a driver that accepts it makes a promise (virtio 1.3, 5.5.6.1). " +
+    "Without the bit a driver may use pages early, and still has to tell the host of each. Since " +
+    "2015 a host may refuse drivers that do not accept the bit (5.5.3.2).",
   "Today: QEMU does not offer the bit, crosvm does. Linux, OpenBSD and Nanos accept it and keep " +
     "their promise. FreeBSD up to 13 tells first, but does not accept it. The driver for Windows " +
-    "uses pages first and tells then, as it may. Silence came in another way: pages given away by " +
-    "free page reporting may be used again without a word (virtio 1.3, 5.5.6.7).",
+    "uses pages first and tells then, as it may. Silence came in another way: pages given away " +
+    "by free page reporting may be used again without a word (virtio 1.3, 5.5.6.7).",
 ];

@@ -38,7 +38,7 @@ ul, ol { padding-left: 1.6rem } .signs, .findings, figcaption ul { padding: 0; l
 details { border-top: 1px solid var(--line); padding: .4rem 0 } summary { cursor: pointer }
 summary span { margin-left: .6rem } .chapter details { margin-left: 1.1rem }
 article { padding: .2rem .5rem; scroll-margin-top: 4rem }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .5rem 1.2rem }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .5rem 1rem }
 dl div:nth-child(-n+5) { grid-column: 1 / -1 } dt { color: var(--soft); font-size: .85rem }
 dd { margin: 0; overflow-wrap: anywhere }
 article td { padding: .1rem .5rem; font: 12.5px/1.45 ui-monospace, monospace; white-space: nowrap }

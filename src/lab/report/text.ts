@@ -84,8 +84,8 @@ export function comparisonLines({ cells, findings }: Comparison, paint: Paint): 
     paint("bold", QUESTION),
     ...wrapped(
       "One script for every pair: the host takes half of the guest's pages, and gives half of " +
-        "those back. Before it has answered, the guest uses all its pages, and the host, short of " +
-        "memory, takes away what it holds unlocked.",
+        "those back. Before it has answered, the guest uses all its pages, and the host, short " +
+        "of memory, takes away what it holds unlocked.",
     ),
     "",
     ...situations.flatMap((name) =>

@@ -23,7 +23,7 @@ const NUMBER_STEP = 14;
 
 type Count = Exclude<keyof MemoryPoint, "ms">;
 
-/** From the top down. Each state is drawn from the ground up, and the next ones are drawn over it. */
+/** From the top down. Each state is drawn from the ground up, and the next ones over it. */
 const STACK = ["inflating", "deflating", "held"] as const satisfies readonly Count[];
 const LINES = ["locked", "touched", "lost"] as const satisfies readonly Count[];
 
