@@ -1,8 +1,4 @@
-/**
- * What a machine can be asked to be.
- *
- * It must not hold state. Invariant: an option that makes no sense throws before anything is made.
- */
+/** The options of a machine, and what they make of a profile. */
 
 import type { DeviceOptions } from "./balloon/device-options.ts";
 import { MachineOptionError } from "./errors.ts";
@@ -21,31 +17,35 @@ import { type InterruptMessage, isMmio, type TransportKind } from "./virtio/bus.
 /** Width of one access, in bytes. */
 export type AccessWidth = 1 | 2 | 4;
 
-/** What a driver may ask of the machine. */
+/** The hardware as a driver reaches it. Addresses are physical; all values are unsigned. */
 export interface MachineHal {
+  /** Returns all ones where no device answers. */
   portRead(port: number, width: AccessWidth): number;
   portWrite(port: number, width: AccessWidth, value: number): void;
+  /** Returns all ones where no device answers, or zeros after the fault `gone-zeros`. */
   mmioRead(address: number, width: AccessWidth): number;
   mmioWrite(address: number, width: AccessWidth, value: number): void;
+  /** Returns virtual milliseconds since the machine was made. A call costs `accessMs`. */
   now(): number;
+  /** Adds a line to the trace. */
   log(level: "debug" | "info" | "warn" | "error", line: string): void;
   /** Absent where the machine takes no message-signalled interrupts. */
   readonly interrupts?: {
-    /** So many new messages, all different; `undefined` when there are not so many left. */
+    /** Returns `count` new messages, all different; `undefined` when fewer are left. */
     allocate(count: number): readonly InterruptMessage[] | undefined;
   };
 }
 
-/** What a machine can be asked to be. */
+/** The options of `createMachine`. */
 export interface MachineOptions extends DeviceOptions {
   /**
    * The guest's memory: byte 0 of the buffer is physical address 0. It is fetched anew at every
    * access, because a wasm memory that grows gets a new buffer.
    */
   readonly memory: GuestMemorySource;
-  /** The device to be: a name, or values of one's own. Default `strict`. */
+  /** The device to imitate: a profile's name, or a profile of your own. Default `strict`. */
   readonly profile?: ProfileName | Profile;
-  /** The way to the device. Default `modern`. */
+  /** How the driver reaches the device. Default `modern`. */
   readonly transport?: TransportKind;
   /** Entries of the device's MSI-X table, at most 128. Default 0: it has no MSI-X. */
   readonly vectors?: number;
@@ -64,15 +64,15 @@ export interface MachineOptions extends DeviceOptions {
   readonly pci?: Partial<PciLayout>;
   /** Where and how it sits without PCI, where it differs from the profile. */
   readonly mmio?: Partial<MmioLayout>;
-  /** A guest that another machine saved: it goes on here. */
+  /** What `save` of another machine returned: its guest continues on this one. */
   readonly incoming?: Uint8Array;
-  /** Whether to offer what that machine offered, in place of one's own. Default no. */
+  /** Whether to offer what that machine offered instead of the profile's features. Default no. */
   readonly adoptOffer?: boolean;
   /** Faults that are armed from the start. */
   readonly faults?: readonly FaultSpec[];
-  /** Rules not to judge: a driver's known and intended departures. */
+  /** Rules that are not judged, for example those that a driver breaks on purpose. */
   readonly waive?: readonly RuleId[];
-  /** Entries that the trace keeps, the last ones. Default 4096. */
+  /** How many entries the trace keeps; older ones are dropped. Default 4096. */
   readonly traceLimit?: number;
   /** Virtual milliseconds that one access costs, so that waiting loops end. Default 0.001. */
   readonly accessMs?: number;
@@ -82,12 +82,12 @@ export interface MachineOptions extends DeviceOptions {
 const RING_SIZE_MIN = 2;
 const RING_SIZE_MAX = 1024;
 
-/** More queues than any host has behind those of the balloon; notify addresses end soon after. */
+/** Hosts have fewer such queues, and the notify structure has room for no more. */
 const STRANGE_MAX = 8;
 
 export const DEFAULT_ACCESS_MS = 0.001;
 
-/** More than one balloon asks for, few enough that running out can be tried. */
+/** A balloon asks for at most six. */
 export const DEFAULT_MESSAGES = 32;
 
 /**
@@ -123,13 +123,13 @@ function pciLayout(profile: Profile, options: MachineOptions): PciLayout {
     throw new MachineOptionError("vectors", seen, "leave the option out, or choose PCI");
   }
   const interfaces = isMmio(transport) ? "modern" : transport;
-  const look = layoutWith({ ...profile.pci, ...pci }, interfaces, vectors);
-  if (look !== undefined) return look;
+  const layout = layoutWith({ ...profile.pci, ...pci }, interfaces, vectors);
+  if (layout !== undefined) return layout;
   const seen = `${transport}, for which the BARs of ${profile.name} have no room`;
   throw new MachineOptionError("transport", seen, "choose other BARs or another transport");
 }
 
-/** The value that a table has by this name. */
+/** @throws MachineOptionError when the table has no such name. */
 function named<Table extends object>(
   what: string,
   table: Table,

@@ -1,7 +1,7 @@
 /**
- * The reference machine: a PCI host bridge, a balloon device, a clock and a judge, in one process.
+ * The reference machine: a PCI host bridge or MMIO slots, a balloon device, a clock and a judge.
  *
- * It must not know any driver. Invariant: equal options and equal accesses give equal traces.
+ * Equal options and equal accesses give equal traces.
  */
 
 import { BalloonDevice } from "./balloon/balloon-device.ts";
@@ -32,7 +32,12 @@ import type { AbsentMemory, Bus, BusParts, TransportKind } from "./virtio/bus.ts
 import { DriverSignal } from "./virtio/driver-signal.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
 
-/** Makes a machine. Throws `MachineOptionError` when an option makes no sense. */
+/**
+ * Makes a machine.
+ *
+ * @throws MachineOptionError when an option makes no sense.
+ * @throws IncomingStreamError when the machine cannot take the guest in `incoming`.
+ */
 export function createMachine(options: MachineOptions): Machine {
   return new Machine(options);
 }
@@ -153,12 +158,12 @@ export class Machine {
     return this.device.balloon.pages.count("deflating");
   }
 
-  /** The memory behind the balloon, as the host's design has it: locks, touches, what was lost. */
+  /** The memory behind the balloon: locks, touches by the guest, and what was lost. */
   get memory(): MemoryView {
     return this.device.memory;
   }
 
-  /** Whose a page is. */
+  /** Who has a page: the guest, the host, or the host with a request in flight. */
   pageState(pfn: number): "guest" | "inflating" | "held" | "deflating" {
     return this.device.balloon.pages.state(pfn);
   }
@@ -250,7 +255,7 @@ export class Machine {
     this.virtio.configChanged();
   }
 
-  /** The host asks for statistics. Returns whether a buffer was there to ask with. */
+  /** The host asks for statistics. Returns false when the driver has given no buffer. */
   requestStats(): boolean {
     const queue = this.device.queueOf("stats");
     if (queue === undefined || queue.hangs || !this.device.uses(FEATURE.statsVq)) return false;
@@ -277,13 +282,13 @@ export class Machine {
     this.device.hinting.finish();
   }
 
-  /** Moves the clock by `ms` and lets the device do what falls due. */
+  /** Moves the clock by `ms` milliseconds and lets the device do what is due by then. */
   advance(ms: number): void {
     if (ms > 0) this.device.judgeKicks();
     this.clock.advance(ms);
   }
 
-  /** Lets the device do everything that it has planned, however late. Returns how much that was. */
+  /** Runs all work that the device has planned. Returns how many pieces of work ran. */
   run(): number {
     this.device.judgeKicks();
     return this.clock.run();
@@ -296,7 +301,7 @@ export class Machine {
     else this.faults.arm(fault);
   }
 
-  /** Takes the device out: nobody answers in its place, and all that it had is the guest's. */
+  /** Takes the device out: nobody answers in its place, and all its pages are the guest's. */
   unplug(absentMemory: AbsentMemory = "ones"): void {
     this.trace.add("host", "unplugged");
     this.virtio.reset();
@@ -311,8 +316,9 @@ export class Machine {
   }
 
   /**
-   * The guest and all that the device knows of it, for another machine's option `incoming`. This
-   * one stays as it is and may go on. Without `memory` that has to be there by itself.
+   * Returns the guest and the device's state, for another machine's option `incoming`. This machine
+   * does not change. With `memory: false` the guest's memory is left out: the other machine has to
+   * be made with it.
    */
   save({ memory = true }: { readonly memory?: boolean } = {}): Uint8Array {
     return saveStream(this.movable, { memory });
@@ -323,12 +329,12 @@ export class Machine {
     this.virtio.raiseSpurious();
   }
 
-  /** Looks at every page of the host's now; those that the guest changed become verdicts. */
+  /** Compares every page of the host's now. Those that the guest changed become verdicts. */
   audit(): void {
     this.device.audit();
   }
 
-  /** The host is short of memory and takes every unlocked page away. Returns how many. */
+  /** The host is short of memory and takes every unlocked page away. Returns how many it took. */
   reclaim(): number {
     this.audit();
     return this.device.memory.reclaim();

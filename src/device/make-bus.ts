@@ -1,9 +1,4 @@
-/**
- * The ways from a driver to the device: the one place where a machine chooses among them.
- *
- * It must not know what any of them does. Invariant: whatever stands around the device, a driver
- * reaches all of it by port and memory accesses alone.
- */
+/** The one place where a machine chooses among the buses. */
 
 import { MachineOptionError } from "./errors.ts";
 import { decoySlots, MmioBus } from "./mmio/mmio-bus.ts";
@@ -21,7 +16,7 @@ import {
   type TransportKind,
 } from "./virtio/bus.ts";
 
-/** All that a driver can reach, with the device on it. */
+/** Returns the bus of this kind, with the device on it. */
 export function makeBus(kind: TransportKind, parts: BusParts): Bus {
   switch (kind) {
     case "modern":
@@ -35,11 +30,11 @@ export function makeBus(kind: TransportKind, parts: BusParts): Bus {
   }
 }
 
-/** The same without the device. */
+/** Returns the bus of this kind, with everything on it but the device. */
 export function emptyBus(kind: TransportKind, parts: BusParts, absentMemory: AbsentMemory): Bus {
   if (isMmio(kind)) {
     const { bytes } = parts.profile.mmio;
-    return new MmioBus(parts.context, bytes, absentMemory, mmioNeighbours(parts));
+    return new MmioBus(parts.context, bytes, absentMemory, mmioDecoys(parts));
   }
   return new PciBus(parts.context, absentMemory, decoyFunctions(parts.profile.pci));
 }
@@ -50,7 +45,7 @@ function pci(parts: BusParts): Bus {
   return new PciBus(parts.context, "ones", [...others, made], own);
 }
 
-function mmioNeighbours({ context, profile }: BusParts): readonly MmioSlot[] {
+function mmioDecoys({ context, profile }: BusParts): readonly MmioSlot[] {
   return profile.mmio.decoys ? decoySlots(context, profile.mmio) : [];
 }
 
@@ -60,7 +55,7 @@ function mmio(parts: BusParts, version: number): Bus {
   const least = MMIO.config + virtio.type.configBytes;
   const identity = { magic: MMIO_MAGIC, version, deviceId: ID.balloon, vendorId: ID.vendor };
   const device = new VirtioMmio(context, virtio, identity, { hasReset: queueReset });
-  const slots = [...mmioNeighbours(parts), new MmioSlot(context, base, device)];
+  const slots = [...mmioDecoys(parts), new MmioSlot(context, base, device)];
   const first = Math.min(...slots.map((slot) => slot.base));
   if (base % 4 === 0 && bytes >= least && first >= context.memory.bytes) {
     return new MmioBus(context, bytes, "ones", slots, { mmio: device });

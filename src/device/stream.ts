@@ -1,6 +1,6 @@
 /**
- * A machine as a stream, and back: what a host sends when its guest is migrated, and what another
- * one checks before it takes the guest.
+ * A machine as a stream, and back: what a host sends when its guest is migrated, and the checks of
+ * the host that takes the guest.
  *
  *   0   8 bytes   "ballonet"
  *   8   u32       version of the stream
@@ -8,9 +8,8 @@
  *   16            text: JSON of the header and of the parts
  *       then, for each page that is not all zeros: u32 page number, 4096 bytes
  *
- * It must not change the machine that is saved: a source whose guest was not taken goes on.
- * Invariant: after a load the guest finds what it left; a machine that refuses a stream has taken
- * nothing of it.
+ * Saving changes nothing, because a source whose guest was refused goes on. All checks come before
+ * the first change, so a machine that refuses a stream has taken nothing of it.
  */
 
 import type { BalloonDevice } from "./balloon/balloon-device.ts";
@@ -26,7 +25,7 @@ const MAGIC = "ballonet";
 const VERSION = 2;
 const FIXED_BYTES = 16;
 
-/** What is compared before anything is taken. Features are numbers in hexadecimal. */
+/** What is compared before anything changes. Features are hexadecimal numbers. */
 interface Header {
   readonly transport: string;
   readonly deviceId: number;
@@ -51,7 +50,7 @@ export interface Incoming {
   readonly pages: DataView;
 }
 
-/** What takes part of a machine. */
+/** The parts of a machine that a stream is made of. */
 export interface Movable {
   readonly context: Context;
   readonly device: BalloonDevice;
@@ -60,7 +59,7 @@ export interface Movable {
   readonly deviceId: number;
 }
 
-/** Everything as bytes. `memory` says whether the guest's memory is among them. */
+/** Returns the machine as a stream; `memory` says whether the guest's memory is in it. */
 export function saveStream(from: Movable, { memory }: { readonly memory: boolean }): Uint8Array {
   const { context, device, transport, deviceId } = from;
   const { virtio } = device;
@@ -96,7 +95,7 @@ export function saveStream(from: Movable, { memory }: { readonly memory: boolean
   return bytes;
 }
 
-/** @throws IncomingStreamError when these are no bytes of a machine. */
+/** @throws IncomingStreamError when this is no stream of a machine. */
 export function readStream(bytes: Uint8Array): Incoming {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = new TextDecoder().decode(bytes.subarray(0, MAGIC.length));
@@ -126,7 +125,7 @@ function refused(seen: string, todo: string, missing: readonly string[] = []): I
   return new IncomingStreamError({ what: "incoming guest", seen, todo }, missing);
 }
 
-/** The features that the first host offered. */
+/** Returns the features that the first host offered. */
 export function offeredIn({ header }: Incoming): bigint {
   return BigInt(`0x${header.offered}`);
 }
@@ -134,7 +133,7 @@ export function offeredIn({ header }: Incoming): bigint {
 /**
  * Takes a guest.
  *
- * @throws IncomingStreamError when this machine cannot be what the guest came from.
+ * @throws IncomingStreamError when the guest would see another device here.
  */
 export function loadStream(to: Movable, incoming: Incoming): void {
   const { context, device } = to;
@@ -142,9 +141,9 @@ export function loadStream(to: Movable, incoming: Incoming): void {
   const accepted = check(to, header);
   context.clock.moveTo(header.ms, header.turn);
   device.virtio.useInterface(header.legacy ? "legacy" : "modern");
-  // Which queue does what has to be known before queues are filled.
+  // The accepted features decide the queues' roles, so they come before the queues.
   if (header.settled || header.legacy) device.negotiated(accepted);
-  // To open a queue is to write to its rings; so the memory comes last.
+  // To enable a queue writes to its rings, so the memory comes last.
   const inPlace = header.hasMemory ? undefined : context.memory.copy();
   loadParts(to.parts, parts);
   if (inPlace === undefined) takePages(context.memory, pages);
@@ -160,7 +159,7 @@ function takePages(memory: GuestMemory, pages: DataView): void {
   }
 }
 
-/** Answers what the driver has accepted. */
+/** Judges the header. Returns the features that the driver has accepted. */
 function check({ device, transport, deviceId, context }: Movable, header: Header): bigint {
   const { virtio, memory } = device;
   if (header.transport !== transport || header.deviceId !== deviceId) {
@@ -190,7 +189,7 @@ function check({ device, transport, deviceId, context }: Movable, header: Header
   return accepted;
 }
 
-/** As the specification writes them. */
+/** Returns the names of features as the specification writes them. */
 function namesOf(features: bigint): string[] {
   const names: string[] = [];
   for (let bit = 0; features >> BigInt(bit) !== 0n; bit += 1) {

@@ -45,11 +45,11 @@ export class BalloonDevice implements DeviceType {
   private readonly options: DeviceOptions;
   private readonly offered: bigint;
   private readonly reachBytes: number;
-  /** Every part, in the order in which they hear of what happens. */
+  /** Every part, in the order in which each is told of an event. */
   private readonly parts: Readonly<Record<string, DevicePart>>;
   private readonly handlers: Readonly<Record<QueueRole, QueueHandler>>;
 
-  /** `adopted` is what to offer in place of one's own, with a guest that comes from elsewhere. */
+  /** `adopted` replaces the offer: it is what the host that the guest comes from offered. */
   constructor(
     context: Context,
     profile: Profile,
@@ -161,7 +161,7 @@ export class BalloonDevice implements DeviceType {
     }
   }
 
-  /** The queue that has this role now, if it is there. */
+  /** Returns the queue that has this role now, if the device has it. */
   queueOf(role: QueueRole): Virtqueue | undefined {
     return this.virtio.queues.find(({ options }) => options.role === role && options.maxSize > 0);
   }
@@ -171,7 +171,7 @@ export class BalloonDevice implements DeviceType {
     return this.virtio.live && this.virtio.has(feature);
   }
 
-  /** Looks at everything that the driver has to leave alone. */
+  /** Judges everything that the driver has to leave alone. */
   audit(): void {
     for (const part of Object.values(this.parts)) part.audit?.();
     if (!this.virtio.live) return;
@@ -187,7 +187,7 @@ export class BalloonDevice implements DeviceType {
     this.virtio.check();
   }
 
-  /** Time passes: buffers that wait must have been announced. */
+  /** Time is about to pass: judges that each buffer that waits was notified. */
   judgeKicks(): void {
     if (!this.virtio.live) return;
     for (const { ring, options } of this.virtio.queues) {

@@ -1,46 +1,46 @@
-/** What the balloon device can be asked to be, whatever the transport. */
+/** The options of the balloon device, which are the same for every transport. */
 
 import type { HostDesignName } from "../host/host-design.ts";
 import type { HostVersion } from "../host/host-version.ts";
 import type { Offer } from "../host/offer.ts";
 import type { CompletionOption } from "../host/schedule.ts";
 
-/** The options that are the balloon device's own. */
+/** Options of a machine that are about its balloon device. */
 export interface DeviceOptions {
-  /** Frames of 4 KiB that the guest has. Default: as many as the memory holds now. */
+  /** Frames of 4 KiB that the guest has. Default: as many as fit in the memory now. */
   readonly frames?: number;
   /** Features to offer, where they differ from the profile's. */
   readonly offer?: Offer;
-  /** Be the host of this version, and offer nothing newer. Default: the newest. */
+  /** The version of the host: the device offers nothing newer. Default: the newest. */
   readonly hostVersion?: HostVersion;
   /** What the host does with the memory behind the balloon. Default `plain`. */
   readonly hostDesign?: HostDesignName;
   /**
-   * Queues behind the balloon's own that belong to features which nobody has described, as one host
-   * has them. A driver leaves them alone. Default 0, at most 8.
+   * Queues of undescribed features after the balloon's own, which one host in the field has. A
+   * driver leaves them alone. Default 0, at most 8.
    */
   readonly strangeQueues?: number;
   /** When buffers are returned. Default: the profile's schedule. */
   readonly completion?: CompletionOption;
-  /** Whether the device asks for no notifications while it has buffers to return. Default no. */
+  /** Whether the device suppresses notifications while it has buffers to return. Default no. */
   readonly quietWhileBusy?: boolean;
   /**
-   * Whether a device that uses buffers in order reports those that are done together with one used
-   * entry (2.7.9 and 2.8.8). Default yes; without IN_ORDER it means nothing.
+   * With IN_ORDER: whether buffers that are returned together have one used entry (virtio 1.3,
+   * 2.7.9 and 2.8.8). Default yes.
    */
   readonly inOrderBatches?: boolean;
   /**
-   * Whether held pages are overwritten, so that a guest that touches them is found. Default yes.
+   * Whether held pages are overwritten, so that the guest's writes to them are found. Default yes.
    */
   readonly canary?: boolean;
   /** Seed of the contents of held pages and of random schedules. Default 1. */
   readonly seed?: number;
-  /** What `actual` shows before any driver came, as left over by an earlier guest. Default 0. */
+  /** `actual` before any driver started, as an earlier guest left it. Default 0. */
   readonly staleActual?: number;
 }
 
-/** What is known when a driver is judged at rest. */
+/** Options of `Machine.check`: what the caller knows of the guest. */
 export interface CheckOptions {
-  /** The guest has no more pages to give: D4 is not judged. Default false. */
+  /** True when the guest has no more pages to give: D4 is not judged then. Default false. */
   readonly memoryShort?: boolean;
 }

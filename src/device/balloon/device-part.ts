@@ -1,4 +1,4 @@
-/** A part of the balloon device: what each of them hears of the device's life, in one order. */
+/** A part of the balloon device, and the events that it is told of. */
 
 import type { Chains } from "../queue/ring.ts";
 import type { Plain } from "../snapshot/part.ts";
@@ -11,6 +11,7 @@ export interface DriverAtRest {
   uses(feature: number): boolean;
 }
 
+/** State and rules of one subject. Each method is one event; a part has those it needs. */
 export interface DevicePart {
   /** Features are settled. */
   negotiated?(features: bigint): void;

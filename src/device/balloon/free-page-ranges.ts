@@ -1,9 +1,6 @@
 /**
  * Ranges of pages that a driver lends to the host, as hints or as reports: what is wrong with them,
- * and which pages are lent.
- *
- * It must not know commands or completion. Invariant: a page is hinted or being reported only while
- * it is the guest's own; giving it to the balloon ends both.
+ * and which pages are lent. A page that is given to the balloon is no longer lent.
  */
 
 import type { PoisonCheck } from "../checks/poison-check.ts";

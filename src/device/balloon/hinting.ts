@@ -5,8 +5,8 @@
  *                           (some hosts show 0 once a run is begun, too)
  *   the driver's buffers    OUT id, once   IN range ... IN range   OUT 0, when it has no more
  *
- * It must not know rings. Invariant: the device looks at a range only while the block that it came
- * in carries the current id, except with profiles whose original looks at all of them.
+ * The device takes a range only if the block that it came in carries the current id. The quirk
+ * `anyId` is for devices that take every range.
  */
 
 import type { HintQuirks } from "../host/profile.ts";
@@ -72,7 +72,7 @@ export class Hinting implements QueueHandler, DevicePart {
     this.ambiguous = false;
   }
 
-  /** The driver reads free_page_hint_cmd_id. To be shown no id is not to be told to stop. */
+  /** The driver reads free_page_hint_cmd_id. A 0 that only hides the id is no STOP. */
   read(): number {
     const isOn = this.commandId >= HINT.firstId && this.starts > 0;
     if (this.quirks.hidesId && isOn) return HINT.stop;
@@ -200,7 +200,7 @@ export class Hinting implements QueueHandler, DevicePart {
       judge.breach("D21-ONCE", `run ${id} is begun a second time`, [taken.entry]);
       return;
     }
-    // Between its look at the field and its buffer the host may have changed its mind.
+    // The command may have changed after the driver read the field and before it sent the buffer.
     if (id === this.seenId && id >= HINT.firstId) return;
     judge.breach("D21-ID", `a block begins with ${id}, the run is ${this.commandId}`, [
       taken.entry,

@@ -1,4 +1,6 @@
-/** Inflating and deflating: whose each page is, `num_pages` and `actual` (virtio 1.3, 5.5.6). */
+/**
+ * Inflating and deflating: the owner of each page, `num_pages` and `actual` (virtio 1.3, 5.5.6).
+ */
 
 import { ActualCheck } from "../checks/actual-check.ts";
 import type { PoisonCheck } from "../checks/poison-check.ts";
@@ -15,7 +17,7 @@ import type { FreePageRanges } from "./free-page-ranges.ts";
 import type { LockedMemory } from "./locked-memory.ts";
 import { arraysEqual, readPfns } from "./pfns.ts";
 
-/** What devices in the field take in one buffer, and what drivers should keep to. */
+/** The most pages in one buffer: some devices in the field take no more. */
 export const PFNS_PER_BUFFER = 256;
 
 type Kind = "inflate" | "deflate";
@@ -55,7 +57,7 @@ export class InflateDeflate implements DevicePart {
   private readonly parts: Parts;
   private readonly requests = new Map<Taken, Request>();
   private features = 0n;
-  /** The lowest num_pages that a deflate which was not taken yet can have been posted under. */
+  /** The lowest num_pages while deflates waited to be taken: D7 is judged by it. */
   private lowestTarget = 0;
 
   constructor(context: Context, parts: Parts) {
@@ -109,7 +111,7 @@ export class InflateDeflate implements DevicePart {
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }
 
-  /** Looks at every page of the host's and every buffer in flight, and judges what was changed. */
+  /** Compares every page of the host's and every buffer in flight, and judges changes. */
   audit(): void {
     for (const [taken, request] of this.requests) this.judgeArray(taken, request);
     for (const pfn of this.pages.pages("inflating")) this.judgeTouched(pfn, "D12");

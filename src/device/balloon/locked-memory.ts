@@ -4,11 +4,10 @@
  *
  *   a page is unlocked     from the taking of its inflate, if the design unlocks it at all
  *   and locked again       when its deflate is returned, or at a reset
- *   touched meanwhile      a touch, with page, place and trace; it is found when the device looks
+ *   touched meanwhile      a touch, with page, place and trace; found when the page is compared
  *   reclaimed meanwhile    what the guest wrote there is gone: the touch is one that lost data
  *
- * It must not know queues. Invariant: `locked` and `unlocked` add up to the guest's pages where the
- * design locks memory, and a touch is counted once for each time that the page was found changed.
+ * Where the design locks memory, `locked` and `unlocked` add up to the guest's pages.
  */
 
 import type { HostDesign } from "../host/host-design.ts";
@@ -22,7 +21,7 @@ export interface Touch {
   readonly pfn: number;
   /** The first byte that was changed, from the start of the page. */
   readonly at: number;
-  /** How far the page was: `held` pages were not told about, `deflating` ones not answered. */
+  /** `held`: the driver had not told of the page. `deflating`: it had, and had no answer yet. */
   readonly state: PageState;
   /** Whether the page was unlocked: then this is a fault that the guest waits for, or worse. */
   readonly unlocked: boolean;
@@ -45,7 +44,7 @@ export interface MemoryPoint {
   readonly lost: number;
 }
 
-/** Touches and points kept: the first ones tell the story, and a run makes no more points. */
+/** Touches and points kept, the first ones. Runs in practice make fewer points. */
 const TOUCHES_KEPT = 256;
 const POINTS_KEPT = 4096;
 
@@ -59,8 +58,8 @@ export class LockedMemory {
   /** The guest's frames. */
   readonly frames: number;
   /**
-   * How often the guest was found to have written to a page of the host's: in all, before it said a
-   * word, before it was answered, while the page was unlocked; and how often that was lost.
+   * Writes to the host's pages that were found: all of them, those before any deflate, those before
+   * the deflate was returned, those to unlocked pages, and those whose contents were lost.
    */
   readonly counted = { touched: 0, untold: 0, unanswered: 0, unlocked: 0, lost: 0 };
   private readonly context: Context;
@@ -165,8 +164,8 @@ export class LockedMemory {
   }
 
   /**
-   * The host is short of memory: takes every unlocked page away, right after an audit. Answers how
-   * many.
+   * The host is short of memory: it takes every unlocked page away. Call it right after an audit.
+   * Returns how many pages it took.
    */
   reclaim(): number {
     this.context.trace.add("host", "reclaims", { pages: this.open.size });
@@ -194,7 +193,7 @@ export class LockedMemory {
     if (points.length < POINTS_KEPT) points.push(point);
   }
 
-  /** What was found in this page earlier is gone now. */
+  /** Marks the last touch of the page as lost. */
   private lose(pfn: number): void {
     this.counted.lost += 1;
     const index = this.kept.findLastIndex((touch) => touch.pfn === pfn);

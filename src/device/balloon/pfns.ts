@@ -1,13 +1,8 @@
-/**
- * Reading arrays of page numbers out of guest memory.
- *
- * It must not know what the pages are for. Invariant: only whole 32-bit numbers are read; a rest of
- * less than 4 bytes at the end of an element is left out.
- */
+/** Reads arrays of page numbers out of guest memory. */
 
 import type { GuestMemory } from "../memory/guest-memory.ts";
 
-/** All page numbers in a list of elements, one after another. */
+/** Returns all page numbers in a list of elements. 1 to 3 bytes at an element's end are ignored. */
 export function readPfns(
   memory: GuestMemory,
   elements: readonly { readonly address: number; readonly length: number }[],

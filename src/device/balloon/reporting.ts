@@ -2,8 +2,8 @@
  * The reporting queue: free pages that the guest reports and may use again once the report is
  * returned (virtio 1.3, 5.5.6.7).
  *
- * It must not know hinting. Invariant: while a report is in flight its pages hold the host's
- * garbage or, with PAGE_POISON, poison_val; whatever else is found in them is the guest's doing.
+ * While a report is in flight its pages hold the host's canary or, with PAGE_POISON, poison_val.
+ * Any other contents are the guest's doing.
  */
 
 import type { PoisonCheck } from "../checks/poison-check.ts";

@@ -1,8 +1,5 @@
 /**
  * The statistics queue: one buffer that the device keeps until the host asks (virtio 1.3, 5.5.6.3).
- *
- * It must not know inflating. Invariant: the device keeps at most one buffer; a second one is a
- * breach and sends the older one back at once.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -13,7 +10,7 @@ import { DESC, FEATURE, STAT_BYTES } from "../spec/numbers.ts";
 import type { DevicePart, DriverAtRest } from "./device-part.ts";
 import { arraysEqual } from "./pfns.ts";
 
-/** How long a host may have to wait for an answer; hosts exist that wait exactly so long. */
+/** The longest time to an answer: some hosts wait no longer. */
 const STATS_ANSWER_MS = 1000;
 
 export class Statistics implements QueueHandler, DevicePart {
@@ -29,7 +26,7 @@ export class Statistics implements QueueHandler, DevicePart {
   private held: Taken | undefined;
   private asked: { readonly ms: number; readonly entry: number } | undefined;
   private tags: string | undefined;
-  /** What the buffer that is kept held when it was taken. */
+  /** The contents of `held` when it was taken. */
   private contents: Uint8Array = new Uint8Array(0);
 
   constructor(context: Context, quirks: { statsServed: boolean; statBits: number }) {
@@ -49,7 +46,7 @@ export class Statistics implements QueueHandler, DevicePart {
     this.tags = undefined;
   }
 
-  /** Judges that the buffer that is kept still holds what it held. */
+  /** Judges that the contents of the kept buffer did not change. */
   audit(): void {
     const { held, contents, context } = this;
     if (held === undefined || arraysEqual(readBytes(context.memory, held), contents)) return;
@@ -168,9 +165,10 @@ export class Statistics implements QueueHandler, DevicePart {
   }
 }
 
-/** A statistics buffer as it is now; hosts in the field look at no more than this. */
+/** Bytes of a statistics buffer that are compared: hosts in the field read no more. */
 const CONTENTS_MAX = 4096;
 
+/** Returns the contents of a statistics buffer. */
 function readBytes(memory: GuestMemory, { chain }: Taken): Uint8Array {
   const bytes = new Uint8Array(Math.min(CONTENTS_MAX, chain.readableBytes));
   let n = 0;

@@ -19,7 +19,7 @@ export class ActualCheck {
   private inflated = 0;
   private deflated = 0;
   private changedSinceWrite = false;
-  /** Whether the value fell without a deflate, so that it is not compared any more. */
+  /** Whether the value fell without a deflate. It is not compared any more then. */
   private fellSilently = false;
 
   constructor(context: Context) {

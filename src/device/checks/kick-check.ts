@@ -7,7 +7,7 @@ import type { Context } from "../judge/context.ts";
 import type { Ring } from "../queue/ring.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 
-/** As many notifications in a row that find nothing new are a storm. */
+/** This many notifications in a row that find nothing new are a breach. */
 const NOTIFY_STORM = 64;
 
 export class KickCheck {

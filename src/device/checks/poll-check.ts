@@ -5,10 +5,10 @@
 
 import type { Context } from "../judge/context.ts";
 
-/** As many equal reads in a row are spinning. A bounded wait for a reset needs fewer. */
+/** This many equal reads in a row are a breach. A bounded wait for a reset needs fewer. */
 export const POLL_LIMIT = 5000;
 
-/** A pause between two reads that starts a new count: more than what the accesses cost. */
+/** A longer pause between two reads starts a new count. Accesses alone cost less. */
 const PAUSE_MS = 0.5;
 
 export class PollCheck {
@@ -35,7 +35,7 @@ export class PollCheck {
     this.context.judge.breach("Q-BUSY-POLL", seen);
   }
 
-  /** The driver did something else than reading a register. */
+  /** The driver did something else than read a register. */
   other(): void {
     this.run = 0;
   }

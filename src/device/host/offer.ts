@@ -1,28 +1,47 @@
-/** Which features a machine offers, and how long its configuration is with them. */
+/** The features that a machine offers, and the length of its configuration with them. */
 
 import { hasBit, setOf } from "../spec/bits.ts";
 import { FEATURE } from "../spec/numbers.ts";
 import type { Profile } from "./profile.ts";
 
-/** Features to offer or not; what is not named here is as in the profile. */
+/**
+ * Features to offer (true) or not (false); those that are left out are as in the profile. The names
+ * are those of virtio 1.3, 5.5.3 and 6, without the prefixes VIRTIO_BALLOON_F and VIRTIO_F.
+ */
 export interface Offer {
+  /** Bit 0: the driver tells of a page before it uses it again. */
   readonly mustTellHost?: boolean;
+  /** Bit 1: the statistics queue. */
   readonly statsVq?: boolean;
+  /** Bit 2: a guest that is short of memory may go below the target. */
   readonly deflateOnOom?: boolean;
+  /** Bit 3: free page hinting. */
   readonly freePageHint?: boolean;
+  /** Bit 4: the driver says by `poison_val` what it fills free pages with. */
   readonly pagePoison?: boolean;
+  /** Bit 5: free page reporting. */
   readonly pageReporting?: boolean;
+  /** Bit 29, RING_EVENT_IDX. */
   readonly eventIdx?: boolean;
+  /** Bit 28, RING_INDIRECT_DESC. */
   readonly indirect?: boolean;
+  /** Bit 34, RING_PACKED. */
   readonly packed?: boolean;
+  /** Bit 35: buffers are used in the order in which they were made available. */
   readonly inOrder?: boolean;
+  /** Bit 38: a notification holds the ring's position. */
   readonly notificationData?: boolean;
+  /** Bit 39: the device chooses the value that names a queue in a notification. */
   readonly notifConfigData?: boolean;
+  /** Bit 33. The machine has no IOMMU: addresses are physical all the same. */
   readonly accessPlatform?: boolean;
+  /** Bit 36. */
   readonly orderPlatform?: boolean;
+  /** Bit 40: a driver may reset one queue. */
   readonly ringReset?: boolean;
+  /** Bit 32. */
   readonly version1?: boolean;
-  /** Further bit numbers, reserved or proposed ones for example, which a driver must not accept. */
+  /** Bit numbers to offer besides, for example reserved ones. A driver should accept none. */
   readonly extra?: readonly number[];
 }
 

@@ -1,9 +1,6 @@
 /**
- * The registers of an MMIO device, version 1, that belong to the queue selected by QueueSel, and
- * the guest's page size, by which QueuePFN counts (virtio 1.3, 4.2.4).
- *
- * It must not know what queues are for. Invariant: a queue comes into use only when page size, size
- * and alignment are known.
+ * The queue registers of an MMIO device, version 1, and the guest's page size, by which QueuePFN
+ * counts (virtio 1.3, 4.2.4).
  */
 
 import type { Context } from "../judge/context.ts";
@@ -13,14 +10,14 @@ import { LegacyQueues } from "../virtio/legacy-queues.ts";
 import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { isPowerOfTwo, type QueueRegisters, takeSize } from "./mmio-queues.ts";
-import type { RegisterMaker } from "./mmio-register.ts";
+import type { RegisterMaker } from "./register-maker.ts";
 
 export class LegacyMmioQueues implements QueueRegisters {
   readonly fields: readonly RegisterField[];
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
   private readonly queues: LegacyQueues;
-  /** The guest's, not the device's: it survives a reset. 0 as long as nobody has said it. */
+  /** GuestPageSize, 0 until it is written. It belongs to the guest, so a reset keeps it. */
   private pageBytes = 0;
   /** Queues whose size is set, and the alignments that are set; both by queue index. */
   private sized = new Set<number>();
@@ -83,7 +80,7 @@ export class LegacyMmioQueues implements QueueRegisters {
     ];
   }
 
-  /** The queue selected, if it is there and not in use. */
+  /** Returns the selected queue, if it exists and is not in use. */
   private free(what: string): Virtqueue | undefined {
     const queue = this.queues.existing(what);
     return this.isFree(what, queue) ? queue : undefined;

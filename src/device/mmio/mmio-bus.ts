@@ -1,10 +1,9 @@
 /**
  * A machine without PCI: slots of memory-mapped registers, the balloon in one of them (virtio 1.3,
- * 4.2.1). Nothing says where they are; a driver is told, or knows the machine.
+ * 4.2.1). No register says where the slots are: a driver is told, or knows the machine.
  *
- * It must not know what is in a slot. Invariant: an address outside of all slots, and every port,
- * reads as nothing (all ones, or memory as zeros) and takes writes without effect; both are in the
- * trace.
+ * An address outside of all slots, and every port, reads as all ones (memory on request as zeros).
+ * Writes there have no effect. Both are in the trace.
  */
 
 import type { MmioLayout } from "../host/profile.ts";
@@ -65,9 +64,8 @@ export class MmioBus implements Bus {
 }
 
 /**
- * Slots that whoever probes one after the other meets before the balloon: other hardware, a version
- * that nobody knows yet, an empty slot and an entropy device. The first two pass for a balloon by
- * all that a driver must not have looked at.
+ * The slots before the balloon's: other hardware, an unknown version, an empty slot and an entropy
+ * device. The first two have the balloon's device id, which a driver has no reason to read there.
  */
 export function decoySlots(context: Context, { base, bytes }: MmioLayout): MmioSlot[] {
   const balloon: MmioIdentity = {
@@ -76,14 +74,14 @@ export function decoySlots(context: Context, { base, bytes }: MmioLayout): MmioS
     deviceId: ID.balloon,
     vendorId: ID.vendor,
   };
-  const neighbours = [
+  const decoys = [
     { identity: { ...balloon, magic: 0x1234_5678 }, rule: "M-FOREIGN" },
     { identity: { ...balloon, version: 3 }, rule: "M-FOREIGN" },
     { identity: { ...balloon, deviceId: 0 }, rule: "M-PLACEHOLDER" },
     { identity: { ...balloon, deviceId: ID.entropy }, rule: "M-WRONG-DEVICE" },
   ] as const;
-  return neighbours.map(({ identity, rule }, n) => {
-    const at = base - (neighbours.length - n) * bytes;
+  return decoys.map(({ identity, rule }, n) => {
+    const at = base - (decoys.length - n) * bytes;
     return new MmioSlot(context, at, decoyAccess(context, identity, rule));
   });
 }

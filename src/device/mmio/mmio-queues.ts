@@ -1,9 +1,6 @@
 /**
- * The registers of an MMIO device, version 2, that belong to the queue selected by QueueSel (virtio
- * 1.3, 4.2.2 and 4.2.3.2).
- *
- * It must not know what queues are for. Invariant: what a driver writes takes effect only while the
- * queue is not ready, and a queue gets ready only with areas that the device can reach.
+ * The queue registers of an MMIO device, version 2 (virtio 1.3, 4.2.2 and 4.2.3.2). Writes to them
+ * take effect only while the selected queue is not ready.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -13,7 +10,7 @@ import type { Part } from "../snapshot/part.ts";
 import { FEATURE, MMIO } from "../spec/numbers.ts";
 import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
-import type { RegisterMaker } from "./mmio-register.ts";
+import type { RegisterMaker } from "./register-maker.ts";
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -33,7 +30,7 @@ export interface QueueRegisters extends Part {
   readonly fields: readonly RegisterField[];
   /** The device was reset. */
   reset(): void;
-  /** The driver goes on to something else, or comes to rest. */
+  /** Judges that a cleared QueueReady was read back before the driver does `what`. */
   judgeReadBack(what: string): void;
 }
 
@@ -137,7 +134,7 @@ export class MmioQueues implements QueueRegisters {
     return undefined;
   }
 
-  /** The queue to set up, unless there is none or it is ready. */
+  /** Returns the queue to set up; `undefined` when there is none or it is ready. */
   private settable(what: string): Virtqueue | undefined {
     const queue = this.existing(what);
     queue?.judgeReset(what);
@@ -178,7 +175,7 @@ export class MmioQueues implements QueueRegisters {
   }
 }
 
-/** QueueNum is written. Returns whether the queue has a size now. */
+/** Takes a write to QueueNum. Returns whether the value was a valid size. */
 export function takeSize({ judge }: Context, queue: Virtqueue, value: number): boolean {
   const { offeredSize, packed, options } = queue;
   if (!(packed ? value > 0 : isPowerOfTwo(value))) {

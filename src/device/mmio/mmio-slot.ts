@@ -1,9 +1,6 @@
 /**
- * A slot of memory-mapped registers: what a driver may touch before it knows who lives there, and
- * of slots that are not the balloon's (virtio 1.3, 4.2.2.2 and 4.2.3.1.1).
- *
- * It must not know what a balloon's registers do. Invariant: each access is judged by what the
- * driver has read of the slot until then.
+ * A slot of memory-mapped registers: judges what a driver accesses before it has identified the
+ * device, and accesses to slots that are not the balloon's (virtio 1.3, 4.2.2.2 and 4.2.3.1.1).
  */
 
 import type { Context } from "../judge/context.ts";
@@ -11,7 +8,7 @@ import { MMIO } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import type { RegisterAccess } from "../virtio/register-block.ts";
 
-/** What a slot says of itself. */
+/** The values of a slot's identifying registers. */
 export interface MmioIdentity {
   readonly magic: number;
   readonly version: number;
@@ -19,7 +16,7 @@ export interface MmioIdentity {
   readonly vendorId: number;
 }
 
-/** The four registers that say it, in every slot. */
+/** The four identifying registers, which every slot has. */
 export function identityRegisters(
   identity: MmioIdentity,
 ): readonly { readonly name: string; readonly offset: number; readonly value: number }[] {
@@ -34,25 +31,25 @@ export function identityRegisters(
 export class MmioSlot {
   readonly base: number;
   private readonly context: Context;
-  private readonly face: RegisterAccess;
+  private readonly registers: RegisterAccess;
   /** Which of MagicValue and Version were read. */
   private seen = new Set<number>();
   private known = false;
 
-  constructor(context: Context, base: number, face: RegisterAccess) {
+  constructor(context: Context, base: number, registers: RegisterAccess) {
     this.context = context;
     this.base = base;
-    this.face = face;
+    this.registers = registers;
   }
 
   read(offset: number, width: number): number {
-    const value = this.face.read(offset, width);
+    const value = this.registers.read(offset, width);
     if (!this.known) this.judgeFirst("read", offset);
     return value;
   }
 
   write(offset: number, width: number, value: number): void {
-    this.face.write(offset, width, value);
+    this.registers.write(offset, width, value);
     if (!this.known) this.judgeFirst("write", offset);
   }
 
@@ -77,13 +74,13 @@ export class MmioSlot {
   }
 }
 
-/** A slot without a balloon. Whoever goes beyond what tells it from one breaks `rule`. */
+/** The registers of another device. A driver that reads more than identifies it breaks `rule`. */
 export function decoyAccess(
   context: Context,
   identity: MmioIdentity,
   rule: RuleId,
 ): RegisterAccess {
-  const registers = identityRegisters(identity);
+  const known = identityRegisters(identity);
   const free: readonly number[] = [
     MMIO.magicValue,
     MMIO.version,
@@ -96,7 +93,7 @@ export function decoyAccess(
   };
   return {
     read: (offset, width) => {
-      const value = registers.find((one) => one.offset === offset)?.value ?? 0;
+      const value = known.find((one) => one.offset === offset)?.value ?? 0;
       context.trace.add("mmio", "read of a neighbour", { offset, width, value });
       if (!free.includes(offset)) breach("read", offset);
       return value;

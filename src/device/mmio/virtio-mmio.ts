@@ -1,9 +1,6 @@
 /**
- * The MMIO transport's face, version 2 and legacy version 1: control registers, and behind them the
- * device configuration (virtio 1.3, 4.2).
- *
- * It must not know the balloon, nor where the registers lie. Invariant: every access is in the
- * trace, and a register is there only in its version.
+ * The registers of the MMIO transport, version 2 and legacy version 1, and behind them the device
+ * configuration (virtio 1.3, 4.2).
  */
 
 import type { Context } from "../judge/context.ts";
@@ -19,12 +16,11 @@ import { DEFAULT_HOOKS } from "../virtio/transport-hooks.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { LegacyMmioQueues } from "./legacy-mmio-queues.ts";
 import { MmioQueues, type QueueRegisters } from "./mmio-queues.ts";
-import { RegisterMaker } from "./mmio-register.ts";
 import { identityRegisters, type MmioIdentity } from "./mmio-slot.ts";
+import { RegisterMaker } from "./register-maker.ts";
 
-/** The events that there are. */
+/** The defined bits of InterruptStatus, and the others. */
 const EVENTS = ISR.queue | ISR.config;
-/** And bits that mean nothing. */
 const STRAY_EVENTS = 0xffff_fffc;
 
 export class VirtioMmio implements RegisterAccess {
@@ -34,7 +30,7 @@ export class VirtioMmio implements RegisterAccess {
   private readonly queues: QueueRegisters;
   private readonly control: RegisterAccess;
   private readonly config: RegisterAccess;
-  /** What DeviceFeaturesSel and DriverFeaturesSel chose for the next access. */
+  /** The words that DeviceFeaturesSel and DriverFeaturesSel select for the next access. */
   private offerSelect: number | undefined;
   private featureSelect: number | undefined;
   /** Events that the driver was shown and has not acknowledged. */
@@ -148,7 +144,7 @@ export class VirtioMmio implements RegisterAccess {
     ];
   }
 
-  /** A balloon has no shared memory: every region is one that does not exist. */
+  /** A balloon has no shared memory: no region exists. */
   private modernFields(): RegisterField[] {
     const { make, virtio } = this;
     const breach = (what: string) => this.context.judge.breach("M-SHARED-MEMORY", what);

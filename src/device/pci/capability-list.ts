@@ -1,9 +1,7 @@
 /**
  * The capability list of the device's PCI function (virtio 1.3, 4.1.4; PCI 3.0, 6.7 and 6.8.2), and
- * what accesses to it do.
- *
- * It must not know what lies in the BARs. Invariant: of all capabilities only the configuration
- * access window and MSI-X's control take writes.
+ * what accesses to it do. Of all capabilities only the configuration access window and MSI-X's
+ * control take writes.
  */
 
 import type { CapSpec, MsixSpec, PciLayout } from "../host/profile.ts";
@@ -14,7 +12,7 @@ import { ones } from "../virtio/register-block.ts";
 import type { MsixTable } from "./msix-table.ts";
 import type { ConfigWatch, PciFunction } from "./pci-function.ts";
 
-/** Where the first capability stands. */
+/** Offset of the first capability. */
 const FIRST_CAP = 0x40;
 
 interface PlacedCap {
@@ -26,28 +24,28 @@ interface PlacedCap {
 export class CapabilityList implements ConfigWatch {
   private readonly context: Context;
   private readonly pciFunction: PciFunction;
-  private readonly look: PciLayout;
+  private readonly layout: PciLayout;
   private readonly table: MsixTable | undefined;
   private readonly lineIsUp: () => boolean;
   private readonly placed: PlacedCap[] = [];
   private end = FIRST_CAP;
-  /** Where the pointer to the next capability goes. */
+  /** Offset of the pointer to the next capability. */
   private link: number = PCI.capabilities;
   private msixAt = 0;
 
   constructor(
     context: Context,
     pciFunction: PciFunction,
-    look: PciLayout,
+    layout: PciLayout,
     parts: { readonly table: MsixTable | undefined; lineIsUp(): boolean },
   ) {
     this.context = context;
     this.pciFunction = pciFunction;
-    this.look = look;
+    this.layout = layout;
     this.table = parts.table;
     this.lineIsUp = parts.lineIsUp;
-    if (look.msix !== undefined) this.placeMsix(look.msix);
-    for (const spec of look.caps) this.placeVirtio(spec);
+    if (layout.msix !== undefined) this.placeMsix(layout.msix);
+    for (const spec of layout.caps) this.placeVirtio(spec);
     this.showInterrupt();
   }
 
@@ -75,7 +73,7 @@ export class CapabilityList implements ConfigWatch {
     this.table?.control(this.pciFunction.get(this.msixAt + MSIX.control, 2));
   }
 
-  /** Room for a capability of so many bytes, linked to those before it. */
+  /** Reserves `bytes` for a capability and links it to the one before. Returns its offset. */
   private place(id: number, bytes: number): number {
     const { pciFunction } = this;
     const at = this.end;
@@ -105,7 +103,7 @@ export class CapabilityList implements ConfigWatch {
     pciFunction.put(at + 4, 1, spec.bar);
     pciFunction.put(at + 8, 4, spec.offset);
     pciFunction.put(at + 12, 4, spec.bytes);
-    const { notifyMultiplier } = this.look;
+    const { notifyMultiplier } = this.layout;
     if (spec.type === CAP.notifyCfg) pciFunction.put(at + CAP_BYTES, 4, notifyMultiplier);
     if (spec.type === CAP.pciCfg) this.openWindow(at);
     this.placed.push({ at, bytes, spec });
@@ -126,7 +124,7 @@ export class CapabilityList implements ConfigWatch {
 
   /** The configuration access capability whose data field stands at this offset. */
   private windowAt(offset: number): PlacedCap | undefined {
-    if (!this.look.window) return undefined;
+    if (!this.layout.window) return undefined;
     return this.placed.find(
       ({ at, spec }) =>
         spec.type === CAP.pciCfg && offset >= at + CAP_BYTES && offset < at + CAP_BYTES + 4,

@@ -1,8 +1,6 @@
 /**
- * The common configuration structure (virtio 1.3, 4.1.4.3): the fields and what they do.
- *
- * It must not know BARs. Invariant: what a driver writes to a queue's fields takes effect only
- * while the queue is not enabled.
+ * The common configuration structure (virtio 1.3, 4.1.4.3). Writes to a queue's fields take effect
+ * only while the queue is not enabled.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -22,10 +20,12 @@ const PLACES: Readonly<Record<AreaKey, number>> = {
   deviceAddress: COMMON.queueDevice,
 };
 
-/** Words for queues begin here, so that none of them is a queue's index. */
+/** With NOTIF_CONFIG_DATA queues have words from here on, so that no word is an index. */
 const QUEUE_WORDS = 0x4000;
 
-/** What a notification calls a queue: its index, or a word of the device's own (2.9). */
+/**
+ * Returns the word that names a queue in a notification: its index, or the device's choice (2.9).
+ */
 export function queueWord(virtio: VirtioDevice, index: number): number {
   return virtio.has(FEATURE.notifConfigData) ? QUEUE_WORDS + index : index;
 }
@@ -162,7 +162,7 @@ export class CommonConfig {
     this.queueSelect = state.queueSelect;
   }
 
-  /** The queue to set up, unless there is none or it is too late. */
+  /** Returns the queue to set up; `undefined` when there is none or it is enabled. */
   private settable(what: string): Virtqueue | undefined {
     const { judge } = this.context;
     const { queue } = this;

@@ -1,11 +1,9 @@
 /**
- * The other functions on the bus: the host bridge, a PCI-PCI bridge when the balloon stands behind
- * one, and decoys.
+ * The other functions on the bus: the host bridge, a PCI-PCI bridge when the balloon is behind one,
+ * and decoys.
  *
- * The bridge forwards configuration accesses; its address windows are not modelled, everything
+ * The bridge forwards configuration accesses. Its address windows are not modelled: everything
  * behind it is decoded as if they were open.
- *
- * It must not know the balloon's registers. Invariant: no neighbour has the balloon's ids.
  */
 
 import type { PciLayout } from "../host/profile.ts";
@@ -34,14 +32,14 @@ const PCI_BRIDGE: FunctionIdentity = {
   interruptPin: 0,
 };
 
-/** Where the bridge stands, and so where no balloon may. */
+/** The bridge's device number, which no balloon on bus 0 may have. */
 const BRIDGE_DEVICE = 0x1c;
 
 /** All functions that are not the balloon. */
-export function decoyFunctions(look: PciLayout): PciFunction[] {
+export function decoyFunctions(layout: PciLayout): PciFunction[] {
   const found = [new PciFunction({ bus: 0, device: 0, function: 0 }, HOST_BRIDGE, [], false)];
-  if (look.bus === 1) found.push(bridge());
-  if (look.decoys || look.function > 0) found.push(...decoys(look));
+  if (layout.bus === 1) found.push(bridge());
+  if (layout.decoys || layout.function > 0) found.push(...decoys(layout));
   return found;
 }
 
@@ -56,21 +54,21 @@ function bridge(): PciFunction {
 }
 
 /**
- * An entropy device before the balloon, and one behind it with the balloon's class: whoever matches
+ * A modern entropy device with the balloon's class, and a transitional one: a driver that matches
  * by class, by vendor alone or by the wrong transitional id takes one of them.
  */
-function decoys(look: PciLayout): PciFunction[] {
+function decoys(layout: PciLayout): PciFunction[] {
   const entropy = {
     vendorId: ID.vendor,
     deviceId: ID.entropyModern,
     revision: 1,
-    classCode: look.classCode,
+    classCode: layout.classCode,
     headerType: 0x80,
     subsystemVendor: ID.vendor,
     subsystemId: 0x1100,
     interruptPin: 1,
   };
-  const before = { bus: look.bus, device: look.device, function: look.function > 0 ? 0 : 7 };
+  const before = { bus: layout.bus, device: layout.device, function: layout.function > 0 ? 0 : 7 };
   const oldEntropy = { ...entropy, deviceId: ID.entropyTransitional, headerType: 0, revision: 0 };
   const other = { bus: 0, device: 2, function: 0 };
   const bars = [{ index: 0, kind: "io", bytes: 0x20, base: 0xb000 }] as const;

@@ -1,9 +1,6 @@
 /**
  * The machine's end of message-signalled interrupts: it hands messages out, and takes those that
- * devices write.
- *
- * It must not know who sends or who is told. Invariant: only a message that was handed out is ever
- * delivered; another one, where any were handed out, is a breach.
+ * devices write. It delivers only messages that were handed out; another one is a breach.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -27,7 +24,7 @@ export class InterruptMessages {
     this.capacity = capacity;
   }
 
-  /** How many were delivered and not taken. */
+  /** How many messages were delivered and not taken. */
   get waiting(): number {
     return this.arrived.length;
   }
@@ -41,7 +38,7 @@ export class InterruptMessages {
     this.arrived = [...arrived];
   }
 
-  /** So many new messages; `undefined` when there are not so many left. */
+  /** Returns `count` new messages; `undefined` when fewer are left. */
   allocate(count: number): readonly InterruptMessage[] | undefined {
     const first = this.given.length;
     if (first + count > this.capacity) return undefined;
@@ -52,7 +49,7 @@ export class InterruptMessages {
     return this.given.slice(first);
   }
 
-  /** A device writes this. Returns whether it is an interrupt to anybody. */
+  /** A device writes this. Returns whether it is an interrupt. */
   deliver({ address, data }: InterruptMessage): boolean {
     const number = this.given.findIndex((one) => one.address === address && one.data === data);
     const what = `message 0x${data.toString(16)} to 0x${address.toString(16)}`;

@@ -1,9 +1,7 @@
 /**
  * The legacy PCI interface (virtio 1.3, 4.1.4.10): a header in BAR 0, and behind it the device
- * configuration, which moves when MSI-X is switched on.
- *
- * It must not know BARs. Invariant: the two vectors are there, and the configuration is behind
- * them, exactly while MSI-X is enabled.
+ * configuration. While MSI-X is enabled the header has two more fields, the vectors, and the
+ * configuration starts behind them.
  */
 
 import type { AccessQuirk } from "../host/profile.ts";
@@ -66,7 +64,10 @@ export class LegacyHeader implements RegisterAccess {
     return this.vectors.enabled ? LEGACY_CONFIG.msix : LEGACY_CONFIG.plain;
   }
 
-  /** Who takes the vectors for the configuration has not seen that it moved. */
+  /**
+   * With MSI-X on the configuration starts at 24, not at 20. An access there of another width than
+   * the vectors' is meant for the configuration.
+   */
   private isMisplaced(offset: number, width: number): boolean {
     if (offset < LEGACY_CONFIG.plain || width === 2) return false;
     const seen = `${width} bytes at ${offset}, MSI-X is enabled`;

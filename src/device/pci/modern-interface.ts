@@ -1,9 +1,4 @@
-/**
- * The structures of the modern interface, one region for each capability (virtio 1.3, 4.1.4).
- *
- * It must not know configuration space. Invariant: what a reserved capability points at is there to
- * be left alone.
- */
+/** The blocks of the modern interface, one region for each capability (virtio 1.3, 4.1.4). */
 
 import type { CapSpec, Profile } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
@@ -27,7 +22,7 @@ export class ModernInterface {
   private readonly virtio: VirtioDevice;
   private readonly vectors: MsixVectors;
   readonly common: CommonConfig;
-  private readonly structures: RegisterBlocks;
+  private readonly blocks: RegisterBlocks;
 
   constructor(context: Context, profile: Profile, virtio: VirtioDevice, vectors: MsixVectors) {
     this.context = context;
@@ -36,7 +31,7 @@ export class ModernInterface {
     this.vectors = vectors;
     this.common = new CommonConfig(context, virtio, vectors, profile.lowAddressesOnly);
     const rules = { width: "P-WIDTH", hole: "P-HOLE" } as const;
-    this.structures = new RegisterBlocks(context, profile.access, rules);
+    this.blocks = new RegisterBlocks(context, profile.access, rules);
   }
 
   /** The device was reset. */
@@ -44,29 +39,29 @@ export class ModernInterface {
     this.common.reset();
   }
 
-  /** What this capability describes, if it is anything. */
+  /** Returns the region that this capability describes, if any. */
   region(spec: CapSpec): Region | undefined {
-    const face = spec.reserved
+    const access = spec.reserved
       ? this.watched("P-RESERVED-CAP", "where a reserved capability points")
-      : this.face(spec.type);
-    if (face === undefined) return undefined;
+      : this.access(spec.type);
+    if (access === undefined) return undefined;
     const place = { bar: spec.bar, offset: spec.offset, bytes: spec.bytes };
     const { caps } = this.profile.pci;
     const first = caps.find(({ type, reserved }) => type === spec.type && !reserved);
-    if (spec.reserved || spec === first) return { ...place, ...face };
+    if (spec.reserved || spec === first) return { ...place, ...access };
     const seen = `by capability ${caps.indexOf(spec)}, there is an earlier one of its type`;
-    return { ...place, ...this.watched("P-CAP-FIRST", seen, face) };
+    return { ...place, ...this.watched("P-CAP-FIRST", seen, access) };
   }
 
-  private face(type: number): RegisterAccess | undefined {
-    const { structures, virtio } = this;
+  private access(type: number): RegisterAccess | undefined {
+    const { blocks, virtio } = this;
     switch (type) {
       case CAP.commonCfg:
-        return structures.block("common", this.common.fields);
+        return blocks.block("common", this.common.fields);
       case CAP.isrCfg:
-        return structures.block("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
+        return blocks.block("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
       case CAP.deviceCfg:
-        return structures.block("device", configFields(virtio));
+        return blocks.block("device", configFields(virtio));
       case CAP.notifyCfg:
         return this.notifications();
       default:
@@ -86,7 +81,7 @@ export class ModernInterface {
         return ones(width);
       },
       write: (offset, width, value) => {
-        this.structures.other();
+        this.blocks.other();
         this.context.trace.add("notify", "write", { offset, width, value });
         this.notified(offset, width, value);
       },
@@ -111,7 +106,7 @@ export class ModernInterface {
     this.virtio.notify(queue, withData ? Math.floor(value / 0x1_0000) : undefined);
   }
 
-  /** A place that a driver has no business at; accesses reach what is `behind`, if anything. */
+  /** A place that a driver should not access; accesses reach what is `behind`, if anything. */
   private watched(rule: RuleId, where: string, behind?: RegisterAccess): RegisterAccess {
     const { judge } = this.context;
     return {

@@ -3,8 +3,8 @@
  *
  *   one entry   +0 address low   +4 address high   +8 data   +12 vector control (bit 0: masked)
  *
- * It must not know what events there are. Invariant: a message is sent only while MSI-X is enabled
- * and neither the function nor the entry is masked; what happens meanwhile is pending, once.
+ * A message is sent only while MSI-X is enabled and neither the function nor the entry is masked.
+ * What is raised meanwhile is pending, and sent once.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -23,7 +23,7 @@ interface Entry {
   written: number;
   masked: boolean;
   pending: boolean;
-  /** Whether it could send when the state last changed. */
+  /** Whether it could send after the last change of a mask. */
   open: boolean;
 }
 
@@ -56,7 +56,7 @@ export class MsixTable {
     return { enabled, functionMasked, entries: entries.map((entry) => ({ ...entry })) };
   }
 
-  /** The fields lead to this table's own entries, so those are filled and not replaced. */
+  /** The fields refer to this table's entries, so those are filled and not replaced. */
   load({ enabled, functionMasked, entries }: ReturnType<MsixTable["save"]>): void {
     this.enabled = enabled;
     this.functionMasked = functionMasked;
@@ -67,7 +67,7 @@ export class MsixTable {
     return this.entries.length;
   }
 
-  /** Whether a message waits for somebody to unmask it. */
+  /** Whether a message waits behind a mask. */
   get hasPending(): boolean {
     return this.enabled && this.entries.some(({ pending }) => pending);
   }
@@ -79,7 +79,7 @@ export class MsixTable {
     this.settle();
   }
 
-  /** Something happened that this vector stands for. */
+  /** An event of this vector happened. */
   raise(vector: number): void {
     const entry = this.entries[vector];
     if (entry === undefined || !this.enabled) return;
@@ -146,7 +146,7 @@ export class MsixTable {
     return this.enabled && !this.functionMasked && !masked;
   }
 
-  /** Something was masked or unmasked: sends what waited. */
+  /** A mask changed: sends the messages that may be sent now. */
   private settle(): void {
     for (const [vector, entry] of this.entries.entries()) {
       const wasOpen = entry.open;

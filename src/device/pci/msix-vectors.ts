@@ -1,9 +1,6 @@
 /**
- * Which MSI-X vector stands for which event of a virtio device (virtio 1.3, 4.1.5.1.2).
- *
- * It must not know where the registers lie: modern and legacy interface each have them. Invariant:
- * a register reads the vector that the event has, and NO_VECTOR when it has none or was refused
- * one.
+ * Which MSI-X vector each event of a virtio device has (virtio 1.3, 4.1.5.1.2). A register reads
+ * NO_VECTOR when its event has none or was refused one.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -13,7 +10,7 @@ import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import type { MsixTable } from "./msix-table.ts";
 
-/** Stands where a queue's index would for a change of the configuration. */
+/** The key of a change of the configuration; queues have their index. */
 const CONFIG_EVENT = -1;
 
 /** A queue's used buffers, or with `undefined` a change of the configuration. */
@@ -25,7 +22,7 @@ export class MsixVectors {
   private readonly table: MsixTable | undefined;
   /** The vector of each event that has one, by `keyOf`. */
   private mapped = new Map<number, number>();
-  /** Events that were mapped, and whose register was not read since. */
+  /** Events that were mapped and whose register was not read back yet. */
   private unread = new Set<number>();
 
   constructor(context: Context, virtio: VirtioDevice, table: MsixTable | undefined) {
@@ -88,7 +85,7 @@ export class MsixVectors {
     };
   }
 
-  /** Tells of an event by a message. Returns false when the line is what the device has. */
+  /** Sends the message of an event. Returns false when MSI-X is off and the device has its line. */
   signal(event: Event): boolean {
     if (!this.enabled) return false;
     const vector = this.mapped.get(keyOf(event));
@@ -160,6 +157,6 @@ function nameOf(event: Event): string {
 interface QueueWays {
   /** The queue that is selected. */
   queue(): Virtqueue | undefined;
-  /** The same, for a write; judges it, and gives none when it comes too late. */
+  /** The same, for a write: judges it, and returns `undefined` when it comes too late. */
   settable(): Virtqueue | undefined;
 }

@@ -1,8 +1,8 @@
 /**
  * The PCI host bridge: configuration mechanism #1 and the decoding of I/O and memory addresses.
  *
- * It must not know virtio. Invariant: an address that nobody answers reads as all ones, or memory
- * as zeros where that is asked for, and writes to it change nothing; both are in the trace.
+ * An address that nobody answers reads as all ones (memory on request as zeros). Writes there have
+ * no effect. Both are in the trace.
  */
 
 import type { BarSpec } from "../host/profile.ts";

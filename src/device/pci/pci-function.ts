@@ -1,8 +1,6 @@
 /**
- * One PCI function: its configuration space and its BARs (PCI 3.0, chapter 6).
- *
- * It must not know virtio. Invariant: a write changes only the bits that the mask lets through, so
- * that sizing a BAR needs no code of its own.
+ * One PCI function: its configuration space and its BARs (PCI 3.0, chapter 6). A write changes only
+ * the bits that the mask allows, so sizing a BAR needs no code of its own.
  */
 
 import type { BarSpec } from "../host/profile.ts";
@@ -11,7 +9,7 @@ import type { RegisterAccess } from "../virtio/register-block.ts";
 
 const CONFIG_BYTES = 256;
 
-/** A place in a BAR that answers. */
+/** A part of a BAR that answers accesses. */
 export interface Region extends RegisterAccess {
   readonly bar: number;
   readonly offset: number;
@@ -41,7 +39,7 @@ export class PciFunction {
   readonly bus: number;
   readonly device: number;
   readonly number: number;
-  /** Whether a driver of the balloon has any business here. */
+  /** Whether this is another device, which a driver of the balloon has to leave alone. */
   readonly decoy: boolean;
   readonly bars: readonly BarSpec[];
   readonly regions: Region[] = [];
@@ -75,7 +73,7 @@ export class PciFunction {
     for (const bar of bars) this.placeBar(bar);
   }
 
-  /** Sets bytes as the hardware does, without looking at the mask. */
+  /** Sets bytes as the hardware does, whatever the mask. */
   put(offset: number, width: number, value: number): void {
     for (let i = 0; i < width; i += 1) this.space[offset + i] = Math.floor(value / 256 ** i) & 0xff;
   }
@@ -124,7 +122,7 @@ export class PciFunction {
     this.space.set(space);
   }
 
-  /** Bytes as the hardware has them. */
+  /** Returns bytes as the hardware has them. */
   get(offset: number, width: number): number {
     let value = 0;
     for (let i = 0; i < width; i += 1) value += (this.space[offset + i] as number) * 256 ** i;

@@ -1,15 +1,10 @@
-/**
- * How a profile's device looks on PCI with another interface than the modern one, or with MSI-X.
- *
- * It must not know what the registers do. Invariant: BARs that are added overlap nothing, and a
- * function of the old interface has the ids and the revision that the specification gives it.
- */
+/** A profile's PCI layout with other interfaces than the modern one, or with MSI-X. */
 
 import type { BarSpec, CapSpec, MsixSpec, PciLayout } from "../host/profile.ts";
 import { ID } from "../spec/numbers.ts";
 import type { PciInterfaces } from "../virtio/bus.ts";
 
-/** BAR 0 of the old interface: header and device configuration, with room to spare. */
+/** BAR 0 of the legacy interface: header and device configuration, with room to spare. */
 const HEADER_BAR: BarSpec = { index: 0, kind: "io", bytes: 0x40, base: 0xc000 };
 
 /** The MSI-X table lies in a memory BAR of its own, the pending bits in its upper half. */
@@ -22,15 +17,15 @@ export const VECTORS_MAX = PENDING_OFFSET / ENTRY_BYTES;
 const BARS = 6;
 
 /**
- * The look with these interfaces and so many MSI-X vectors; `undefined` when the device's BARs
- * leave no room for them.
+ * Returns the layout with these interfaces and this number of MSI-X vectors; `undefined` when the
+ * BARs leave no room for them.
  */
 export function layoutWith(
-  look: PciLayout,
+  layout: PciLayout,
   interfaces: PciInterfaces,
   vectors: number,
 ): PciLayout | undefined {
-  const based = interfaces === "modern" ? look : olderLook(look, interfaces);
+  const based = interfaces === "modern" ? layout : legacyLayout(layout, interfaces);
   if (based === undefined || vectors === 0) return based;
   const index = freeBar(based.bars);
   if (index === undefined) return undefined;
@@ -39,13 +34,16 @@ export function layoutWith(
 }
 
 /** See virtio 1.3, 4.1.2.3: transitional ids, revision 0, the device type as subsystem. */
-function olderLook(look: PciLayout, interfaces: "legacy" | "transitional"): PciLayout | undefined {
+function legacyLayout(
+  layout: PciLayout,
+  interfaces: "legacy" | "transitional",
+): PciLayout | undefined {
   const ids = { deviceId: ID.balloonTransitional, revision: 0, subsystemId: ID.balloon };
-  const old = { ...look, ...ids, legacy: true };
+  const old = { ...layout, ...ids, legacy: true };
   if (interfaces === "legacy") return { ...old, bars: [HEADER_BAR], caps: [], window: false };
-  const first = look.bars.find(({ index }) => index === 0);
-  if (first === undefined) return { ...old, bars: [HEADER_BAR, ...look.bars] };
-  const isFree = structuresIn(look.caps, 0).every(({ offset }) => offset >= HEADER_BAR.bytes);
+  const first = layout.bars.find(({ index }) => index === 0);
+  if (first === undefined) return { ...old, bars: [HEADER_BAR, ...layout.bars] };
+  const isFree = structuresIn(layout.caps, 0).every(({ offset }) => offset >= HEADER_BAR.bytes);
   return first.kind === "io" && isFree ? old : undefined;
 }
 

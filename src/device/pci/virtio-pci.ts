@@ -1,9 +1,4 @@
-/**
- * The device's PCI function, put together: the interfaces and the MSI-X that its look has.
- *
- * It must not know registers. Invariant: whatever lies in a BAR is a region of its own, so that an
- * access anywhere else is found.
- */
+/** Puts the device's PCI function together: the interfaces and the MSI-X that its layout has. */
 
 import type { MsixSpec, PciLayout } from "../host/profile.ts";
 import type { Parts } from "../snapshot/part.ts";
@@ -19,7 +14,7 @@ import { MsixVectors } from "./msix-vectors.ts";
 import { PciFunction, type Region } from "./pci-function.ts";
 import { structuresIn } from "./pci-layout.ts";
 
-/** Makes the function with the parts that have state, and wires the device to it. */
+/** Makes the function and connects the device to it. Returns it with its parts that have state. */
 export function makeFunction(parts: BusParts): {
   readonly made: PciFunction;
   readonly parts: Parts;
@@ -76,7 +71,7 @@ function identityOf(pci: PciLayout) {
   };
 }
 
-/** The header takes its BAR up to where the modern interface may have something. */
+/** The header takes its BAR up to the first structure of the modern interface. */
 function headerRegion(
   { bars, caps }: PciLayout,
   lock: InterfaceLock,
@@ -96,7 +91,7 @@ function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable
   ];
 }
 
-/** A message is a write to memory, for which a function needs the right to (PCI 3.0, 6.2.2). */
+/** A message is a write to memory, so the function has to be a bus master (PCI 3.0, 6.2.2). */
 function send(
   { context, faults, messages, signal }: BusParts,
   from: PciFunction,

@@ -23,7 +23,7 @@ export type Completion =
   | { readonly kind: "scattered"; readonly ms: number }
   | { readonly kind: "never" };
 
-/** What is returned at `dueMs`: these buffers, or all that have gathered by then. */
+/** Buffers to return at `dueMs`: these, or all that have gathered by then. */
 interface Batch<T> {
   readonly dueMs: number;
   readonly done: T[] | "gathered";

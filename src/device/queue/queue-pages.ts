@@ -1,6 +1,6 @@
 /**
  * The pages on which queues and buffers in flight lie: memory that a driver must not give away. The
- * ranges of hints and reports are no such memory, because the driver gives exactly them.
+ * ranges of hints and reports do not count, because the driver gives exactly them.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -10,7 +10,7 @@ import type { Virtqueue } from "./virtqueue.ts";
 export class QueuePages {
   private readonly context: Context;
   private readonly queues: readonly Virtqueue[];
-  /** The last answer: a burst of buffers asks for the same one many times in one turn. */
+  /** The last result: a burst of buffers needs the same one many times in one turn. */
   private known = { turn: -1, inFlight: 0, pages: new Set<number>() };
 
   constructor(context: Context, queues: readonly Virtqueue[]) {

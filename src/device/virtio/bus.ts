@@ -1,6 +1,4 @@
-/**
- * The ways from a driver to the device: their kinds, and what every bus is and is made of.
- */
+/** The kinds of transport, and what every bus is and is made of. */
 
 import type { Profile } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
@@ -16,7 +14,7 @@ export type PciInterfaces = "modern" | "legacy" | "transitional";
 export type MmioKind = "mmio" | "legacy-mmio";
 
 /**
- * The way to the device.
+ * How a driver reaches the device.
  *
  * - `modern`: virtio over PCI as it is since virtio 1.0.
  * - `legacy`: as it was before (virtio 1.3, 4.1.4.10).
@@ -29,7 +27,7 @@ export function isMmio(kind: TransportKind): kind is MmioKind {
   return kind === "mmio" || kind === "legacy-mmio";
 }
 
-/** What memory that nobody answers for reads as. Hosts differ, also from what their ports do. */
+/** What memory without a device reads as. Hosts differ; ports read as all ones everywhere. */
 export type AbsentMemory = "ones" | "zeros";
 
 /** Ports and memory, as a processor sees them. Where nobody answers, a read gives all ones. */
@@ -58,7 +56,7 @@ export interface BusParts {
   readonly signal: DriverSignal;
   /** Where messages of MSI-X go. */
   readonly messages: {
-    /** A device writes this. Returns whether it is an interrupt to anybody. */
+    /** A device writes this. Returns whether it is an interrupt. */
     deliver(message: InterruptMessage): boolean;
   };
 }

@@ -1,9 +1,9 @@
-/** How the driver learns at once of an interrupt, by line or by message. */
+/** Calls the driver at once when an interrupt comes, by line or by message. */
 
 import type { Clock } from "../sim/clock.ts";
 
 export class DriverSignal {
-  /** Runs inside the access or the work that brought the interrupt about. */
+  /** Runs inside the access or the work that raised the interrupt. */
   listener: (() => void) | undefined;
   private readonly clock: Clock;
 

@@ -1,8 +1,8 @@
 /**
- * A device with two interfaces, of which a driver uses one (virtio 1.3, 2.2.3 and 4.1.4.10).
+ * Guards a device with two interfaces, of which a driver uses one (virtio 1.3, 2.2.3 and 4.1.4.10).
  *
- * It must not know registers. Invariant: the first write decides; from then on until a reset the
- * other interface reads as ones and takes nothing, except that very reset.
+ * The first write decides. Until a reset the other interface then reads as all ones and takes no
+ * write but that reset.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -21,16 +21,16 @@ export class InterfaceLock {
     this.virtio = virtio;
   }
 
-  /** A structure of one of the interfaces; its device status, if it has that, is at `status`. */
-  guard(one: Interface, face: RegisterAccess, status?: number): RegisterAccess {
+  /** Guards a structure of one interface; `status` is the offset of its device_status, if any. */
+  guard(one: Interface, access: RegisterAccess, status?: number): RegisterAccess {
     return {
       read: (offset, width) =>
-        this.isOpen(one, "a read") ? face.read(offset, width) : ones(width),
+        this.isOpen(one, "a read") ? access.read(offset, width) : ones(width),
       write: (offset, width, value) => {
         if (offset === status && value === 0) this.used = undefined;
         if (!this.isOpen(one, `a write of ${value}`)) return;
         this.used = one;
-        face.write(offset, width, value);
+        access.write(offset, width, value);
       },
     };
   }

@@ -1,9 +1,7 @@
 /**
  * The queue registers of the interfaces from before virtio 1.0 (virtio 1.3, 2.7.2, 4.1.5.1.3.1 and
- * 4.2.4): a queue is selected, its size read, and its place said by one page number.
- *
- * It must not know on which bus the registers lie. Invariant: a queue is in use exactly while its
- * page number reads other than 0.
+ * 4.2.4). A driver selects a queue, reads its size and places it by one page number, which reads 0
+ * while the queue is not in use.
  */
 
 import type { Context } from "../judge/context.ts";
@@ -13,7 +11,7 @@ import type { RuleId } from "../spec/rules.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
 export class LegacyQueues {
-  /** The queue whose registers are shown. */
+  /** The queue index that the driver selected. */
   selected = 0;
   private readonly context: Context;
   private readonly virtio: VirtioDevice;
@@ -22,7 +20,7 @@ export class LegacyQueues {
   private sizesRead = new Set<number>();
   private numbers = new Map<number, number>();
 
-  /** `absentRule` is what the transport calls it to write to a queue that is not there. */
+  /** `absentRule` is the transport's rule against writes to a queue that does not exist. */
   constructor(context: Context, virtio: VirtioDevice, absentRule: RuleId) {
     this.context = context;
     this.virtio = virtio;
@@ -51,7 +49,7 @@ export class LegacyQueues {
     this.numbers = new Map(numbers);
   }
 
-  /** The size that the device offers: 0 where there is no queue. */
+  /** Returns the size that the device offers: 0 where there is no queue. */
   readSize(): number {
     const { queue } = this;
     if (queue === undefined) return 0;
@@ -59,7 +57,7 @@ export class LegacyQueues {
     return queue.offeredSize;
   }
 
-  /** The page number that the queue has; 0 when it is not in use. */
+  /** Returns the queue's page number; 0 when it is not in use. */
   readNumber(): number {
     const { queue } = this;
     return (queue && this.numbers.get(queue.index)) ?? 0;
@@ -85,7 +83,7 @@ export class LegacyQueues {
     this.virtio.enableQueue(queue);
   }
 
-  /** The queue that is selected, to write its `what`; judges that it is there. */
+  /** Returns the selected queue for a write of its `what`; judges that it exists. */
   existing(what: string): Virtqueue | undefined {
     const { queue } = this;
     if (queue !== undefined) return queue;
@@ -94,7 +92,7 @@ export class LegacyQueues {
     return undefined;
   }
 
-  /** The queue to place or to put out of use, unless there is none or it is in use. */
+  /** Returns the queue to place or to stop; `undefined` when there is none or it is in use. */
   private settable(number: number): Virtqueue | undefined {
     const queue = this.existing("page number");
     if (queue === undefined || !queue.enabled) return queue;

@@ -1,8 +1,6 @@
 /**
- * Blocks of registers, as a driver's accesses meet them on any transport.
- *
- * It must not know where a structure lies, nor what its fields do. Invariant: every access is in
- * the trace, and one of a wrong width is a breach, whatever the device then makes of it.
+ * Blocks of registers and the accesses to them, on any transport. Every access is in the trace, and
+ * one of a wrong width is a breach, whatever the device makes of it.
  */
 
 import { PollCheck } from "../checks/poll-check.ts";
@@ -14,13 +12,13 @@ import type { RuleId } from "../spec/rules.ts";
 import { hitField, oddRead, oddWrite, type RegisterField } from "./register-field.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 
-/** A place that answers; offsets count from its start. */
+/** A place that answers accesses; offsets count from its start. */
 export interface RegisterAccess {
   read(offset: number, width: number): number;
   write(offset: number, width: number, value: number): void;
 }
 
-/** What a transport calls a breach of its widths, where it has any, and of its length. */
+/** A transport's rules for accesses of a wrong width, if it has one, and where no field is. */
 interface BlockRules {
   readonly width?: RuleId;
   readonly hole: RuleId;
@@ -31,7 +29,7 @@ export function ones(width: number): number {
   return 2 ** (8 * width) - 1;
 }
 
-/** An access that nobody answers, and what it reads then. */
+/** Records an access that nobody answers. Returns what it reads. */
 export function unanswered(
   { trace }: Context,
   what: string,
@@ -55,12 +53,12 @@ export class RegisterBlocks {
     this.polls = new PollCheck(context);
   }
 
-  /** Something happened that is no access to a structure's field. */
+  /** An access to something else than a field: a run of equal reads is over. */
   other(): void {
     this.polls.other();
   }
 
-  /** These fields as a structure. Fields that do not exist now are holes in it. */
+  /** Returns a block with these fields. Fields that do not exist now are holes in it. */
   block(kind: TraceKind, fields: readonly RegisterField[]): RegisterAccess {
     return {
       read: (offset, width) => this.read(kind, fields, offset, width),
@@ -123,7 +121,7 @@ export class RegisterBlocks {
   }
 }
 
-/** A field that a driver must leave as it is. */
+/** Returns a field whose writes are breaches. */
 export function readOnly(
   { judge }: Context,
   name: string,
@@ -137,7 +135,7 @@ export function readOnly(
 
 const CONFIG_NAMES = ["num_pages", "actual", "free_page_hint_cmd_id", "poison_val"];
 
-/** The device configuration: 32-bit fields, whatever they are. */
+/** Returns the device configuration, which has 32-bit fields only. */
 export function configFields(virtio: VirtioDevice): RegisterField[] {
   const fields: RegisterField[] = [];
   for (let offset = 0; offset < virtio.type.configBytes; offset += 4) {

@@ -1,8 +1,6 @@
 /**
- * A field of a register block, and which field an access hits.
- *
- * It must not know what the fields mean. Invariant: 64-bit fields are two 32-bit ones here, as the
- * specification treats them (virtio 1.3, 4.1.3).
+ * A field of a register block, and which field an access hits. 64-bit fields are two 32-bit ones
+ * (virtio 1.3, 4.1.3).
  */
 
 import type { AccessQuirk } from "../host/profile.ts";
@@ -27,7 +25,7 @@ export interface Hit {
   readonly native: boolean;
 }
 
-/** The field that an access starts in. */
+/** Returns the field that an access starts in. */
 export function hitField(
   fields: readonly RegisterField[],
   offset: number,
@@ -41,7 +39,7 @@ export function hitField(
   return { field, within, native: within === 0 && width === field.width };
 }
 
-/** What a read of a wrong width gives; `undefined` stands for nobody answering. */
+/** Returns what a read of a wrong width gives; `undefined` when nothing answers. */
 export function oddRead(quirk: AccessQuirk, hit: Hit, width: number): number | undefined {
   const { field, within } = hit;
   switch (quirk) {
@@ -55,7 +53,7 @@ export function oddRead(quirk: AccessQuirk, hit: Hit, width: number): number | u
   }
 }
 
-/** What a write of a wrong width makes of the field; `undefined` stands for nothing. */
+/** Returns the field's value after a write of a wrong width; `undefined` when nothing changes. */
 export function oddWrite(
   quirk: AccessQuirk,
   { field, within }: Hit,

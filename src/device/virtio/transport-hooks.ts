@@ -1,4 +1,4 @@
-/** What lies between a device and its driver besides registers: memory, line, messages. */
+/** What a transport decides for the device, and the events that it is told of. */
 
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { RuleId } from "../spec/rules.ts";
@@ -9,7 +9,6 @@ export interface InterruptRequest {
   readonly queue: Virtqueue | undefined;
 }
 
-/** What the transport decides for the device, and what it wants to hear of it. */
 export interface TransportHooks {
   /** Whether the device can reach guest memory. */
   reachesMemory(): boolean;
@@ -17,7 +16,7 @@ export interface TransportHooks {
   raisesLine(): boolean;
   /** Feature bits that this transport has no way to carry out (virtio 1.3, 2.2.1). */
   readonly unusable: bigint;
-  /** What a driver breaks that leaves the line up. */
+  /** The rule that a driver breaks when it leaves the line up. */
   readonly lineRule: RuleId;
   /**
    * Takes a request. `message`: the transport has messages now, and sent this one, keeps it behind
@@ -32,7 +31,7 @@ export interface TransportHooks {
   check(): void;
 }
 
-/** Of a device without a transport: it reaches all memory, has a line, and no messages. */
+/** The hooks of a device without a transport: it reaches all memory and has a line. */
 export const DEFAULT_HOOKS: TransportHooks = {
   reachesMemory: () => true,
   raisesLine: () => true,

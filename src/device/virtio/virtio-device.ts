@@ -1,7 +1,6 @@
 /**
- * The part of a virtio device that no transport and no device type owns: status, features, queues,
- * configuration changes, interrupts (virtio 1.3, chapters 2 and 3). Queues are served only between
- * DRIVER_OK and the next reset, failure or request to be reset.
+ * The part of a virtio device that is the same for every transport and device type: status,
+ * features, queues, configuration changes, interrupts (virtio 1.3, chapters 2 and 3).
  */
 
 import { BringUpCheck } from "../checks/bring-up-check.ts";
@@ -15,7 +14,7 @@ import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
 import type { DriverSignal } from "./driver-signal.ts";
 import { DEFAULT_HOOKS, type TransportHooks } from "./transport-hooks.ts";
 
-/** What the device type brings: its configuration space and what a reset means to it. */
+/** A device type: its configuration space, and the events that it is told of. */
 export interface DeviceType {
   /** Bytes of configuration that exist. */
   readonly configBytes: number;
@@ -55,16 +54,16 @@ export class VirtioDevice {
   private readonly signal: DriverSignal;
   private hooks: TransportHooks = DEFAULT_HOOKS;
   private status = 0;
-  /** What status still shows while a reset is not over. */
+  /** What device_status reads until the reset is over. */
   private resetShows = 0;
   private accepted: bigint;
   private refused = false;
-  /** Over a legacy interface: the features were used, which is what settles them. */
+  /** Over a legacy interface: the first use of features settled them (virtio 1.3, 3.1.2). */
   private firstUsed = false;
   private isr = 0;
   private generation = 0;
   private configRead = false;
-  /** Queues that were notified before DRIVER_OK: hosts look at them once it is set. */
+  /** Queues that were notified before DRIVER_OK. They are served when it is set, as hosts do. */
   private readonly early = new Set<Virtqueue>();
 
   constructor(
@@ -87,7 +86,7 @@ export class VirtioDevice {
     return this.status;
   }
 
-  /** Whether it has asked to be reset and serves nothing until then. */
+  /** Whether the device asks to be reset. Until then it serves nothing. */
   get halted(): boolean {
     return (this.status & STATUS.needsReset) !== 0;
   }
@@ -96,7 +95,7 @@ export class VirtioDevice {
     return this.accepted;
   }
 
-  /** The device is put on a bus, where a driver finds this interface first. */
+  /** Puts the device on a bus, where a driver finds the interface `first` at the beginning. */
   connect(hooks: TransportHooks, first: "legacy" | "modern"): void {
     this.hooks = hooks;
     this.useInterface(first);
@@ -107,7 +106,7 @@ export class VirtioDevice {
     return this.bringUp.legacy;
   }
 
-  /** The driver uses this interface. With another one than before, its features start anew. */
+  /** The driver uses this interface. A change of the interface starts the features anew. */
   useInterface(one: "legacy" | "modern"): void {
     const legacy = one === "legacy";
     if (legacy === this.bringUp.legacy) return;
@@ -120,12 +119,12 @@ export class VirtioDevice {
     return this.hooks.reachesMemory();
   }
 
-  /** What is offered over the interface in use. */
+  /** The features offered over the interface in use. */
   get offered(): bigint {
     return this.offeredOver(this.legacy ? "legacy" : "modern");
   }
 
-  /** The older interface has 32 bits, and one of its own (4.1.4.10, 6.3). */
+  /** A legacy interface offers 32 bits, ANY_LAYOUT among them (virtio 1.3, 4.1.4.10 and 6.3). */
   offeredOver(one: "legacy" | "modern"): bigint {
     const { offered } = this.options;
     return one === "legacy" ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
@@ -166,7 +165,7 @@ export class VirtioDevice {
     if (word > 1 || settled) return;
     const shift = BigInt(word * 32);
     this.accepted = (this.accepted & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
-    // Queues are looked at before anything settles the features.
+    // A legacy driver sets up its queues before anything settles the features.
     if (this.legacy) this.type.negotiated(this.accepted & this.offered);
   }
 
@@ -192,9 +191,9 @@ export class VirtioDevice {
 
   /** A driver or a power cycle resets the device. */
   reset(): void {
-    // A device that was never used has nothing to show but what a firmware's driver left.
     this.refused = false;
     this.firstUsed = false;
+    // A device that was never used shows what a firmware's driver left.
     this.resetShows = this.status || STATUS.acknowledge;
     this.status = 0;
     this.accepted = this.startFeatures();
@@ -214,7 +213,7 @@ export class VirtioDevice {
     return value;
   }
 
-  /** What the interrupt tells of: ISR bits, all until they are acknowledged one by one. */
+  /** The ISR bits that the driver has not acknowledged. */
   get events(): number {
     return this.isr;
   }
@@ -261,7 +260,7 @@ export class VirtioDevice {
     if (this.live) this.raise(ISR.queue, queue);
   }
 
-  /** Asserts the interrupt without any cause; sends every message that there is for an event. */
+  /** Raises the interrupt without a cause. With messages it sends the message of every event. */
   raiseSpurious(): void {
     this.interrupts += 1;
     this.context.trace.add("interrupt", "spurious");
@@ -301,7 +300,7 @@ export class VirtioDevice {
     queue.process();
   }
 
-  /** The same, where one register serves all queues. */
+  /** Notifies the queue of this index, where one register serves all queues. */
   notifyByIndex(index: number, data?: number): void {
     const queue = this.queues[index];
     if (queue !== undefined) this.notify(queue, data);

@@ -49,7 +49,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Read-only registers are not written.",
     observed: "A write to a register of direction R; it changes nothing.",
-    seenBy: ["mmio/mmio-register"],
+    seenBy: ["mmio/register-maker"],
   },
   {
     id: "M-WRITE-ONLY",
@@ -57,7 +57,7 @@ export const MMIO_RULES = [
     section: "4.2.2.2",
     title: "Write-only registers are not read.",
     observed: "A read of a register of direction W; it gives 0.",
-    seenBy: ["mmio/mmio-register"],
+    seenBy: ["mmio/register-maker"],
   },
   {
     id: "M-NO-REGISTER",

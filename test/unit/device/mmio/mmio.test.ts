@@ -1,4 +1,4 @@
-/** The MMIO face. What an access meets is asserted, not only that it is a breach. */
+/** The MMIO transport. What an access meets is asserted, not only that it is a breach. */
 import { describe, expect, it } from "vitest";
 import { profiles } from "../../../../src/device/index.ts";
 import { BASE, type MmioDriver, mmioRig, NEIGHBOUR } from "../drivers/mmio-driver.ts";

@@ -44,7 +44,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   FreePageRanges: ["context", "pages", "own", "poison", "frames"],
   InterruptMessages: ["context", "capacity"],
   MmioQueues: ["context", "virtio", "hasReset", "fields"],
-  MmioSlot: ["context", "base", "face"],
+  MmioSlot: ["context", "base", "registers"],
   MsixTable: ["context", "table", "pendingBits", "send"],
   PackedRing: ["context", "layout"],
   PageSet: [],

@@ -1,8 +1,6 @@
 /**
- * Registers of an MMIO device by direction (virtio 1.3, 4.2.2): R, W, or both.
- *
- * It must not know what any register does. Invariant: every register is 32 bits wide, and an access
- * against its direction is a breach that changes nothing.
+ * Makes the registers of an MMIO device by direction (virtio 1.3, 4.2.2): R, W, or both. All are 32
+ * bits wide. An access against the direction is a breach that changes nothing.
  */
 
 import type { Context } from "../judge/context.ts";
