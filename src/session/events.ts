@@ -119,6 +119,17 @@ export interface Freed {
   readonly pages: number;
 }
 
+/** Free memory went back to the host by page reporting, without a balloon. */
+export interface Reported {
+  readonly type: "reported";
+  /** Pages that the guest reported after its workload had freed them. */
+  readonly pages: number;
+  /** QEMU's resident set before the workload was freed, and now; null outside of Linux. */
+  readonly residentBytesBefore: number | null;
+  readonly residentBytes: number | null;
+  readonly ms: number;
+}
+
 /** The session went well. Sums over all targets. */
 export interface Summary {
   readonly type: "summary";
@@ -130,6 +141,8 @@ export interface Summary {
   readonly inflateMs: number;
   readonly deflatedPages: number;
   readonly deflateMs: number;
+  /** Given back by page reporting; 0 in a session with targets, which does not count them. */
+  readonly reportedPages: number;
   readonly verifiedBytes: number;
   readonly mismatches: number;
   readonly kicks: number;
@@ -157,6 +170,7 @@ export type SessionStep =
   | Verified
   | FreshStatistics
   | Freed
+  | Reported
   | Summary
   | Failed;
 

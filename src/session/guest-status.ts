@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
 export type GuestStatus = Pick<
   DriverStatus,
   (typeof TEXTS)[number] | "queues" | "reservePages" | "outOfReach" | "frames" | "lastError"
-> & { readonly totals: Pick<DriverStatus["totals"], "notifications"> };
+> & { readonly totals: Pick<DriverStatus["totals"], "notifications" | "reported"> };
 
 const TEXTS = [
   ...(["state", "transport", "persona", "policy"] as const),
@@ -50,7 +50,7 @@ export function readStatus(reply: JsonValue): GuestStatus {
   for (const field of TEXTS) checkText(reply, field);
   for (const state of FRAME_STATES) checkCount(member(reply, "frames"), state);
   checkCount(reply, "reservePages");
-  checkCount(member(reply, "totals"), "notifications");
+  for (const total of ["notifications", "reported"]) checkCount(member(reply, "totals"), total);
   if (typeof reply.outOfReach !== "boolean") throw unexpected("outOfReach", reply.outOfReach);
   if (!Array.isArray(reply.queues)) throw unexpected("queues", reply.queues);
   for (const queue of reply.queues as readonly JsonValue[]) {

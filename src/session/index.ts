@@ -15,6 +15,7 @@ export type {
   Progress,
   Reached,
   Ready,
+  Reported,
   SessionEvent,
   SessionStep,
   Summary,

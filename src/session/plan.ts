@@ -18,7 +18,10 @@ export interface SessionOptions {
   readonly machine?: "pc" | "q35" | undefined;
   /** Default: 64 MiB on v86, 256 MiB on QEMU. */
   readonly memoryBytes?: number | undefined;
-  /** Sizes of the balloon, in turn. Default: half of memory, then 0. */
+  /**
+   * Sizes of the balloon, in turn. Default: half of memory, then 0; none with the policy
+   * `report-only`, which never inflates.
+   */
   readonly targets?: readonly Target[];
   /** Memory that the guest fills and verifies; 0 for none. Default: an eighth, if that fits. */
   readonly workloadBytes?: number | undefined;
@@ -28,6 +31,8 @@ export interface SessionOptions {
   readonly image?: string | undefined;
   /** False: a machine without a balloon device, to see what the guest does. Default: true. */
   readonly balloon?: boolean;
+  /** Properties of QEMU's balloon device, by QEMU's names. */
+  readonly device?: Readonly<Record<string, string>>;
   /** How long one step may take, or the balloon may not move, in ms. Default: 30,000. */
   readonly timeoutMs?: number;
   /** Ends the session and the guest. */
@@ -49,6 +54,9 @@ export interface SessionPlan {
   readonly append: string;
   readonly image: string | undefined;
   readonly balloon: boolean;
+  readonly device: Readonly<Record<string, string>>;
+  /** True: no targets; the session waits until freed memory was reported to the host. */
+  readonly reportOnly: boolean;
   readonly timeoutMs: number;
 }
 
@@ -65,8 +73,59 @@ export interface Run {
 const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
 const DEFAULT_TARGETS: readonly Target[] = [{ share: 0.5 }, { pages: 0 }];
 const DEFAULT_TIMEOUT_MS = 30_000;
+const REPORTING = "free-page-reporting";
+/** How QEMU spells false. */
+const OFF = ["off", "no", "false", "n"];
+
 function contradiction(what: string, seen: string, todo: string): FailureError {
   return new FailureError({ kind: "usage", what, seen, todo });
+}
+
+/** Returns the value of the last `ballonet.KEY=VALUE` word: the one that the guest takes. */
+function lastWord(append: string, key: string): string | undefined {
+  const prefix = `ballonet.${key}=`;
+  const word = append.split(/\s+/).findLast((it) => it.startsWith(prefix));
+  return word?.slice(prefix.length);
+}
+
+/** Refuses what v86's machine or its balloon cannot do. */
+function checkV86(options: SessionOptions): void {
+  const { arch = "i386", machine, append = "", device = {} } = options;
+  const refuse = (what: string, value: string, todo: string): never => {
+    throw contradiction(what, `${value} on v86`, todo);
+  };
+  if (arch !== "i386") refuse("architecture", arch, "use i386: v86 has no 64-bit mode");
+  if (machine !== undefined) refuse("machine", machine, "leave it out, or boot on qemu");
+  const [property] = Object.keys(device);
+  if (property !== undefined) {
+    refuse("device options", property, "leave them out, or boot on qemu: v86's device has none");
+  }
+  if (lastWord(append, "policy") === "report-only") {
+    const todo = "boot on qemu: v86's balloon has no page reporting, and this policy nothing else";
+    refuse("policy", "report-only", todo);
+  }
+  const persona = lastWord(append, "persona");
+  const isSilent = (lastWord(append, "deflate") ?? persona) === "silent";
+  if (isSilent) {
+    const todo = "boot on qemu: v86 counts what the guest tells, so its balloon would never shrink";
+    refuse(persona === "silent" ? "persona" : "deflate mode", "silent", todo);
+  }
+}
+
+/** Refuses what contradicts the policy `report-only`. */
+function checkReportOnly({ targets, workloadBytes, device = {} }: SessionOptions): void {
+  const refuse = (what: string, seen: string, todo: string): never => {
+    throw contradiction(what, `${seen} with the policy report-only`, todo);
+  };
+  if (targets !== undefined) {
+    refuse("target", "one", "leave targets out: this policy never inflates the balloon");
+  }
+  if (workloadBytes === 0) {
+    refuse("workload", "none", "give one: the session frees it and waits until it is reported");
+  }
+  if (OFF.includes(device[REPORTING] ?? "")) {
+    refuse("device options", `${REPORTING}=${device[REPORTING]}`, "leave that option out");
+  }
 }
 
 /**
@@ -76,15 +135,15 @@ function contradiction(what: string, seen: string, todo: string): FailureError {
 export function planSession(options: SessionOptions): SessionPlan {
   const { on, arch = on === "v86" ? "i386" : "x86_64", balloon = true } = options;
   const { machine = on === "v86" ? null : "pc", append = "" } = options;
-  if (on === "v86" && arch !== "i386") {
-    throw contradiction("architecture", `${arch} on v86`, "use i386: v86 has no 64-bit mode");
-  }
-  if (on === "v86" && machine !== null) {
-    throw contradiction("machine", `${machine} on v86`, "leave it out, or boot on qemu");
+  const reportOnly = lastWord(append, "policy") === "report-only";
+  if (on === "v86") checkV86(options);
+  if (reportOnly) checkReportOnly(options);
+  if (!balloon && Object.keys(options.device ?? {}).length > 0) {
+    throw contradiction("device options", "a machine without a balloon", "leave one of both out");
   }
   const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES[on];
   const memoryPages = Math.floor(memoryBytes / PAGE_BYTES);
-  const targets = (options.targets ?? DEFAULT_TARGETS).map((target) =>
+  const targets = (options.targets ?? (reportOnly ? [] : DEFAULT_TARGETS)).map((target) =>
     pagesOf(target, memoryBytes),
   );
   const workloadBytes = options.workloadBytes;
@@ -95,7 +154,8 @@ export function planSession(options: SessionOptions): SessionPlan {
   }
   checkAppend(append);
   return {
-    ...{ on, arch, machine, memoryBytes, memoryPages, targets, append, balloon },
+    ...{ on, arch, machine, memoryBytes, memoryPages, targets, append, balloon, reportOnly },
+    device: { ...(reportOnly ? { [REPORTING]: "on" } : {}), ...options.device },
     workloadPages: workloadBytes === undefined ? undefined : Math.ceil(workloadBytes / PAGE_BYTES),
     image: options.image,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,

@@ -8,7 +8,7 @@ import { FailureError } from "../failure.ts";
 import { formatBytes, formatPages } from "../text/units.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../vmm/json.ts";
-import type { Summary, Verified } from "./events.ts";
+import type { Reported, Summary, Verified } from "./events.ts";
 import { lastErrorLine } from "./guest-exit.ts";
 import { type GuestStatus, readStatus, totalFrames } from "./guest-status.ts";
 import type { Run } from "./plan.ts";
@@ -23,6 +23,10 @@ const OUT_OF_REACH_MS = 1_000;
 const SEED = 0x00ba_1100;
 /** The workload's share of memory, when no size was asked for. */
 const WORKLOAD_SHARE = 1 / 8;
+/** The same where the workload is all that can come back to the host. */
+const REPORTED_SHARE = 1 / 2;
+/** Reports are over when none came for so long: the driver sends one each 250 ms. */
+const REPORTS_OVER_MS = 1_000;
 
 const READY = /^ballonet: (?:(ready)\b|(?:error|panic): )/;
 
@@ -63,6 +67,7 @@ function count(reply: JsonValue, field: string): number {
 export async function runScript(run: Run): Promise<Summary> {
   const readyMs = await awaitReady(run);
   const first = await emitReady(run, readyMs);
+  checkReporting(run, first);
   const handle = await allocate(run, first);
   const settled: Settled[] = [];
   const verified: Verified[] = [];
@@ -75,11 +80,64 @@ export async function runScript(run: Run): Promise<Summary> {
     if (handle !== undefined) verified.push(await verify(run, handle));
     if (first.negotiated.includes("STATS_VQ")) await emitStatistics(run);
   }
-  if (handle !== undefined) {
-    const freed = await ask(run, "workload.free", { handle });
-    run.emit({ type: "freed", pages: count(freed, "frames") });
+  const parts = { run, readyMs, settled, verified };
+  if (handle === undefined) return summarize({ ...parts, reportedPages: 0 });
+  if (run.plan.reportOnly) {
+    verified.push(await verify(run, handle));
+    if (first.negotiated.includes("STATS_VQ")) await emitStatistics(run);
   }
-  return summarize({ run, readyMs, settled, verified });
+  const residentBytes = await run.vmm.residentBytes();
+  const { totals } = await askStatus(run);
+  const freed = await ask(run, "workload.free", { handle });
+  run.emit({ type: "freed", pages: count(freed, "frames") });
+  if (!run.plan.reportOnly) return summarize({ ...parts, reportedPages: 0 });
+  const reported = await awaitReports(run, totals.reported, residentBytes ?? null);
+  return summarize({ ...parts, reportedPages: reported.pages });
+}
+
+/** Waits until the guest has reported what its workload freed, and no more reports come. */
+async function awaitReports(
+  run: Run,
+  before: number,
+  residentBytesBefore: number | null,
+): Promise<Reported> {
+  const { plan, signal, vmm } = run;
+  const startMs = performance.now();
+  let pages = 0;
+  let movedMs = startMs;
+  for (;;) {
+    const now = (await askStatus(run)).totals.reported - before;
+    if (now !== pages) movedMs = performance.now();
+    pages = now;
+    const stillMs = performance.now() - movedMs;
+    if (pages > 0 && stillMs >= REPORTS_OVER_MS) break;
+    if (stillMs >= plan.timeoutMs) {
+      throw new FailureError({
+        kind: "unreached",
+        what: "page reporting",
+        seen: `no page reported within ${plan.timeoutMs} ms`,
+        todo: "give a larger --workload: the guest reports whole free blocks of 2 MiB",
+      });
+    }
+    await sleep(PROGRESS_MS, signal);
+  }
+  const residentBytes = (await vmm.residentBytes()) ?? null;
+  const ms = Math.round(movedMs - startMs);
+  const reported: Reported = { type: "reported", pages, residentBytesBefore, residentBytes, ms };
+  run.emit(reported);
+  return reported;
+}
+
+/** @throws FailureError where a session of the policy `report-only` has nothing to show. */
+function checkReporting({ plan }: Run, { offered, negotiated, persona }: GuestStatus): void {
+  if (!plan.reportOnly || names(negotiated).includes("PAGE_REPORTING")) return;
+  const isOffered = names(offered).includes("PAGE_REPORTING");
+  throw new FailureError({
+    kind: "usage",
+    what: "the policy report-only without PAGE_REPORTING",
+    seen: isOffered ? `the persona ${persona}, which declines it` : "a device without it",
+    todo: "choose the persona ballonet or linux, and a device that reports",
+  });
 }
 
 /** Returns the milliseconds from the launch to the guest's log line "ready". */
@@ -143,7 +201,8 @@ async function acceptedByHost({ vmm, signal }: Run): Promise<string | undefined>
 async function allocate(run: Run, { frames, reservePages }: GuestStatus) {
   const { plan } = run;
   const spare = frames.free - reservePages - Math.max(0, ...plan.targets);
-  const share = Math.floor(plan.memoryPages * WORKLOAD_SHARE);
+  const part = plan.reportOnly ? REPORTED_SHARE : WORKLOAD_SHARE;
+  const share = Math.floor(plan.memoryPages * part);
   // At most half of what is spare: the guest's JavaScript engine needs some pages as well.
   const pages = plan.workloadPages ?? Math.max(0, Math.min(share, Math.floor(spare / 2)));
   if (pages === 0) return undefined;
@@ -285,8 +344,9 @@ function summarize(parts: {
   readyMs: number;
   settled: readonly Settled[];
   verified: readonly Verified[];
+  reportedPages: number;
 }): Summary {
-  const { run, readyMs, settled, verified } = parts;
+  const { run, readyMs, settled, verified, reportedPages } = parts;
   const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
   const moves = settled.map(({ before, after, ms }) => {
     const pages = after.frames.held - before.frames.held;
@@ -303,6 +363,7 @@ function summarize(parts: {
     inflateMs: Math.round(sum(ups.map(({ ms }) => ms))),
     deflatedPages: sum(downs.map(({ pages }) => -pages)),
     deflateMs: Math.round(sum(downs.map(({ ms }) => ms))),
+    reportedPages,
     verifiedBytes: sum(verified.map(({ bytes }) => bytes)),
     mismatches: sum(verified.map(({ mismatches }) => mismatches)),
     kicks: sum(moves.map(({ kicks }) => kicks)),

@@ -4,6 +4,9 @@
  *   building* -> booting -> ready -> allocated -> ( target -> progress* -> reached -> verified ->
  *   statistics )* -> freed -> summary
  *
+ * With the policy `report-only` there are no targets: ... allocated -> verified -> statistics ->
+ * freed -> reported -> summary.
+ *
  * `failed` can come instead of any event; `log` comes between any two. The guest has ended before
  * the last event is emitted, however the session ends.
  */
@@ -111,10 +114,10 @@ async function provideImage(parts: {
 
 function launch(parts: { plan: SessionPlan; signal: AbortSignal; image: string }): Promise<Vmm> {
   const { plan, signal, image } = parts;
-  const { arch, machine, memoryBytes, append, balloon } = plan;
-  const common = { image, memoryBytes, append, balloon, signal };
-  if (machine === null) return launchV86(common);
-  return launchQemu({ ...common, arch, machine });
+  const { arch, machine, memoryBytes, append, balloon, device } = plan;
+  const common = { image, memoryBytes, append, signal };
+  if (machine === null) return launchV86({ ...common, balloon });
+  return launchQemu({ ...common, arch, machine, balloon: balloon && { properties: device } });
 }
 
 /** Runs the script on the machine, forwards its log, and ends it. */

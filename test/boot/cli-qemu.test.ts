@@ -48,6 +48,34 @@ describe("a session", () => {
     ]);
   });
 
+  test("that only reports shows how memory comes back, without a balloon", async () => {
+    const { code, events } = await session("--on", "qemu", "--policy", "report-only");
+    expect(code).toBe(0);
+    const [ready] = ofType(events, "ready");
+    expect(ready?.negotiated).toContain("PAGE_REPORTING");
+    const [freed] = ofType(events, "freed");
+    const [reported] = ofType(events, "reported");
+    const { pages = 0, residentBytesBefore, residentBytes } = reported ?? {};
+    // All that was freed but for the blocks of 2 MiB at its ends.
+    expect(pages).toBeGreaterThan((freed?.pages ?? 0) - 3 * 512);
+    if (residentBytesBefore != null && residentBytes != null) {
+      expect(residentBytesBefore - residentBytes).toBeGreaterThan((pages * 4096) / 2);
+    }
+    const last = { type: "summary", targets: 0, reportedPages: pages, mismatches: 0 };
+    expect(events.at(-1)).toMatchObject(last);
+  });
+
+  test("that only reports is refused to a driver that reports nothing", async () => {
+    const { code, events } = await session(
+      ...["--on", "qemu", "--policy", "report-only", "--persona", "windows"],
+    );
+    expect(code).toBe(2);
+    expect(events.at(-1)).toMatchObject({
+      type: "failed",
+      seen: expect.stringContaining("windows"),
+    });
+  });
+
   test.each([
     [["--no-balloon"], 1, "the guest found no balloon", [10]],
     [["--memory", "4M"], 1, "too little memory", [11, 0x46]],

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../runtime/index.ts";
 import { processTree } from "../support/process-tree.ts";
 import {
   BUILD_MS,
@@ -38,6 +39,20 @@ describe("a session", () => {
       /^target {3}1\/1: a balloon of 16.0 MiB \(4,096 pages, 25% of memory\)$/m,
     );
     expect(stdout).toMatch(/^good {5}1 target reached, [\d.]+ MiB verified, 0 mismatches$/m);
+  });
+});
+
+describe("a session on v86 ends well with", () => {
+  test.each([
+    ...PERSONA_NAMES.map((name) => ["--persona", name]),
+    ...POLICY_NAMES.map((name) => ["--policy", name]),
+    ...DEFLATE_MODES.map((name) => ["--deflate", name]),
+  ])("%s %s, or is refused at once", async (option = "", value = "") => {
+    const { code, events } = await session(option, value);
+    const isRefused = value === "silent" || value === "report-only";
+    expect(code).toBe(isRefused ? 2 : 0);
+    if (isRefused) expect(events).toMatchObject([{ type: "failed", kind: "usage" }]);
+    else expect(events.at(-1)).toMatchObject({ type: "summary", targets: 2, mismatches: 0 });
   });
 });
 

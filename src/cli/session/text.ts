@@ -7,6 +7,7 @@ import type {
   FreshStatistics,
   Reached,
   Ready,
+  Reported,
   SessionStep,
   Summary,
   TargetSet,
@@ -55,6 +56,8 @@ export function eventLines(event: SessionStep, paint: Paint): string[] {
       return [label("stats", statisticsText(event))];
     case "freed":
       return [label("free", `${formatPages(event.pages)} given back by the workload`)];
+    case "reported":
+      return [label("report", reportedLine(event))];
     case "summary":
       return summaryLines(event, paint);
     case "failed":
@@ -115,6 +118,13 @@ function statisticsText({ values, ms }: FreshStatistics): string {
   return `${sizes.join(", ") || "none of memory"}, fresh after ${formatMs(ms)}`;
 }
 
+function reportedLine({ pages, residentBytesBefore, residentBytes, ms }: Reported): string {
+  const reported = `${formatPages(pages)} back at the host after ${formatMs(ms)}`;
+  if (residentBytesBefore === null || residentBytes === null) return reported;
+  const sizes = `${formatBytes(residentBytesBefore)} before, ${formatBytes(residentBytes)} now`;
+  return `${reported}; QEMU's resident set: ${sizes}`;
+}
+
 function summaryLines(event: Summary, paint: Paint): string[] {
   const move = (verb: string, pages: number, ms: number): string[] => {
     if (pages === 0) return [];
@@ -127,7 +137,10 @@ function summaryLines(event: Summary, paint: Paint): string[] {
   ];
   const mismatches = counted(event.mismatches, "mismatch", "mismatches");
   const verified = `${formatBytes(event.verifiedBytes)} verified, ${mismatches}`;
-  const reached = `${counted(event.targets, "target")} reached`;
+  const reached =
+    event.reportedPages > 0
+      ? `${counted(event.reportedPages, "page")} reported`
+      : `${counted(event.targets, "target")} reached`;
   const times = `ready after ${formatMs(event.readyMs)}, session of ${formatMs(event.sessionMs)}`;
   return [
     labelled((_, text) => paint("green", text), "good", `${reached}, ${verified}`),

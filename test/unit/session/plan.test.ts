@@ -106,7 +106,7 @@ describe("the guest's status", () => {
     ...{ deflateMode: "tell-first", offered: "STATS_VQ", negotiated: "none", reservePages: 256 },
     queues: [{ role: "inflateq", index: 0, size: 128 }],
     outOfReach: false,
-    totals: { notifications: 7 },
+    totals: { notifications: 7, reported: 512 },
     frames: { ...frames, hinted: 0, reporting: 0 },
   };
 
@@ -123,6 +123,7 @@ describe("the guest's status", () => {
     ["frames missing", { ...good, frames }],
     ["a negative count", { ...good, frames: { ...good.frames, free: -1 } }],
     ["no queues", { ...good, queues: null }],
+    ["no count of reports", { ...good, totals: { notifications: 7 } }],
     ["a reach that is no boolean", { ...good, outOfReach: "no" }],
     ["an error without a message", { ...good, lastError: { code: "config" } }],
     ["a queue without a size", { ...good, queues: [{ role: "inflateq", index: 0 }] }],

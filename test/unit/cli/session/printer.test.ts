@@ -26,7 +26,7 @@ const reached: SessionStep = {
 const summary: SessionStep = {
   ...{ type: "summary", targets: 1, readyMs: 500, sessionMs: 2500, inflatedPages: 8192 },
   ...{ inflateMs: 250, deflatedPages: 0, deflateMs: 0, verifiedBytes: 2 ** 20, mismatches: 0 },
-  kicks: 2,
+  ...{ reportedPages: 0, kicks: 2 },
 };
 
 /** Prints the steps, each a given time after the session's start. */
