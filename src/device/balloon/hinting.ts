@@ -141,8 +141,7 @@ export class Hinting implements QueueHandler, DevicePart {
   }
 
   load(state: ReturnType<Hinting["save"]>): void {
-    ({ commandId: this.commandId, lastId: this.lastId, seenId: this.seenId } = state);
-    ({ block: this.block, starts: this.starts, ambiguous: this.ambiguous } = state);
+    Object.assign(this, state);
   }
 
   /** The driver is at rest: a run that it knows of has its answer. */

@@ -79,13 +79,7 @@ export class ActualCheck {
   }
 
   load(state: ReturnType<ActualCheck["save"]>): void {
-    this.written = state.written;
-    this.maySilence = state.maySilence;
-    this.base = state.base;
-    this.inflated = state.inflated;
-    this.deflated = state.deflated;
-    this.changedSinceWrite = state.changedSinceWrite;
-    this.fellSilently = state.fellSilently;
+    Object.assign(this, state);
   }
 
   /** The driver is at rest: `actual` has to be exact now. */

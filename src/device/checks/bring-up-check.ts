@@ -178,12 +178,10 @@ export class BringUpCheck {
     return { legacy, wasReset, readZero, ...read, readBack, refused, sawNeedsReset };
   }
 
-  load(state: ReturnType<BringUpCheck["save"]>): void {
-    ({ legacy: this.legacy, wasReset: this.wasReset, readZero: this.readZero } = state);
-    ({ readBack: this.readBack, refused: this.refused } = state);
-    this.sawNeedsReset = state.sawNeedsReset;
-    this.wordsRead = new Set(state.wordsRead);
-    this.shown = BigInt(state.shown);
+  load({ wordsRead, shown, ...plain }: ReturnType<BringUpCheck["save"]>): void {
+    Object.assign(this, plain);
+    this.wordsRead = new Set(wordsRead);
+    this.shown = BigInt(shown);
   }
 
   private judgeSteps(old: number, value: number, added: number): void {

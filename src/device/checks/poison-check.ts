@@ -80,10 +80,9 @@ export class PoisonCheck {
     return { value, back: back.save(), active, written, isUp };
   }
 
-  load(state: ReturnType<PoisonCheck["save"]>): void {
-    ({ value: this.value, active: this.active } = state);
-    ({ written: this.written, isUp: this.isUp } = state);
-    this.back.load(state.back);
+  load({ back, ...plain }: ReturnType<PoisonCheck["save"]>): void {
+    Object.assign(this, plain);
+    this.back.load(back);
   }
 
   /** The driver is at rest: every page that went back to the guest has to be filled now. */

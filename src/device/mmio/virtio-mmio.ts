@@ -92,10 +92,8 @@ export class VirtioMmio implements RegisterAccess {
     return { offerSelect, featureSelect, shown, queues: queues.save() };
   }
 
-  load({ offerSelect, featureSelect, shown, queues }: ReturnType<VirtioMmio["save"]>): void {
-    this.offerSelect = offerSelect;
-    this.featureSelect = featureSelect;
-    this.shown = shown;
+  load({ queues, ...plain }: ReturnType<VirtioMmio["save"]>): void {
+    Object.assign(this, plain);
     this.queues.load(queues);
   }
 

@@ -158,8 +158,7 @@ export class CommonConfig {
   }
 
   load(state: ReturnType<CommonConfig["save"]>): void {
-    ({ offerSelect: this.offerSelect, featureSelect: this.featureSelect } = state);
-    this.queueSelect = state.queueSelect;
+    Object.assign(this, state);
   }
 
   /** Returns the queue to set up; `undefined` when there is none or it is enabled. */

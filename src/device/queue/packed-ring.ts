@@ -78,20 +78,15 @@ export class PackedRing implements Ring {
   }
 
   load(state: ReturnType<PackedRing["save"]>): Chains {
-    const chains = loadChains(this.context, this.layout, state);
-    this.inFlight = byHead(chainsOf(chains, state.inFlight));
-    for (const [index, id] of state.slots.entries()) {
+    const { chains: saved, inFlight, slots, ...plain } = state;
+    const chains = loadChains(this.context, this.layout, saved);
+    this.inFlight = byHead(chainsOf(chains, inFlight));
+    for (const [index, id] of slots.entries()) {
       const taken = id === null ? undefined : chains.get(id);
       const descriptor = taken?.chain.descriptors.find((one) => one.index === index);
       this.slots[index] = taken && descriptor && { descriptor, taken };
     }
-    this.broken = state.broken;
-    this.takes = state.takes;
-    this.occupied = state.occupied;
-    this.nextTake = state.nextTake;
-    this.nextUsed = state.nextUsed;
-    this.signalled = state.signalled;
-    this.event = state.event;
+    Object.assign(this, plain);
     return chains;
   }
 

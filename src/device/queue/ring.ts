@@ -136,7 +136,7 @@ export function areasOf(packed: boolean, layout: RingLayout): readonly Area[] {
 export function loadChains(
   { trace }: Context,
   { name }: RingLayout,
-  { chains }: RingState,
+  chains: RingState["chains"],
 ): Map<string, Taken> {
   const loaded = chains.map(({ id, chain }): [string, Taken] => {
     const entry = trace.add("queue", `${name} has from before`, { head: chain.head });

@@ -60,17 +60,10 @@ export class SplitRing implements Ring {
   }
 
   load(state: ReturnType<SplitRing["save"]>): Chains {
-    const chains = loadChains(this.context, this.layout, state);
-    this.inFlight = byHead(chainsOf(chains, state.inFlight));
-    this.broken = state.broken;
-    this.takes = state.takes;
-    this.takenIdx = state.takenIdx;
-    this.nextHead = state.nextHead;
-    this.usedIdx = state.usedIdx;
-    this.shownIdx = state.shownIdx;
-    this.signalledIdx = state.signalledIdx;
-    this.usedFlags = state.usedFlags;
-    this.availEvent = state.availEvent;
+    const { chains: saved, inFlight, ...plain } = state;
+    const chains = loadChains(this.context, this.layout, saved);
+    this.inFlight = byHead(chainsOf(chains, inFlight));
+    Object.assign(this, plain);
     return chains;
   }
 

@@ -131,21 +131,13 @@ export class Virtqueue {
   }
 
   /** Opens the ring anew, which writes to it. Returns the chains that it holds. */
-  load(state: QueueState): Chains {
-    this.size = state.size;
-    this.packed = state.packed;
-    this.enabled = state.enabled;
-    this.descAddress = state.descAddress;
-    this.driverAddress = state.driverAddress;
-    this.deviceAddress = state.deviceAddress;
-    this.written = state.written;
-    this.stuck = state.stuck;
-    this.resetUnread = state.resetUnread;
-    const chains = this.loadRing(state.ring);
-    this.completions.load(state.completions, (ids) => chainsOf(chains, ids));
-    this.order = chainsOf(chains, state.order);
+  load({ ring, completions, order, done, ...plain }: QueueState): Chains {
+    Object.assign(this, plain);
+    const chains = this.loadRing(ring);
+    this.completions.load(completions, (ids) => chainsOf(chains, ids));
+    this.order = chainsOf(chains, order);
     this.done.clear();
-    for (const taken of chainsOf(chains, state.done)) this.done.add(taken);
+    for (const taken of chainsOf(chains, done)) this.done.add(taken);
     return chains;
   }
 

@@ -317,14 +317,12 @@ export class VirtioDevice {
     };
   }
 
-  load(state: ReturnType<VirtioDevice["save"]>): void {
-    ({ status: this.status, resetShows: this.resetShows, refused: this.refused } = state);
-    ({ firstUsed: this.firstUsed, isr: this.isr, generation: this.generation } = state);
-    this.configRead = state.configRead;
-    this.accepted = BigInt(state.accepted);
-    this.bringUp.load(state.bringUp);
+  load({ accepted, early, bringUp, ...plain }: ReturnType<VirtioDevice["save"]>): void {
+    Object.assign(this, plain);
+    this.accepted = BigInt(accepted);
+    this.bringUp.load(bringUp);
     this.early.clear();
-    for (const index of state.early) {
+    for (const index of early) {
       const queue = this.queues[index];
       if (queue !== undefined) this.early.add(queue);
     }

@@ -137,6 +137,17 @@ function objectsOf(machine: Machine): object[] {
 const isSaved = (one: object): one is Saved => "save" in one && "load" in one;
 const classOf = (one: object) => one.constructor.name;
 
+/** What `save` named last, by class. */
+const SAVED_NAMES = new Map<string, readonly string[]>();
+
+/** A state as `save` named it: a stream leaves out what is undefined. */
+function complete(owner: Saved, [state, ...rest]: unknown[]): unknown[] {
+  if (typeof state !== "object" || state === null || Array.isArray(state)) return [state, ...rest];
+  const names = SAVED_NAMES.get(classOf(owner)) ?? [];
+  const absent = Object.fromEntries(names.map((name) => [name, undefined]));
+  return [{ ...absent, ...state }, ...rest];
+}
+
 /** Runs `act` and returns the fields that the methods called `method` used meanwhile, by class. */
 function watched(
   objects: readonly Saved[],
@@ -165,7 +176,10 @@ function watched(
   const originals = [...classes].map((made) => ({ made, original: made[method] }));
   for (const { made, original } of originals) {
     made[method] = function (this: Saved, ...state: unknown[]) {
-      return original.apply(watch(this), state as []);
+      if (method === "load") return original.apply(watch(this), complete(this, state) as []);
+      const saved = original.apply(watch(this), state as []);
+      SAVED_NAMES.set(classOf(this), Object.keys(Object(saved)));
+      return saved;
     };
   }
   try {
