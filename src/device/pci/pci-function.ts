@@ -43,7 +43,7 @@ export class PciFunction {
   readonly decoy: boolean;
   readonly bars: readonly BarSpec[];
   readonly regions: Region[] = [];
-  watch: ConfigWatch | undefined;
+  private watch: ConfigWatch | undefined;
   private readonly space = new Uint8Array(CONFIG_BYTES);
   private readonly mask = new Uint8Array(CONFIG_BYTES);
 
@@ -71,6 +71,11 @@ export class PciFunction {
     this.allow(PCI.command, 2, 0x0547);
     this.allow(PCI.interruptLine, 1, 0xff);
     for (const bar of bars) this.placeBar(bar);
+  }
+
+  /** Lets `watch` see every configuration access from now on. */
+  watchWith(watch: ConfigWatch): void {
+    this.watch = watch;
   }
 
   /** Sets bytes as the hardware does, whatever the mask. */

@@ -37,7 +37,7 @@ export function makeFunction(parts: BusParts): {
   }
   if (pci.msix && table) made.regions.push(...msixRegions(pci.msix, table));
   const lineIsUp = () => virtio.interruptPending;
-  made.watch = new CapabilityList(context, made, pci, { table, lineIsUp });
+  made.watchWith(new CapabilityList(context, made, pci, { table, lineIsUp }));
   const hooks: TransportHooks = {
     reachesMemory: () => made.masters,
     raisesLine: () => made.raisesIntx && !vectors.enabled,
