@@ -1,6 +1,7 @@
 /**
- * The guest's command line: `ballonet.key=value` words. Other words are ignored, but a word of this
- * form that makes no sense is an error: a guest with other settings would mislead its tester.
+ * The guest's command line: `ballonet.key=value` words. Other words are ignored, among them parts
+ * of a path. A word of this form that makes no sense is an error: a guest with other settings would
+ * mislead its tester.
  */
 import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-order.ts";
 import { makeSettings } from "../balloon/make-settings.ts";
@@ -25,6 +26,8 @@ export interface GuestOptions {
 }
 
 const PREFIX = "ballonet.";
+/** What the boot code keeps of a command line: COMMAND_LINE_MAX of boot/kernel.h. */
+const BYTES_MAX = 4096;
 
 /** The keys, and for people what each takes. Error messages list the keys. */
 export const COMMAND_LINE_KEYS = {
@@ -59,13 +62,42 @@ function words(commandLine: string): Map<Key, string> {
     if (!word.startsWith(PREFIX)) continue;
     const [key = "", ...rest] = word.slice(PREFIX.length).split("=");
     if (!Object.hasOwn(COMMAND_LINE_KEYS, key)) {
+      if (rest.length === 0 || key.includes("/")) continue;
+      const meant = nearestKey(key);
       const known = Object.keys(COMMAND_LINE_KEYS).join(", ");
-      throw bad(word, `use one of the keys ${known}`);
+      const first = meant === undefined ? "" : `write ${PREFIX}${meant}=${rest.join("=")}, or `;
+      throw bad(word, `${first}use one of the keys ${known}`);
     }
     if (rest.length === 0) throw bad(word, `write ${PREFIX}${key}=VALUE`);
     found.set(key as Key, rest.join("="));
   }
   return found;
+}
+
+/** Returns the key that shares most pairs of letters with `typed`, if it shares half of them. */
+function nearestKey(typed: string): string | undefined {
+  const pairs = (text: string) =>
+    new Set(Array.from(`${text} `, (_, at) => `^${text}$`.slice(at, at + 2)));
+  const wanted = pairs(typed);
+  const likeness = (key: string) => {
+    const own = pairs(key);
+    return (2 * [...own].filter((pair) => wanted.has(pair)).length) / (own.size + wanted.size);
+  };
+  const best = Object.keys(COMMAND_LINE_KEYS).reduce((left, right) =>
+    likeness(right) > likeness(left) ? right : left,
+  );
+  return likeness(best) >= 0.5 ? best : undefined;
+}
+
+/** @throws BallonetError `config` for a command line of which the boot code kept only a part. */
+export function checkCommandLine(bytes: number): void {
+  if (bytes <= BYTES_MAX) return;
+  throw new BallonetError({
+    code: "config",
+    what: "command line",
+    seen: `${bytes} bytes`,
+    todo: `stay within ${BYTES_MAX} bytes`,
+  });
 }
 
 /** @throws BallonetError `config` for a word that makes no sense. */

@@ -11,7 +11,7 @@ import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
-import { type GuestOptions, parseCommandLine } from "./command-line.ts";
+import { checkCommandLine, type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { controlMethods } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
 import { JsonRpcServer } from "./json-rpc-server.ts";
@@ -79,6 +79,7 @@ function giveUp(machine: Machine, code: number, reason: string): never {
 
 function readOptions(machine: Machine): GuestOptions {
   try {
+    checkCommandLine(machine.commandLineBytes());
     return parseCommandLine(machine.commandLine());
   } catch (error) {
     if (!(error instanceof BallonetError)) throw error;

@@ -73,7 +73,10 @@ export interface Machine {
    * U+0001). Listen to line 3 for port 2.
    */
   serialRead(port: 1 | 2): string;
+  /** The loader's words, without a path that it puts before them; at most 4096 bytes of them. */
   commandLine(): string;
+  /** Bytes of the whole command line: more than 4096 when `commandLine()` is cut. */
+  commandLineBytes(): number;
   /** Sorted by base, without overlaps. Frame 0 is in no region. */
   memoryMap(): MemoryRegion[];
   footprint(): Footprint;

@@ -18,7 +18,7 @@ const TOO_LITTLE_MIB = [5, 7];
 
 const BAD_WORDS: readonly [string, RegExp][] = [
   ["ballonet.deflate=never", /deflate mode.*never.*tell-first, use-first, /],
-  ["quiet ballonet.bufers=3", /"ballonet\.bufers=3".*buffers/],
+  ["quiet ballonet.bufers=3", /"ballonet\.bufers=3"; do write ballonet\.buffers=3, or .*persona/],
   ["ballonet.poll=soon", /"ballonet\.poll=soon".*whole number/],
   ["ballonet.poll", /"ballonet\.poll".*ballonet\.poll=VALUE/],
 ];

@@ -85,7 +85,7 @@ NORETURN void stop(uint8_t code);
 
 /* ---- loader.c: what the loader said ---------------------------------------------------------- */
 
-enum { REGIONS_MAX = 64, COMMAND_LINE_MAX = 1024 };
+enum { REGIONS_MAX = 64, COMMAND_LINE_MAX = 4096 };
 enum region_kind { REGION_AVAILABLE, REGION_RESERVED, REGION_KERNEL };
 
 struct region {
@@ -96,7 +96,9 @@ struct region {
 
 extern struct region regions[REGIONS_MAX];
 extern uint32_t region_count;
-extern char command_line[COMMAND_LINE_MAX];
+/* The start of the command line, and the length of all of it. */
+extern char command_line[COMMAND_LINE_MAX + 1];
+extern uint32_t command_line_bytes;
 /* `loader` is LOADER_PVH or LOADER_MULTIBOOT, `start_info` the address of what it left. */
 void loader_read(uint32_t loader, uint32_t start_info);
 /* Stops the machine unless the whole range lies in one available region. */

@@ -28,7 +28,11 @@ struct pvh_entry {
   uint32_t reserved;
 };
 
-enum { MULTIBOOT_HAS_COMMAND_LINE = 1 << 2, MULTIBOOT_HAS_MAP = 1 << 6 };
+enum {
+  MULTIBOOT_HAS_COMMAND_LINE = 1 << 2,
+  MULTIBOOT_HAS_MAP = 1 << 6,
+  MULTIBOOT_HAS_LOADER = 1 << 9,
+};
 struct multiboot_start {
   uint32_t flags;
   uint32_t lower_kib, upper_kib;
@@ -37,6 +41,9 @@ struct multiboot_start {
   uint32_t module_count, modules;
   uint32_t symbols[4];
   uint32_t map_bytes, map;
+  uint32_t drives_bytes, drives;
+  uint32_t config;
+  uint32_t loader;
 };
 struct multiboot_entry {
   uint32_t size; /* of what follows */
@@ -47,7 +54,8 @@ struct multiboot_entry {
 
 struct region regions[REGIONS_MAX];
 uint32_t region_count;
-char command_line[COMMAND_LINE_MAX];
+char command_line[COMMAND_LINE_MAX + 1];
+uint32_t command_line_bytes;
 
 static void insert(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind kind) {
   if (region_count == REGIONS_MAX) panic(STOP_LOADER, "loader", "too many memory regions");
@@ -124,19 +132,30 @@ static void settle(void) {
   }
 }
 
-static void copy_command_line(uint64_t address) {
-  const char* from = (const char*)(uintptr_t)address;
-  uint32_t at = 0;
-  if (address) {
-    for (; at < COMMAND_LINE_MAX - 1 && from[at]; at++) command_line[at] = from[at];
-  }
-  command_line[at] = 0;
+static void copy_command_line(const char* from) {
+  command_line_bytes = strlen(from);
+  uint32_t kept = command_line_bytes;
+  if (kept > COMMAND_LINE_MAX) kept = COMMAND_LINE_MAX;
+  memcpy(command_line, from, kept);
+}
+
+/*
+ * QEMU puts the image's path and a blank before the words; it may be any path, also one that looks
+ * like an option. GRUB and v86 put nothing before them, or a path that starts with `/` or `(`.
+ */
+static const char* multiboot_words(const struct multiboot_start* start) {
+  if (!(start->flags & MULTIBOOT_HAS_COMMAND_LINE)) return "";
+  const char* words = (const char*)(uintptr_t)start->command_line;
+  if (!(start->flags & MULTIBOOT_HAS_LOADER)) return words;
+  if (strcmp((const char*)(uintptr_t)start->loader, "qemu")) return words;
+  while (*words && *words != ' ') words++;
+  return *words ? words + 1 : words;
 }
 
 static void read_pvh(const struct pvh_start* start) {
   if (start->magic != PVH_MAGIC) panic(STOP_LOADER, "loader", "no PVH start information");
   if (start->version < 1 || !start->map) panic(STOP_LOADER, "loader", "no memory map");
-  copy_command_line(start->command_line);
+  copy_command_line(start->command_line ? (const char*)(uintptr_t)start->command_line : "");
   const struct pvh_entry* map = (const struct pvh_entry*)(uintptr_t)start->map;
   for (uint32_t at = 0; at < start->map_entries; at++) {
     add(map[at].base, map[at].bytes,
@@ -145,7 +164,7 @@ static void read_pvh(const struct pvh_start* start) {
 }
 
 static void read_multiboot(const struct multiboot_start* start) {
-  copy_command_line(start->flags & MULTIBOOT_HAS_COMMAND_LINE ? start->command_line : 0);
+  copy_command_line(multiboot_words(start));
   if (!(start->flags & MULTIBOOT_HAS_MAP)) panic(STOP_LOADER, "loader", "no memory map");
   for (uint32_t at = 0; at + sizeof(struct multiboot_entry) <= start->map_bytes;) {
     const struct multiboot_entry* entry =

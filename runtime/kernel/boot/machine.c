@@ -140,6 +140,11 @@ js_t machine_commandLine(const struct call* call) {
   return js_text(command_line, strlen(command_line));
 }
 
+js_t machine_commandLineBytes(const struct call* call) {
+  (void)call;
+  return js_word(command_line_bytes);
+}
+
 js_t machine_memoryMap(const struct call* call) {
   static const char* const kinds[] = {"available", "reserved", "kernel"};
   (void)call;

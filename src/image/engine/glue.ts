@@ -22,6 +22,7 @@ export const MACHINE_FUNCTIONS = [
   "serialWrite",
   "serialRead",
   "commandLine",
+  "commandLineBytes",
   "memoryMap",
   "footprint",
   "growFromLedger",

@@ -32,6 +32,12 @@ it("takes its own words and leaves others alone", () => {
   expect(summary(" ")).toEqual(summary(""));
 });
 
+it("leaves alone what may be a part of the image's path", () => {
+  for (const word of ["ballonet.elf", "ballonet.d/x=1.elf", "a/ballonet.policy=x.elf"]) {
+    expect(summary(`${word} ballonet.poll=77`), word).toEqual(summary("ballonet.poll=77"));
+  }
+});
+
 it("the last of two equal words counts", () => {
   expect(parseCommandLine("ballonet.poll=1 ballonet.poll=2").settings.pollMs).toBe(2);
 });
@@ -54,7 +60,9 @@ it.each(PERSONA_NAMES)("persona %s", (persona) => {
 });
 
 it.each([
-  ["ballonet.nonsense=1", "ballonet.nonsense=1"],
+  ["ballonet.nonsense=1", 'ballonet.nonsense=1"; do use one of the keys persona, '],
+  ["ballonet.polcy=gentle", "do write ballonet.policy=gentle, or use one of the keys persona, "],
+  ["ballonet.report_rate=9", "do write ballonet.report-rate=9, or "],
   ["ballonet.=1", "ballonet.=1"],
   ["ballonet.poll", "ballonet.poll"],
   ["ballonet.poll=", "ballonet.poll="],

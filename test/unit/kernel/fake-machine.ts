@@ -177,6 +177,10 @@ export class FakeMachine implements Machine {
     return this.options.commandLine ?? "";
   }
 
+  commandLineBytes(): number {
+    return new TextEncoder().encode(this.commandLine()).length;
+  }
+
   memoryMap(): MemoryRegion[] {
     return [
       { base: FRAME, size: 0x9f000 - FRAME, kind: "reserved" },

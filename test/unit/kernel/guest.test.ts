@@ -73,6 +73,14 @@ describe("ends", () => {
     expect(code).toBe(EXIT.badCommandLine);
     expect(log).toEqual([expect.stringContaining('"ballonet.pace=3"')]);
   });
+
+  it("with a command line that the boot code had to cut", () => {
+    expect(exitOf({ commandLine: `${"é".repeat(2048)}x`, device: false })).toEqual({
+      code: EXIT.badCommandLine,
+      log: ["ballonet: error: command line: seen 4097 bytes; do stay within 4096 bytes"],
+    });
+    expect(exitOf({ commandLine: "é".repeat(2048), device: false }).code).toBe(EXIT.noBalloon);
+  });
 });
 
 describe("the balloon", () => {
