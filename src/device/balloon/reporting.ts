@@ -78,7 +78,7 @@ export class Reporting implements QueueHandler {
 
   returned(taken: Taken): number {
     const report = this.reports.get(taken);
-    this.forget(taken);
+    this.reports.delete(taken);
     if (report === undefined) return 0;
     if (report.turn !== this.context.clock.turn) {
       for (const pfn of report.pages) this.judgeTouched(pfn, taken);
@@ -90,7 +90,7 @@ export class Reporting implements QueueHandler {
   /** The queue was reset: nothing comes back, its pages are the guest's. */
   dropped(taken: Taken): void {
     const report = this.reports.get(taken);
-    this.forget(taken);
+    this.reports.delete(taken);
     for (const pfn of report?.pages ?? []) this.freePages.reporting.delete(pfn);
   }
 
@@ -110,10 +110,6 @@ export class Reporting implements QueueHandler {
     for (const { id, ...report } of reports) {
       for (const taken of chainsOf(chains, [id])) this.reports.set(taken, report);
     }
-  }
-
-  private forget(taken: Taken): void {
-    this.reports.delete(taken);
   }
 
   private takeOver(taken: Taken, pfn: number): void {

@@ -55,11 +55,6 @@ export class LegacyHeader implements RegisterAccess {
     if (!this.isMisplaced(offset, width)) this.header.write(offset, width, value);
   }
 
-  /** The device was reset. */
-  reset(): void {
-    this.queues.reset();
-  }
-
   private get configStart(): number {
     return this.vectors.enabled ? LEGACY_CONFIG.msix : LEGACY_CONFIG.plain;
   }

@@ -34,11 +34,6 @@ export class ModernInterface {
     this.blocks = new RegisterBlocks(context, profile.access, rules);
   }
 
-  /** The device was reset. */
-  reset(): void {
-    this.common.reset();
-  }
-
   /** Returns the region that this capability describes, if any. */
   region(spec: CapSpec): Region | undefined {
     const access = spec.reserved

@@ -28,6 +28,8 @@ export function makeFunction(parts: BusParts): {
   const vectors = new MsixVectors(context, virtio, table);
   const modern = new ModernInterface(context, profile, virtio, vectors);
   const legacy = new LegacyHeader(context, virtio, vectors, profile.access);
+  const { common } = modern;
+  const { queues } = legacy;
   const lock = new InterfaceLock(context, virtio);
   if (pci.legacy) made.regions.push(headerRegion(pci, lock, legacy));
   for (const spec of pci.caps) {
@@ -45,16 +47,14 @@ export function makeFunction(parts: BusParts): {
     lineRule: "Q-ISR-UNREAD",
     interrupt: ({ queue }) => (vectors.signal(queue) ? "message" : "line"),
     reset: () => {
-      modern.reset();
-      legacy.reset();
+      common.reset();
+      queues.reset();
       vectors.reset();
     },
     started: () => vectors.judgeStart(),
     check: () => vectors.judgeRest(),
   };
   virtio.connect(hooks, pci.legacy && pci.caps.length === 0 ? "legacy" : "modern");
-  const { common } = modern;
-  const { queues } = legacy;
   return { made, parts: { lock, common, queues, vectors, ...(table && { table }) } };
 }
 

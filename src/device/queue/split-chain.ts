@@ -57,7 +57,8 @@ export function walkChain(context: Context, table: Table, head: number): Chain |
   let index = head;
   for (;;) {
     if (elements.length >= table.size) return "R-CHAIN-LENGTH";
-    const descriptor = readDescriptor(context, base, index, inIndirect);
+    const at = base + index * RING.descBytes;
+    const descriptor = readAt(context, at, inIndirect ? -1 : index);
     if (descriptor === undefined) return "R-BUFFER-MEMORY";
     descriptors.push(descriptor);
     if ((descriptor.flags & ~KNOWN_FLAGS) !== 0) {
@@ -100,15 +101,6 @@ function judgeIndirect(table: Table, descriptor: Descriptor, nested: boolean): R
   if ((descriptor.flags & DESC.next) !== 0) return "R-INDIRECT-NEXT";
   if (descriptor.length === 0 || descriptor.length % RING.descBytes !== 0) return "R-INDIRECT-SIZE";
   return undefined;
-}
-
-function readDescriptor(
-  context: Context,
-  base: number,
-  index: number,
-  inIndirect: boolean,
-): Descriptor | undefined {
-  return readAt(context, base + index * RING.descBytes, inIndirect ? -1 : index);
 }
 
 function readAt(context: Context, at: number, index: number): Descriptor | undefined {
