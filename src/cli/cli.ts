@@ -46,16 +46,19 @@ interface MainOptions {
 
 /** Runs one command and returns the exit code. Rejects only with a bug. */
 export async function main({ args, io, commands = COMMANDS }: MainOptions): Promise<number> {
+  const json = args.includes("--json");
   try {
     return await dispatch({ args, io, commands });
   } catch (error) {
     if (error instanceof Interrupted) {
+      const { message: signal, exitCode } = error;
+      if (json && !error.silent) writeJson(io, { type: "interrupted", signal, exitCode });
       if (!error.silent) io.err.write(`${error.message}: stopped; nothing is left running\n`);
       return error.exitCode;
     }
     const failure = failureOf(error) ?? missingPackage(error);
     if (failure === undefined) throw error;
-    printFailure({ failure, io, json: args.includes("--json") });
+    printFailure({ failure, io, json });
     return exitCodeOf(failure);
   }
 }
@@ -103,11 +106,16 @@ function findCommand(commands: readonly Command[], typed: string): Command {
   });
 }
 
+function writeJson({ out }: Io, value: object): void {
+  out.write(`${JSON.stringify(value)}\n`);
+}
+
 function printFailure(parts: { failure: Failure; io: Io; json: boolean }): void {
   const { failure, io, json } = parts;
   const { kind, what, seen, todo } = failure;
   if (json) {
-    io.out.write(`${JSON.stringify({ type: "failed", kind, what, seen, todo })}\n`);
+    const rest = { guestExitCode: null, logTail: [] };
+    writeJson(io, { type: "failed", kind, what, seen, todo, ...rest });
     return;
   }
   const screen = new Screen(io.err, io.environment);

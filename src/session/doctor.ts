@@ -30,6 +30,7 @@ export interface Check {
 
 /** Plain values, and what `ballonet doctor --json` prints. */
 export interface Diagnosis {
+  readonly type: "diagnosis";
   readonly findings: readonly Check[];
   /** True when nothing that every session needs is missing. */
   readonly ready: boolean;
@@ -65,7 +66,7 @@ interface Probe {
 export async function diagnose(options: { signal?: AbortSignal } = {}): Promise<Diagnosis> {
   const findings = await Promise.all(probes(options).map(check));
   options.signal?.throwIfAborted();
-  return { findings, ready: findings.every(({ state }) => state !== "missing") };
+  return { type: "diagnosis", findings, ready: findings.every(({ state }) => state !== "missing") };
 }
 
 async function check({ name, purpose, ifMissing, todo, find }: Probe): Promise<Check> {

@@ -141,6 +141,8 @@ describe("an interruption", () => {
     const { code, stdout, stderr } = await ended;
     expect(code).toBe(expected);
     expect(stderr).toContain(signal);
+    const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+    expect(last).toEqual({ type: "interrupted", signal, exitCode: expected });
     expect(stdout).not.toContain('"type":"summary"');
     await expect.poll(survivors, SOON).toEqual([]);
     expect(await readdir(folder)).toEqual([]);

@@ -111,7 +111,8 @@ describe("doctor", () => {
   test("finds what the tests themselves need", async () => {
     const { code, stdout } = await run(["doctor", "--json"]);
     expect(code).toBe(0);
-    const { ready, findings } = JSON.parse(stdout);
+    const { type, ready, findings } = JSON.parse(stdout);
+    expect(type).toBe("diagnosis");
     expect(ready).toBe(true);
     const seen = new Map<string, string>();
     for (const { name, state, seen: text } of findings) if (state === "here") seen.set(name, text);
@@ -185,6 +186,8 @@ describe("an interruption", () => {
     const { code, stdout, stderr } = await ended;
     expect(code).toBe(expected);
     expect(stderr).toContain(signal);
+    const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+    expect(last).toEqual({ type: "interrupted", signal, exitCode: expected });
     expect(stdout).not.toContain('"type":"summary"');
     await expect.poll(survivors, SOON).toEqual([]);
     expect(await readdir(folder)).toEqual([]);

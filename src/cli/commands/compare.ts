@@ -37,11 +37,7 @@ export const spec: CommandSpec = {
     "Without options: every driver on every host, the two-bit dialect where the host knows it, " +
       "and every migration of the host `locked`. Give --host with --path, or --host with " +
       "--dialect, for other combinations.",
-    "JSON: type (comparison), question, cells, findings. A cell: name, outcome (gains, nothing, " +
-      "lost, refused), manner, persona, host, dialect, path, migration, refused, offered, " +
-      "negotiated, mustTellFirst, mayBeSilent, mayUnlock, pages, touches, damagedFrames, " +
-      "verdicts, marks, timeline. A finding: outcome, cells (names), text. Fields are added, " +
-      "never changed.",
+    "JSON.md describes what --json prints.",
     "The exit code is 0 even where data was lost.",
   ],
   examples: [

@@ -17,8 +17,7 @@ export const spec: CommandSpec = {
   notes: [
     "Without a name it lists the names, and tells the history of the question. The pairs that an " +
       "explanation is about are run for it.",
-    "JSON: type (explanation), name, kinds, paragraphs, and the cells and findings of " +
-      "`ballonet compare deflate --json`.",
+    "JSON.md describes what --json prints.",
   ],
   examples: [
     ["ballonet explain", "the question, and the names"],

@@ -58,7 +58,7 @@ export async function run(
   }
   const { path, bytes } = built;
   const command = qemuCommand({ arch, image: shortPath(path) });
-  if (json) io.out.write(`${JSON.stringify({ arch, path, bytes, command })}\n`);
+  if (json) io.out.write(`${JSON.stringify({ type: "image", arch, path, bytes, command })}\n`);
   else if (quiet) io.out.write(`${shellLine(command)}\n`);
   else {
     io.out.write(`${shortPath(path)}, ${formatBytes(bytes)}; boot it with\n\n`);

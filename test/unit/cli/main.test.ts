@@ -184,6 +184,8 @@ describe("exit codes", () => {
     const { code, err } = await run(["boot"], interrupted);
     expect(code).toBe(exitCode);
     expect(err).toContain(signal);
+    const json = await run(["boot", "--json"], interrupted);
+    expect(JSON.parse(json.out)).toEqual({ type: "interrupted", signal, exitCode });
   });
 
   it("a package that is not installed is missing, with how to get it", async () => {
@@ -223,7 +225,8 @@ describe("doctor", () => {
       { name: "node", ...here },
       { name: "gcc", ...away, state },
     ];
-    const work: Work = { doctor: async () => ({ diagnose: async () => ({ findings, ready }) }) };
+    const diagnosis = { type: "diagnosis", findings, ready } as const;
+    const work: Work = { doctor: async () => ({ diagnose: async () => diagnosis }) };
     const text = await run(["doctor"], work);
     expect(text.code).toBe(expected);
     expect(text.out).toContain("here     node  v1\n");
@@ -232,7 +235,7 @@ describe("doctor", () => {
     );
     const json = await run(["doctor", "--json"], work);
     expect(json.code).toBe(expected);
-    expect(JSON.parse(json.out)).toEqual({ findings, ready });
+    expect(JSON.parse(json.out)).toEqual(diagnosis);
   });
 });
 
@@ -353,7 +356,7 @@ describe("image", () => {
   it("is one object with --json", async () => {
     const { out } = await run(["image", "--json"], { image: load });
     const { command, ...rest } = JSON.parse(out);
-    expect(rest).toEqual({ arch: "x86_64", path: built.path, bytes: built.bytes });
+    expect(rest).toEqual({ type: "image", arch: "x86_64", path: built.path, bytes: built.bytes });
     expect(command).toContain(built.path);
   });
 });

@@ -1,0 +1,110 @@
+/**
+ * What --json prints: every type and every field stands in JSON.md, and nothing else does.
+ */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { main } from "../../../src/cli/cli.ts";
+import type { SessionStep } from "../../../src/session/events.ts";
+import { keptIo } from "./outputs.ts";
+
+const paper = readFileSync(new URL("../../../JSON.md", import.meta.url), "utf8");
+const ROW = /^\| (`\w+`[^|]*) \| (.*) \|$/gm;
+
+/** The fields of each row, by its first cell without backticks. */
+const documented = new Map(
+  [...paper.matchAll(ROW)].map(([, name = "", fields = ""]) => [
+    name.replaceAll("`", ""),
+    [...fields.matchAll(/`(\w+)`/g)].map((match) => match[1] as string),
+  ]),
+);
+
+/** One event of each type with all of its fields. */
+const STEPS: { readonly [T in SessionStep["type"]]: SessionStep & { type: T } } = {
+  building: { type: "building", step: "link", done: 1, of: 2 },
+  booting: {
+    ...{ type: "booting", on: "v86", arch: "i386", machine: null, memoryBytes: 1 },
+    ...{ image: "a.elf", imageBytes: 1, append: "" },
+  },
+  log: { type: "log", line: "a" },
+  ready: {
+    ...{ type: "ready", ms: 1, transport: "MMIO", persona: "linux", policy: "follow" },
+    ...{ deflateMode: "tell-first", offered: ["STATS_VQ"], negotiated: ["STATS_VQ"] },
+    ...{ hostAgrees: true, queues: [], memoryPages: 2, freePages: 1, reservePages: 1 },
+  },
+  allocated: { type: "allocated", pages: 1, seed: 1, ms: 1 },
+  target: { type: "target", number: 1, of: 1, pages: 1, memoryPages: 2 },
+  progress: {
+    ...{ type: "progress", targetPages: 1, actualPages: 1, heldPages: 1, freePages: 1 },
+    memoryPages: 2,
+  },
+  reached: {
+    ...{ type: "reached", pages: 1, heldPages: 1, freePages: 1, memoryPages: 2, movedPages: 1 },
+    ...{ ms: 1, pagesPerSecond: 1000, kicks: 1 },
+  },
+  verified: { type: "verified", bytes: 1, mismatches: 0, ms: 1 },
+  statistics: { type: "statistics", values: {}, ms: 1 },
+  freed: { type: "freed", pages: 1 },
+  reported: { type: "reported", pages: 1, residentBytesBefore: 2, residentBytes: 1, ms: 1 },
+  summary: {
+    ...{ type: "summary", targets: 1, readyMs: 1, sessionMs: 1, inflatedPages: 1, inflateMs: 1 },
+    ...{ deflatedPages: 1, deflateMs: 1, reportedPages: 0, verifiedBytes: 1, mismatches: 0 },
+    kicks: 1,
+  },
+  failed: {
+    ...{ type: "failed", kind: "usage", what: "a", seen: "b", todo: "c", guestExitCode: null },
+    logTail: [],
+  },
+};
+
+async function printed(...args: string[]): Promise<Record<string, unknown>> {
+  const io = keptIo();
+  await main({ args: [...args, "--json"], io });
+  return JSON.parse(io.out.text);
+}
+
+function expectFields(name: string, value: object): void {
+  const fields = Object.keys(value).filter((key) => key !== "type");
+  expect(fields.sort()).toEqual([...(documented.get(name) ?? [])].sort());
+}
+
+describe("JSON.md has each field of", () => {
+  it.each(Object.values(STEPS))("the event $type", (step) => {
+    expectFields(step.type, step);
+  });
+
+  it("a failure of any command, and of an unknown one", async () => {
+    for (const args of [["boot", "--on", "xen"], ["image", "x"], ["explain", "x"], ["bot"]]) {
+      const failed = await printed(...args);
+      expect(failed.type).toBe("failed");
+      expectFields("failed", failed);
+    }
+  });
+
+  it("a diagnosis", async () => {
+    const { findings, ...rest } = await printed("doctor");
+    expect(rest.type).toBe("diagnosis");
+    expectFields("diagnosis", { findings, ...rest });
+    for (const check of findings as object[]) expectFields("findings of a diagnosis", check);
+  });
+
+  it.each([
+    ["comparison", ["compare", "deflate", "--persona", "windows", "--host", "locked-always"]],
+    ["explanation", ["explain", "windows/locked-always"]],
+  ])("a %s", async (type, args) => {
+    const { cells, findings, ...rest } = await printed(...args);
+    expect(rest.type).toBe(type);
+    expectFields(type, { cells, findings, ...rest });
+    for (const cell of cells as object[]) {
+      expectFields("cells", { migration: null, refused: null, ...cell });
+    }
+    for (const finding of findings as object[]) expectFields("findings of a comparison", finding);
+  });
+});
+
+it("JSON.md has no other type", () => {
+  const others = ["interrupted", "image", "diagnosis", "comparison", "explanation"];
+  const lists = ["queues", "findings of a diagnosis", "findings of a comparison", "cells"];
+  expect([...documented.keys()].sort()).toEqual(
+    [...Object.keys(STEPS), ...others, ...lists].sort(),
+  );
+});
