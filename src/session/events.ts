@@ -20,7 +20,7 @@ export interface Booting {
   readonly on: "v86" | "qemu";
   readonly arch: "i386" | "x86_64";
   /** QEMU's machine type; null on v86, which has only one. */
-  readonly machine: "pc" | "q35" | null;
+  readonly machine: "pc" | "q35" | "microvm" | null;
   readonly memoryBytes: number;
   readonly image: string;
   readonly imageBytes: number;

@@ -14,8 +14,10 @@ export interface SessionOptions {
   readonly on: "v86" | "qemu";
   /** Default: i386 on v86, which has nothing else, and x86_64 on QEMU. */
   readonly arch?: "i386" | "x86_64" | undefined;
-  /** QEMU's machine type. Default: `pc`. */
-  readonly machine?: "pc" | "q35" | undefined;
+  /** QEMU's machine type. Default: `pc`. On `microvm` the device is on MMIO. */
+  readonly machine?: "pc" | "q35" | "microvm" | undefined;
+  /** QEMU's program: a path, or a name to look up in PATH. Default: qemu-system-ARCH. */
+  readonly qemu?: string | undefined;
   /** Default: 64 MiB on v86, 256 MiB on QEMU. */
   readonly memoryBytes?: number | undefined;
   /**
@@ -44,7 +46,8 @@ export interface SessionPlan {
   readonly on: "v86" | "qemu";
   readonly arch: "i386" | "x86_64";
   /** QEMU's machine type; null on v86. */
-  readonly machine: "pc" | "q35" | null;
+  readonly machine: "pc" | "q35" | "microvm" | null;
+  readonly qemu: string | undefined;
   readonly memoryBytes: number;
   readonly memoryPages: number;
   /** In pages. */
@@ -90,12 +93,13 @@ function lastWord(append: string, key: string): string | undefined {
 
 /** Refuses what v86's machine or its balloon cannot do. */
 function checkV86(options: SessionOptions): void {
-  const { arch = "i386", machine, append = "", device = {} } = options;
+  const { arch = "i386", machine, qemu, append = "", device = {} } = options;
   const refuse = (what: string, value: string, todo: string): never => {
     throw contradiction(what, `${value} on v86`, todo);
   };
   if (arch !== "i386") refuse("architecture", arch, "use i386: v86 has no 64-bit mode");
   if (machine !== undefined) refuse("machine", machine, "leave it out, or boot on qemu");
+  if (qemu !== undefined) refuse("QEMU's program", qemu, "leave it out, or boot on qemu");
   const [property] = Object.keys(device);
   if (property !== undefined) {
     refuse("device options", property, "leave them out, or boot on qemu: v86's device has none");
@@ -158,6 +162,7 @@ export function planSession(options: SessionOptions): SessionPlan {
     device: { ...(reportOnly ? { [REPORTING]: "on" } : {}), ...options.device },
     workloadPages: workloadBytes === undefined ? undefined : Math.ceil(workloadBytes / PAGE_BYTES),
     image: options.image,
+    qemu: options.qemu,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   };
 }

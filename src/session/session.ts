@@ -112,12 +112,51 @@ async function provideImage(parts: {
   });
 }
 
-function launch(parts: { plan: SessionPlan; signal: AbortSignal; image: string }): Promise<Vmm> {
+async function launch(parts: {
+  plan: SessionPlan;
+  signal: AbortSignal;
+  image: string;
+}): Promise<Vmm> {
   const { plan, signal, image } = parts;
-  const { arch, machine, memoryBytes, append, balloon, device } = plan;
+  const { arch, machine, memoryBytes, append, balloon, device, qemu } = plan;
   const common = { image, memoryBytes, append, signal };
   if (machine === null) return launchV86({ ...common, balloon });
-  return launchQemu({ ...common, arch, machine, balloon: balloon && { properties: device } });
+  const options = {
+    ...common,
+    ...{ arch, machine },
+    ...(qemu === undefined ? {} : { binary: qemu }),
+    // The option also gives QEMU the thread that hints need.
+    balloon: balloon && { properties: device, freePageHint: device["free-page-hint"] === "on" },
+  };
+  try {
+    return await launchQemu(options);
+  } catch (error) {
+    throw complaintAbout(plan, error) ?? error;
+  }
+}
+
+/** QEMU's message about the balloon: its name, the option and, after a colon and a blank, words. */
+const DEVICE_WORDS = /: -device virtio-balloon\S*: (.*?)(?=\\n|"|$)/;
+
+/** Returns the failure that the user's own device options or program led to. */
+function complaintAbout({ qemu }: SessionPlan, error: unknown): FailureError | undefined {
+  if (!(error instanceof VmmError)) return undefined;
+  if (error.code === "qemu-not-found" && qemu !== undefined) {
+    return new FailureError({
+      kind: "usage",
+      what: "QEMU's program",
+      seen: error.seen,
+      todo: "give the path of a program, such as /usr/bin/qemu-system-x86_64",
+    });
+  }
+  const words = error.code === "exited-early" ? DEVICE_WORDS.exec(error.seen)?.[1] : undefined;
+  if (words === undefined) return undefined;
+  return new FailureError({
+    kind: "usage",
+    what: "device options",
+    seen: `QEMU says: ${words}`,
+    todo: "give options that `qemu-system-x86_64 -device virtio-balloon-pci,help` lists",
+  });
 }
 
 /** Runs the script on the machine, forwards its log, and ends it. */

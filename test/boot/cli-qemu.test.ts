@@ -32,6 +32,8 @@ describe("a session", () => {
     ["x86_64", "pc"],
     ["x86_64", "q35"],
     ["i386", "pc"],
+    ["x86_64", "microvm"],
+    ["i386", "microvm"],
   ])("on QEMU, %s %s, with a script of targets", async (arch, machine) => {
     const machineOptions = ["--on", "qemu", "--arch", arch, "--machine", machine];
     const targets = ["--target", "75%", "--target", "1000p", "--target", "64M", "--target", "0"];
@@ -46,6 +48,33 @@ describe("a session", () => {
     expect(ofType(events, "ready")).toMatchObject([
       { persona: "windows", deflateMode: "use-first", negotiated: ["STATS_VQ", "VERSION_1"] },
     ]);
+  });
+
+  test("with options of the device, of the program that the environment names", async () => {
+    const program = findOnPath("qemu-system-x86_64") ?? "";
+    const device = "event_idx=off,packed=on,free-page-hint=on";
+    const args = ["boot", "--json", "--on", "qemu", "--device", device];
+    const { code, stdout } = await run(args, { BALLONET_QEMU: program });
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    const ready = lines.map((line) => JSON.parse(line)).find(({ type }) => type === "ready");
+    expect(ready.offered).toEqual(expect.arrayContaining(["RING_PACKED", "FREE_PAGE_HINT"]));
+    expect(ready.offered).not.toContain("EVENT_IDX");
+  });
+
+  test.each([
+    [["--device", "frobnicate=on"], "Property 'virtio-balloon-pci.frobnicate' not found"],
+    [["--machine", "microvm", "--device", "disable-legacy=on"], "disable-legacy' not found"],
+    [["--device", "packed=maybe"], "packed"],
+    [["--qemu", "/no/such/qemu"], "no executable /no/such/qemu there"],
+  ])("with %j ends with 2 and QEMU's words in a line", async (args, words) => {
+    const { code, events } = await session("--on", "qemu", ...args);
+    expect(code).toBe(2);
+    const last = events.at(-1);
+    expect(last).toMatchObject({ type: "failed", kind: "usage" });
+    const seen = last?.type === "failed" ? last.seen : "";
+    expect(seen).toContain(words);
+    expect(seen).not.toMatch(/\n|\\n|"/);
   });
 
   test("that only reports shows how memory comes back, without a balloon", async () => {

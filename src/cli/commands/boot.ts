@@ -2,12 +2,14 @@
  * `ballonet boot`: options to a session, its events to a printer, its last event to an exit code.
  */
 import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/index.ts";
+import { FailureError } from "../../failure.ts";
 import type { SessionOptions } from "../../session/plan.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
 import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import type { Given } from "../options.ts";
 import { sessionPrinter } from "../session/printer.ts";
+import type { Io } from "../terminal.ts";
 
 export const spec: CommandSpec = {
   name: "boot",
@@ -15,7 +17,9 @@ export const spec: CommandSpec = {
   options: [
     choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
     choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
-    choice("machine", ["pc", "q35"], "QEMU's machine type (pc)"),
+    choice("machine", ["pc", "q35", "microvm"], "QEMU's machine type (pc)"),
+    { name: "device", value: "OPTIONS", text: "options of QEMU's balloon device: NAME=VALUE,..." },
+    { name: "qemu", value: "PATH", text: "QEMU's program (BALLONET_QEMU, or qemu-system-ARCH)" },
     { name: "memory", value: "SIZE", text: "memory of the machine (64M on v86, 256M on qemu)" },
     {
       name: "target",
@@ -42,6 +46,8 @@ export const spec: CommandSpec = {
       "(40%), a size (128M) or pages (4096p). SIZE needs a unit: 256M, 1G, 512K. TIME is 30s, " +
       "500ms or 2m.",
     "With --json the last event is `summary` or `failed`.",
+    "The policy report-only needs QEMU. It moves no balloon: the guest frees its workload, and " +
+      "the session shows how that memory comes back to the host.",
     "When the device offers MUST_TELL_HOST, only tell-first and tell-if-must are allowed, unless " +
       "the guest declines the offer: --append ballonet.must-tell-host=decline.",
   ],
@@ -58,8 +64,31 @@ export const spec: CommandSpec = {
 /** Options of `boot` that become a word of the guest's command line as they are. */
 const DRIVER_WORDS = ["persona", "policy", "deflate"] as const;
 
-/** @throws FailureError `usage`. */
-export function sessionOptions(given: Given): SessionOptions {
+/** A property of a device; its id is ours. */
+const PROPERTY = /^(?!id=)([\w-]+)=(.+)$/;
+
+function deviceOptions(text: string): Record<string, string> {
+  const properties = text.split(",").map((part) => {
+    const [, name, value] = PROPERTY.exec(part) ?? [];
+    if (name !== undefined && value !== undefined) return [name, value];
+    throw new FailureError({
+      kind: "usage",
+      what: "option --device",
+      seen: `"${part}"`,
+      todo: "write NAME=VALUE,... without an id, such as free-page-reporting=on,deflate-on-oom=on",
+    });
+  });
+  return Object.fromEntries(properties);
+}
+
+/**
+ * BALLONET_QEMU of `environment` names QEMU's program for sessions on QEMU.
+ * @throws FailureError `usage`.
+ */
+export function sessionOptions(
+  given: Given,
+  { BALLONET_QEMU }: Io["environment"] = {},
+): SessionOptions {
   const size = (name: string): number | undefined => {
     const text = given.value(name);
     return text === undefined ? undefined : parseSize(text, `option --${name}`);
@@ -78,8 +107,11 @@ export function sessionOptions(given: Given): SessionOptions {
   ];
   const targets = given.values("target").map(parseTarget);
   const timeout = given.value("timeout");
+  const device = given.value("device");
+  const on = given.value("on") === "qemu" ? "qemu" : "v86";
+  const qemu = given.value("qemu") ?? (on === "qemu" ? BALLONET_QEMU || undefined : undefined);
   return {
-    on: given.value("on") === "qemu" ? "qemu" : "v86",
+    on,
     arch: given.value("arch") as SessionOptions["arch"],
     machine: given.value("machine") as SessionOptions["machine"],
     memoryBytes: size("memory"),
@@ -87,6 +119,8 @@ export function sessionOptions(given: Given): SessionOptions {
     image: given.value("image"),
     balloon: !given.has("no-balloon"),
     append: words.join(" "),
+    ...(qemu === undefined ? {} : { qemu }),
+    ...(device === undefined ? {} : { device: deviceOptions(device) }),
     ...(targets.length > 0 ? { targets } : {}),
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),
   };
@@ -99,7 +133,7 @@ export async function run(
   load: () => Promise<Work> = () => import("../../session/index.ts"),
 ): Promise<number> {
   const { runSession } = await load();
-  const options = sessionOptions(given);
+  const options = sessionOptions(given, io.environment);
   const printer = sessionPrinter({
     io,
     json: given.has("json"),

@@ -15,6 +15,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "--arch x86_64": "v86 has no 64-bit mode",
   "--machine pc": "boot on qemu",
   "--machine q35": "boot on qemu",
+  "--machine microvm": "boot on qemu",
   "--persona silent": "its balloon would never shrink",
   "--policy report-only": "v86's balloon has no page reporting",
   "--deflate silent": "its balloon would never shrink",
@@ -65,6 +66,15 @@ describe("boot", () => {
   });
 
   it.each([
+    [["--device", "packed=on"], "v86's device has none"],
+    [["--qemu", "/q"], "boot on qemu"],
+    [["--on", "qemu", "--no-balloon", "--device", "packed=on"], "leave one of both out"],
+  ])("%j is refused", (args, reason) => {
+    expect(planned(...args)).toContain(reason);
+  });
+
+  it.each([
+    [["--device", "free-page-reporting=off"], "leave that option out"],
     [["--target", "0"], "leave targets out"],
     [["--workload", "0"], "give one"],
   ])("--policy report-only with %j is refused", (args, reason) => {

@@ -112,6 +112,22 @@ describe("a session's options", () => {
     });
   });
 
+  it("name QEMU's program and its device's options", () => {
+    const qemu = ["--on=qemu", "--device", "free-page-reporting=on,event_idx=off"];
+    expect(sessionOptions(parse(...qemu, "--qemu=/q"), { BALLONET_QEMU: "/other" })).toMatchObject({
+      qemu: "/q",
+      device: { "free-page-reporting": "on", event_idx: "off" },
+    });
+    expect(sessionOptions(parse(...qemu), { BALLONET_QEMU: "/other" }).qemu).toBe("/other");
+    expect(sessionOptions(parse(...qemu), { BALLONET_QEMU: "" }).qemu).toBeUndefined();
+    expect(sessionOptions(parse(), { BALLONET_QEMU: "/other" }).qemu).toBeUndefined();
+    for (const wrong of ["packed", "id=x", "a=1,", "=on"]) {
+      expect(() => sessionOptions(parse("--on=qemu", "--device", wrong))).toThrow(
+        /^option --device/,
+      );
+    }
+  });
+
   it("name the option whose value makes no sense", () => {
     expect(() => sessionOptions(parse("--memory", "1X"))).toThrow(/^option --memory: seen "1X"/);
     expect(() => sessionOptions(parse("--reserve", "1B"))).toThrow(/^option --reserve: /);
