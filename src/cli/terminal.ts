@@ -4,7 +4,7 @@
  * Output that goes to a file or a pipe has neither escape sequences nor carriage returns, because
  * `Screen` is the only one that writes them.
  */
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 import type { Paint, Style } from "../text/style.ts";
 
 export interface Output {
@@ -31,10 +31,14 @@ export function labelled(paint: Paint, label: string, text: string): string {
 /** Back to the line's start, and clear to its end. */
 const CLEAR_LINE = "\r\x1b[K";
 
-/** Returns true where colours and redrawing are welcome (NO_COLOR: see no-color.org). */
-export function isInteractive(output: Output, environment: Io["environment"]): boolean {
-  const { NO_COLOR, CI, TERM } = environment;
-  return output.isTerminal && !NO_COLOR && !CI && TERM !== "dumb";
+/** Returns true where a line can be redrawn and somebody looks at it. */
+export function isInteractive(output: Output, { CI, TERM }: Io["environment"]): boolean {
+  return output.isTerminal && !CI && TERM !== "dumb";
+}
+
+/** Returns true where colours are welcome (NO_COLOR: see no-color.org). */
+export function isColoured(output: Output, environment: Io["environment"]): boolean {
+  return isInteractive(output, environment) && !environment.NO_COLOR;
 }
 
 /** Returns true where the terminal is likely to show more than ASCII. */
@@ -45,12 +49,14 @@ export function supportsUnicode({ LC_ALL, LC_CTYPE, LANG }: Io["environment"]): 
 /** One output with a last line that may be redrawn. */
 export class Screen {
   readonly interactive: boolean;
+  private readonly coloured: boolean;
   private readonly output: Output;
   private drawn = false;
 
   constructor(output: Output, environment: Io["environment"]) {
     this.output = output;
     this.interactive = isInteractive(output, environment);
+    this.coloured = isColoured(output, environment);
   }
 
   get columns(): number {
@@ -58,7 +64,7 @@ export class Screen {
   }
 
   style(style: Style, text: string): string {
-    return this.interactive ? styleText(style, text) : text;
+    return this.coloured ? styleText(style, text) : text;
   }
 
   /** `style` as a function on its own. */
@@ -72,10 +78,17 @@ export class Screen {
     this.output.write(`${text}\n`);
   }
 
-  /** Redraws the last line, without a line end; does nothing where that is not welcome. */
+  /**
+   * Redraws the last line, without a line end; does nothing where that is not welcome. A text that
+   * is wider than the terminal is cut, for a line that wraps cannot be taken away.
+   */
   draw(text: string): void {
     if (!this.interactive) return;
-    this.output.write(`${CLEAR_LINE}${text}`);
+    // One column stays empty: writing the last one makes some terminals wrap.
+    const columns = Math.max(0, this.columns - 1);
+    const plain = stripVTControlCharacters(text);
+    const fits = plain.length <= columns;
+    this.output.write(`${CLEAR_LINE}${fits ? text : plain.slice(0, columns)}`);
     this.drawn = true;
   }
 

@@ -12,7 +12,7 @@ type Unit = keyof typeof UNIT_BYTES;
 const SIZE = /^(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(i?B)?$/i;
 const PAGES = /^(\d{1,15})p$/i;
 const PERCENT = /^(\d{1,3}(?:\.\d{1,4})?)%$/;
-const DURATION = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/;
+const DURATION = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)$/;
 const DURATION_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
 
 /** A balloon's size: pages of 4 KiB, or a share of the machine's memory from 0 to 1. */
@@ -69,13 +69,13 @@ export function pagesOf(target: Target, memoryBytes: number): number {
   return Math.floor((memoryBytes * target.share) / PAGE_BYTES);
 }
 
-/** Returns milliseconds, from 30, 30s, 500ms or 2m. @throws FailureError `usage`. */
+/** Returns milliseconds, from 30s, 500ms or 2m. @throws FailureError `usage`. */
 export function parseDuration(text: string, what = "time"): number {
   const match = DURATION.exec(text.trim());
   const unit = (match?.[2] ?? "s") as keyof typeof DURATION_MS;
   const ms = Number(match?.[1] ?? 0) * DURATION_MS[unit];
   if (ms >= 1) return ms;
-  throw bad(what, text, "write a time above 0, such as 30s, 500ms or 2m");
+  throw bad(what, text, "write a time above 0 with its unit, such as 30s, 500ms or 2m");
 }
 
 /** 0, 512 B, 4.0 KiB, 64.0 MiB. */

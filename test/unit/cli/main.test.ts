@@ -150,6 +150,8 @@ describe("exit codes", () => {
     [["compare", "deflate", "--host", "lockd"], "did you mean locked?"],
     [["explain", "linux", "windows"], '"windows" after "linux"'],
     [["boot", "--memory", "12"], "write a size with its unit"],
+    [["boot", "--memory", "64"], "write a size with its unit"],
+    [["boot", "--timeout", "1"], "write a time above 0 with its unit"],
     [["boot", "--target", "9%%"], "write half, 0, a share"],
     [["doctor", "--verbose"], "unknown option"],
   ])("%j is a usage error", async (args, words) => {

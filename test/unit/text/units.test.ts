@@ -122,7 +122,6 @@ describe("targets", () => {
 
 describe("times", () => {
   it.each([
-    ["30", 30_000],
     ["30s", 30_000],
     ["500ms", 500],
     ["2m", 120_000],
@@ -131,7 +130,7 @@ describe("times", () => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(["0", "0ms", "-1s", "1h", "", "ms", "0.5ms"])("%j is refused", (text) => {
+  it.each(["0", "1", "30", "0ms", "-1s", "1h", "", "ms", "0.5ms"])("%j is refused", (text) => {
     expect(() => parseDuration(text)).toThrow(FailureError);
   });
 });

@@ -1,12 +1,13 @@
 /**
  * How a session looks: as text, on a terminal, quiet, and as JSON.
  */
+import { stripVTControlCharacters } from "node:util";
 import { fc, it as property } from "@fast-check/vitest";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bar, gaugeLine } from "../../../../src/cli/session/gauge.ts";
 import { sessionPrinter } from "../../../../src/cli/session/printer.ts";
 import { formatMs } from "../../../../src/cli/session/text.ts";
-import { isInteractive, supportsUnicode } from "../../../../src/cli/terminal.ts";
+import { isColoured, isInteractive, supportsUnicode } from "../../../../src/cli/terminal.ts";
 import type { SessionEvent, SessionStep } from "../../../../src/session/events.ts";
 import { type KeptIo, keptIo, keptOutput } from "../outputs.ts";
 
@@ -137,11 +138,42 @@ describe("text on a terminal", () => {
 
   it.each([
     ["not a terminal", keptOutput(), {}],
-    ["NO_COLOR", keptOutput({ isTerminal: true }), { NO_COLOR: "1" }],
     ["CI", keptOutput({ isTerminal: true }), { CI: "true" }],
     ["TERM=dumb", keptOutput({ isTerminal: true }), { TERM: "dumb" }],
   ])("is plain with %s", (_, output, environment) => {
     expect(isInteractive(output, environment)).toBe(false);
+  });
+
+  it("has a gauge without colours with NO_COLOR", () => {
+    const environment = { NO_COLOR: "1", LANG: "C.UTF-8" };
+    const io = keptIo({ isTerminal: true, environment });
+    const target: SessionStep = {
+      ...{ type: "target", number: 1, of: 1, pages: 8192, memoryPages: 16384 },
+    };
+    const steps: SessionStep[] = [building(0), target, progress(2048), reached, summary];
+    const text = print(
+      steps.map((step, index) => [index, step]),
+      { io },
+    );
+    expect(text).toContain("\r");
+    expect(text).toContain("held 8.0 MiB of 32.0 MiB");
+    expect(text.replaceAll(`${ESCAPE}[K`, "")).not.toContain(ESCAPE);
+    expect(isColoured(keptOutput({ isTerminal: true }), environment)).toBe(false);
+    expect(isColoured(keptOutput({ isTerminal: true }), {})).toBe(true);
+  });
+
+  it.each([40, 80, 200])("draws nothing that is wider than %d columns", (columns) => {
+    for (const NO_COLOR of ["", "1"]) {
+      const io = keptIo({ isTerminal: true, columns, environment: { LANG: "C.UTF-8", NO_COLOR } });
+      const long = { ...building(1), step: "compile ".repeat(40) } as SessionStep;
+      const text = print(
+        [building(0), long, progress(1), progress(2048), progress(8000)].map((it, at) => [at, it]),
+        { io },
+      );
+      const lines = text.split("\r").map((line) => stripVTControlCharacters(line));
+      expect(lines.length).toBeGreaterThan(4);
+      for (const line of lines) expect([...line].length).toBeLessThan(columns);
+    }
   });
 
   it("is interactive otherwise, and ASCII where the locale is", () => {
