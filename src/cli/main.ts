@@ -6,6 +6,7 @@
  * process at once.
  */
 import { Interrupted, main } from "./cli.ts";
+import { exitCodeOf } from "./exit-codes.ts";
 import type { Output } from "./terminal.ts";
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -20,6 +21,8 @@ const COLUMNS = 80;
 
 const interruption = new AbortController();
 let interruptedMs = 0;
+/** Standard output cannot be written, as on a full disk. */
+let isLost = false;
 
 function interrupt(signal: string, exitCode: number): void {
   if (!interruption.signal.aborted) {
@@ -36,8 +39,14 @@ for (const [signal, exitCode] of Object.entries(SIGNALS)) {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
-  // The reader of the output has left, as in `ballonet boot | head -1`.
-  stream.on("error", () => interrupt("SIGPIPE", BROKEN_PIPE));
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // The reader of the output has left, as in `ballonet boot | head -1`.
+    if (error.code !== "EPIPE" && !isLost) {
+      isLost = true;
+      if (stream === process.stdout) process.stderr.write(`failed   output: ${error.message}\n`);
+    }
+    interrupt("SIGPIPE", BROKEN_PIPE);
+  });
   return {
     write: (text) => {
       stream.write(text);
@@ -48,6 +57,10 @@ function output(stream: NodeJS.WriteStream): Output {
     },
   };
 }
+
+process.on("exit", () => {
+  if (isLost) process.exitCode = exitCodeOf({ kind: "missing" });
+});
 
 process.exitCode = await main({
   args: process.argv.slice(2),

@@ -46,7 +46,18 @@ export function failureOf(error: unknown): Failure | undefined {
   }
   if (error instanceof ImageError) return failureFrom(IMAGE_KINDS[error.code], error);
   if (error instanceof BallonetError) return failureFrom("usage", error);
-  return undefined;
+  return failureOfFile(error);
+}
+
+/** The failure of a file or folder that cannot be read or written; its error has a path. */
+function failureOfFile(error: unknown): Failure | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("path" in error)) return undefined;
+  return {
+    kind: "missing",
+    what: "a file",
+    seen: error.message,
+    todo: "name a place that can be read and written, or make it so",
+  };
 }
 
 function failureFrom(kind: FailureKind, { what, seen, todo }: ActionError): Failure {

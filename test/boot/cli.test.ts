@@ -2,6 +2,7 @@
  * The program itself, as it is run from a shell: sessions on v86, exit codes, what is missing, and
  * what an interruption leaves behind.
  */
+import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import {
   buildImages,
   checkGood,
   ofType,
+  PROGRAM,
   ROOT,
   run,
   SOON,
@@ -165,6 +167,36 @@ describe("explain", () => {
     const { code, stdout, stderr } = await run(["explain", "windos"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain("did you mean windows?");
+  });
+});
+
+describe("what cannot be read or written is told in words, not as a stack, by", () => {
+  test.each([
+    ["boot", "--image", ROOT],
+    ["image", "--out", join(ROOT, "package.json/guest.elf")],
+    ["compare", "deflate", "--host=locked", "--html", join(ROOT, "package.json/page.html")],
+  ])("%s %s %s", async (...args) => {
+    const { code, stdout, stderr } = await run(args);
+    expect([2, 3]).toContain(code);
+    expect(stderr).toMatch(/^failed {3}\S.*\n +seen: .*\n +do: {3}.*\n$/);
+    expect(stderr + stdout).not.toMatch(/^ +at /m);
+  });
+
+  test.each([
+    ["boot", "--target", "0"],
+    ["image"],
+    ["compare", "deflate", "--host=locked"],
+    ["explain"],
+    ["doctor"],
+  ])("%s, with its output on a full disk", async (...args) => {
+    const command = [process.execPath, PROGRAM, ...args].join(" ");
+    const child = spawn("/bin/sh", ["-c", `exec ${command} >/dev/full`]);
+    let stderr = "";
+    child.stderr.on("data", (bytes: Buffer) => {
+      stderr += bytes.toString();
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(3);
+    expect(stderr).toMatch(/^failed {3}output: .*ENOSPC.*\n$/);
   });
 });
 

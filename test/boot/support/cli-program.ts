@@ -10,7 +10,7 @@ import { expect, onTestFinished } from "vitest";
 import type { SessionEvent } from "../../../src/session/events.ts";
 
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const PROGRAM = join(ROOT, "dist/src/cli/main.js");
+export const PROGRAM = join(ROOT, "dist/src/cli/main.js");
 /** Generous, because the machine may be busy with other tests. */
 export const BUILD_MS = 300_000;
 export const SOON = { timeout: 10_000, interval: 20 };
