@@ -26,4 +26,5 @@ export { failureOf } from "./failure-of.ts";
 export type { GuestStatus } from "./guest-status.ts";
 export { planSession, type SessionOptions, type SessionPlan } from "./plan.ts";
 export { type QemuCommandOptions, qemuCommand, shellLine } from "./qemu-command.ts";
+export { RECIPE_NAMES, type RecipeName, type RecipeOptions, recipe } from "./recipes.ts";
 export { runSession } from "./session.ts";

@@ -4,7 +4,8 @@
  * With --quiet that command is all of standard output, so that a shell can run it.
  */
 import { relative, resolve } from "node:path";
-import { qemuCommand, shellLine } from "../../session/qemu-command.ts";
+import { qemuCommand } from "../../session/qemu-command.ts";
+import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
 import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
@@ -17,8 +18,9 @@ export const spec: CommandSpec = {
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
     { name: "out", value: "FILE", text: "where to write it (build/images/ballonet-ARCH.elf)" },
+    choice("format", RECIPE_NAMES, "for whom to print how to boot it (qemu)"),
     { name: "json", text: "print one JSON object" },
-    { name: "quiet", short: "q", text: "print only the QEMU command" },
+    { name: "quiet", short: "q", text: "print only how to boot it" },
     HELP,
   ],
   notes: [
@@ -42,6 +44,9 @@ export async function run(
   const quiet = given.has("quiet") || json;
   const arch = given.value("arch") === "i386" ? "i386" : "x86_64";
   const out = given.value("out");
+  const format = RECIPE_NAMES.find((name) => name === given.value("format")) ?? "qemu";
+  // What cannot be printed is refused before anything is built.
+  recipe(format, { arch, image: "" });
   const screen = new Screen(io.out, io.environment);
   const steps = new BuildSteps(screen);
   let built: Awaited<ReturnType<typeof buildImage>>;
@@ -58,11 +63,14 @@ export async function run(
   }
   const { path, bytes } = built;
   const command = qemuCommand({ arch, image: shortPath(path) });
-  if (json) io.out.write(`${JSON.stringify({ type: "image", arch, path, bytes, command })}\n`);
-  else if (quiet) io.out.write(`${shellLine(command)}\n`);
+  const text = recipe(format, { arch, image: format === "qemu" ? shortPath(path) : path });
+  if (json) {
+    const image = { type: "image", arch, path, bytes, command, format, recipe: text };
+    io.out.write(`${JSON.stringify(image)}\n`);
+  } else if (quiet) io.out.write(`${text}\n`);
   else {
     io.out.write(`${shortPath(path)}, ${formatBytes(bytes)}; boot it with\n\n`);
-    io.out.write(`${shellLine(command)}\n${KEYS}`);
+    io.out.write(`${text}\n${format === "qemu" ? KEYS : ""}`);
   }
   return GOOD;
 }

@@ -95,5 +95,5 @@ describe("compare deflate", () => {
 it("no other command has values that are not tried here", () => {
   const others = COMMANDS.filter(({ spec }) => !["boot", "compare"].includes(spec.name));
   const listed = others.flatMap(({ spec }) => values(spec.options).map(([option]) => option));
-  expect([...new Set(listed)]).toEqual(["--arch"]);
+  expect([...new Set(listed)]).toEqual(["--arch", "--format"]);
 });

@@ -19,6 +19,8 @@ import type { Explanation } from "../../../src/lab/explain.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
 import { comparisonPage } from "../../../src/lab/report/page.ts";
 import type { SessionEvent } from "../../../src/session/events.ts";
+import { shellLine } from "../../../src/session/qemu-command.ts";
+import { RECIPE_NAMES, recipe } from "../../../src/session/recipes.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
 
@@ -346,6 +348,14 @@ describe("image", () => {
     expect(out).toMatch(/^qemu-system-i386 .*-kernel '\/x y\/a.elf' .*\n$/);
   });
 
+  it.each(RECIPE_NAMES)("prints the recipe for %s", async (format) => {
+    const { code, out } = await run(["image", "--quiet", "--format", format], { image: load });
+    expect(code).toBe(0);
+    expect(out).toBe(`${recipe(format, { arch: "x86_64", image: built.path })}\n`);
+    const refused = await run(["image", "--format", format, "--arch", "i386"], { image: load });
+    expect(refused.code).toBe(format === "firecracker" ? 2 : 0);
+  });
+
   it("draws its steps on a terminal, and takes them away", async () => {
     const io = keptIo({ isTerminal: true });
     const { out } = await run(["image"], { image: load }, io);
@@ -357,7 +367,8 @@ describe("image", () => {
 
   it("is one object with --json", async () => {
     const { out } = await run(["image", "--json"], { image: load });
-    const { command, ...rest } = JSON.parse(out);
+    const { command, format, recipe, ...rest } = JSON.parse(out);
+    expect({ format, recipe }).toEqual({ format: "qemu", recipe: shellLine(command) });
     expect(rest).toEqual({ type: "image", arch: "x86_64", path: built.path, bytes: built.bytes });
     expect(command).toContain(built.path);
   });
