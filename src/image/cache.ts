@@ -5,7 +5,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Results kept in the cache; the oldest go first. About 4 MB each at most. */
@@ -31,7 +31,13 @@ export class Cache {
     make: (path: string) => Promise<void>,
   ): Promise<string> {
     const path = join(this.directory, `${digest([name, ...inputs])}-${name}`);
-    if (existsSync(path)) return path;
+    if (existsSync(path)) {
+      // What is used is young: pruning must not take the engine, which takes longest to make. A
+      // cache that may only be read keeps its ages.
+      const now = new Date();
+      await utimes(path, now, now).catch(() => {});
+      return path;
+    }
     await mkdir(this.directory, { recursive: true });
     // Another build may be making the same now: the first result stays, since they are equal.
     const partial = `${path}.${randomUUID()}.partial`;

@@ -28,6 +28,8 @@ async function examples(): Promise<Example[]> {
 }
 
 const all = await examples();
+/** An example may build an image, whose engine takes a minute to compile on a busy machine. */
+const EXAMPLE_MS = 300_000;
 
 /** What the examples print, where it does not hang on the machine. */
 const PRINTED: Readonly<Record<string, RegExp>> = {
@@ -74,14 +76,18 @@ it.each(Object.entries(RESOLUTIONS))("compile, strictly, with resolution %s", (_
 });
 
 describe("run", () => {
-  it.each(all.map(({ name, code }) => [name, code] as const))("%s", async (name, code) => {
-    const module = await transform(code, { loader: "ts", format: "esm" });
-    await writeFile(join(app, `${name}.js`), module.code);
-    const { stdout } = await promisify(execFile)(process.execPath, [join(app, `${name}.js`)], {
-      timeout: 60_000,
-    });
-    expect(stdout).toMatch(PRINTED[name] ?? /./);
-  });
+  it.each(all.map(({ name, code }) => [name, code] as const))(
+    "%s",
+    async (name, code) => {
+      const module = await transform(code, { loader: "ts", format: "esm" });
+      await writeFile(join(app, `${name}.js`), module.code);
+      const { stdout } = await promisify(execFile)(process.execPath, [join(app, `${name}.js`)], {
+        timeout: EXAMPLE_MS,
+      });
+      expect(stdout).toMatch(PRINTED[name] ?? /./);
+    },
+    EXAMPLE_MS,
+  );
 
   it("as many as the table of what they print names", () => {
     const missing = Object.keys(PRINTED).filter((name) => !all.some((one) => one.name === name));

@@ -1,6 +1,6 @@
 /** The cache of build steps, also when several builds share it. */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -54,13 +54,17 @@ it("leaves nothing of a step that fails", async () => {
   expect(await readdir(cache.directory)).toEqual([]);
 });
 
-it("prunes to the newest results", async () => {
+it("prunes what has not been used for longest", async () => {
   const cache = await emptyCache();
+  const engine = () => cache.file("engine", ["input"], (path) => writeFile(path, "engine"));
+  const path = await engine();
+  await utimes(path, 1, 1);
   const names = Array.from({ length: 70 }, (_, index) => `step-${index}`);
   for (const name of names) {
     await cache.file(name, ["input"], (path) => writeFile(path, name));
   }
+  expect(await engine()).toBe(path);
   await cache.prune();
+  expect(existsSync(path)).toBe(true);
   expect(await readdir(cache.directory)).toHaveLength(64);
-  expect(existsSync(cache.directory)).toBe(true);
 });
