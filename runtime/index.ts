@@ -16,9 +16,9 @@ export type { DriverStateName } from "./balloon/lifecycle.ts";
 export { makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
 export type { QueueStatus } from "./balloon/queue-roles.ts";
-export type { DriverSettings } from "./balloon/settings.ts";
+export type { DriverSettings, FirstStatistics } from "./balloon/settings.ts";
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
-export type { DriverStatus } from "./balloon/status.ts";
+export type { DriverStatus, Totals } from "./balloon/status.ts";
 export {
   type ArenaShape,
   arenaBytes,
@@ -38,16 +38,28 @@ export {
 } from "./core/exports.ts";
 export { FRAME_BYTES, type FrameRun, Frames } from "./core/frames.ts";
 export { ActionError, BallonetError, type ErrorCode, type ErrorParts } from "./errors.ts";
-export type { Hal, InterruptMessage, LogLevel, Width } from "./hal.ts";
+export type { Hal, InterruptAllocator, InterruptMessage, LogLevel, Width } from "./hal.ts";
 export { type PciAddress, type PciConfigAccess, portConfigAccess } from "./pci/config.ts";
-export { enumeratePci, matchPci, type PciFunction } from "./pci/enumerate.ts";
+export {
+  type EnumerateOptions,
+  enumeratePci,
+  matchPci,
+  type PciFunction,
+} from "./pci/enumerate.ts";
 export { type FollowOptions, follow } from "./policy/follow.ts";
 export { type GentleOptions, gentle } from "./policy/gentle.ts";
 export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
 export { reportOnly } from "./policy/report-only.ts";
-export { BringUp, type BringUpOptions, type BringUpStep } from "./virtio/bring-up.ts";
-export { FEATURE, VIRTIO_PCI_VENDOR } from "./virtio/constants.ts";
+export {
+  BringUp,
+  type BringUpOptions,
+  type BringUpStep,
+  type Negotiation,
+} from "./virtio/bring-up.ts";
+export { FEATURE, type Field, VIRTIO_PCI_VENDOR } from "./virtio/constants.ts";
+export type { InterruptMode } from "./virtio/interrupts.ts";
+export type { WiredMmioSlot } from "./virtio/mmio/find.ts";
 export { openModernPci } from "./virtio/pci/modern.ts";
 export type { PciTransportOptions } from "./virtio/pci/transport.ts";
-export type { InterruptCause, QueueSetup, Transport } from "./virtio/transport.ts";
+export type { InterruptCause, QueueSetup, RingLayout, Transport } from "./virtio/transport.ts";

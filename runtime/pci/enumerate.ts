@@ -29,6 +29,7 @@ export interface PciFunction {
   readonly secondaryBus?: number;
 }
 
+/** Where `enumeratePci` looks for functions. */
 export interface EnumerateOptions {
   readonly config: PciConfigAccess;
   /** Buses to start from. Only ACPI knows host bridges beyond the first. Default [0]. */

@@ -61,6 +61,7 @@ export interface PolicyDecision {
 export interface Policy {
   /** As `status` shows it. */
   readonly name: string;
+  /** Returns what the driver does now; it is asked again after each step and each change. */
   decide(view: PolicyView): PolicyDecision;
 }
 

@@ -3,7 +3,8 @@
  * code with them.
  */
 
-interface ErrorParts {
+/** What an error of the machine says. */
+export interface ErrorParts {
   /** The thing that went wrong, as a short noun phrase. */
   readonly what: string;
   /** What was observed. */

@@ -5,8 +5,8 @@
  */
 
 export type { CheckOptions } from "./balloon/device-options.ts";
-export type { MemoryPoint, Touch } from "./balloon/locked-memory.ts";
-export { IncomingStreamError, MachineOptionError } from "./errors.ts";
+export type { MemoryPoint, MemoryView, Touch } from "./balloon/locked-memory.ts";
+export { type ErrorParts, IncomingStreamError, MachineOptionError } from "./errors.ts";
 export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
 export { type HostVersion, hostVersions } from "./host/host-version.ts";
 export type { Offer } from "./host/offer.ts";

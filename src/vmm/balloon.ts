@@ -2,7 +2,7 @@
 
 import { type Deadline, pollFor } from "./deadline.ts";
 import { VmmError } from "./errors.ts";
-import { type BalloonState, type BalloonTarget, PAGE_BYTES } from "./vmm.ts";
+import { type Balloon, type BalloonState, type BalloonTarget, PAGE_BYTES } from "./vmm.ts";
 
 /** A large balloon under TCG takes some seconds; a minute is long enough to call it stuck. */
 const WAIT_FOR_ACTUAL_MS = 60_000;
@@ -10,7 +10,7 @@ const WAIT_FOR_ACTUAL_MS = 60_000;
 export const STATISTICS_MS = 10_000;
 
 /** Waits for a number of pages by polling: neither emulator tells of each change of `actual`. */
-export abstract class PolledBalloon {
+export abstract class PolledBalloon implements Pick<Balloon, "query" | "waitForActual"> {
   /** Milliseconds between two looks at `actual`. */
   protected abstract readonly pollMs: number;
   /** Returns what the guest said last, for time-outs. */

@@ -167,6 +167,7 @@ export class QemuVmm implements Vmm {
     return this.child.pid ?? 0;
   }
 
+  /** False without a device, or after it was unplugged. */
   get hasBalloon(): boolean {
     return this.device !== undefined;
   }
