@@ -33,9 +33,9 @@ const MCFG_ENTRY_LENGTH = 16;
 const FIRST_PAGE_END = 0x1000;
 
 /** Bytes of a table, at most: the tables that matter here have some hundred. */
-export const ACPI_TABLE_MAX = 0x1_0000;
+const ACPI_TABLE_MAX = 0x1_0000;
 /** Tables of a machine, at most: real ones have dozens. */
-export const ACPI_TABLES_MAX = 256;
+const ACPI_TABLES_MAX = 256;
 
 /** Returns where configuration space lies in memory; nothing when no firmware says so. */
 export function findEcam(options: McfgOptions): EcamAllocation[] {

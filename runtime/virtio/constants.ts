@@ -156,6 +156,3 @@ export const MMIO_CONFIG = 0x100;
 
 /** Bits of the ISR status (virtio 1.3, 4.1.4.5). Reading clears them and lowers the interrupt. */
 export const ISR = { QUEUE: 1, CONFIG: 2 } as const;
-
-/** The largest size of a queue (virtio 1.3, 2.7). */
-export const QUEUE_SIZE_MAX = 32768;

@@ -18,7 +18,7 @@ import type { LockedMemory } from "./locked-memory.ts";
 import { arraysEqual, readPfns } from "./pfns.ts";
 
 /** The most pages in one buffer: some devices in the field take no more. */
-export const PFNS_PER_BUFFER = 256;
+const PFNS_PER_BUFFER = 256;
 
 type Kind = "inflate" | "deflate";
 

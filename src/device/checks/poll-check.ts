@@ -6,7 +6,7 @@
 import type { Context } from "../judge/context.ts";
 
 /** This many equal reads in a row are a breach. A bounded wait for a reset needs fewer. */
-export const POLL_LIMIT = 5000;
+const POLL_LIMIT = 5000;
 
 /** A longer pause between two reads starts a new count. Accesses alone cost less. */
 const PAUSE_MS = 0.5;

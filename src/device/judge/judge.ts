@@ -23,7 +23,7 @@ export interface Verdict {
 }
 
 /** Verdicts kept for each rule: the first ones show what goes wrong, the rest is counted. */
-export const VERDICTS_PER_RULE = 16;
+const VERDICTS_PER_RULE = 16;
 
 /** How many of the latest trace entries go into each verdict. */
 const TAIL_ENTRIES = 6;

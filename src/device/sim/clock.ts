@@ -11,7 +11,7 @@ interface Work {
 }
 
 /** The most pieces of work in one `run`: a schedule that plans more than this loops. */
-export const RUN_LIMIT = 1_000_000;
+const RUN_LIMIT = 1_000_000;
 
 export class Clock {
   /**

@@ -36,7 +36,7 @@ export interface TraceEntry {
 }
 
 /** Entries kept: enough for a bring-up and some bursts, few enough for one trace a test case. */
-export const TRACE_LIMIT = 4096;
+const TRACE_LIMIT = 4096;
 
 /** The events of one machine, bounded: older entries fall out. */
 export class Trace {

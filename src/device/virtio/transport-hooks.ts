@@ -4,7 +4,7 @@ import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { RuleId } from "../spec/rules.ts";
 
 /** The device wants to interrupt. */
-export interface InterruptRequest {
+interface InterruptRequest {
   /** The queue in which buffers were used; `undefined`: the configuration changed. */
   readonly queue: Virtqueue | undefined;
 }

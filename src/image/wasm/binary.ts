@@ -26,7 +26,7 @@ export interface Signature {
 }
 
 /** Size of a memory or a table; of a memory in pages of 64 KiB. */
-export interface Limits {
+interface Limits {
   readonly least: number;
   /** Absent where there is no limit. */
   readonly most?: number;
