@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** Milliseconds for one property; long runs need more, by BALLONET_RUNS. */
+const propertyTimeout = Math.max(300_000, 500 * Number(process.env.BALLONET_RUNS ?? 0));
+
 const project = (name: string, testTimeout: number, setups: readonly string[] = []) => ({
   test: {
     name,
@@ -13,7 +16,7 @@ export default defineConfig({
   test: {
     projects: [
       project("unit", 20_000),
-      project("property", 300_000),
+      project("property", propertyTimeout),
       project("conformance", 60_000),
       project("boot", 120_000, ["test/support/build-program.ts"]),
     ],
