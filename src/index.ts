@@ -17,6 +17,7 @@ export {
   type PersonaName,
   type Policy,
   type PolicyDecision,
+  type PolicyName,
   type PolicyView,
   reportOnly,
   type SettingsInput,
@@ -24,10 +25,6 @@ export {
   type Width,
 } from "../runtime/index.ts";
 export type { Balloon, GuestImports, ResetWait } from "./embed/balloon.ts";
-export {
-  type BalloonOptions,
-  balloonArenaBytes,
-  createBalloon,
-  frameBytes,
-} from "./embed/create-balloon.ts";
-export { type CoreSource, loadCore } from "./embed/load-core.ts";
+export { balloonArenaBytes, createBalloon, frameBytes } from "./embed/create-balloon.ts";
+export { loadCore } from "./embed/load-core.ts";
+export type { BalloonOptions, CoreSource } from "./embed/options.ts";

@@ -10,8 +10,18 @@ import {
   frameCounts,
   type Hal,
   type Policy,
+  type PolicyName,
   type Transport,
 } from "../../runtime/index.ts";
+import {
+  checkPages,
+  checkRun,
+  checkTransport,
+  neededSignalOf,
+  policyOf,
+  signalOf,
+} from "./check-options.ts";
+import { StillClock } from "./still-clock.ts";
 
 /**
  * What a guest program in a wasm module of its own may import, to share memory with the balloon.
@@ -56,6 +66,11 @@ export interface Balloon extends AsyncDisposable {
   /**
    * Steps by itself until the signal aborts, the balloon stops or fails, or its device is gone. It
    * sleeps while the balloon is suspended. Interrupts still come by `interrupt`.
+   *
+   * It sleeps in real time. A Hal with a virtual clock (that of `ballonet/device`) has to be moved
+   * on besides, by `advance(ms)` or `run()` of its machine; one whose clock stands still is warned
+   * of once, in the Hal's log.
+   * @throws BallonetError `config` without a signal.
    */
   run(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Returns the state of driver, device and queues, and counters since the start. */
@@ -66,20 +81,27 @@ export interface Balloon extends AsyncDisposable {
    * Takes a run of at most `most` frames for the guest; undefined when there is none. With
    * DEFLATE_ON_OOM negotiated the balloon is asked for pages first. A slow device answers later; a
    * later call then succeeds.
+   * @throws BallonetError `memory` when `most` is no whole number from 1 on.
    */
   allocate(most: number): FrameRun | undefined;
   /** Gives frames back. @throws BallonetError `memory` when not all of them are the guest's. */
   release(run: FrameRun): void;
   /** `allocate` and `release` as imports of a guest program in wasm. */
   readonly guestImports: GuestImports;
-  /** Lets `policy` decide from the next step on. Pages in the balloon stay until it decides. */
-  setPolicy(policy: Policy): void;
+  /**
+   * Lets `policy` decide from the next step on. Pages in the balloon stay until it decides.
+   * @throws BallonetError `config` when there is no policy of this name.
+   */
+  setPolicy(policy: Policy | PolicyName): void;
   /**
    * Sets the order in which pages leave the balloon.
    * @throws BallonetError `config` when the negotiated features forbid the mode.
    */
   setDeflateMode(mode: DeflateMode): void;
-  /** Sets how many free pages inflating leaves to the guest. */
+  /**
+   * Sets how many free pages inflating leaves to the guest.
+   * @throws BallonetError `config` when it is no whole number from 0 to 2^32 - 1.
+   */
   setReserve(pages: number): void;
   /**
    * Resets the device, takes all pages back and ends `run`. Resolves when the reset is complete.
@@ -120,19 +142,6 @@ export const INTERRUPTS_MAX = 64;
 /** How often the Hal's clock is read at least: it need not run as fast as the host's. */
 const SLEEP_MAX_MS = 1000;
 
-/** Resolves after `ms`, or earlier when the signal aborts. */
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal?.addEventListener("abort", wake);
-  });
-}
-
 /** The balloon that `createBalloon` returns. */
 export class EmbeddedBalloon implements Balloon {
   readonly guestImports: GuestImports;
@@ -141,6 +150,7 @@ export class EmbeddedBalloon implements Balloon {
   private readonly driver: BalloonDriver;
   private readonly find: () => Transport;
   private readonly frames: Frames;
+  private readonly clock: StillClock;
   private nextMs: number | undefined;
   /** A device may interrupt, or go, during an access of the driver: the step ends first. */
   private isStepping = false;
@@ -154,6 +164,7 @@ export class EmbeddedBalloon implements Balloon {
     this.driver = driver;
     this.find = find;
     this.frames = new Frames(core);
+    this.clock = new StillClock(hal);
     let length = 0;
     this.guestImports = {
       allocate: (most) => {
@@ -197,19 +208,14 @@ export class EmbeddedBalloon implements Balloon {
     return ours;
   }
 
-  async run({ signal }: { signal: AbortSignal }): Promise<void> {
+  async run(options: { readonly signal: AbortSignal }): Promise<void> {
+    const signal = neededSignalOf(options);
     while (!signal.aborted) {
       const next = this.step();
       if (next === undefined && this.driver.stateName !== "suspended") return;
-      await new Promise<void>((resolve) => {
-        const timer = next === undefined ? undefined : setTimeout(resolve, this.waitMs(next));
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        signal.addEventListener("abort", this.wake, { once: true });
+      await this.sleep(next, signal, (wake) => {
+        this.wake = wake;
       });
-      signal.removeEventListener("abort", this.wake);
     }
   }
 
@@ -232,13 +238,14 @@ export class EmbeddedBalloon implements Balloon {
   }
 
   release(run: FrameRun): void {
+    checkRun(run);
     this.frames.release(run);
     this.driver.memoryFreed();
     this.wake();
   }
 
-  setPolicy(policy: Policy): void {
-    this.driver.setPolicy(policy);
+  setPolicy(policy: Policy | PolicyName): void {
+    this.driver.setPolicy(policyOf(policy));
     this.wake();
   }
 
@@ -247,12 +254,32 @@ export class EmbeddedBalloon implements Balloon {
   }
 
   setReserve(pages: number): void {
+    checkPages("reserve", pages);
     this.driver.setReserve(pages);
     this.wake();
   }
 
-  private waitMs(next: number): number {
-    return Math.min(Math.max(0, next - this.hal.now()), SLEEP_MAX_MS);
+  /**
+   * Resolves at the time `next`, or earlier when the signal aborts or the function that `onSleep`
+   * is given is called. Undefined is no time.
+   */
+  private async sleep(
+    next: number | undefined,
+    signal: AbortSignal | undefined,
+    onSleep?: (wake: () => void) => void,
+  ): Promise<void> {
+    const ms = next === undefined ? 0 : Math.min(this.clock.waitMs(next), SLEEP_MAX_MS);
+    let wake = () => {};
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const isOver = await new Promise<boolean>((resolve) => {
+      if (next !== undefined) timer = setTimeout(() => resolve(true), ms);
+      wake = () => resolve(false);
+      signal?.addEventListener("abort", wake);
+      onSleep?.(wake);
+    });
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", wake);
+    if (isOver) this.clock.slept(ms);
   }
 
   stop(options?: ResetWait): Promise<void> {
@@ -275,6 +302,7 @@ export class EmbeddedBalloon implements Balloon {
   }
 
   async attach(options: { readonly transport?: Transport } & ResetWait = {}): Promise<void> {
+    checkTransport(options.transport);
     await this.change(() => {
       // Looking for a device would disturb one that is there.
       if (this.driver.stateName !== "gone") return;
@@ -290,7 +318,8 @@ export class EmbeddedBalloon implements Balloon {
   }
 
   /** Does `change` between two steps, and waits for the end of the reset that follows. */
-  private async change(change: () => void, { signal }: ResetWait = {}): Promise<void> {
+  private async change(change: () => void, options: ResetWait = {}): Promise<void> {
+    const signal = signalOf(options);
     signal?.throwIfAborted();
     // A step awaits nothing: it is over when this goes on.
     if (this.isStepping) await Promise.resolve();
@@ -299,7 +328,7 @@ export class EmbeddedBalloon implements Balloon {
     let next = this.step();
     try {
       while (this.driver.stateName === "starting" || this.driver.stateName === "stopping") {
-        await sleep(this.waitMs(next ?? this.hal.now()), signal);
+        await this.sleep(next ?? this.hal.now(), signal);
         signal?.throwIfAborted();
         next = this.step();
       }

@@ -1,14 +1,8 @@
 /** Compiles core.wasm, from the caller or from the copy that the package carries inside. */
 import { CORE_BASE64 } from "#core-bytes";
 import { BallonetError } from "../../runtime/index.ts";
-
-/** core.wasm: a compiled module, its bytes, or the response to a request for them. */
-export type CoreSource =
-  | WebAssembly.Module
-  | BufferSource
-  | Response
-  | PromiseLike<Response>
-  | (() => Promise<BufferSource>);
+import { checkCoreSource, signalOf } from "./check-options.ts";
+import type { CoreSource } from "./options.ts";
 
 let own: Promise<WebAssembly.Module> | undefined;
 
@@ -31,16 +25,29 @@ function notFetched({ status, statusText, url }: Response): BallonetError {
   });
 }
 
+/** A browser may forbid all WebAssembly, and a process may lack memory for now. */
+function notCompiled(error: unknown): never {
+  throw new BallonetError({
+    code: "core-abi",
+    what: "the core.wasm of the package",
+    seen: String(error),
+    todo: "allow WebAssembly (in a page's policy: 'wasm-unsafe-eval'), and call again",
+    cause: error,
+  });
+}
+
 /**
  * Compiles core.wasm. Compile a response once and pass the module on: a response can be read only
- * once.
+ * once. The package's own is compiled once; when that failed, the next call tries again.
  * @throws BallonetError `core-abi` when it is no module, and when a response is not a success. An
  * abort of `signal` rejects with the signal's reason.
  */
 export async function loadCore(
   source?: CoreSource,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<WebAssembly.Module> {
+  const signal = signalOf(options);
+  checkCoreSource(source);
   signal?.throwIfAborted();
   const module = compileCore(source);
   if (signal === undefined) return module;
@@ -65,7 +72,12 @@ async function compileCore(source: CoreSource | undefined): Promise<WebAssembly.
   return WebAssembly.compile(settled as BufferSource).catch(foreignCore);
 }
 
-function ownCore(): Promise<WebAssembly.Module> {
+async function ownCore(): Promise<WebAssembly.Module> {
   const bytes = Uint8Array.from(atob(CORE_BASE64), (character) => character.charCodeAt(0));
-  return WebAssembly.compile(bytes);
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    own = undefined;
+    return notCompiled(error);
+  }
 }

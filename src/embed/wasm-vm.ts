@@ -1,7 +1,8 @@
 /** Lays out the memory of a wasm VM. */
 import { FRAME_BYTES } from "../../runtime/index.ts";
-import { type BalloonOptions, balloonArenaBytes } from "./create-balloon.ts";
+import { balloonArenaBytes } from "./create-balloon.ts";
 import { loadCore } from "./load-core.ts";
+import type { BalloonOptions } from "./options.ts";
 
 const WASM_PAGE_BYTES = 65_536;
 

@@ -28,7 +28,7 @@ import {
   type RuleId,
   type Trace,
 } from "../device/index.ts";
-import type { CoreSource } from "../embed/load-core.ts";
+import type { CoreSource } from "../embed/options.ts";
 import { hostOf, type MigrationPath, type MigrationPathName, migrationPaths } from "./paths.ts";
 import { ReferenceVm } from "./vm/reference-vm.ts";
 

@@ -4,7 +4,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Dialect, PERSONA_NAMES, type PersonaName } from "../../runtime/abi.ts";
 import type { HostDesignName } from "../device/host/host-design.ts";
-import { type CoreSource, loadCore } from "../embed/load-core.ts";
+import { loadCore } from "../embed/load-core.ts";
+import type { CoreSource } from "../embed/options.ts";
 import { runCell } from "./cell.ts";
 import { type CellKey, cellName, offersTwoBits, SITUATIONS } from "./cell-names.ts";
 import { type Finding, findingsOf } from "./findings.ts";

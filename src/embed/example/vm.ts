@@ -4,7 +4,8 @@
  * `WebAssembly.Memory`, at the same addresses. The caller brings the machine, as a Hal.
  */
 import type { Balloon } from "../balloon.ts";
-import { type BalloonOptions, createBalloon } from "../create-balloon.ts";
+import { createBalloon } from "../create-balloon.ts";
+import type { BalloonOptions } from "../options.ts";
 import { layOutMemory } from "../wasm-vm.ts";
 
 /** The exports of the guest program (guest.ts). */

@@ -2,8 +2,9 @@
 import type { SettingsInput } from "../../../runtime/index.ts";
 import type { Machine } from "../../device/index.ts";
 import type { Balloon } from "../../embed/balloon.ts";
-import { type BalloonOptions, createBalloon } from "../../embed/create-balloon.ts";
-import { type CoreSource, loadCore } from "../../embed/load-core.ts";
+import { createBalloon } from "../../embed/create-balloon.ts";
+import { loadCore } from "../../embed/load-core.ts";
+import type { BalloonOptions, CoreSource } from "../../embed/options.ts";
 import { layOutMemory } from "../../embed/wasm-vm.ts";
 import { MovableHal } from "./movable-hal.ts";
 import { PatternGuest } from "./pattern-guest.ts";
