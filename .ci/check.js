@@ -1,8 +1,9 @@
 /**
  * `npm run check`: types, style, tidiness and the mutants' fit, all at once, before each commit.
  *
- * What a check prints is shown only if it fails. The types are checked incrementally: the first
- * run takes as long as `npm run lint`, later ones a few seconds.
+ * What a check prints is shown only if it fails, but for warnings and the count of imports. The
+ * types are checked incrementally: the first run takes as long as `npm run lint`, later ones a few
+ * seconds.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -19,6 +20,9 @@ const CHECKS = {
   "tidy, mutants fit": "vitest run --project unit test/tidy test/unit/conformance",
 };
 
+/** Lines that are shown also when a check succeeds. */
+const REMARKS = /warning: .+|\d+ files, \d+ arrows, .+/g;
+
 /** Runs a shell's command line; resolves to whether it succeeded. */
 function run(what, command) {
   const startedMs = performance.now();
@@ -28,7 +32,9 @@ function run(what, command) {
   return new Promise((resolve) => {
     child.on("close", (code) => {
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-      if (code !== 0) process.stdout.write(Buffer.concat(printed));
+      const all = Buffer.concat(printed);
+      if (code !== 0) process.stdout.write(all);
+      else for (const line of `${all}`.match(REMARKS) ?? []) console.log(line);
       console.log(`${code === 0 ? "ok    " : "FAILED"} ${what} (${seconds} s)`);
       resolve(code === 0);
     });

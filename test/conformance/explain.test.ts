@@ -2,6 +2,7 @@
  * Explanations: what they say of how cells come out is what a run says.
  */
 import { describe, expect, it } from "vitest";
+import { PERSONA_NAMES } from "../../src/index.ts";
 import { explainCell } from "../../src/lab/cell-explanations.ts";
 import { compareDeflate } from "../../src/lab/compare.ts";
 import { explainDeflate } from "../../src/lab/explain.ts";
@@ -26,9 +27,9 @@ describe("an explanation", () => {
 
   it.each([
     ["silent", ["persona"], 6, /^silent\//],
-    ["refusing", ["host"], 7, /\/refusing$/],
-    ["two-bit", ["host", "dialect"], 14, /\/two-bit/],
-    ["to-old", ["path"], 7, /\/locked\/to-old$/],
+    ["refusing", ["host"], PERSONA_NAMES.length, /\/refusing$/],
+    ["two-bit", ["host", "dialect"], 2 * PERSONA_NAMES.length, /\/two-bit/],
+    ["to-old", ["path"], PERSONA_NAMES.length, /\/locked\/to-old$/],
   ])("of %s runs what it is about", async (name, kinds, count, names) => {
     const explained = await explainDeflate({ name, core });
     expect(explained.kinds).toEqual(kinds);
