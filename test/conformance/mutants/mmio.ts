@@ -172,7 +172,7 @@ export const mmioMutants: readonly Mutant[] = [
     id: "selects a queue by the offset of its descriptor, over MMIO",
     file: TRANSPORT,
     find: NUM,
-    replace: `this.registers.write(MMIO.queueSel, (index + 1) << 4); ${NUM}`,
+    replace: `this.registers.write(MMIO.queueSel, (queue.index + 1) << 4); ${NUM}`,
     breaks: "M-QUEUE-ABSENT",
     scenario: NAMED,
   },
