@@ -118,7 +118,7 @@ const rows: readonly Row[] = [
     scenarios: ["stop"],
     checks: { "stop and start": check.boundAgain },
     beside: {
-      "test/boot/restart.test.ts":
+      "test/boot/guest/restart.test.ts":
         "after a reset the driver comes up again and reaches the same target",
     },
   },
@@ -127,8 +127,8 @@ const rows: readonly Row[] = [
     title: "stopped and continued, saved and restored, with requests in flight",
     checks: { "an hour's sleep": check.stoppedAndContinued },
     beside: {
-      "test/boot/restart.test.ts": "v86: a state saved with a half-inflated balloon goes on",
-      "test/boot/vmm-v86.test.ts": "a state is restored in the same machine and in another one",
+      "test/boot/guest/restart.test.ts": "v86: a state saved with a half-inflated balloon goes on",
+      "test/boot/vmm/v86.test.ts": "a state is restored in the same machine and in another one",
     },
   },
   {
@@ -147,7 +147,7 @@ const rows: readonly Row[] = [
     beside: {
       "test/conformance/faults.test.ts":
         "hint-id-stale: an id that comes again after DONE is a run of its own",
-      "test/boot/features.test.ts": "makes the saved state smaller, in every run of a boot",
+      "test/boot/guest/features.test.ts": "makes the saved state smaller, in every run of a boot",
     },
   },
   {
@@ -156,7 +156,7 @@ const rows: readonly Row[] = [
     scenarios: withPrefix("reporting"),
     checks: { "2 MiB and more": check.largeRanges },
     beside: {
-      "test/boot/features.test.ts":
+      "test/boot/guest/features.test.ts":
         "gives memory back without a balloon, and what is in use stays whole",
     },
   },
@@ -190,7 +190,7 @@ const rows: readonly Row[] = [
     checks: { "modern, legacy, transitional and MMIO": check.sameDeeds },
     beside: {
       "test/unit/virtio/pci/legacy.test.ts": "has every step but FEATURES_OK",
-      "test/boot/qtest-transports.test.ts": "%s, %s preferred, is %s",
+      "test/boot/vmm/qtest-transports.test.ts": "%s, %s preferred, is %s",
     },
   },
   {
@@ -208,7 +208,7 @@ const rows: readonly Row[] = [
     beside: {
       "test/conformance/matrix.test.ts":
         "over every transport, with every kind of interrupt, on every kind of ring",
-      "test/boot/qemu-matrix.test.ts": "agrees with QEMU on what was negotiated",
+      "test/boot/guest/qemu-matrix.test.ts": "agrees with QEMU on what was negotiated",
     },
   },
 ];

@@ -9,10 +9,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { formatFeatures } from "../../runtime/balloon/features.ts";
-import type { QemuBalloonOptions, QemuMachine } from "../../src/vmm/qemu/arguments.ts";
-import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu/hotplug.ts";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { formatFeatures } from "../../../runtime/balloon/features.ts";
+import type { QemuBalloonOptions, QemuMachine } from "../../../src/vmm/qemu/arguments.ts";
+import { plugBalloon, unplugBalloon } from "../../../src/vmm/qemu/hotplug.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   type Arch,
@@ -30,8 +30,8 @@ import {
   useGuests,
   v86Guest,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 
 useGuests();
 

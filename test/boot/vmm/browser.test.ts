@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { build } from "esbuild";
 import { expect, it } from "vitest";
-import { titleOf } from "./support/chromium.ts";
+import { titleOf } from "../support/chromium.ts";
 
 it("inflates and deflates inside a page", async (context) => {
   const bundle = await build({

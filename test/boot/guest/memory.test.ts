@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
-import type { Vmm } from "../../src/vmm/vmm.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
+import type { Vmm } from "../../../src/vmm/vmm.ts";
 import {
   allocate,
   ask,
@@ -21,7 +21,7 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 

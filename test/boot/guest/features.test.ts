@@ -4,7 +4,7 @@
  * Whatever the device offers, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
-import type { LaunchQemuOptions } from "../../src/vmm/qemu/qemu.ts";
+import type { LaunchQemuOptions } from "../../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,
@@ -19,8 +19,8 @@ import {
   useGuests,
   v86Guest,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 
 useGuests();
 

@@ -3,22 +3,22 @@
  * interrupt.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BALLOON_CONFIG } from "../../runtime/balloon/constants.ts";
-import { findEcam, openPciConfig } from "../../runtime/pci/acpi-mcfg.ts";
-import { assignPci } from "../../runtime/pci/assign.ts";
-import { portConfigAccess } from "../../runtime/pci/config.ts";
-import { ecamConfigAccess } from "../../runtime/pci/ecam.ts";
-import { enumeratePci, matchPci } from "../../runtime/pci/enumerate.ts";
-import { FEATURE, STATUS } from "../../runtime/virtio/constants.ts";
-import { featureSet, hasFeature } from "../../runtime/virtio/features.ts";
-import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../runtime/virtio/mmio/find.ts";
-import { openMmio } from "../../runtime/virtio/mmio/mmio.ts";
-import { type OpenPciOptions, openPci } from "../../runtime/virtio/pci/open.ts";
-import type { Transport } from "../../runtime/virtio/transport.ts";
-import { findOnPath } from "../support/process-tree.ts";
-import { toolOrSkip } from "../support/tools.ts";
-import { bringUp, virtioFunction } from "./support/qtest-devices.ts";
-import { QtestMachine, type QtestMachineOptions } from "./support/qtest-machine.ts";
+import { BALLOON_CONFIG } from "../../../runtime/balloon/constants.ts";
+import { findEcam, openPciConfig } from "../../../runtime/pci/acpi-mcfg.ts";
+import { assignPci } from "../../../runtime/pci/assign.ts";
+import { portConfigAccess } from "../../../runtime/pci/config.ts";
+import { ecamConfigAccess } from "../../../runtime/pci/ecam.ts";
+import { enumeratePci, matchPci } from "../../../runtime/pci/enumerate.ts";
+import { FEATURE, STATUS } from "../../../runtime/virtio/constants.ts";
+import { featureSet, hasFeature } from "../../../runtime/virtio/features.ts";
+import { findMmio, MICROVM_FIRST_LINES, microvmSlots } from "../../../runtime/virtio/mmio/find.ts";
+import { openMmio } from "../../../runtime/virtio/mmio/mmio.ts";
+import { type OpenPciOptions, openPci } from "../../../runtime/virtio/pci/open.ts";
+import type { Transport } from "../../../runtime/virtio/transport.ts";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+import { bringUp, virtioFunction } from "../support/qtest-devices.ts";
+import { QtestMachine, type QtestMachineOptions } from "../support/qtest-machine.ts";
 
 /** As QEMU's microvm has them. */
 const MICROVM_ECAM = { base: 0xe000_0000, firstBus: 0, lastBus: 255 };

@@ -4,9 +4,9 @@
  * Whatever was sent, the next request is answered as if nothing had been.
  */
 import { describe, expect, it } from "vitest";
-import { RPC_ERROR } from "../../runtime/kernel/json-rpc-server.ts";
-import { MAX_REQUEST_BYTES } from "../../src/vmm/control.ts";
-import type { Vmm } from "../../src/vmm/vmm.ts";
+import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
+import { MAX_REQUEST_BYTES } from "../../../src/vmm/control.ts";
+import type { Vmm } from "../../../src/vmm/vmm.ts";
 import {
   allocate,
   ask,
@@ -19,7 +19,7 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 

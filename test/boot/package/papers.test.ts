@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { transform } from "esbuild";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ROOT } from "./support/cli-program.ts";
-import { installPackage, linkDependencies } from "./support/packed.ts";
+import { ROOT } from "../support/cli-program.ts";
+import { installPackage, linkDependencies } from "../support/packed.ts";
 
 interface Example {
   /** The paper, and which of its blocks of TypeScript. */

@@ -7,8 +7,8 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { findOnPath, processTree } from "../support/process-tree.ts";
-import { toolOrSkip } from "../support/tools.ts";
+import { findOnPath, processTree } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
 import {
   BUILD_MS,
   buildImages,
@@ -18,7 +18,7 @@ import {
   SOON,
   session,
   start,
-} from "./support/cli-program.ts";
+} from "../support/cli-program.ts";
 
 beforeAll(buildImages, BUILD_MS);
 beforeEach((context) => {

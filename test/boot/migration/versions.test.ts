@@ -5,8 +5,8 @@
  * A move takes the guest over whole or leaves it where it was.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { migrate } from "../../src/vmm/qemu/migration.ts";
-import { qemuVersion } from "../../src/vmm/qemu/qemu.ts";
+import { migrate } from "../../../src/vmm/qemu/migration.ts";
+import { qemuVersion } from "../../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   inflateTo,
@@ -15,15 +15,15 @@ import {
   qemuGuest,
   statusOf,
   useGuests,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 import {
   destinationOf,
   expectAtWork,
   expectBalloon,
   type MachineOptions,
   move,
-} from "./support/migrations.ts";
+} from "../support/migrations.ts";
 
 useGuests();
 

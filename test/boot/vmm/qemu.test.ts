@@ -7,12 +7,12 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import { VmmError } from "../../src/vmm/errors.ts";
-import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
-import { findOnPath, processTree } from "../support/process-tree.ts";
-import { toolOrSkip } from "../support/tools.ts";
-import { startBundled } from "./support/bundled.ts";
-import { TINY_EXIT_CODE, tinyGuest } from "./support/tiny-guest.ts";
+import { VmmError } from "../../../src/vmm/errors.ts";
+import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
+import { findOnPath, processTree } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+import { startBundled } from "../support/bundled.ts";
+import { TINY_EXIT_CODE, tinyGuest } from "../support/tiny-guest.ts";
 
 const MIB = 1024 * 1024;
 const RAM = 32 * MIB;

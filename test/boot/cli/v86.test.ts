@@ -7,8 +7,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../runtime/index.ts";
-import { processTree } from "../support/process-tree.ts";
+import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/index.ts";
+import { processTree } from "../../support/process-tree.ts";
 import {
   BUILD_MS,
   buildImages,
@@ -20,7 +20,7 @@ import {
   SOON,
   session,
   start,
-} from "./support/cli-program.ts";
+} from "../support/cli-program.ts";
 
 beforeAll(buildImages, BUILD_MS);
 

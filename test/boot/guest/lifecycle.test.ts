@@ -8,8 +8,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { plugBalloon, unplugBalloon } from "../../src/vmm/qemu/hotplug.ts";
-import type { LaunchQemuOptions, QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { plugBalloon, unplugBalloon } from "../../../src/vmm/qemu/hotplug.ts";
+import type { LaunchQemuOptions, QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,
@@ -24,8 +24,8 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 
 useGuests();
 

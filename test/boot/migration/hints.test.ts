@@ -4,9 +4,9 @@
  * A hinted page is nobody's until the host is done, and then as good as any.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { migrate } from "../../src/vmm/qemu/migration.ts";
-import type { MigrationProgress } from "../../src/vmm/qemu/migration-progress.ts";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { migrate } from "../../../src/vmm/qemu/migration.ts";
+import type { MigrationProgress } from "../../../src/vmm/qemu/migration-progress.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   ask,
@@ -17,14 +17,14 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 import {
   destinationOf,
   expectAtWork,
   expectPagesBack,
   type MachineOptions,
-} from "./support/migrations.ts";
+} from "../support/migrations.ts";
 
 useGuests();
 

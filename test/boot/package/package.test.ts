@@ -6,8 +6,8 @@ import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/co
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { expect, it, onTestFinished } from "vitest";
-import { ROOT } from "./support/cli-program.ts";
-import { packPackage } from "./support/packed.ts";
+import { ROOT } from "../support/cli-program.ts";
+import { packPackage } from "../support/packed.ts";
 
 /** Node 10 knows no `exports`, and CommonJS loads ESM by `import()` alone: so be it. */
 const ACCEPTED = new Set(["node10", "node16-cjs"]);

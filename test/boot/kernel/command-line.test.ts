@@ -6,7 +6,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { EXIT } from "../../runtime/kernel/exit-codes.ts";
+import { EXIT } from "../../../runtime/kernel/exit-codes.ts";
 import {
   ARCHITECTURES,
   guestAt,
@@ -17,7 +17,7 @@ import {
   qemuGuest,
   statusOf,
   useGuests,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 

@@ -6,9 +6,9 @@
  * while in use does not go unseen.
  */
 import { describe, expect, it } from "vitest";
-import { formatFeatures } from "../../runtime/balloon/features.ts";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
-import type { StatisticName } from "../../src/vmm/vmm.ts";
+import { formatFeatures } from "../../../runtime/balloon/features.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
+import type { StatisticName } from "../../../src/vmm/vmm.ts";
 import {
   allocate,
   ask,
@@ -21,7 +21,7 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 

@@ -5,13 +5,13 @@
  * uses what it negotiated when it came up, no more and no less.
  */
 import { describe, expect, it, type TestContext } from "vitest";
-import { formatFeatures } from "../../runtime/balloon/features.ts";
-import { featureSet } from "../../runtime/virtio/features.ts";
-import { MigrationError } from "../../src/vmm/errors.ts";
-import type { JsonObject } from "../../src/vmm/json.ts";
-import type { QemuBalloonOptions } from "../../src/vmm/qemu/arguments.ts";
-import { migrate } from "../../src/vmm/qemu/migration.ts";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { formatFeatures } from "../../../runtime/balloon/features.ts";
+import { featureSet } from "../../../runtime/virtio/features.ts";
+import { MigrationError } from "../../../src/vmm/errors.ts";
+import type { JsonObject } from "../../../src/vmm/json.ts";
+import type { QemuBalloonOptions } from "../../../src/vmm/qemu/arguments.ts";
+import { migrate } from "../../../src/vmm/qemu/migration.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   allocate,
   ask,
@@ -23,8 +23,8 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 import {
   destinationOf,
   expectAtWork,
@@ -32,7 +32,7 @@ import {
   type MachineOptions,
   move,
   runStateOf,
-} from "./support/migrations.ts";
+} from "../support/migrations.ts";
 
 useGuests();
 

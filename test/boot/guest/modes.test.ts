@@ -4,9 +4,9 @@
  * Whatever the manners, targets are reached and the workload stays whole.
  */
 import { describe, expect, it } from "vitest";
-import { DEFLATE_MODES } from "../../runtime/balloon/deflate-order.ts";
-import { PERSONA_NAMES, type PersonaName } from "../../runtime/balloon/personas.ts";
-import type { QemuVmm } from "../../src/vmm/qemu/qemu.ts";
+import { DEFLATE_MODES } from "../../../runtime/balloon/deflate-order.ts";
+import { PERSONA_NAMES, type PersonaName } from "../../../runtime/balloon/personas.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
   allocate,
@@ -22,7 +22,7 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 

@@ -13,8 +13,8 @@ import { rollup } from "rollup";
 import { build as vite } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import webpack from "webpack";
-import { titleOf } from "./support/chromium.ts";
-import { installPackage } from "./support/packed.ts";
+import { titleOf } from "../support/chromium.ts";
+import { installPackage } from "../support/packed.ts";
 
 const run = promisify(execFile);
 

@@ -4,10 +4,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { VmmError } from "../../src/vmm/errors.ts";
-import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86/v86.ts";
-import { startBundled } from "./support/bundled.ts";
-import { TINY_EXIT_CODE, tinyGuest } from "./support/tiny-guest.ts";
+import { VmmError } from "../../../src/vmm/errors.ts";
+import { type LaunchV86Options, launchV86, type V86Vmm } from "../../../src/vmm/v86/v86.ts";
+import { startBundled } from "../support/bundled.ts";
+import { TINY_EXIT_CODE, tinyGuest } from "../support/tiny-guest.ts";
 
 const MIB = 1024 * 1024;
 const RAM = 32 * MIB;

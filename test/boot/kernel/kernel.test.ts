@@ -6,10 +6,10 @@
  */
 import { runInThisContext } from "node:vm";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { MemoryRegion } from "../../runtime/kernel/machine.ts";
-import { findOnPath } from "../support/process-tree.ts";
-import { toolOrSkip } from "../support/tools.ts";
-import { type Arch, bootImage, MIB, runScript, scriptImage } from "./support/kernel-images.ts";
+import type { MemoryRegion } from "../../../runtime/kernel/machine.ts";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+import { type Arch, bootImage, MIB, runScript, scriptImage } from "../support/kernel-images.ts";
 
 const ARCHES: readonly Arch[] = ["i386", "x86_64"];
 const GIB = 1024 * MIB;

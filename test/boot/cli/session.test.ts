@@ -3,8 +3,8 @@
  * and a session that its caller leaves.
  */
 import { expect, test } from "vitest";
-import { runSession, type SessionEvent } from "../../src/session/index.ts";
-import { BUILD_MS, buildImages } from "./support/cli-program.ts";
+import { runSession, type SessionEvent } from "../../../src/session/index.ts";
+import { BUILD_MS, buildImages } from "../support/cli-program.ts";
 
 test("a session tells what happened, in order", { timeout: BUILD_MS }, async () => {
   await buildImages();

@@ -6,8 +6,8 @@
  * workload is where it was.
  */
 import { describe, expect, it } from "vitest";
-import { loadState, migrate, saveState } from "../../src/vmm/qemu/migration.ts";
-import { PAGE_BYTES } from "../../src/vmm/vmm.ts";
+import { loadState, migrate, saveState } from "../../../src/vmm/qemu/migration.ts";
+import { PAGE_BYTES } from "../../../src/vmm/vmm.ts";
 import {
   allocate,
   ask,
@@ -20,8 +20,8 @@ import {
   statusOf,
   useGuests,
   verifyAll,
-} from "../support/guests.ts";
-import { qemu10OrSkip } from "../support/tools.ts";
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
 import {
   destinationOf,
   expectAtWork,
@@ -31,7 +31,7 @@ import {
   move,
   runStateOf,
   stopAmid,
-} from "./support/migrations.ts";
+} from "../support/migrations.ts";
 
 useGuests();
 

@@ -4,9 +4,9 @@
  * The machine has ended by itself, so nothing hangs and nothing boots again and again.
  */
 import { describe, expect, it } from "vitest";
-import { EXIT, STOP } from "../../runtime/kernel/exit-codes.ts";
-import type { Vmm } from "../../src/vmm/vmm.ts";
-import { guestAt, MIB, PLACES, placeName, useGuests } from "../support/guests.ts";
+import { EXIT, STOP } from "../../../runtime/kernel/exit-codes.ts";
+import type { Vmm } from "../../../src/vmm/vmm.ts";
+import { guestAt, MIB, PLACES, placeName, useGuests } from "../../support/guests.ts";
 
 useGuests();
 

@@ -4,8 +4,8 @@
  */
 import { readFile, rm, stat } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { buildImage } from "../../src/image/build-image.ts";
-import type { Arch } from "./support/kernel-images.ts";
+import { buildImage } from "../../../src/image/build-image.ts";
+import type { Arch } from "../support/kernel-images.ts";
 
 /** What was asked for: i386 below 2 MB, x86_64 below 1.5 MB. */
 const BYTES_MAX: Record<Arch, number> = { i386: 2_000_000, x86_64: 1_500_000 };

@@ -21,7 +21,7 @@ import {
   useGuests,
   v86Guest,
   verifyAll,
-} from "../support/guests.ts";
+} from "../../support/guests.ts";
 
 useGuests();
 
