@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { main } from "../../../src/cli/cli.ts";
 import type { SessionStep } from "../../../src/session/events.ts";
+import { REPORT } from "../judge/report.ts";
 import { keptIo } from "./outputs.ts";
 
 const paper = readFileSync(new URL("../../../JSON.md", import.meta.url), "utf8");
@@ -80,6 +81,14 @@ describe("JSON.md has each field of", () => {
     }
   });
 
+  it("a judge's report", () => {
+    expectFields("judge", REPORT);
+    for (const result of REPORT.results) {
+      expectFields("results", result);
+      for (const finding of result.findings) expectFields("findings of a result", finding);
+    }
+  });
+
   it("a diagnosis", async () => {
     const { findings, ...rest } = await printed("doctor");
     expect(rest.type).toBe("diagnosis");
@@ -102,8 +111,15 @@ describe("JSON.md has each field of", () => {
 });
 
 it("JSON.md has no other type", () => {
-  const others = ["interrupted", "image", "diagnosis", "comparison", "explanation"];
-  const lists = ["queues", "findings of a diagnosis", "findings of a comparison", "cells"];
+  const others = ["interrupted", "image", "judge", "diagnosis", "comparison", "explanation"];
+  const lists = [
+    "queues",
+    "results",
+    "findings of a result",
+    "findings of a diagnosis",
+    "findings of a comparison",
+    "cells",
+  ];
   expect([...documented.keys()].sort()).toEqual(
     [...Object.keys(STEPS), ...others, ...lists].sort(),
   );

@@ -13,6 +13,7 @@ import * as compare from "../../../src/cli/commands/compare.ts";
 import * as doctor from "../../../src/cli/commands/doctor.ts";
 import * as explain from "../../../src/cli/commands/explain.ts";
 import * as image from "../../../src/cli/commands/image.ts";
+import * as judge from "../../../src/cli/commands/judge.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
@@ -30,6 +31,7 @@ type Load<C extends { run: (...parts: never) => unknown }> = NonNullable<Paramet
 interface Work {
   readonly boot?: Load<typeof boot>;
   readonly image?: Load<typeof image>;
+  readonly judge?: Load<typeof judge>;
   readonly compare?: Load<typeof compare>;
   readonly explain?: Load<typeof explain>;
   readonly doctor?: Load<typeof doctor>;
@@ -43,6 +45,7 @@ function commands(work: Work): readonly Command[] {
   return [
     { ...boot, run: (call) => boot.run(call, work.boot ?? none) },
     { ...image, run: (call) => image.run(call, work.image ?? none) },
+    { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
     { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
     { ...explain, run: (call) => explain.run(call, work.explain ?? none) },
     { ...doctor, run: (call) => doctor.run(call, work.doctor ?? none) },

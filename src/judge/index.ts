@@ -1,0 +1,27 @@
+/**
+ * ballonet/judge: leads anybody's driver through scenarios on the reference device. Public names
+ * only.
+ */
+export type { Driver, DriverSite, StartDriver } from "./in-process/driver.ts";
+export { DriverJudged, type JudgeDriverOptions, judgeDriver } from "./in-process/judge-driver.ts";
+export { type JudgeModuleOptions, judgeModule } from "./in-process/judge-module.ts";
+export { type DeviceChoice, type FreshDriver, inProcess } from "./in-process/platform.ts";
+export { wasmDriver } from "./in-process/wasm-driver.ts";
+export {
+  type Finding,
+  type JudgeOptions,
+  type JudgeReport,
+  judge,
+  type ScenarioResult,
+} from "./judge.ts";
+export {
+  GuestLost,
+  type JudgedDevice,
+  type JudgedGuest,
+  type Outcome,
+  type Platform,
+  type ScenarioDevice,
+  type SystemActions,
+} from "./platform.ts";
+export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
+export { type Scenario, scenarios } from "./scenarios.ts";

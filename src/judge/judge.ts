@@ -1,0 +1,186 @@
+/** Leads a driver through scenarios, and sums up what the device saw. */
+
+import { formatEntry, type Level, type RuleId, type Verdict } from "../device/index.ts";
+import { FailureError } from "../failure.ts";
+import { nearestName } from "../text/did-you-mean.ts";
+import { GuestLost, type JudgedGuest, type Outcome, type Platform } from "./platform.ts";
+import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
+
+/** One rule that a driver broke in one scenario. */
+export interface Finding {
+  readonly rule: RuleId;
+  readonly level: Level;
+  readonly section: string;
+  readonly title: string;
+  /** How often. */
+  readonly count: number;
+  /** What the driver did, the first times. */
+  readonly seen: readonly string[];
+  /** The lines of the trace that show the first breach, oldest first. */
+  readonly lines: readonly string[];
+}
+
+/** What came of one scenario. */
+export interface ScenarioResult {
+  readonly scenario: string;
+  readonly text: string;
+  /** Null when it was left out. */
+  readonly outcome: Outcome | null;
+  /** What is missing, when it was left out; how the guest ended, when it hung or crashed. */
+  readonly note: string | null;
+  /** The last lines of the trace, when the driver is not up. */
+  readonly lastSteps: readonly string[];
+  readonly findings: readonly Finding[];
+  /** Whether no MUST or MUST NOT was broken, and the driver ended as the scenario allows. */
+  readonly passed: boolean;
+  /** Milliseconds that it took. */
+  readonly tookMs: number;
+}
+
+/** What came of all scenarios. */
+export interface JudgeReport {
+  readonly type: "judge";
+  /** What was judged: a file's name, or the caller's word for it. */
+  readonly driver: string;
+  readonly platform: string;
+  readonly profile: string;
+  readonly transport: string;
+  readonly results: readonly ScenarioResult[];
+  /** Whether all of them passed. */
+  readonly passed: boolean;
+}
+
+/** What `judge` is asked for. */
+export interface JudgeOptions {
+  readonly driver: string;
+  /** Its name in the report. */
+  readonly platform: string;
+  readonly profile: string;
+  readonly transport: string;
+  /** Names of scenarios. Default: those that are `isDefault`. */
+  readonly scenarios?: readonly string[] | undefined;
+  readonly signal?: AbortSignal;
+  /** Runs one scenario: by `runScenario`, here or elsewhere. */
+  run(scenario: Scenario): Promise<ScenarioResult>;
+  onScenario?(name: string, done: number, of: number): void;
+}
+
+/** How many breaches of a rule a finding quotes. */
+const SEEN_MAX = 3;
+
+/** How many of the last steps are told of a driver that is not up. */
+const LAST_STEPS = 6;
+
+const STATUS_DRIVER_OK = 4;
+const STATUS_NEEDS_RESET = 64;
+const STATUS_FAILED = 128;
+
+/**
+ * Returns the scenarios of these names, or the default ones.
+ * @throws FailureError `usage` for a name that is none.
+ */
+export function scenariosNamed(names: readonly string[] = []): readonly Scenario[] {
+  if (names.length === 0) return scenarios.filter(({ isDefault }) => isDefault);
+  const known = scenarios.map(({ name }) => name);
+  return names.map((name) => {
+    const found = scenarios.find((scenario) => scenario.name === name);
+    if (found !== undefined) return found;
+    const nearest = nearestName(name, known);
+    throw new FailureError({
+      kind: "usage",
+      what: "scenario",
+      seen: `"${name}"`,
+      todo: `${nearest ? `did you mean ${nearest}? ` : ""}choose of ${known.join(", ")}`,
+    });
+  });
+}
+
+/**
+ * Judges a driver: runs one scenario after the other. When the driver did not come for the first
+ * one, the others are not run.
+ *
+ * @throws FailureError when the driver cannot be started at all, and the signal's reason.
+ */
+export async function judge(options: JudgeOptions): Promise<JudgeReport> {
+  const { driver, platform, profile, transport, signal } = options;
+  const chosen = scenariosNamed(options.scenarios);
+  const results: ScenarioResult[] = [];
+  for (const scenario of chosen) {
+    options.onScenario?.(scenario.name, results.length, chosen.length);
+    signal?.throwIfAborted();
+    const result = await options.run(scenario);
+    signal?.throwIfAborted();
+    results.push(result);
+    if (results[0]?.outcome === "never came") break;
+  }
+  const passed = results.every((result) => result.passed);
+  return { type: "judge", driver, platform, profile, transport, results, passed };
+}
+
+/**
+ * Runs one scenario on a guest of its own.
+ *
+ * @throws FailureError when the guest cannot be started at all, and the signal's reason.
+ */
+export async function runScenario(
+  platform: Platform,
+  scenario: Scenario,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ScenarioResult> {
+  const startMs = performance.now();
+  const { name, text, device = {}, mayEnd = [], waive = [] } = scenario;
+  const guest = await platform.start({ device, signal });
+  let lost: GuestLost | undefined;
+  let leftOut: LeftOut | undefined;
+  try {
+    await scenario.run(guest);
+  } catch (error) {
+    if (error instanceof GuestLost) lost = error;
+    else if (error instanceof LeftOut) leftOut = error;
+    else throw error;
+  } finally {
+    await guest.close();
+  }
+  const findings = findingsOf(guest).filter(({ rule }) => !waive.includes(rule));
+  const end = lost?.how ?? outcomeOf(guest);
+  const outcome = leftOut !== undefined && end === "up" ? null : end;
+  const endsWell = outcome === null || outcome === "up" || mayEnd.includes(outcome);
+  return {
+    scenario: name,
+    text,
+    outcome,
+    note: lost?.message ?? leftOut?.message ?? null,
+    lastSteps: end === "up" ? [] : lastSteps(guest),
+    findings,
+    passed: endsWell && !findings.some(({ level }) => level.startsWith("MUST")),
+    tookMs: performance.now() - startMs,
+  };
+}
+
+function outcomeOf({ device }: JudgedGuest): Outcome {
+  const { status } = device;
+  if ((status & STATUS_FAILED) !== 0) return "gave up";
+  if ((status & STATUS_NEEDS_RESET) !== 0) return "lost";
+  if ((status & STATUS_DRIVER_OK) !== 0) return "up";
+  const came = device.trace.entries().some(({ what }) => /write (device_)?status/i.test(what));
+  return came ? "gave up" : "never came";
+}
+
+function lastSteps({ device }: JudgedGuest): readonly string[] {
+  const steps = device.trace.entries().filter(({ kind }) => kind !== "verdict");
+  return steps.slice(-LAST_STEPS).map(formatEntry);
+}
+
+function findingsOf({ device }: JudgedGuest): readonly Finding[] {
+  const byRule = new Map<RuleId, Verdict[]>();
+  for (const verdict of device.verdicts) {
+    const known = byRule.get(verdict.rule);
+    if (known === undefined) byRule.set(verdict.rule, [verdict]);
+    else known.push(verdict);
+  }
+  return [...byRule].map(([rule, verdicts]) => {
+    const { level, section, title, lines } = verdicts[0] as Verdict;
+    const seen = verdicts.slice(0, SEEN_MAX).map((verdict) => verdict.seen);
+    return { rule, level, section, title, count: device.broken(rule), seen, lines };
+  });
+}

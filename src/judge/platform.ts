@@ -1,0 +1,113 @@
+/**
+ * What runs a driver and carries the reference device for it: this process, an emulator in it, or
+ * one beside it. The scenarios know these types alone, so every platform runs the same ones.
+ */
+import type { Machine, MachineOptions } from "../device/index.ts";
+
+/** The host's side of the reference device: what a scenario asks for, and what it looks at. */
+export type JudgedDevice = Pick<
+  Machine,
+  | "actual"
+  | "broken"
+  | "check"
+  | "finishHinting"
+  | "heldPages"
+  | "hinting"
+  | "inject"
+  | "plug"
+  | "reportedPages"
+  | "requestStats"
+  | "setTarget"
+  | "startHinting"
+  | "stats"
+  | "status"
+  | "stopHinting"
+  | "target"
+  | "trace"
+  | "unplug"
+  | "verdicts"
+>;
+
+/** Options of the device that a scenario may ask for. */
+export type ScenarioDevice = Pick<
+  MachineOptions,
+  "completion" | "faults" | "offer" | "staleActual" | "strangeQueues"
+>;
+
+/**
+ * What the system around the driver can be asked to do. A member is absent where the system cannot;
+ * scenarios that need it are left out.
+ */
+export interface SystemActions {
+  /** Uses this many more pages, each with contents of its own. Returns how many it got. */
+  usePages?(pages: number): Promise<number>;
+  /** Verifies the contents of all used pages and frees them. Returns how many had changed. */
+  dropPages?(): Promise<number>;
+  /** Takes the driver from the device, and gives the device to the driver. */
+  unbind?(): Promise<void>;
+  bind?(): Promise<void>;
+  /** Removes the driver's code from the system, and brings it back. */
+  unload?(): Promise<void>;
+  load?(): Promise<void>;
+  /** Puts the machine to sleep and wakes it. */
+  suspend?(): Promise<void>;
+}
+
+/** One driver on one device, from its start to its end. */
+export interface JudgedGuest {
+  readonly device: JudgedDevice;
+  /** Pages of 4 KiB that the guest has. */
+  readonly pages: number;
+  readonly system: SystemActions;
+  /**
+   * Lets driver and device work until both wait for nothing but an event from outside.
+   * @throws GuestLost when they never do, or when the guest ends.
+   */
+  rest(): Promise<void>;
+  /** Lets this many milliseconds of the device's time pass. @throws GuestLost */
+  pass(ms: number): Promise<void>;
+  /** Ends the guest. Never throws. */
+  close(): Promise<void>;
+}
+
+/** What runs guests. */
+export interface Platform {
+  /** Its name in reports: `in process`, `v86`, `qemu`. */
+  readonly name: string;
+  /**
+   * Starts the driver on a new device; with some platforms the system goes on from one guest to the
+   * next. Returns when the driver has had its time to come up, whether or not it did.
+   * @throws FailureError when the guest cannot be started at all.
+   */
+  start(options: {
+    readonly device: ScenarioDevice;
+    readonly signal: AbortSignal;
+  }): Promise<JudgedGuest>;
+}
+
+/** Why a guest does not go on. */
+export class GuestLost extends Error {
+  /** `hung`: it works without end. `crashed`: it stopped by itself. */
+  readonly how: "hung" | "crashed";
+
+  constructor(how: "hung" | "crashed", message: string) {
+    super(message);
+    this.name = "GuestLost";
+    this.how = how;
+  }
+}
+
+/** How a driver stood at the end of a scenario. */
+export type Outcome =
+  /** It drives the device. */
+  | "up"
+  /** It came, and let the device go: FAILED is set, or the device was reset and left. */
+  | "gave up"
+  /** It never wrote to the device. */
+  | "never came"
+  /** The device waits for a reset that does not come. */
+  | "lost"
+  /** Driver and device work without end, or the driver never returns. */
+  | "hung"
+  /** The driver's code stopped by itself: a trap, an exception, a panic. */
+  | "crashed";

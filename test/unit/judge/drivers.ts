@@ -1,0 +1,55 @@
+/** This project's driver as the judge takes one, with mistakes on request. */
+
+import type { TransportKind } from "../../../src/device/index.ts";
+import type { Balloon, BalloonOptions } from "../../../src/index.ts";
+import { balloonArenaBytes, createBalloon } from "../../../src/index.ts";
+import type { StartDriver } from "../../../src/judge/index.ts";
+import { coreModule, SLOT_WORD } from "../../support/vm.ts";
+
+const RAM_START = 0x10_0000;
+
+export const MEMORY_BYTES = 16 << 20;
+
+/** Starts ballonet's driver on the memory that the judge gives. */
+export function ballonet(
+  settings: NonNullable<BalloonOptions["settings"]> = {},
+  transport: TransportKind = "modern",
+): StartDriver {
+  const discover = transport.endsWith("mmio") ? { discover: { commandLine: SLOT_WORD } } : {};
+  return async ({ hal, memory }) => {
+    const ram = [{ start: RAM_START, bytes: 8 << 20 }];
+    const bytes = await balloonArenaBytes({ ram, core: coreModule });
+    const arena = { start: RAM_START + (8 << 20), bytes };
+    const balloon = await createBalloon({
+      memory,
+      hal,
+      ram,
+      arena,
+      core: coreModule,
+      settings,
+      ...discover,
+    });
+    const used: NonNullable<ReturnType<Balloon["allocate"]>>[] = [];
+    return {
+      step: () => {
+        const at = balloon.step();
+        return at === undefined ? undefined : at - hal.now();
+      },
+      interrupt: (messages) => balloon.interrupt(messages === 0 ? undefined : messages),
+      usePages: (pages) => {
+        let got = 0;
+        while (got < pages) {
+          const frames = balloon.allocate(Math.min(64, pages - got));
+          if (frames === undefined) break;
+          used.push(frames);
+          got += frames.length;
+        }
+        return got;
+      },
+      dropPages: () => {
+        for (const frames of used.splice(0)) balloon.release(frames);
+        return 0;
+      },
+    };
+  };
+}
