@@ -1,11 +1,15 @@
 /**
- * ballonet/device: the reference machine, for anybody's virtio-balloon driver.
+ * ballonet/device: the reference device, alone or in a machine, for anybody's balloon driver.
  *
  * Public names only.
  */
 
-export type { CheckOptions } from "./balloon/device-options.ts";
+export type { CheckOptions } from "./balloon/balloon-options.ts";
+
 export type { MemoryPoint, MemoryView, Touch } from "./balloon/locked-memory.ts";
+export type { BalloonHost } from "./balloon-host.ts";
+export { createDevice, type Device } from "./device.ts";
+export type { DeviceInterrupts, DeviceOptions } from "./device-options.ts";
 export { type ErrorParts, IncomingStreamError, MachineOptionError } from "./errors.ts";
 export { type HostDesign, type HostDesignName, hostDesigns } from "./host/host-design.ts";
 export { type HostVersion, hostVersions } from "./host/host-version.ts";
@@ -25,6 +29,7 @@ export type {
 } from "./host/profile.ts";
 export { type ProfileName, profiles } from "./host/profiles.ts";
 export type { CompletionOption } from "./host/schedule.ts";
+export type { HostOptions } from "./host-options.ts";
 export { formatVerdict, type Verdict } from "./judge/judge.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export type {
@@ -32,8 +37,15 @@ export type {
   MachineHal,
   MachineOptions,
 } from "./machine-options.ts";
-export type { GuestMemorySource } from "./memory/guest-memory.ts";
+export type { GuestMemoryRegion, GuestMemorySource } from "./memory/guest-memory.ts";
+export type {
+  GuestMemoryAccess,
+  GuestMemoryBuffer,
+  GuestMemoryStretch,
+} from "./memory/memory-store.ts";
 export type { PageState } from "./memory/page-ownership.ts";
+export type { MmioDevice } from "./mmio/mmio-window.ts";
+export type { PciBar, PciDevice } from "./pci/pci-window.ts";
 export type { Completion } from "./queue/completion.ts";
 export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults.ts";
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";

@@ -1,13 +1,13 @@
 /** The one place where a machine chooses among the buses. */
 
 import { MachineOptionError } from "./errors.ts";
+import { makeRegisters } from "./mmio/make-registers.ts";
 import { decoySlots, MmioBus } from "./mmio/mmio-bus.ts";
 import { MmioSlot } from "./mmio/mmio-slot.ts";
-import { VirtioMmio } from "./mmio/virtio-mmio.ts";
 import { decoyFunctions } from "./pci/decoy-functions.ts";
 import { PciBus } from "./pci/pci-bus.ts";
 import { makeFunction } from "./pci/virtio-pci.ts";
-import { ID, MMIO, MMIO_MAGIC, MMIO_VERSION } from "./spec/numbers.ts";
+import { MMIO_VERSION } from "./spec/numbers.ts";
 import {
   type AbsentMemory,
   type Bus,
@@ -50,19 +50,17 @@ function mmioDecoys({ context, profile }: BusParts): readonly MmioSlot[] {
 }
 
 function mmio(parts: BusParts, version: number): Bus {
-  const { context, profile, virtio } = parts;
-  const { base, bytes, queueReset } = profile.mmio;
-  const least = MMIO.config + virtio.type.configBytes;
-  const identity = { magic: MMIO_MAGIC, version, deviceId: ID.balloon, vendorId: ID.vendor };
-  const device = new VirtioMmio(context, virtio, identity, { hasReset: queueReset });
+  const { context, profile } = parts;
+  const { base, bytes } = profile.mmio;
+  const device = makeRegisters(parts, version);
   const slots = [...mmioDecoys(parts), new MmioSlot(context, base, device)];
   const first = Math.min(...slots.map((slot) => slot.base));
-  if (base % 4 === 0 && bytes >= least && first >= context.memory.bytes) {
+  if (base % 4 === 0 && first >= context.memory.bytes) {
     return new MmioBus(context, bytes, "ones", slots, { mmio: device });
   }
   throw new MachineOptionError(
     "mmio",
     `slots of ${bytes} bytes from 0x${first.toString(16)} on`,
-    `give each ${least} bytes, above the guest's memory, on a multiple of 4`,
+    "place them above the guest's memory, on a multiple of 4",
   );
 }

@@ -155,7 +155,7 @@ function takePages(memory: GuestMemory, pages: DataView): void {
   memory.clear();
   for (let at = 0; at < pages.byteLength; at += 4 + PAGE_BYTES) {
     const page = new Uint8Array(pages.buffer, pages.byteOffset + at + 4, PAGE_BYTES);
-    memory.page(pages.getUint32(at, true)).set(page);
+    memory.setPage(pages.getUint32(at, true), page);
   }
 }
 

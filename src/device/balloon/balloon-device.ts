@@ -21,7 +21,7 @@ import { CONFIG, FEATURE, PAGE_BYTES } from "../spec/numbers.ts";
 import type { QueueRole } from "../spec/roles.ts";
 import type { DriverSignal } from "../virtio/driver-signal.ts";
 import { type DeviceType, VirtioDevice } from "../virtio/virtio-device.ts";
-import type { CheckOptions, DeviceOptions } from "./device-options.ts";
+import type { BalloonOptions, CheckOptions } from "./balloon-options.ts";
 import type { DevicePart } from "./device-part.ts";
 import { FreePageRanges } from "./free-page-ranges.ts";
 import { Hinting } from "./hinting.ts";
@@ -42,7 +42,7 @@ export class BalloonDevice implements DeviceType {
   readonly memory: LockedMemory;
   private readonly context: Context;
   private readonly profile: Profile;
-  private readonly options: DeviceOptions;
+  private readonly options: BalloonOptions;
   private readonly offered: bigint;
   private readonly reachBytes: number;
   /** Every part, in the order in which each is told of an event. */
@@ -53,7 +53,7 @@ export class BalloonDevice implements DeviceType {
   constructor(
     context: Context,
     profile: Profile,
-    options: DeviceOptions,
+    options: BalloonOptions,
     machine: { readonly faults: FaultInjector; readonly signal: DriverSignal },
     adopted?: bigint,
   ) {

@@ -250,7 +250,7 @@ export class InflateDeflate implements DevicePart {
   private give(pfn: number, taken: Taken, own: ReadonlySet<number> | undefined): boolean {
     const { judge } = this.context;
     const entries = [taken.entry];
-    if (pfn >= this.frames) {
+    if (!this.exists(pfn)) {
       judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, entries);
       return false;
     }
@@ -276,7 +276,7 @@ export class InflateDeflate implements DevicePart {
   private takeBack(pfn: number, taken: Taken): boolean {
     const { judge } = this.context;
     const entries = [taken.entry];
-    if (pfn >= this.frames) {
+    if (!this.exists(pfn)) {
       judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, entries);
       return false;
     }
@@ -295,6 +295,11 @@ export class InflateDeflate implements DevicePart {
         this.pages.set(pfn, "deflating");
         return true;
     }
+  }
+
+  /** Whether the guest has this page: it is below the end of memory and in no hole. */
+  private exists(pfn: number): boolean {
+    return pfn < this.frames && !this.context.memory.inHole(pfn);
   }
 
   private judgeShape(kind: Kind, taken: Taken): void {

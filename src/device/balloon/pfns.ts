@@ -11,10 +11,10 @@ export function readPfns(
   const pfns = new Uint32Array(count);
   let n = 0;
   for (const { address, length } of elements) {
-    for (let at = 0; at + 4 <= length; at += 4) {
-      pfns[n] = memory.read32(address + at);
-      n += 1;
-    }
+    const whole = Math.floor(length / 4);
+    const bytes = memory.bytesAt(address, whole * 4);
+    pfns.set(new Uint32Array(bytes.buffer), n);
+    n += whole;
   }
   return pfns;
 }

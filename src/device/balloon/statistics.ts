@@ -174,10 +174,9 @@ function readBytes(memory: GuestMemory, { chain }: Taken): Uint8Array {
   let n = 0;
   for (const { address, length, flags } of chain.elements) {
     if ((flags & DESC.write) !== 0) continue;
-    for (let at = 0; at < length && n < bytes.length; at += 1) {
-      bytes[n] = memory.read8(address + at);
-      n += 1;
-    }
+    const some = Math.min(length, bytes.length - n);
+    bytes.set(memory.bytesAt(address, some), n);
+    n += some;
   }
   return bytes;
 }

@@ -60,6 +60,12 @@ export class BringUpCheck {
     this.sawNeedsReset = false;
   }
 
+  /** The device is new: no driver has reset it. */
+  forget(): void {
+    this.wasReset = false;
+    this.readZero = true;
+  }
+
   /**
    * The driver read device_status. `halted`: the value holds DEVICE_NEEDS_RESET because the device
    * asks for a reset now, not because a reset is not finished.

@@ -12,4 +12,8 @@ export interface Context {
   readonly random: Random;
   readonly trace: Trace;
   readonly judge: Judge;
+  /** Who is judged: a driver alone, or a system that may touch other devices. */
+  readonly subject: "driver" | "system";
+  /** Writes arrive late: what rings hold at one is not judged. */
+  readonly postedWrites: boolean;
 }

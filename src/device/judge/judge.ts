@@ -36,11 +36,18 @@ export class Judge {
   private readonly trace: Trace;
   private readonly nowMs: () => number;
   private readonly waived: ReadonlySet<RuleId>;
+  private readonly judging: boolean;
 
-  constructor(trace: Trace, nowMs: () => number, waived: readonly RuleId[]) {
+  /** Without `judging` it takes no notice of anything. */
+  constructor(
+    trace: Trace,
+    nowMs: () => number,
+    options: { readonly waived: readonly RuleId[]; readonly judging: boolean },
+  ) {
     this.trace = trace;
     this.nowMs = nowMs;
-    this.waived = new Set(waived);
+    this.waived = new Set(options.waived);
+    this.judging = options.judging;
   }
 
   /** How often a rule was broken, including breaches whose verdict was not kept. */
@@ -53,7 +60,7 @@ export class Judge {
    * few are added to them. Waived rules leave no verdict and no count.
    */
   breach(id: RuleId, seen: string, entries: readonly number[] = []): void {
-    if (this.waived.has(id)) return;
+    if (!this.judging || this.waived.has(id)) return;
     const rule = RULE_BY_ID.get(id);
     if (rule === undefined) throw new Error(`judge: no rule is called ${id}`);
     const count = this.count(id) + 1;

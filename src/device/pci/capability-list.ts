@@ -46,11 +46,11 @@ export class CapabilityList implements ConfigWatch {
     this.lineIsUp = parts.lineIsUp;
     if (layout.msix !== undefined) this.placeMsix(layout.msix);
     for (const spec of layout.caps) this.placeVirtio(spec);
-    this.showInterrupt();
+    this.refresh();
   }
 
   read(offset: number, width: number): number | undefined {
-    if (offset === PCI.status || (offset === PCI.command && width === 4)) this.showInterrupt();
+    if (offset === PCI.status || (offset === PCI.command && width === 4)) this.refresh();
     const window = this.windowAt(offset);
     return window === undefined ? undefined : this.throughWindow(window, width, undefined);
   }
@@ -116,7 +116,8 @@ export class CapabilityList implements ConfigWatch {
     this.pciFunction.allow(at + CAP_BYTES, 4, 0xffff_ffff);
   }
 
-  private showInterrupt(): void {
+  /** The status register shows the interrupt. */
+  refresh(): void {
     const interrupt = this.lineIsUp() ? PCI_STATUS.interrupt : 0;
     const list = this.end > FIRST_CAP ? PCI_STATUS.capabilities : 0;
     this.pciFunction.put(PCI.status, 2, list | interrupt);

@@ -17,6 +17,12 @@ const PARTS = ["address low", "address high", "data"] as const;
 const ALL_PARTS = 7;
 const PENDING_BITS = 32;
 
+/** How an event leaves the device: as a message or, where the table is elsewhere, as a vector. */
+interface MessageWays {
+  send(message: InterruptMessage): void;
+  readonly vector?: ((vector: number) => void) | undefined;
+}
+
 interface Entry {
   readonly parts: [number, number, number];
   /** Which of the parts were ever written, as a bit mask. */
@@ -33,12 +39,12 @@ export class MsixTable {
   enabled = false;
   private readonly context: Context;
   private readonly entries: readonly Entry[];
-  private readonly send: (message: InterruptMessage) => void;
+  private readonly ways: MessageWays;
   private functionMasked = false;
 
-  constructor(context: Context, vectors: number, send: (message: InterruptMessage) => void) {
+  constructor(context: Context, vectors: number, ways: MessageWays) {
     this.context = context;
-    this.send = send;
+    this.ways = ways;
     this.entries = Array.from({ length: vectors }, () => {
       const parts: [number, number, number] = [0, 0, 0];
       return { parts, written: 0, masked: true, pending: false, open: false };
@@ -83,6 +89,10 @@ export class MsixTable {
   raise(vector: number): void {
     const entry = this.entries[vector];
     if (entry === undefined || !this.enabled) return;
+    if (this.ways.vector !== undefined) {
+      this.ways.vector(vector);
+      return;
+    }
     if (this.isOpen(entry)) this.sendOut(entry);
     else entry.pending = true;
   }
@@ -148,6 +158,7 @@ export class MsixTable {
 
   /** A mask changed: sends the messages that may be sent now. */
   private settle(): void {
+    if (this.ways.vector !== undefined) return;
     for (const [vector, entry] of this.entries.entries()) {
       const wasOpen = entry.open;
       entry.open = this.isOpen(entry);
@@ -164,6 +175,6 @@ export class MsixTable {
     entry.pending = false;
     if (entry.written !== ALL_PARTS) return;
     const [low, high, data] = entry.parts;
-    this.send({ address: high * 0x1_0000_0000 + low, data });
+    this.ways.send({ address: high * 0x1_0000_0000 + low, data });
   }
 }

@@ -11,7 +11,8 @@ import type { Parts } from "../snapshot/part.ts";
 import { PCI } from "../spec/numbers.ts";
 import type { AbsentMemory, Bus } from "../virtio/bus.ts";
 import { ones, unanswered } from "../virtio/register-block.ts";
-import type { PciFunction, Region } from "./pci-function.ts";
+import { accessBar } from "./bar-access.ts";
+import type { PciFunction } from "./pci-function.ts";
 
 interface Hit {
   readonly owner: PciFunction;
@@ -118,21 +119,8 @@ export class PciBus implements Bus {
       this.stranger(hit.owner, `BAR access at 0x${address.toString(16)}`);
       return ones(width);
     }
-    if (!hit.owner.decodes(kind)) {
-      const seen = `0x${address.toString(16)} while ${kind} decoding is off`;
-      this.context.judge.breach("P-DECODE-OFF", seen);
-      return ones(width);
-    }
-    const region = regionAt(hit);
-    if (region === undefined) {
-      const seen = `BAR ${hit.bar.index} at 0x${hit.offset.toString(16)}, no structure is there`;
-      this.context.judge.breach("P-HOLE", seen);
-      return ones(width);
-    }
-    const offset = hit.offset - region.offset;
-    if (value === undefined) return region.read(offset, width);
-    region.write(offset, width, value);
-    return 0;
+    const { bar, offset } = hit;
+    return accessBar(this.context, hit.owner, { bar, offset, width, value });
   }
 
   private find(kind: "io" | "memory", address: number): Hit | undefined {
@@ -159,11 +147,4 @@ export class PciBus implements Bus {
     const name = `${target.bus}:${target.device}.${target.number}`;
     this.context.judge.breach("P-WRONG-DEVICE", `${what} of ${name}, which is no balloon`);
   }
-}
-
-function regionAt(hit: Hit): Region | undefined {
-  return hit.owner.regions.find(
-    ({ bar, offset, bytes }) =>
-      bar === hit.bar.index && hit.offset >= offset && hit.offset < offset + bytes,
-  );
 }

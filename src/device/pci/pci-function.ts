@@ -8,6 +8,7 @@ import { PCI, PCI_COMMAND } from "../spec/numbers.ts";
 import type { RegisterAccess } from "../virtio/register-block.ts";
 
 const CONFIG_BYTES = 256;
+const BARS = 6;
 
 /** A part of a BAR that answers accesses. */
 export interface Region extends RegisterAccess {
@@ -31,6 +32,8 @@ export interface FunctionIdentity {
 export interface ConfigWatch {
   read(offset: number, width: number): number | undefined;
   write(offset: number, width: number, value: number): boolean;
+  /** Brings the bits up to date that show the device's state. */
+  refresh(): void;
   /** Something at this offset was written. */
   wrote(offset: number): void;
 }
@@ -43,6 +46,8 @@ export class PciFunction {
   readonly decoy: boolean;
   readonly bars: readonly BarSpec[];
   readonly regions: Region[] = [];
+  /** Called when the command register or a BAR changed. */
+  onMapping: (() => void) | undefined;
   private watch: ConfigWatch | undefined;
   private readonly space = new Uint8Array(CONFIG_BYTES);
   private readonly mask = new Uint8Array(CONFIG_BYTES);
@@ -110,13 +115,18 @@ export class PciFunction {
 
   write(offset: number, width: number, value: number): void {
     if (this.watch?.write(offset, width, value)) return;
+    let remapped = false;
     for (let i = 0; i < width; i += 1) {
       const at = offset + i;
       const mask = this.mask[at] as number;
       const byte = Math.floor(value / 256 ** i) & 0xff;
-      this.space[at] = ((this.space[at] as number) & ~mask) | (byte & mask);
+      const was = this.space[at] as number;
+      const now = (was & ~mask) | (byte & mask);
+      this.space[at] = now;
+      if (now !== was && isMapping(at)) remapped = true;
     }
     this.watch?.wrote(offset);
+    if (remapped) this.onMapping?.();
   }
 
   save() {
@@ -132,6 +142,12 @@ export class PciFunction {
     let value = 0;
     for (let i = 0; i < width; i += 1) value += (this.space[offset + i] as number) * 256 ** i;
     return value;
+  }
+
+  /** Returns bytes as a read would give them, and judges nothing. */
+  peek(offset: number, width: number): number {
+    this.watch?.refresh();
+    return this.get(offset, width);
   }
 
   /** Where software has put a BAR. */
@@ -159,4 +175,9 @@ export class PciFunction {
     this.put(at + 4, 4, Math.floor(bar.base / 0x1_0000_0000));
     this.allow(at + 4, 4, 0xffff_ffff);
   }
+}
+
+function isMapping(offset: number): boolean {
+  const isBar = offset >= PCI.bar0 && offset < PCI.bar0 + BARS * 4;
+  return isBar || offset === PCI.command;
 }

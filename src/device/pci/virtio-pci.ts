@@ -3,7 +3,7 @@
 import type { MsixSpec, PciLayout } from "../host/profile.ts";
 import type { Parts } from "../snapshot/part.ts";
 import { CAP, COMMON, ID, LEGACY, MSIX, PCI } from "../spec/numbers.ts";
-import type { BusParts, InterruptMessage } from "../virtio/bus.ts";
+import type { BusParts } from "../virtio/bus.ts";
 import { InterfaceLock } from "../virtio/interface-lock.ts";
 import type { TransportHooks } from "../virtio/transport-hooks.ts";
 import { CapabilityList } from "./capability-list.ts";
@@ -24,7 +24,11 @@ export function makeFunction(parts: BusParts): {
   const made = new PciFunction(pci, identityOf(pci), pci.bars, false);
   made.put(PCI.command, 2, pci.command);
   const table =
-    pci.msix && new MsixTable(context, pci.msix.vectors, (one) => send(parts, made, one));
+    pci.msix &&
+    new MsixTable(context, pci.msix.vectors, {
+      send: (one) => send(parts, made, () => parts.messages.deliver(one)),
+      vector: parts.messages.vector && ((vector) => sendVector(parts, made, vector)),
+    });
   const vectors = new MsixVectors(context, virtio, table);
   const modern = new ModernInterface(context, profile, virtio, vectors);
   const legacy = new LegacyHeader(context, virtio, vectors, profile.access);
@@ -92,10 +96,18 @@ function msixRegions({ bar, vectors, table, pending }: MsixSpec, msix: MsixTable
 }
 
 /** A message is a write to memory, so the function has to be a bus master (PCI 3.0, 6.2.2). */
+function sendVector(parts: BusParts, from: PciFunction, vector: number): void {
+  send(parts, from, () => {
+    parts.messages.vector?.(vector);
+    return true;
+  });
+}
+
+/** Lets a message leave, unless it is lost. `deliver` returns whether it is an interrupt. */
 function send(
-  { context, faults, messages, signal }: BusParts,
+  { context, faults, signal }: BusParts,
   from: PciFunction,
-  message: InterruptMessage,
+  deliver: () => boolean,
 ): void {
   if (faults.strikes("message-lost")) {
     context.trace.add("fault", "a message is lost");
@@ -105,5 +117,5 @@ function send(
     context.trace.add("interrupt", "a message is lost: bus mastering is off");
     return;
   }
-  if (messages.deliver(message)) signal.give();
+  if (deliver()) signal.give();
 }

@@ -50,11 +50,12 @@ export class Trace {
     this.limit = limit;
   }
 
-  /** Adds an entry and returns its number. */
+  /** Adds an entry and returns its number. With a limit of 0 it keeps nothing. */
   add(kind: TraceKind, what: string, fields?: Readonly<Record<string, number | string>>): number {
     const n = this.count + 1;
-    this.ring[this.count % this.limit] = { n, ms: this.nowMs(), kind, what, fields };
     this.count = n;
+    if (this.limit === 0) return n;
+    this.ring[(n - 1) % this.limit] = { n, ms: this.nowMs(), kind, what, fields };
     return n;
   }
 

@@ -58,5 +58,7 @@ export interface BusParts {
   readonly messages: {
     /** A device writes this. Returns whether it is an interrupt. */
     deliver(message: InterruptMessage): boolean;
+    /** Where the table of messages is elsewhere: the event of this vector happened. */
+    vector?(vector: number): void;
   };
 }

@@ -207,6 +207,13 @@ export class VirtioDevice {
     this.context.trace.add("host", "reset");
   }
 
+  /** The power goes. A driver finds the device as new. */
+  powerOff(): void {
+    this.reset();
+    this.resetShows = 0;
+    this.bringUp.forget();
+  }
+
   readIsr(): number {
     const value = this.isr;
     this.isr = 0;

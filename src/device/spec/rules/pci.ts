@@ -173,7 +173,7 @@ export const PCI_RULES = [
     section: "PCI 3.0, 6.2.2",
     title: "A BAR is used only while its decoding is switched on.",
     observed: "An access to an I/O or memory BAR whose enable bit in the command register is 0.",
-    seenBy: ["pci/pci-bus"],
+    seenBy: ["pci/bar-access"],
   },
   {
     id: "P-BUS-MASTER",
@@ -189,7 +189,7 @@ export const PCI_RULES = [
     section: "4.1.4",
     title: "Only structures that a capability describes are accessed.",
     observed: "An access inside a BAR of the balloon but outside its structures.",
-    seenBy: ["pci/legacy-header", "pci/modern-interface", "pci/msix-table", "pci/pci-bus"],
+    seenBy: ["pci/bar-access", "pci/legacy-header", "pci/modern-interface", "pci/msix-table"],
   },
   {
     id: "P-MIXED",

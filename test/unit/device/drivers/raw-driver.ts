@@ -7,7 +7,13 @@
  * Guest memory: rings of queues 0 to 2 from 0x1000, arrays from 0x20000, rings of queues 3 and 4
  * from 0x80000, pages to give away from frame 256 on.
  */
-import { createMachine, type Machine, type MachineOptions } from "../../../../src/device/index.ts";
+import {
+  type BalloonHost,
+  createMachine,
+  type Machine,
+  type MachineHal,
+  type MachineOptions,
+} from "../../../../src/device/index.ts";
 
 export const FRAMES = 1024;
 export const FIRST_FRAME = 256;
@@ -58,8 +64,8 @@ interface Ring {
   order: number[];
 }
 
-export class RawDriver {
-  readonly machine: Machine;
+export class RawDriver<Of extends BalloonHost & { readonly hal: MachineHal } = Machine> {
+  readonly machine: Of;
   readonly memory: WebAssembly.Memory;
   readonly rings: Ring[] = [];
   readonly structures = new Map<number, Structure>();
@@ -73,7 +79,7 @@ export class RawDriver {
   queues = 3;
   accepted = 0n;
 
-  constructor(machine: Machine, memory: WebAssembly.Memory) {
+  constructor(machine: Of, memory: WebAssembly.Memory) {
     this.machine = machine;
     this.memory = memory;
   }
@@ -387,6 +393,6 @@ export function rig(options: Partial<MachineOptions> = {}): RawDriver {
 }
 
 /** The ids of the rules broken, in order, each once. */
-export function broken(machine: Machine): string[] {
+export function broken(machine: BalloonHost): string[] {
   return [...new Set(machine.verdicts.map((verdict) => verdict.rule))];
 }

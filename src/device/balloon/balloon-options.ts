@@ -6,7 +6,7 @@ import type { Offer } from "../host/offer.ts";
 import type { CompletionOption } from "../host/schedule.ts";
 
 /** Options of a machine that are about its balloon device. */
-export interface DeviceOptions {
+export interface BalloonOptions {
   /** Frames of 4 KiB that the guest has. Default: as many as fit in the memory now. */
   readonly frames?: number;
   /** Features to offer, where they differ from the profile's. */
