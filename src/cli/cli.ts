@@ -15,6 +15,7 @@ import * as doctor from "./commands/doctor.ts";
 import * as explain from "./commands/explain.ts";
 import * as image from "./commands/image.ts";
 import * as judge from "./commands/judge.ts";
+import * as list from "./commands/list.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { parseOptions } from "./options.ts";
@@ -22,7 +23,7 @@ import { failedLines } from "./session/text.ts";
 import { type Io, Screen } from "./terminal.ts";
 
 /** In the order of the help. */
-export const COMMANDS: readonly Command[] = [boot, image, judge, compare, explain, doctor];
+export const COMMANDS: readonly Command[] = [boot, image, judge, compare, list, explain, doctor];
 
 /** Why a run is cut short: the abort reason of `Io.signal`. */
 export class Interrupted extends Error {

@@ -27,6 +27,11 @@ const SOURCES: Readonly<Record<PersonaName, string>> = {
   silent: "No real driver: an instrument for testing hosts.",
 };
 
+/** Returns one sentence that says whose driver a persona is. */
+export function personaSource(name: PersonaName): string {
+  return SOURCES[name];
+}
+
 const ORDERS: Readonly<Record<DeflateMode, string>> = {
   "tell-first":
     "It always tells the host and waits for the answer before it uses a page again, whatever was " +

@@ -81,6 +81,13 @@ describe("JSON.md has each field of", () => {
     }
   });
 
+  it("a list", async () => {
+    const list = await printed("list", "rules");
+    expect(list.type).toBe("list");
+    expectFields("list", list);
+    for (const entry of list.entries as object[]) expectFields("entries", entry);
+  });
+
   it("a judge's report", () => {
     expectFields("judge", REPORT);
     for (const result of REPORT.results) {
@@ -111,9 +118,18 @@ describe("JSON.md has each field of", () => {
 });
 
 it("JSON.md has no other type", () => {
-  const others = ["interrupted", "image", "judge", "diagnosis", "comparison", "explanation"];
+  const others = [
+    "interrupted",
+    "image",
+    "judge",
+    "list",
+    "diagnosis",
+    "comparison",
+    "explanation",
+  ];
   const lists = [
     "queues",
+    "entries",
     "results",
     "findings of a result",
     "findings of a diagnosis",

@@ -14,6 +14,7 @@ import * as doctor from "../../../src/cli/commands/doctor.ts";
 import * as explain from "../../../src/cli/commands/explain.ts";
 import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
+import * as list from "../../../src/cli/commands/list.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
@@ -47,6 +48,7 @@ function commands(work: Work): readonly Command[] {
     { ...image, run: (call) => image.run(call, work.image ?? none) },
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
     { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
+    list,
     { ...explain, run: (call) => explain.run(call, work.explain ?? none) },
     { ...doctor, run: (call) => doctor.run(call, work.doctor ?? none) },
   ];
