@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SupportReporter } from "./test/support-table/reporter.ts";
 
 /** Milliseconds for one property; long runs need more, by BALLONET_RUNS. */
 const propertyTimeout = Math.max(300_000, 500 * Number(process.env.BALLONET_RUNS ?? 0));
@@ -14,6 +15,7 @@ const project = (name: string, testTimeout: number, setups: readonly string[] = 
 
 export default defineConfig({
   test: {
+    reporters: ["default", new SupportReporter()],
     projects: [
       project("unit", 20_000),
       project("property", propertyTimeout),

@@ -25,6 +25,8 @@ function libvirt({ arch, image }: RecipeOptions): string {
     `    <type arch='${type}' machine='pc'>hvm</type>`,
     `    <kernel>${escaped(image)}</kernel>`,
     "  </os>",
+    // The power button: without it the guest does not notice a shutdown.
+    "  <features><acpi/></features>",
     "  <devices>",
     "    <serial type='pty'/>",
     "    <memballoon model='virtio' freePageReporting='on'>",

@@ -1,4 +1,5 @@
 /** The guest's command line: what each word does, and that a wrong one is never ignored. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { PERSONA_NAMES } from "../../../runtime/balloon/personas.ts";
 import { BallonetError } from "../../../runtime/errors.ts";
@@ -89,4 +90,11 @@ it.each([
   expect(refusal).toBeInstanceOf(BallonetError);
   expect((refusal as BallonetError).code).toBe("config");
   expect((refusal as BallonetError).message).toContain(quoted);
+});
+
+it("HOSTS.md has each key, and no other", () => {
+  const paper = readFileSync(new URL("../../../HOSTS.md", import.meta.url), "utf8");
+  const [, section = ""] = paper.split("## Words of the command line");
+  const rows = [...section.matchAll(/^\| `([\w-]+)` \| (.*) \|$/gm)];
+  expect(rows.map(([, key, value]) => [key, value])).toEqual(Object.entries(COMMAND_LINE_KEYS));
 });

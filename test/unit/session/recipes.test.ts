@@ -26,11 +26,11 @@ function elements(xml: string): string[] {
 }
 
 describe("a recipe", () => {
-  it("for libvirt is well-formed, with one root, kernel, serial line and reporting balloon", () => {
+  it("for libvirt is well-formed, with kernel, power button, serial line and balloon", () => {
     const xml = recipe("libvirt", OPTIONS);
     const [root, ...rest] = elements(xml);
     expect(root).toBe("domain");
-    expect(rest).toEqual(expect.arrayContaining(["kernel", "serial", "memballoon"]));
+    expect(rest).toEqual(expect.arrayContaining(["kernel", "acpi", "serial", "memballoon"]));
     expect(xml.trimEnd().endsWith("</domain>")).toBe(true);
     expect(xml).toContain("<memballoon model='virtio' freePageReporting='on'>");
     const kernel = /<kernel>(.*)<\/kernel>/.exec(xml)?.[1] ?? "";
