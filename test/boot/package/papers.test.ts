@@ -11,19 +11,23 @@ import { ROOT } from "../support/cli-program.ts";
 import { installPackage, linkDependencies } from "../support/packed.ts";
 
 interface Example {
-  /** The paper, and which of its blocks of TypeScript. */
+  /** The paper, and which of its blocks of TypeScript; or the file that its first line names. */
   readonly name: string;
   readonly code: string;
+  /** A file that others import is not run by itself. */
+  readonly isFile: boolean;
 }
 
 async function examples(): Promise<Example[]> {
   const papers = (await readdir(ROOT)).filter((name) => name.endsWith(".md"));
   const texts = await Promise.all(papers.map((paper) => readFile(join(ROOT, paper), "utf8")));
   return papers.flatMap((paper, index) =>
-    [...(texts[index] ?? "").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match, block) => ({
-      name: `${paper.replace(".md", "").toLowerCase()}-${block + 1}`,
-      code: match[1] ?? "",
-    })),
+    [...(texts[index] ?? "").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match, block) => {
+      const code = match[1] ?? "";
+      const file = /^\/\/ ([\w-]+)\.ts$/m.exec(code.split("\n", 1)[0] ?? "")?.[1];
+      const name = file ?? `${paper.replace(".md", "").toLowerCase()}-${block + 1}`;
+      return { name, code, isFile: file !== undefined };
+    }),
   );
 }
 
@@ -36,6 +40,10 @@ const PRINTED: Readonly<Record<string, RegExp>> = {
   // As many pages as half of the guest's memory, and none.
   "readme-3": /^8192\n0$/m,
   "readme-1": /^4096$/m,
+  "guide-2": /^8192 8192\n0 \d+$/m,
+  "guide-4": /^D9 [\s\S]*\n16 1$/m,
+  "guide-5": /^4096 0$/m,
+  "guide-7": /program: turn 2,/,
   "readme-2": /^Q-BUFFER-CAP \(FIELD, .*\n {2}seen: inflate: 512 pages in one buffer$/m,
 };
 
@@ -46,7 +54,11 @@ beforeAll(async () => {
   await installPackage(app);
   await linkDependencies(app);
   await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
-  for (const { name, code } of all) await writeFile(join(app, `${name}.ts`), code);
+  for (const { name, code } of all) {
+    await writeFile(join(app, `${name}.ts`), code);
+    const module = await transform(code, { loader: "ts", format: "esm" });
+    await writeFile(join(app, `${name}.js`), module.code);
+  }
 });
 afterAll(() => rm(app, { recursive: true, force: true }));
 
@@ -55,9 +67,20 @@ const RESOLUTIONS = {
   bundler: { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler },
 } as const;
 
-it.each(Object.entries(RESOLUTIONS))("compile, strictly, with resolution %s", (_name, how) => {
+/** Entries whose types speak of Node. */
+const ON_NODE = /from "ballonet\/(vmm|image)"/;
+const WHERE = {
+  anywhere: { isNode: false, types: [] },
+  "in Node": { isNode: true, types: ["node"] },
+} as const;
+const WAYS = Object.entries(RESOLUTIONS).flatMap(([name, how]) =>
+  Object.entries(WHERE).map(([where, { isNode, types }]) => ({ name, how, where, isNode, types })),
+);
+
+it.each(WAYS)("compile, strictly, with resolution $name, $where", ({ how, isNode, types }) => {
+  const examples = all.filter(({ code }) => ON_NODE.test(code) === isNode);
   const program = ts.createProgram({
-    rootNames: all.map(({ name }) => join(app, `${name}.ts`)),
+    rootNames: examples.map(({ name }) => join(app, `${name}.ts`)),
     options: {
       ...how,
       strict: true,
@@ -65,7 +88,8 @@ it.each(Object.entries(RESOLUTIONS))("compile, strictly, with resolution %s", (_
       noEmit: true,
       target: ts.ScriptTarget.ES2022,
       lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.esnext.disposable.d.ts"],
-      types: [],
+      types: [...types],
+      typeRoots: [join(ROOT, "node_modules/@types")],
     },
   });
   const said = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => {
@@ -76,12 +100,11 @@ it.each(Object.entries(RESOLUTIONS))("compile, strictly, with resolution %s", (_
 });
 
 describe("run", () => {
-  it.each(all.map(({ name, code }) => [name, code] as const))(
+  it.each(all.filter(({ isFile }) => !isFile).map(({ name }) => name))(
     "%s",
-    async (name, code) => {
-      const module = await transform(code, { loader: "ts", format: "esm" });
-      await writeFile(join(app, `${name}.js`), module.code);
+    async (name) => {
       const { stdout } = await promisify(execFile)(process.execPath, [join(app, `${name}.js`)], {
+        cwd: app,
         timeout: EXAMPLE_MS,
       });
       expect(stdout).toMatch(PRINTED[name] ?? /./);
