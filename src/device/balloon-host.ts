@@ -13,6 +13,7 @@ import type { Profile } from "./host/profile.ts";
 import { DEFAULT_ACCESS_MS, type HostOptions } from "./host-options.ts";
 import type { Context } from "./judge/context.ts";
 import { Judge, type Verdict } from "./judge/judge.ts";
+import { judgeFault } from "./known-options.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
 import { Clock } from "./sim/clock.ts";
 import { FaultInjector, type FaultSpec } from "./sim/faults.ts";
@@ -32,6 +33,15 @@ import {
 import type { AbsentMemory, TransportKind } from "./virtio/bus.ts";
 import { DriverSignal } from "./virtio/driver-signal.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
+
+/** Options of `advance` and `run`. */
+export interface PassOptions {
+  /**
+   * Whether the driver has had its turn and waits, so that a notification it owes is missing. A
+   * system that runs by itself may be between two steps. Default: yes, for the subject `system` no.
+   */
+  readonly atRest?: boolean;
+}
 
 /** What a host can do with a balloon, and see of it, wherever its device sits. */
 export abstract class BalloonHost {
@@ -254,20 +264,32 @@ export abstract class BalloonHost {
     this.device.hinting.finish();
   }
 
-  /** Moves the clock by `ms` milliseconds and lets the device do what is due by then. */
-  advance(ms: number): void {
-    if (ms > 0) this.device.judgeKicks();
+  /**
+   * Moves the clock by `ms` milliseconds and lets the device do what is due by then.
+   *
+   * @throws MachineOptionError when `ms` is no number of 0 or more.
+   */
+  advance(ms: number, options: PassOptions = {}): void {
+    if (!Number.isFinite(ms) || ms < 0) {
+      throw new MachineOptionError("advance", `${ms} ms`, "give a number of 0 or more");
+    }
+    if (ms > 0) this.passTime(options);
     this.clock.advance(ms);
   }
 
   /** Runs all work that the device has planned. Returns how many pieces of work ran. */
-  run(): number {
-    this.device.judgeKicks();
+  run(options: PassOptions = {}): number {
+    this.passTime(options);
     return this.clock.run();
   }
 
-  /** Arms a fault, or for `needs-reset` lets it happen at once. */
+  /**
+   * Arms a fault, or for `needs-reset` lets it happen at once.
+   *
+   * @throws MachineOptionError when there is no such fault.
+   */
   inject(fault: FaultSpec): void {
+    judgeFault(fault);
     this.trace.add("fault", `armed ${fault.name}`);
     if (fault.name === "needs-reset") this.virtio.needReset();
     else this.faults.arm(fault);
@@ -365,6 +387,11 @@ export abstract class BalloonHost {
 
   protected get virtio(): VirtioDevice {
     return this.device.virtio;
+  }
+
+  /** A driver that is at rest has notified of all that it wants served. */
+  private passTime({ atRest = this.context.subject === "driver" }: PassOptions): void {
+    if (atRest) this.device.judgeKicks();
   }
 
   private get movable(): Movable {

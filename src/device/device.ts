@@ -5,6 +5,7 @@ import type { DeviceInterrupts, DeviceOptions } from "./device-options.ts";
 import { MachineOptionError } from "./errors.ts";
 import type { Profile } from "./host/profile.ts";
 import { withOptions } from "./host-options.ts";
+import { judgeDeviceOptions } from "./known-options.ts";
 import { makeRegisters } from "./mmio/make-registers.ts";
 import { MmioSlot } from "./mmio/mmio-slot.ts";
 import { type MmioDevice, MmioWindow } from "./mmio/mmio-window.ts";
@@ -26,6 +27,7 @@ import { type AbsentMemory, type BusParts, isMmio } from "./virtio/bus.ts";
  * @throws IncomingStreamError when the device cannot take the guest in `incoming`.
  */
 export function createDevice(options: DeviceOptions): Device {
+  judgeDeviceOptions(options);
   return new Device(options);
 }
 

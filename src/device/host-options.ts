@@ -7,6 +7,7 @@ import { hostVersions } from "./host/host-version.ts";
 import type { MmioLayout, PciLayout, Profile, UsedLength } from "./host/profile.ts";
 import { type ProfileName, profiles } from "./host/profiles.ts";
 import type { GuestMemorySource } from "./memory/guest-memory.ts";
+import { nameOneOf } from "./nearest.ts";
 import { layoutWith, VECTORS_MAX } from "./pci/pci-layout.ts";
 import type { FaultSpec } from "./sim/faults.ts";
 import { FEATURE } from "./spec/numbers.ts";
@@ -121,7 +122,7 @@ function named<Table extends object>(
   name: keyof Table & string,
 ): Table[keyof Table] {
   if (Object.hasOwn(table, name)) return table[name];
-  throw new MachineOptionError(what, name, `name one of ${Object.keys(table).join(", ")}`);
+  throw new MachineOptionError(what, name, nameOneOf(name, Object.keys(table)));
 }
 
 function judgeNumber(what: string, value: number, most: number): void {

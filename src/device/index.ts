@@ -7,7 +7,7 @@
 export type { CheckOptions } from "./balloon/balloon-options.ts";
 
 export type { MemoryPoint, MemoryView, Touch } from "./balloon/locked-memory.ts";
-export type { BalloonHost } from "./balloon-host.ts";
+export type { BalloonHost, PassOptions } from "./balloon-host.ts";
 export { createDevice, type Device } from "./device.ts";
 export type { DeviceInterrupts, DeviceOptions } from "./device-options.ts";
 export { type ErrorParts, IncomingStreamError, MachineOptionError } from "./errors.ts";

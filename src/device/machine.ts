@@ -2,6 +2,7 @@
 
 import { BalloonHost } from "./balloon-host.ts";
 import { withOptions } from "./host-options.ts";
+import { judgeMachineOptions } from "./known-options.ts";
 import { DEFAULT_MESSAGES, type MachineHal, type MachineOptions } from "./machine-options.ts";
 import { emptyBus, makeBus } from "./make-bus.ts";
 import { InterruptMessages } from "./pci/interrupt-messages.ts";
@@ -16,6 +17,7 @@ import type { AbsentMemory, Bus, BusParts } from "./virtio/bus.ts";
  * @throws IncomingStreamError when the machine cannot take the guest in `incoming`.
  */
 export function createMachine(options: MachineOptions): Machine {
+  judgeMachineOptions(options);
   return new Machine(options);
 }
 

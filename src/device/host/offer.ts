@@ -64,6 +64,9 @@ const BIT_OF = {
   version1: FEATURE.version1,
 } as const;
 
+/** The names that an offer may have. */
+export const OFFER_NAMES: readonly string[] = [...Object.keys(BIT_OF), "extra"];
+
 /** Bits that virtio 1.3 defines for a balloon or its rings; ANY_LAYOUT is for legacy ones only. */
 const DESCRIBED = setOf(Object.values(FEATURE).filter((bit) => bit !== FEATURE.anyLayout));
 

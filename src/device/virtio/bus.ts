@@ -23,6 +23,15 @@ export type MmioKind = "mmio" | "legacy-mmio";
  */
 export type TransportKind = PciInterfaces | MmioKind;
 
+/** Every kind of transport. */
+export const TRANSPORTS: readonly TransportKind[] = [
+  "modern",
+  "legacy",
+  "transitional",
+  "mmio",
+  "legacy-mmio",
+];
+
 export function isMmio(kind: TransportKind): kind is MmioKind {
   return kind === "mmio" || kind === "legacy-mmio";
 }
