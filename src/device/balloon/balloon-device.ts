@@ -147,10 +147,10 @@ export class BalloonDevice implements DeviceType {
     }
   }
 
-  writeConfig(offset: number, value: number): void {
+  writeConfig(offset: number, value: number, complete: boolean): void {
     switch (offset) {
       case CONFIG.actual:
-        this.balloon.writeActual(value);
+        this.balloon.writeActual(value, complete);
         return;
       case CONFIG.poisonVal:
         this.poison.write(value);

@@ -102,11 +102,11 @@ export class InflateDeflate implements DevicePart {
     return numPages;
   }
 
-  /** The driver writes `actual`. */
-  writeActual(value: number): void {
+  /** The driver writes `actual`, which counts with its most significant byte (5.5.6.2.1). */
+  writeActual(value: number, complete: boolean): void {
     const { pages } = this;
     const moving = [pages.count("inflating"), pages.count("deflating")] as const;
-    this.actualCheck.write(value, pages.inBalloon, ...moving);
+    if (complete) this.actualCheck.write(value, pages.inBalloon, ...moving);
     const { actualOwner } = this.quirks;
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }

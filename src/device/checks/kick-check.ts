@@ -31,20 +31,22 @@ export class KickCheck {
     if (ring === undefined) return;
     this.judgeFeature(queue, ring, has);
     if (ring.broken !== undefined) return;
-    if (data !== undefined) this.judgeData(queue, ring, data);
+    if (data !== undefined && !this.context.postedWrites) this.judgeData(queue, ring, data);
     this.judgeReason(queue, ring);
   }
 
   private judgeReason({ options }: Virtqueue, ring: Ring): void {
-    const { judge } = this.context;
+    const { judge, postedWrites } = this.context;
     if (ring.waiting > 0) {
       this.idleRun = 0;
-      if (!ring.kickOwed) judge.breach("R-KICK-SUPPRESSED", `${options.name} asked for silence`);
+      if (!ring.kickOwed && !postedWrites)
+        judge.breach("R-KICK-SUPPRESSED", `${options.name} asked for silence`);
       return;
     }
     this.idle += 1;
     this.idleRun += 1;
-    if (this.idleRun % NOTIFY_STORM !== 0) return;
+    // The first of several posted notifications serves the buffers of all.
+    if (postedWrites || this.idleRun % NOTIFY_STORM !== 0) return;
     judge.breach("Q-NOTIFY-STORM", `${this.idleRun} notifications in a row found nothing new`);
   }
 

@@ -11,7 +11,7 @@ export function makeRegisters({ context, profile, virtio }: BusParts, version: n
   const least = MMIO.config + virtio.type.configBytes;
   if (bytes < least) {
     const seen = `slots of ${bytes} bytes`;
-    throw new MachineOptionError("mmio", seen, `give each ${least} bytes`);
+    throw new MachineOptionError("mmio", seen, `give each at least ${least}, at a multiple of 4`);
   }
   const identity = { magic: MMIO_MAGIC, version, deviceId: ID.balloon, vendorId: ID.vendor };
   return new VirtioMmio(context, virtio, identity, { hasReset: queueReset });

@@ -87,6 +87,7 @@ export function decoyAccess(
     ...(rule === "M-FOREIGN" ? [] : [MMIO.deviceId]),
   ];
   const breach = (what: string, offset: number) => {
+    if (context.subject === "system") return;
     const { magic, version, deviceId } = identity;
     const who = `magic 0x${magic.toString(16)}, version ${version}, device ${deviceId}`;
     context.judge.breach(rule, `a ${what} at offset 0x${offset.toString(16)} of ${who}`);

@@ -32,6 +32,8 @@ export class CapabilityList implements ConfigWatch {
   /** Offset of the pointer to the next capability. */
   private link: number = PCI.capabilities;
   private msixAt = 0;
+  /** Whether somebody has pointed the configuration access window anywhere. */
+  private windowSet = false;
 
   constructor(
     context: Context,
@@ -69,6 +71,9 @@ export class CapabilityList implements ConfigWatch {
   }
 
   wrote(offset: number): void {
+    if (this.placed.some(({ at, spec }) => spec.type === CAP.pciCfg && isTarget(offset - at))) {
+      this.windowSet = true;
+    }
     if (this.msixAt === 0 || offset < this.msixAt || offset >= this.msixAt + MSIX.table) return;
     this.table?.control(this.pciFunction.get(this.msixAt + MSIX.control, 2));
   }
@@ -133,25 +138,35 @@ export class CapabilityList implements ConfigWatch {
   }
 
   private throughWindow(cap: PlacedCap, width: number, value: number | undefined): number {
-    const { judge } = this.context;
     const { pciFunction } = this;
     const bar = pciFunction.get(cap.at + 4, 1);
     const offset = pciFunction.get(cap.at + 8, 4);
     const length = pciFunction.get(cap.at + 12, 4);
     const sized = length === 1 || length === 2 || length === 4;
     if (!sized || offset % length !== 0) {
-      judge.breach("P-PCI-CFG-ALIGN", `offset ${offset}, length ${length}`);
+      this.judgeWindow("P-PCI-CFG-ALIGN", `offset ${offset}, length ${length}`);
       return ones(width);
     }
     const region = pciFunction.regions.find(
       (one) => one.bar === bar && offset >= one.offset && offset + length <= one.offset + one.bytes,
     );
     if (region === undefined) {
-      judge.breach("P-PCI-CFG-RANGE", `BAR ${bar}, offset ${offset}, length ${length}`);
+      this.judgeWindow("P-PCI-CFG-RANGE", `BAR ${bar}, offset ${offset}, length ${length}`);
       return ones(width);
     }
     if (value === undefined) return region.read(offset - region.offset, length);
     region.write(offset - region.offset, length, value % 256 ** length);
     return 0;
   }
+
+  /** A system that dumps all of configuration space reads through a window that nobody has set. */
+  private judgeWindow(rule: "P-PCI-CFG-ALIGN" | "P-PCI-CFG-RANGE", seen: string): void {
+    if (this.context.subject === "system" && !this.windowSet) return;
+    this.context.judge.breach(rule, seen);
+  }
+}
+
+/** Whether this is the BAR, the offset or the length of the window. */
+function isTarget(offset: number): boolean {
+  return offset >= 4 && offset < CAP_BYTES;
 }

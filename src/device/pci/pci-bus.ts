@@ -144,6 +144,7 @@ export class PciBus implements Bus {
   }
 
   private stranger(target: PciFunction, what: string): void {
+    if (this.context.subject === "system") return;
     const name = `${target.bus}:${target.device}.${target.number}`;
     this.context.judge.breach("P-WRONG-DEVICE", `${what} of ${name}, which is no balloon`);
   }

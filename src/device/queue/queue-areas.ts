@@ -63,7 +63,7 @@ export function judgeApart({ judge }: Context, queue: Virtqueue, all: readonly V
 }
 
 /** Judges what the driver has to clear first: the used ring's head, or packed descriptors. */
-function judgeZero({ judge, memory }: Context, queue: Virtqueue): void {
+function judgeZero({ judge, memory, postedWrites }: Context, queue: Virtqueue): void {
   const { name } = queue.options;
   if (!queue.packed) {
     const used = memory.read32(queue.deviceAddress);
@@ -71,6 +71,8 @@ function judgeZero({ judge, memory }: Context, queue: Virtqueue): void {
     judge.breach("R-USED-ZERO", `${name}: flags and idx are 0x${used.toString(16)}`);
     return;
   }
+  // By the time that a posted write arrives, the driver may have filled the ring.
+  if (postedWrites) return;
   for (let slot = 0; slot < queue.size; slot += 1) {
     const flags = memory.read16(queue.descAddress + slot * PACKED.descBytes + 14);
     if ((flags & (PACKED.avail | PACKED.used)) === 0) continue;

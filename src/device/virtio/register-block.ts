@@ -109,7 +109,9 @@ export class RegisterBlocks {
     const seen = `${field.name} is written with ${width} bytes at ${hit.within}`;
     if (rule !== undefined) judge.breach(rule, seen);
     const odd = oddWrite(this.quirk, hit, width, value);
-    if (odd !== undefined) field.write(odd);
+    if (odd === undefined) return;
+    if (field.writePart === undefined) field.write(odd);
+    else field.writePart(odd, hit.within + width >= field.width);
   }
 
   private outside(kind: TraceKind, offset: number, width: number): number {
@@ -146,7 +148,8 @@ export function configFields(virtio: VirtioDevice): RegisterField[] {
       // One access, whatever the interface (virtio 1.3, 5.5.6.2.1).
       ...(offset === CONFIG.actual && { wholeRule: "D17" as const }),
       read: () => virtio.readConfig(offset),
-      write: (value) => virtio.writeConfig(offset, value),
+      write: (value) => virtio.writeConfig(offset, value, true),
+      writePart: (value, complete) => virtio.writeConfig(offset, value, complete),
     });
   }
   return fields;

@@ -16,6 +16,11 @@ export interface RegisterField {
   exists?(): boolean;
   read(): number;
   write(value: number): void;
+  /**
+   * Takes the value after a write of some of its bytes; without this it is as `write`. `complete`:
+   * the most significant byte was among them.
+   */
+  writePart?(value: number, complete: boolean): void;
 }
 
 export interface Hit {

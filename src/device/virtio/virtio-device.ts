@@ -20,7 +20,8 @@ export interface DeviceType {
   readonly configBytes: number;
   /** Reads the 32-bit field at a multiple of 4. */
   readConfig(offset: number): number;
-  writeConfig(offset: number, value: number): void;
+  /** With `complete` off more bytes of the field are to come. */
+  writeConfig(offset: number, value: number, complete: boolean): void;
   /** Features are settled. */
   negotiated(features: bigint): void;
   /** The driver has set DRIVER_OK. */
@@ -240,9 +241,10 @@ export class VirtioDevice {
     return this.type.readConfig(offset);
   }
 
-  writeConfig(offset: number, value: number): void {
+  /** With `complete` off more bytes of the field are to come. */
+  writeConfig(offset: number, value: number, complete: boolean): void {
     this.bringUp.configWritten(this.status);
-    this.type.writeConfig(offset, value);
+    this.type.writeConfig(offset, value, complete);
   }
 
   /** The host changed the configuration: a new generation, and an interrupt if the driver is up. */

@@ -200,7 +200,7 @@ export const RING_RULES = [
     level: "MUST",
     section: "2.7.10.1",
     title: "The driver notifies after it made buffers available, unless the device said no.",
-    observed: "Buffers wait in the ring, time passes, and the needed notification did not come.",
+    observed: "Buffers wait in the ring, the driver is at rest, and the notification did not come.",
     seenBy: ["balloon/balloon-device"],
   },
   {
