@@ -78,6 +78,11 @@ export class BallonetError extends ActionError<ErrorCode> {
   override readonly name: string = "BallonetError";
 }
 
+/** The error of what a caller gave: code `config`. */
+export function configError(what: string, seen: string, todo: string): BallonetError {
+  return new BallonetError({ code: "config", what, seen, todo });
+}
+
 /** `value` as the hexadecimal number that the specifications print: 0x1af4, 0x0b. */
 export function hex(value: number | bigint, digits = 2): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;

@@ -15,10 +15,9 @@ export { BalloonDriver, type DriverOptions } from "./balloon/driver.ts";
 export type { DriverStateName } from "./balloon/lifecycle.ts";
 export { makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
-export type { QueueStatus } from "./balloon/queue-roles.ts";
 export type { DriverSettings, FirstStatistics } from "./balloon/settings.ts";
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
-export type { DriverStatus, Totals } from "./balloon/status.ts";
+export type { DriverStatus, QueueStatus, Totals } from "./balloon/status.ts";
 export {
   type ArenaShape,
   arenaBytes,

@@ -2,8 +2,7 @@
  * The plan of a bring-up: which features to ask for, and what to do between its steps, in the order
  * of virtio 1.3, 5.5.5.
  */
-import { type CoreExports, STATSQ } from "../core/exports.ts";
-import type { Hal } from "../hal.ts";
+import { STATSQ } from "../core/exports.ts";
 import { BringUp, type Negotiation } from "../virtio/bring-up.ts";
 import { FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
@@ -12,22 +11,15 @@ import type { DeviceConfig } from "./config.ts";
 import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
 import { checkDeflateAllowed, promises } from "./deflate-order.ts";
 import type { DeviceQueues, Session } from "./device-queues.ts";
+import type { DriverParts } from "./driver-parts.ts";
 import { BALLOON_BITS, formatFeatures } from "./features.ts";
 import { openQueues } from "./open-queues.ts";
-import type { Tunables } from "./policy-inputs.ts";
 import { withLowerQueueOwners } from "./queue-numbering.ts";
-import { type DriverSettings, unitFrames } from "./settings.ts";
-import { firstStatistics, type StatisticsEntries } from "./statistics.ts";
+import { unitFrames } from "./settings.ts";
+import { firstStatistics } from "./statistics.ts";
 
-export interface BringUpPlanOptions {
-  readonly hal: Hal;
-  readonly core: CoreExports;
+export interface BringUpPlanOptions extends DriverParts {
   readonly transport: Transport;
-  readonly settings: DriverSettings;
-  /** The deflate mode may change until features are accepted. */
-  readonly tunables: Tunables;
-  /** The statistics of this moment. */
-  sample(): StatisticsEntries;
   /** The device is reset: it has no claim left on any page. */
   onReset(): void;
   /** Features are agreed on and rings laid out: a life of the device begins. */
@@ -73,7 +65,7 @@ export function planBringUp(plan: BringUpPlanOptions): BringUp {
     queues: (negotiation) => {
       checkDeflateAllowed(tunables.deflateMode, negotiation.negotiated, settings.dialect);
       core.ledger_unit(unitFrames(settings));
-      const queues = openQueues({ core, transport, settings, negotiation });
+      const queues = openQueues({ ...plan, negotiation });
       device = plan.onSession({ transport, negotiation, queues });
       return queues.setups;
     },

@@ -3,7 +3,7 @@
  *
  * A mode that the negotiated features forbid is a configuration error, never silently another mode.
  */
-import { BallonetError } from "../errors.ts";
+import { configError } from "../errors.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
 import { BALLOON_FEATURE, EXPERIMENTAL_FEATURE } from "./constants.ts";
 
@@ -43,12 +43,11 @@ export function promises(dialect: Dialect, mode: DeflateMode): readonly number[]
 /** @throws BallonetError `config` when there is no such mode. */
 export function checkDeflateMode(mode: DeflateMode): void {
   if (DEFLATE_MODES.includes(mode)) return;
-  throw new BallonetError({
-    code: "config",
-    what: "deflate mode",
-    seen: `"${String(mode)}"`,
-    todo: `choose one of ${DEFLATE_MODES.join(", ")}`,
-  });
+  throw configError(
+    "deflate mode",
+    `"${String(mode)}"`,
+    `choose one of ${DEFLATE_MODES.join(", ")}`,
+  );
 }
 
 /**
@@ -61,18 +60,19 @@ export function checkDeflateAllowed(
   dialect: Dialect,
 ): void {
   checkDeflateMode(mode);
+  const what = `deflate mode "${mode}"`;
   const isLate = mode === "use-first" || mode === "silent";
   if (isLate && mustTell(negotiated)) {
-    throw forbidden(
-      mode,
+    throw configError(
+      what,
       "MUST_TELL_HOST negotiated, which allows only tell-first (virtio 1.3, 5.5.6.1)",
       "choose tell-first, or decline MUST_TELL_HOST in the driver's settings",
     );
   }
   const granted = hasFeature(negotiated, EXPERIMENTAL_FEATURE.SILENT_DEFLATE);
   if (mode === "silent" && dialect === "two-bit" && !granted) {
-    throw forbidden(
-      mode,
+    throw configError(
+      what,
       "SILENT_DEFLATE not negotiated, which this dialect asks for",
       "choose use-first, which needs no permission, or a host that grants it",
     );
@@ -96,8 +96,4 @@ export function deflateOrder(
 function mustTell(negotiated: FeatureSet): boolean {
   const bits = [BALLOON_FEATURE.MUST_TELL_HOST, EXPERIMENTAL_FEATURE.WILL_TELL_HOST];
   return bits.some((bit) => hasFeature(negotiated, bit));
-}
-
-function forbidden(mode: DeflateMode, seen: string, todo: string): BallonetError {
-  return new BallonetError({ code: "config", what: `deflate mode "${mode}"`, seen, todo });
 }

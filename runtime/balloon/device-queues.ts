@@ -11,6 +11,7 @@ import {
   framesIn,
   HINTQ,
   INFLATEQ,
+  QUEUE_ROLES,
   REPORTQ,
   STATSQ,
 } from "../core/exports.ts";
@@ -21,9 +22,8 @@ import { hasFeature } from "../virtio/features.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { STAT_LENGTH } from "./constants.ts";
 import type { DeflateOrder } from "./deflate-order.ts";
+import type { DriverParts } from "./driver-parts.ts";
 import { type OpenQueues, openQueue } from "./open-queues.ts";
-import { QUEUE_ROLES } from "./queue-roles.ts";
-import type { DriverSettings } from "./settings.ts";
 import type { StatisticsEntries } from "./statistics.ts";
 import type { Totals } from "./status.ts";
 
@@ -34,14 +34,9 @@ export interface Session {
   readonly queues: OpenQueues;
 }
 
-export interface DeviceQueuesOptions {
-  readonly core: CoreExports;
-  readonly settings: DriverSettings;
+export interface DeviceQueuesOptions extends DriverParts {
   readonly session: Session;
-  readonly totals: Totals;
 }
-
-const ALL_QUEUES = [INFLATEQ, DEFLATEQ, STATSQ, HINTQ, REPORTQ];
 
 /**
  * Returns the pages that the device was sent and has not answered for; until a reset is complete,
@@ -195,11 +190,10 @@ export class DeviceQueues {
    */
   awaitInflateqReset(now: number, limitMs: number): boolean {
     if (this.resettingSinceMs === undefined) return true;
-    const { core, settings } = this.options;
-    const { transport, negotiation } = this.session;
+    const { transport } = this.session;
     if (!transport.isQueueReset(INFLATEQ)) return now - this.resettingSinceMs < limitMs;
-    core.balloon_abandon_inflates();
-    transport.setUpQueue(openQueue({ core, transport, settings, negotiation }, INFLATEQ, INFLATEQ));
+    this.core.balloon_abandon_inflates();
+    transport.setUpQueue(openQueue({ ...this.options, ...this.session }, INFLATEQ, INFLATEQ));
     this.resettingSinceMs = undefined;
     return true;
   }
@@ -218,7 +212,7 @@ export class DeviceQueues {
    */
   arm(): boolean {
     let pending = false;
-    for (const queue of ALL_QUEUES) {
+    for (const queue of QUEUE_ROLES.keys()) {
       if (!this.has(queue)) continue;
       const after = Math.max(0, this.buffersInFlight(queue) - 1);
       if (this.core.queue_arm(queue, after) !== 0) pending = true;

@@ -6,12 +6,10 @@
  * where there is no PCI: elsewhere the addresses may belong to another device.
  */
 import { BallonetError } from "../errors.ts";
-import type { Hal } from "../hal.ts";
 import { openPciConfig } from "../pci/acpi-mcfg.ts";
 import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
 import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
-import type { InterruptChoice } from "../virtio/interrupts.ts";
 import {
   findMmio,
   MICROVM_FIRST_LINES,
@@ -20,19 +18,13 @@ import {
   type WiredMmioSlot,
 } from "../virtio/mmio/find.ts";
 import { openMmio } from "../virtio/mmio/mmio.ts";
-import { openPci, type PciInterface } from "../virtio/pci/open.ts";
+import { type OpenPciOptions, openPci } from "../virtio/pci/open.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, DEVICE_ID_BALLOON } from "./constants.ts";
 
 /** Where and how to look for a balloon. */
-export interface DiscoverOptions {
-  readonly hal: Hal;
-  /** Memory at or above this cannot be reached by this guest. Default 2^53. */
-  readonly memoryEnd?: number;
-  /** The interface to use of a transitional device. Default modern. */
-  readonly prefer?: PciInterface;
-  /** How the device is to interrupt. Default: the best that machine and device have. */
-  readonly interrupts?: InterruptChoice;
+export interface DiscoverOptions
+  extends Pick<OpenPciOptions, "hal" | "memoryEnd" | "prefer" | "interrupts"> {
   /** Words like `virtio_mmio.device=512@0xfeb00000:5` name MMIO slots. */
   readonly commandLine?: string;
   /** Whether this guest may probe for machines without PCI. Default no: a VM's author knows. */

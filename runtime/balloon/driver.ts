@@ -21,6 +21,7 @@ import { planBringUp } from "./bring-up-plan.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { checkDeflateAllowed, checkDeflateMode, type DeflateMode } from "./deflate-order.ts";
 import { pagesInFlight, type Session } from "./device-queues.ts";
+import type { DriverParts } from "./driver-parts.ts";
 import { formatFeatures } from "./features.ts";
 import { FreePageReporting } from "./free-page-reporting.ts";
 import {
@@ -29,10 +30,10 @@ import {
   type DriverStateName,
   nextState,
 } from "./lifecycle.ts";
-import { PolicyInputs, type Tunables } from "./policy-inputs.ts";
+import { PolicyInputs } from "./policy-inputs.ts";
 import type { DriverSettings } from "./settings.ts";
 import { ledgerStatistics, type Statistics, statisticsEntries } from "./statistics.ts";
-import type { DriverStatus, Totals } from "./status.ts";
+import { type DriverStatus, NO_TOTALS } from "./status.ts";
 import { Turn } from "./turn.ts";
 
 /** What a driver is made of. */
@@ -64,18 +65,9 @@ const STOP_POLLS_MAX = 1000;
 export class BalloonDriver {
   private readonly options: DriverOptions;
   private readonly core: CoreExports;
-  private readonly tunables: Tunables;
+  private readonly parts: DriverParts;
   private readonly inputs: PolicyInputs;
   private readonly reporting: FreePageReporting;
-  private readonly totals: Totals = {
-    inflated: 0,
-    deflated: 0,
-    notifications: 0,
-    actualWrites: 0,
-    stats: 0,
-    hinted: 0,
-    reported: 0,
-  };
   /** The way to the device that there is; ABSENT_TRANSPORT where there is none. */
   private transport: Transport;
   private state: DriverState;
@@ -92,8 +84,13 @@ export class BalloonDriver {
     const { deflateMode, reservePages } = settings;
     this.options = options;
     this.core = core;
-    this.tunables = { policy, deflateMode, reservePages };
-    this.inputs = new PolicyInputs({ ...settings, core, tunables: this.tunables });
+    this.parts = {
+      ...options,
+      tunables: { policy, deflateMode, reservePages },
+      totals: { ...NO_TOTALS },
+      sample: () => statisticsEntries(options.statistics?.() ?? ledgerStatistics(core), settings),
+    };
+    this.inputs = new PolicyInputs(this.parts);
     this.reporting = new FreePageReporting(settings.reportPagesPerSecond);
     this.transport = transport;
     this.state = { name: transport === ABSENT_TRANSPORT ? "gone" : "idle" };
@@ -215,7 +212,7 @@ export class BalloonDriver {
 
   /** Follows another policy from the next step on. */
   setPolicy(policy: Policy): void {
-    this.tunables.policy = policy;
+    this.parts.tunables.policy = policy;
     this.inputs.forgetShortages();
   }
 
@@ -229,12 +226,12 @@ export class BalloonDriver {
       const { negotiated } = this.session.negotiation;
       checkDeflateAllowed(mode, negotiated, this.options.settings.dialect);
     }
-    this.tunables.deflateMode = mode;
+    this.parts.tunables.deflateMode = mode;
   }
 
   /** Free pages that inflating leaves to the guest. */
   setReserve(pages: number): void {
-    this.tunables.reservePages = pages;
+    this.parts.tunables.reservePages = pages;
     this.inputs.forgetShortages();
   }
 
@@ -266,17 +263,14 @@ export class BalloonDriver {
   }
 
   private planBringUp(): BringUp {
-    const { options, core, tunables, inputs, reporting, totals, transport } = this;
-    const { hal, settings } = options;
-    const sample = () =>
-      statisticsEntries(options.statistics?.() ?? ledgerStatistics(core), settings);
+    const { parts, inputs, reporting, transport } = this;
     return planBringUp({
-      ...{ hal, core, settings, tunables, transport, sample },
+      ...parts,
+      transport,
       onReset: () => reporting.reset(),
       onSession: (session) => {
-        const parts = { hal, core, settings, tunables, inputs, reporting, totals };
         this.session = session;
-        this.turn = new Turn({ ...parts, session, sample });
+        this.turn = new Turn({ ...parts, session, inputs, reporting });
         return this.turn;
       },
     });
@@ -358,7 +352,8 @@ export class BalloonDriver {
 
   /** Returns what there is to know, for people and programs: a snapshot of plain values. */
   status(): DriverStatus {
-    const { core, inputs, session, turn, tunables, lastError } = this;
+    const { core, inputs, session, turn, lastError } = this;
+    const { tunables, totals } = this.parts;
     const hintRun = turn?.hinting?.run;
     const inflatePages = framesIn(core, "inflating");
     return {
@@ -380,7 +375,7 @@ export class BalloonDriver {
       reservePages: tunables.reservePages,
       outOfReach: inputs.outOfReach,
       restarts: this.restarts,
-      totals: { ...this.totals },
+      totals: { ...totals },
       ...(lastError && { lastError: { code: lastError.code, message: lastError.message } }),
     };
   }

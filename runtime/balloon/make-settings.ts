@@ -1,7 +1,8 @@
 /** Settings from a persona's name and the caller's changes. */
+import { configError } from "../errors.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { PERSONA_NAMES, PERSONAS, type PersonaName } from "./personas.ts";
-import { checkSettings, type DriverSettings, settingError } from "./settings.ts";
+import { checkSettings, type DriverSettings } from "./settings.ts";
 
 /** What a caller may change about a persona, and whether to take MUST_TELL_HOST when offered. */
 export type SettingsInput = Partial<Omit<DriverSettings, "persona" | "accept">> & {
@@ -16,13 +17,13 @@ export type SettingsInput = Partial<Omit<DriverSettings, "persona" | "accept">> 
 export function makeSettings(input: SettingsInput = {}): DriverSettings {
   const { persona = "ballonet", mustTellHost, ...changes } = input;
   if (!Object.hasOwn(PERSONAS, persona)) {
-    throw settingError("persona", `"${persona}"`, `choose one of ${PERSONA_NAMES.join(", ")}`);
+    throw configError("persona", `"${persona}"`, `choose one of ${PERSONA_NAMES.join(", ")}`);
   }
   const base: DriverSettings = PERSONAS[persona];
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   for (const [name] of given) {
     if (!Object.hasOwn(base, name))
-      throw settingError("settings", `an unknown one, "${name}"`, "remove it");
+      throw configError("settings", `an unknown one, "${name}"`, "remove it");
   }
   const settings: DriverSettings = {
     ...base,

@@ -1,22 +1,14 @@
 /** Laying out the rings of a device's queues. Every queue that a feature promises must be there. */
-import {
-  type CoreExports,
-  DEFLATEQ,
-  HINTQ,
-  INFLATEQ,
-  REPORTQ,
-  RING_FEATURE,
-  STATSQ,
-} from "../core/exports.ts";
+import { HINTQ, QUEUE_ROLES, RING_FEATURE, STATSQ } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Negotiation } from "../virtio/bring-up.ts";
 import { FEATURE } from "../virtio/constants.ts";
 import { type FeatureSet, hasFeature } from "../virtio/features.ts";
 import { type QueueSetup, queueError, type Transport } from "../virtio/transport.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
+import type { DriverParts } from "./driver-parts.ts";
 import { numberQueues } from "./queue-numbering.ts";
-import { QUEUE_ROLES, type QueueStatus } from "./queue-roles.ts";
-import type { DriverSettings } from "./settings.ts";
+import type { QueueStatus } from "./status.ts";
 
 /** The queues of one life of the device. */
 export interface OpenQueues {
@@ -26,10 +18,8 @@ export interface OpenQueues {
   readonly described: readonly QueueStatus[];
 }
 
-export interface OpenQueuesOptions {
-  readonly core: CoreExports;
+export interface OpenQueuesOptions extends Pick<DriverParts, "core" | "settings"> {
   readonly transport: Transport;
-  readonly settings: DriverSettings;
   readonly negotiation: Negotiation;
 }
 
@@ -37,20 +27,15 @@ export interface OpenQueuesOptions {
 export function openQueues(options: OpenQueuesOptions): OpenQueues {
   const { transport } = options;
   const { offered, negotiated } = options.negotiation;
-  const numbers = numberQueues({
+  const indices = numberQueues({
     offered,
     negotiated,
     numQueues: transport.numQueues(),
     maxSize: (index) => transport.queueMaxSize(index),
   });
   const wantsStats = hasFeature(negotiated, BALLOON_FEATURE.STATS_VQ);
-  const indices: (number | undefined)[] = [];
-  indices[INFLATEQ] = numbers.inflate;
-  indices[DEFLATEQ] = numbers.deflate;
-  indices[STATSQ] = wantsStats ? (numbers.stats ?? missing("statsq", transport)) : undefined;
-  // A queue whose number cannot be told for certain is done without.
-  indices[HINTQ] = numbers.hint;
-  indices[REPORTQ] = numbers.reporting;
+  // Every other queue whose number cannot be told for certain is done without.
+  if (wantsStats && indices[STATSQ] === undefined) missing(QUEUE_ROLES[STATSQ], transport);
 
   const setups: QueueSetup[] = [];
   const described: QueueStatus[] = [];

@@ -3,31 +3,13 @@
  * whatever one needs to know of the past is here.
  */
 import { type CoreExports, DEFLATEQ, frameCounts } from "../core/exports.ts";
-import type { Policy, PolicyDecision, PolicyView } from "../policy/policy.ts";
-import type { DeflateMode } from "./deflate-order.ts";
-
-/** What may be changed while the driver runs. */
-export interface Tunables {
-  policy: Policy;
-  deflateMode: DeflateMode;
-  /** Free pages that inflating leaves to the guest. */
-  reservePages: number;
-}
-
-export interface PolicyInputsOptions {
-  readonly core: CoreExports;
-  readonly tunables: Tunables;
-  /** Whether fewer pages than a buffer takes are as good as none. */
-  readonly wholeBuffers: boolean;
-  readonly pfnsPerBuffer: number;
-  /** Seed of `PolicyView.random`; any number. */
-  readonly seed: number;
-}
+import type { PolicyDecision, PolicyView } from "../policy/policy.ts";
+import type { DriverParts } from "./driver-parts.ts";
 
 export class PolicyInputs {
   targetPages = 0;
   private readonly core: CoreExports;
-  private readonly options: PolicyInputsOptions;
+  private readonly parts: DriverParts;
   private random: number;
   private targetChangedMs = 0;
   private shortages = 0;
@@ -35,10 +17,10 @@ export class PolicyInputs {
   private lastInflateMs: number | undefined;
   private lastOomMs: number | undefined;
 
-  constructor(options: PolicyInputsOptions) {
-    this.core = options.core;
-    this.options = options;
-    this.random = options.seed >>> 0 || 1;
+  constructor(parts: DriverParts) {
+    this.core = parts.core;
+    this.parts = parts;
+    this.random = parts.settings.seed >>> 0 || 1;
   }
 
   /** True while the target cannot be reached for want of free memory. */
@@ -86,7 +68,7 @@ export class PolicyInputs {
       // What is being reported is free again in a moment.
       freePages: this.usable(counts.free + counts.reporting, counts.held + counts.inflating),
       totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
-      reservePages: this.options.tunables.reservePages,
+      reservePages: this.parts.tunables.reservePages,
       lastInflateMs: this.lastInflateMs,
       shortages: this.shortages,
       lastShortageMs: this.lastShortageMs,
@@ -98,8 +80,8 @@ export class PolicyInputs {
 
   /** Free pages, without those beyond the reserve that are too few for the next buffer. */
   private usable(freePages: number, boundPages: number): number {
-    const { wholeBuffers, pfnsPerBuffer, tunables } = this.options;
-    const spare = freePages - tunables.reservePages;
+    const { wholeBuffers, pfnsPerBuffer } = this.parts.settings;
+    const spare = freePages - this.parts.tunables.reservePages;
     const buffer = Math.min(pfnsPerBuffer, this.targetPages - boundPages);
     return wholeBuffers && spare > 0 && buffer > 0 ? freePages - (spare % buffer) : freePages;
   }

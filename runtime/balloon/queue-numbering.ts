@@ -19,15 +19,6 @@
 import { type FeatureSet, featureSet, hasFeature } from "../virtio/features.ts";
 import { BALLOON_FEATURE, FOREIGN_BALLOON_FEATURE } from "./constants.ts";
 
-/** The balloon's queues and their indices. Absent: not negotiated, not there, or not to be told. */
-export interface BalloonQueues {
-  readonly inflate: 0;
-  readonly deflate: 1;
-  readonly stats?: number;
-  readonly hint?: number;
-  readonly reporting?: number;
-}
-
 export interface QueueNumberingInput {
   readonly offered: FeatureSet;
   readonly negotiated: FeatureSet;
@@ -37,16 +28,15 @@ export interface QueueNumberingInput {
   maxSize(index: number): number;
 }
 
-const INFLATE = 0;
-const DEFLATE = 1;
+/** The inflateq and the deflateq have the same index everywhere. */
 const ALWAYS_THERE = 2;
 
-/** The bits that own a queue, in the order of their queues, with the specification's index. */
+/** The bits that own the other queues, in the order of their queues. */
 const OWNERS = [
-  { bit: BALLOON_FEATURE.STATS_VQ, queue: "stats", fixed: 2 },
-  { bit: BALLOON_FEATURE.FREE_PAGE_HINT, queue: "hint", fixed: 3 },
-  { bit: BALLOON_FEATURE.PAGE_REPORTING, queue: "reporting", fixed: 4 },
-] as const;
+  BALLOON_FEATURE.STATS_VQ,
+  BALLOON_FEATURE.FREE_PAGE_HINT,
+  BALLOON_FEATURE.PAGE_REPORTING,
+];
 
 /** Queues of bits outside of the specification. They come after all others, accepted or not. */
 const FOREIGN_QUEUES = [
@@ -61,26 +51,29 @@ const FOREIGN_QUEUES = [
  */
 export function withLowerQueueOwners(wanted: FeatureSet, offered: FeatureSet): FeatureSet {
   let result = wanted;
-  OWNERS.forEach(({ bit }, position) => {
+  OWNERS.forEach((bit, position) => {
     if (hasFeature(wanted, bit)) result |= offered & lowerOwners(position);
   });
   return result;
 }
 
-/** The index of each negotiated queue. */
-export function numberQueues(input: QueueNumberingInput): BalloonQueues {
-  const indices: { stats?: number; hint?: number; reporting?: number } = {};
-  OWNERS.forEach(({ bit, queue }, position) => {
+/**
+ * Returns the index of each queue, in the order of the table: that of QUEUE_ROLES. Undefined: not
+ * negotiated, not there, or not to be told.
+ */
+export function numberQueues(input: QueueNumberingInput): (number | undefined)[] {
+  const indices: (number | undefined)[] = [0, 1];
+  OWNERS.forEach((bit, position) => {
     if (!hasFeature(input.negotiated, bit)) return;
     const index = indexOf(input, position);
-    if (index !== undefined && input.maxSize(index) !== 0) indices[queue] = index;
+    if (index !== undefined && input.maxSize(index) !== 0) indices[ALWAYS_THERE + position] = index;
   });
-  return { inflate: INFLATE, deflate: DEFLATE, ...indices };
+  return indices;
 }
 
 function indexOf(input: QueueNumberingInput, position: number): number | undefined {
   const { offered, negotiated, numQueues } = input;
-  const { fixed } = OWNERS[position] as (typeof OWNERS)[number];
+  const fixed = ALWAYS_THERE + position;
   const lower = offered & lowerOwners(position);
   // The queue of a declined lower owner keeps its index in A and C and loses it in B.
   if ((lower & ~negotiated) !== 0n) return undefined;
@@ -104,15 +97,15 @@ function isCompact(offered: FeatureSet, numQueues: number): boolean {
  * first of these indices is that of the next queue.
  */
 function hasHoles({ offered, maxSize }: QueueNumberingInput, position: number): boolean {
-  const lower = OWNERS.slice(0, position).filter(({ bit }) => !hasFeature(offered, bit));
-  return lower.every(({ fixed }) => maxSize(fixed) === 0);
+  const lower = OWNERS.slice(0, position);
+  return lower.every((bit, at) => hasFeature(offered, bit) || maxSize(ALWAYS_THERE + at) === 0);
 }
 
 /** The bits whose queues come before the one at `position`. */
 function lowerOwners(position: number): FeatureSet {
-  return featureSet(...OWNERS.slice(0, position).map(({ bit }) => bit));
+  return featureSet(...OWNERS.slice(0, position));
 }
 
 function count(set: FeatureSet): number {
-  return OWNERS.filter(({ bit }) => hasFeature(set, bit)).length;
+  return OWNERS.filter((bit) => hasFeature(set, bit)).length;
 }

@@ -1,6 +1,6 @@
 /** The settings of a driver: everything in which one balloon driver differs from another. */
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core/exports.ts";
-import { BallonetError } from "../errors.ts";
+import { configError } from "../errors.ts";
 import type { FollowOptions } from "../policy/follow.ts";
 import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate-order.ts";
 
@@ -88,19 +88,18 @@ export interface DriverSettings {
   readonly seed: number;
 }
 
-/** The error of a setting that makes no sense. */
-export function settingError(what: string, seen: unknown, todo: string): BallonetError {
-  return new BallonetError({ code: "config", what, seen: String(seen), todo });
-}
-
 function checkInteger(name: keyof DriverSettings, value: number, least: number, most: number) {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw settingError(`setting ${name}`, value, `give a whole number from ${least} to ${most}`);
+  throw configError(
+    `setting ${name}`,
+    String(value),
+    `give a whole number from ${least} to ${most}`,
+  );
 }
 
 function checkChoice(name: keyof DriverSettings, value: string, choices: readonly string[]) {
   if (choices.includes(value)) return;
-  throw settingError(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
+  throw configError(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
 }
 
 /**
@@ -120,7 +119,8 @@ export function checkSettings(settings: DriverSettings): void {
   checkInteger("oomPagesMost", settings.oomPagesMost, 1, 0xffff_ffff);
   checkInteger("pauseAfterFeaturesMs", settings.pauseAfterFeaturesMs, 0, 3_600_000);
   if (BLOCK_FRAMES % unitFrames(settings) !== 0) {
-    throw settingError("pfnsPerBuffer of units", settings.pfnsPerBuffer, "give a divisor of 512");
+    const seen = String(settings.pfnsPerBuffer);
+    throw configError("pfnsPerBuffer of units", seen, "give a divisor of 512");
   }
   checkInteger("reportPagesPerSecond", settings.reportPagesPerSecond, 512, 0xffff_ffff);
   if (settings.poison !== undefined) checkInteger("poison", settings.poison, 0, 0xffff_ffff);

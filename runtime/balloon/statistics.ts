@@ -7,34 +7,7 @@ import { FRAME_BYTES } from "../core/frames.ts";
 import { STAT, STAT_LENGTH } from "./constants.ts";
 import type { DriverSettings } from "./settings.ts";
 
-/**
- * What a guest says of its memory, in the tags of virtio 1.3, 5.5.6.4: bytes, but counts for page
- * faults and huge pages. Whole numbers up to 2^53.
- */
-export interface Statistics {
-  readonly swapIn: number;
-  readonly swapOut: number;
-  readonly majorFaults: number;
-  readonly minorFaults: number;
-  readonly free: number;
-  readonly total: number;
-  readonly available: number;
-  readonly caches: number;
-  readonly hugePageAllocations: number;
-  readonly hugePageFailures: number;
-}
-
-/** What Linux 6.12 added. Devices that do not know them have been upset by them. */
-export interface NewerStatistics {
-  readonly oomKills: number;
-  readonly allocationStalls: number;
-  readonly asyncScans: number;
-  readonly directScans: number;
-  readonly asyncReclaims: number;
-  readonly directReclaims: number;
-}
-
-const TAGS: Record<keyof Statistics, number> = {
+const TAGS = {
   swapIn: STAT.SWAP_IN,
   swapOut: STAT.SWAP_OUT,
   majorFaults: STAT.MAJFLT,
@@ -47,7 +20,8 @@ const TAGS: Record<keyof Statistics, number> = {
   hugePageFailures: STAT.HTLB_PGFAIL,
 };
 
-const NEWER_TAGS: Record<keyof NewerStatistics, number> = {
+/** What Linux 6.12 added. Devices that do not know them have been upset by them. */
+const NEWER_TAGS = {
   oomKills: STAT.OOM_KILL,
   allocationStalls: STAT.ALLOC_STALL,
   asyncScans: STAT.ASYNC_SCAN,
@@ -55,6 +29,12 @@ const NEWER_TAGS: Record<keyof NewerStatistics, number> = {
   asyncReclaims: STAT.ASYNC_RECLAIM,
   directReclaims: STAT.DIRECT_RECLAIM,
 };
+
+/**
+ * What a guest says of its memory, in the tags of virtio 1.3, 5.5.6.4: bytes, but counts for page
+ * faults and huge pages. Whole numbers up to 2^53.
+ */
+export type Statistics = Readonly<Record<keyof typeof TAGS, number>>;
 
 /**
  * Returns what the ledger knows: a guest without swap, caches or huge pages of its own. Pages in
@@ -98,18 +78,9 @@ export function firstStatistics(settings: DriverSettings): StatisticsEntries | u
  * Returns a buffer's content; the newer tags, absent ones as 0, only where settings ask for them.
  */
 export function statisticsEntries(
-  statistics: Statistics & Partial<NewerStatistics>,
+  statistics: Readonly<Record<string, number>>,
   { newerStatistics }: DriverSettings,
 ): StatisticsEntries {
-  const entries: [number, number][] = [];
-  const put = (tag: number, value: number) => {
-    entries.push([tag, value]);
-  };
-  for (const [name, tag] of Object.entries(TAGS)) put(tag, statistics[name as keyof Statistics]);
-  if (newerStatistics) {
-    for (const [name, tag] of Object.entries(NEWER_TAGS)) {
-      put(tag, statistics[name as keyof NewerStatistics] ?? 0);
-    }
-  }
-  return { entries };
+  const tags = Object.entries(newerStatistics ? { ...TAGS, ...NEWER_TAGS } : TAGS);
+  return { entries: tags.map(([name, tag]) => [tag, statistics[name] ?? 0]) };
 }

@@ -1,10 +1,9 @@
 /** The status of a driver. */
-import type { FrameCounts } from "../core/exports.ts";
+import type { FrameCounts, QUEUE_ROLES } from "../core/exports.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { InterruptMode } from "../virtio/interrupts.ts";
 import type { DeflateMode } from "./deflate-order.ts";
 import type { DriverStateName } from "./lifecycle.ts";
-import type { QueueStatus } from "./queue-roles.ts";
 
 /** Counts since the driver was made, over all devices. */
 export interface Totals {
@@ -21,6 +20,25 @@ export interface Totals {
   hinted: number;
   /** Frames, each counted as often as it was reported. */
   reported: number;
+}
+
+export const NO_TOTALS: Readonly<Totals> = {
+  inflated: 0,
+  deflated: 0,
+  notifications: 0,
+  actualWrites: 0,
+  stats: 0,
+  hinted: 0,
+  reported: 0,
+};
+
+/** One queue in use. */
+export interface QueueStatus {
+  readonly role: (typeof QUEUE_ROLES)[number];
+  /** Its number on this device, which differs from host to host. */
+  readonly index: number;
+  /** Entries of its ring. */
+  readonly size: number;
 }
 
 /** What a driver says of itself: plain values, which JSON carries unchanged over every channel. */

@@ -5,35 +5,22 @@
  * Statistics come first: an inflate that hangs must not keep them from being answered. What is done
  * follows the features negotiated at bring-up, never those that a host offers later.
  */
-
-import type { CoreExports } from "../core/exports.ts";
 import { DEFLATEQ, HINTQ, INFLATEQ } from "../core/exports.ts";
-import type { Hal } from "../hal.ts";
 import { type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
 import { hasFeature } from "../virtio/features.ts";
 import { DeviceConfig } from "./config.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { deflateOrder } from "./deflate-order.ts";
-import { DeviceQueues, type Session } from "./device-queues.ts";
+import { DeviceQueues, type DeviceQueuesOptions } from "./device-queues.ts";
 import { FreePageHinting } from "./free-page-hinting.ts";
 import type { FreePageReporting } from "./free-page-reporting.ts";
-import type { PolicyInputs, Tunables } from "./policy-inputs.ts";
-import { attainable, type DriverSettings } from "./settings.ts";
-import type { StatisticsEntries } from "./statistics.ts";
-import type { Totals } from "./status.ts";
+import type { PolicyInputs } from "./policy-inputs.ts";
+import { attainable } from "./settings.ts";
 
-export interface TurnOptions {
-  readonly hal: Hal;
-  readonly core: CoreExports;
-  readonly settings: DriverSettings;
-  readonly tunables: Tunables;
-  readonly session: Session;
+export interface TurnOptions extends DeviceQueuesOptions {
   /** What outlives the device. */
   readonly inputs: PolicyInputs;
   readonly reporting: FreePageReporting;
-  readonly totals: Totals;
-  /** The statistics of this moment. */
-  sample(): StatisticsEntries;
 }
 
 /** Turns in one step before the caller gets its thread back, however busy the device is. */

@@ -23,6 +23,15 @@ export const STATSQ = 2;
 export const HINTQ = 3;
 export const REPORTQ = 4;
 
+/** What each of them is for, by the specification's names (virtio 1.3, 5.5.2), at its number. */
+export const QUEUE_ROLES = [
+  "inflateq",
+  "deflateq",
+  "statsq",
+  "free_page_vq",
+  "reporting_vq",
+] as const;
+
 /** The bits of `features` in `queue_open`. `quiet`: the ring asks for no interrupt at all. */
 export const RING_FEATURE = {
   eventIndex: 1,

@@ -2,6 +2,7 @@
  * The policy `follow`: obey num_pages at once, keep a reserve, and back off when memory is short.
  */
 import {
+  chase,
   heldOffUntil,
   type Policy,
   type PolicyDecision,
@@ -41,15 +42,6 @@ function isAmidTry(view: PolicyView, retryMs: number): boolean {
   const { lastInflateMs, lastShortageMs, inflatingPages, nowMs } = view;
   if (lastInflateMs === undefined || lastInflateMs < lastShortageMs) return false;
   return inflatingPages > 0 || nowMs - lastInflateMs < retryMs;
-}
-
-function chase(goalPages: number): PolicyDecision {
-  return {
-    goalPages,
-    atMostPages: Number.POSITIVE_INFINITY,
-    short: false,
-    lookAgainMs: undefined,
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Policies by name, for command lines and control channels. */
-import { BallonetError } from "../errors.ts";
+import { configError } from "../errors.ts";
 import { follow } from "./follow.ts";
 import { gentle } from "./gentle.ts";
 import type { Policy } from "./policy.ts";
@@ -30,19 +30,17 @@ export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
  * @throws BallonetError `config` for an unknown name or option, or a value that is no number > 0.
  */
 export function namedPolicy(name: string, options: Record<string, unknown> = {}): Policy {
-  const bad = (what: string, seen: string, todo: string) =>
-    new BallonetError({ code: "config", what, seen, todo });
   if (!Object.hasOwn(POLICIES, name)) {
-    throw bad("policy", `"${name}"`, `choose one of ${POLICY_NAMES.join(", ")}`);
+    throw configError("policy", `"${name}"`, `choose one of ${POLICY_NAMES.join(", ")}`);
   }
   const policy: NamedPolicy = POLICIES[name as PolicyName];
   for (const [option, value] of Object.entries(options)) {
     if (!policy.options.includes(option)) {
       const todo = `give none but ${policy.options.join(", ")}`;
-      throw bad(`policy ${name}`, `an option "${option}"`, todo);
+      throw configError(`policy ${name}`, `an option "${option}"`, todo);
     }
     if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) {
-      throw bad(`policy ${name}, ${option}`, String(value), "give a number above 0");
+      throw configError(`policy ${name}, ${option}`, String(value), "give a number above 0");
     }
   }
   return policy.make(options as Record<string, number>);

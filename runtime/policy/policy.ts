@@ -75,14 +75,19 @@ export function spendablePages(view: PolicyView): number {
   return Math.max(0, view.freePages - view.reservePages);
 }
 
+/** Returns the decision to go to `goalPages` at once; nothing is short. */
+export function chase(goalPages: number): PolicyDecision {
+  return {
+    goalPages,
+    atMostPages: Number.POSITIVE_INFINITY,
+    short: false,
+    lookAgainMs: undefined,
+  };
+}
+
 /** Returns the decision to leave everything as it is until `lookAgainMs`. */
 export function stay(view: PolicyView, lookAgainMs: number): PolicyDecision {
-  return {
-    goalPages: pagesBound(view),
-    atMostPages: 0,
-    short: undefined,
-    lookAgainMs,
-  };
+  return { goalPages: pagesBound(view), atMostPages: 0, short: undefined, lookAgainMs };
 }
 
 /**

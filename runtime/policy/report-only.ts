@@ -1,5 +1,5 @@
 /** The policy `report-only`: no inflation. */
-import { type Policy, pagesBound } from "./policy.ts";
+import { chase, type Policy, pagesBound } from "./policy.ts";
 
 /**
  * Returns the policy `report-only`: it never inflates, and deflates as the host lowers its target.
@@ -10,11 +10,6 @@ import { type Policy, pagesBound } from "./policy.ts";
 export function reportOnly(): Policy {
   return {
     name: "report-only",
-    decide: (view) => ({
-      goalPages: Math.min(view.targetPages, pagesBound(view)),
-      atMostPages: Number.POSITIVE_INFINITY,
-      short: false,
-      lookAgainMs: undefined,
-    }),
+    decide: (view) => chase(Math.min(view.targetPages, pagesBound(view))),
   };
 }

@@ -29,11 +29,8 @@
  * A device does not say *which* features it refused. The caller's `decide` is therefore a ladder:
  * it is asked again with the number of refusals so far, and steps down. When the device offers
  * something else by then, it is another host's, and the ladder begins anew.
- *
- * Invariant: between a reset and `driver-ok`, status bits are added in the specification's order,
- * and FEATURES_OK, where it exists, was read back before anything relies on the features.
  */
-import { BallonetError, hex } from "../errors.ts";
+import { BallonetError, configError, hex } from "../errors.ts";
 import { FEATURE, STATUS, STATUS_GONE } from "./constants.ts";
 import {
   type FeatureSet,
@@ -251,12 +248,9 @@ export class BringUp {
       throw this.featureError(`${refusals} sets refused`, "ask for less, or fix the device");
     }
     if (!isSubset(wanted, offered)) {
-      throw new BallonetError({
-        code: "config",
-        what: `features wanted from ${this.transport.name}`,
-        seen: `${this.formatFeatures(wanted & ~offered)}, not offered`,
-        todo: "ask only for features that the device offers",
-      });
+      const what = `features wanted from ${this.transport.name}`;
+      const seen = `${this.formatFeatures(wanted & ~offered)}, not offered`;
+      throw configError(what, seen, "ask only for features that the device offers");
     }
     return { offered, negotiated: wanted | required, refusals };
   }

@@ -3,7 +3,7 @@
  *
  * Only addresses that the caller names are read: elsewhere a read could disturb another device.
  */
-import { BallonetError } from "../../errors.ts";
+import { configError } from "../../errors.ts";
 import type { Hal } from "../../hal.ts";
 import { identifyMmio, type MmioSlot } from "./mmio.ts";
 
@@ -39,12 +39,8 @@ export function mmioSlotsOf(commandLine: string): WiredMmioSlot[] {
     const [, size = "", base = "", line = ""] = DEVICE.exec(value) ?? [];
     const slot = { size: numberOf(size), base: numberOf(base), interruptLine: Number(line) };
     if (Number.isNaN(slot.size + slot.base) || line === "" || slots.length === MMIO_WORDS_MAX) {
-      throw new BallonetError({
-        code: "config",
-        what: "command line",
-        seen: `"${word}"`,
-        todo: "write virtio_mmio.device=SIZE@BASE:IRQ, as in 512@0xfeb00000:5",
-      });
+      const todo = "write virtio_mmio.device=SIZE@BASE:IRQ, as in 512@0xfeb00000:5";
+      throw configError("command line", `"${word}"`, todo);
     }
     slots.push(slot);
   }

@@ -15,7 +15,7 @@ export const PCI_INTERFACES = ["modern", "legacy"] as const;
 export type PciInterface = (typeof PCI_INTERFACES)[number];
 
 export interface OpenPciOptions extends PciTransportOptions {
-  /** Default "modern" (virtio 1.3, 4.1.3). */
+  /** The interface to use of a transitional device. Default "modern" (virtio 1.3, 4.1.3). */
   readonly prefer?: PciInterface;
 }
 

@@ -36,7 +36,7 @@ export interface PciTransportOptions {
   readonly configLength: number;
   /** The guest cannot reach memory at or above this address. Default 2^53. */
   readonly memoryEnd?: number;
-  /** How the device shall interrupt. Default "best". */
+  /** How the device is to interrupt. Default "best": as well as machine and device can. */
   readonly interrupts?: InterruptChoice;
 }
 

@@ -145,8 +145,9 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "leaves statistics out that are zero",
     file: STATISTICS,
-    find: "const put = (tag: number, value: number) => {",
-    replace: "const put = (tag: number, value: number) => {\n    if (value === 0) return;",
+    find: "tags.map(([name, tag]) => [tag, statistics[name] ?? 0]) };",
+    replace:
+      "tags.filter(([name]) => statistics[name]).map(([name, tag]) => [tag, statistics[name] ?? 0]) };",
     breaks: "D20-SAME",
     scenario: "statistics",
   },
