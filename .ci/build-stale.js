@@ -1,5 +1,6 @@
 /**
- * Builds what is older than its sources, and nothing else: build/core.wasm and dist/.
+ * Builds what is older than its sources, and nothing else: build/core.wasm, dist/ and lib/. The
+ * scripts that are given restrict it: `node .ci/build-stale.js build:core build:js`.
  *
  * It knows which folders each is made of, and not how; that stands in package.json. It is
  * JavaScript because it runs before there is a compiler's output, on every Node that is supported.
@@ -26,6 +27,12 @@ const PRODUCTS = [
     inputs: ["src", "runtime", "tsconfig.json", "tsconfig.base.json", "package-lock.json"],
     outputs: ["dist/src/cli/main.js"],
   },
+  {
+    script: "build:lib",
+    what: "the package's JavaScript",
+    inputs: ["src", "runtime", ".ci/lib.js", "package.json", "package-lock.json"],
+    outputs: ["lib/index.js", "lib/index.d.ts", "lib/cli.js"],
+  },
 ];
 
 /** Every file below a path, or the path itself. */
@@ -45,7 +52,9 @@ function digest(inputs) {
   return hash.digest("hex");
 }
 
+const wanted = process.argv.slice(2);
 for (const { script, what, inputs, outputs } of PRODUCTS) {
+  if (wanted.length > 0 && !wanted.includes(script)) continue;
   const stamp = join(ROOT, "build", `${script.replace(":", "-")}.stamp`);
   const now = digest(inputs);
   const made = outputs.every((output) => existsSync(join(ROOT, output)));

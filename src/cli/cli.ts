@@ -58,7 +58,7 @@ export async function main({ args, io, commands = COMMANDS }: MainOptions): Prom
       if (!error.silent) io.err.write(`${error.message}: stopped; nothing is left running\n`);
       return error.exitCode;
     }
-    const failure = failureOf(error) ?? missingPackage(error);
+    const failure = failureOf(error);
     if (failure === undefined) throw error;
     printFailure({ failure, io, json });
     return exitCodeOf(failure);
@@ -122,17 +122,4 @@ function printFailure(parts: { failure: Failure; io: Io; json: boolean }): void 
   }
   const screen = new Screen(io.err, io.environment);
   for (const line of failedLines(failure, screen.paint)) screen.line(line);
-}
-
-/** The failure of an import of a dependency that is not installed. */
-function missingPackage(error: unknown): Failure | undefined {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  if (code !== "ERR_MODULE_NOT_FOUND") return undefined;
-  const { message } = error as Error;
-  return {
-    kind: "missing",
-    what: "a package that ballonet needs",
-    seen: message.split("\n")[0] ?? "",
-    todo: "run `npm ci` in ballonet's folder; `ballonet doctor` shows more",
-  };
 }

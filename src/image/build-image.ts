@@ -3,8 +3,9 @@
  * The same inputs give the same image, and only what changed is done again.
  */
 import { copyFile, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { packageFolder } from "../package.ts";
+import { dirname, join, resolve } from "node:path";
+import { cacheFolder, isCheckout, packageFolder } from "../package.ts";
+import { guestSources } from "./archive.ts";
 import { compileKernel, compileModule, convert, LINKED, link, startBuild } from "./build-steps.ts";
 import { bundleGuest } from "./bundle.ts";
 import { Cache } from "./cache.ts";
@@ -46,11 +47,11 @@ export interface BuildImageOptions {
   readonly coreWasm?: Uint8Array | string;
   /** The guest program as a script. Default: `entry`, bundled. */
   readonly bundle?: string;
-  /** The guest program as a TypeScript module. Default: runtime/kernel/main.ts. */
+  /** The guest program as a TypeScript module. Default: the package's own. */
   readonly entry?: string;
-  /** Where to write the image. Default: build/images/ballonet-ARCH.elf in the package. */
+  /** Where to write the image. Default: ballonet-ARCH.elf here, or in a checkout's build/images. */
   readonly out?: string;
-  /** Where results of steps are kept. Default: build/cache in the package. */
+  /** Where results of steps are kept. Default: build/cache in a checkout, else the user's cache. */
   readonly cacheDirectory?: string;
   /** Aborting rejects the build with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -127,16 +128,16 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   const { arch, signal, bundle } = options;
   const next = stepper(options);
   const root = packageFolder();
-  const boot = join(root, "runtime/kernel/boot");
-  const cache = new Cache(options.cacheDirectory ?? join(root, "build/cache"));
+  const cache = new Cache(options.cacheDirectory ?? cacheFolder());
 
   next();
-  const build = await startBuild({ arch, signal, cache, boot });
+  const sources = await guestSources(cache);
+  const build = await startBuild({ arch, signal, cache, boot: sources.boot });
   const core = await readCore(root, options.coreWasm);
   const functions = [...coreFunctions(core).keys()];
 
   next();
-  const entry = options.entry ?? join(root, "runtime/kernel/main.ts");
+  const entry = options.entry ?? sources.entry;
   const scripts = bundle === undefined ? await bundleGuest(entry) : [bundle];
 
   next();
@@ -165,7 +166,8 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
 
   next();
   const linked = await link(build, [kernel, engineObjects, coreObjects], snapshot);
-  const path = options.out ?? join(root, `build/images/ballonet-${arch}.elf`);
+  const images = isCheckout() ? join(root, "build/images") : ".";
+  const path = options.out ?? resolve(images, `ballonet-${arch}.elf`);
   const symbolsPath = `${path.replace(/\.elf$/, "")}.sym.elf`;
   await mkdir(dirname(path), { recursive: true });
   await replace(symbolsPath, join(linked, LINKED.symbols));

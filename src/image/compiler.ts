@@ -1,5 +1,8 @@
 /** Finds a C compiler that makes x86 code, and runs it. */
 import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ImageError } from "./errors.ts";
 
 /** The processor that an image is for. */
@@ -109,4 +112,25 @@ export async function compile(options: {
     seen: outcome.stderr.trim().slice(0, REASON_CHARS_MAX) || "no message",
     todo: "install a newer gcc or clang, or report this with the compiler's version",
   });
+}
+
+/**
+ * Finds a compiler, and compiles and links a function that does nothing. Rejects with ImageError
+ * `no-compiler` or `compile`.
+ */
+export async function tryCompiler(options: {
+  readonly arch: Architecture;
+  readonly signal?: AbortSignal;
+}): Promise<Compiler> {
+  const compiler = await findCompiler(options);
+  const directory = await mkdtemp(join(tmpdir(), "ballonet-compiler-"));
+  try {
+    await writeFile(join(directory, "nothing.c"), "void _start(void) {}\n");
+    const flags = ["-ffreestanding", "-nostdlib", "-static", "-no-pie"];
+    const args = [...flags, "-o", "nothing.elf", "nothing.c"];
+    await compile({ compiler, args, directory, signal: options.signal });
+    return compiler;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }

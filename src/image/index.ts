@@ -7,3 +7,4 @@ export {
 } from "./build-image.ts";
 export type { Architecture } from "./compiler.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";
+export { type ProvidedImage, type ProvideImageOptions, provideImage } from "./provide-image.ts";

@@ -1,13 +1,19 @@
 /**
- * Checks whether this machine has what sessions need. It changes, installs and boots nothing.
+ * Checks whether this machine has what sessions need, by trying it: it compiles a function and
+ * boots a guest on each emulator. It installs nothing, and builds no image.
  */
+import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Architecture, findCompiler } from "../image/compiler.ts";
-import { dependencyVersion, packageFolder } from "../package.ts";
+import { FailureError } from "../failure.ts";
+import { archivePath, imageName, readArchive } from "../image/archive.ts";
+import { type Architecture, tryCompiler } from "../image/compiler.ts";
+import { dependencyVersion, installAdvice, isCheckout, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { failureOf } from "./failure-of.ts";
+import type { SessionOptions } from "./plan.ts";
+import { runSession } from "./session.ts";
 
 /**
  * - `here`: found.
@@ -39,14 +45,10 @@ export interface Diagnosis {
 /** The first version that has everything we use; util.styleText came last. */
 const NODE_LEAST = [20, 12] as const;
 const ARCHITECTURES: readonly Architecture[] = ["i386", "x86_64"];
-/** The packages that building and booting an image cannot do without, and what each is for. */
-const DEPENDENCIES = [
-  { name: "v86", purpose: "boot --on v86" },
-  { name: "wabt", purpose: "building images" },
-  { name: "@jitl/quickjs-ng-wasmfile-release-sync", purpose: "building images" },
-  { name: "esbuild", purpose: "building images" },
-  { name: "lossless-json", purpose: "talking to guests" },
-] as const;
+/** The packages that building an image cannot do without. */
+const BUILD_PACKAGES = ["wabt", "@jitl/quickjs-ng-wasmfile-release-sync", "esbuild"] as const;
+/** A guest is ready after a second; a busy machine may need more. */
+const BOOT_MS = 15_000;
 
 /** How to look for one thing. */
 interface Probe {
@@ -58,12 +60,20 @@ interface Probe {
   readonly find: () => Promise<string | undefined>;
 }
 
+/** What `diagnose` is given. */
+export interface DiagnoseOptions {
+  /** QEMU's program: a path, or a name to look up in PATH. Default: qemu-system-ARCH. */
+  readonly qemu?: string | undefined;
+  /** Ends the trials. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Looks for everything that building images and booting guests can need, all at once; some seconds
- * at most. What is missing is in the result.
+ * Tries everything that building images and booting guests can need, all at once; some seconds on
+ * an idle machine. What is missing is in the result.
  * @throws the reason of `signal` when it aborts.
  */
-export async function diagnose(options: { signal?: AbortSignal } = {}): Promise<Diagnosis> {
+export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
   const findings = await Promise.all(probes(options).map(check));
   options.signal?.throwIfAborted();
   return { type: "diagnosis", findings, ready: findings.every(({ state }) => state !== "missing") };
@@ -81,9 +91,12 @@ async function check({ name, purpose, ifMissing, todo, find }: Probe): Promise<C
   }
 }
 
-function probes({ signal }: { signal?: AbortSignal }): Probe[] {
+function probes({ qemu, signal }: DiagnoseOptions): Probe[] {
   const root = packageFolder();
+  // An installed package brings its images.
+  const ifMissing = isCheckout() ? "missing" : "optional";
   const cancel = signal === undefined ? {} : { signal };
+  const binary = qemu === undefined ? {} : { binary: qemu };
   return [
     {
       name: "node",
@@ -96,17 +109,18 @@ function probes({ signal }: { signal?: AbortSignal }): Probe[] {
       (arch): Probe => ({
         name: `C compiler for ${arch}`,
         purpose: "building images",
-        ifMissing: "missing",
+        ifMissing,
         todo: "install gcc or clang",
-        find: async () => (await findCompiler({ arch, ...cancel })).version,
+        find: async () => (await tryCompiler({ arch, ...cancel })).version,
       }),
     ),
-    ...DEPENDENCIES.map(
-      ({ name, purpose }): Probe => ({
+    v86Probe(cancel),
+    ...BUILD_PACKAGES.map(
+      (name): Probe => ({
         name: `package ${name}`,
-        purpose,
-        ifMissing: "missing",
-        todo: "run `npm ci` in ballonet's folder",
+        purpose: "building images",
+        ifMissing,
+        todo: installAdvice(name),
         find: async () => dependencyVersion(name),
       }),
     ),
@@ -125,8 +139,9 @@ function probes({ signal }: { signal?: AbortSignal }): Probe[] {
         ifMissing: "optional",
         todo: "install it (Debian and Ubuntu: apt-get install qemu-system-x86)",
         find: async () => {
-          const { path, version } = await qemuVersion({ arch, ...cancel });
-          return `${version}, ${path}`;
+          const { path, version } = await qemuVersion({ arch, ...binary, ...cancel });
+          const booted = await tryBoot({ on: "qemu", arch, qemu: path, ...cancel });
+          return `${version}, ${path}, ${booted}`;
         },
       }),
     ),
@@ -138,6 +153,19 @@ function probes({ signal }: { signal?: AbortSignal }): Probe[] {
       find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), cancel }),
     },
   ];
+}
+
+function v86Probe(cancel: { signal?: AbortSignal }): Probe {
+  return {
+    name: "package v86",
+    purpose: "boot --on v86",
+    ifMissing: "missing",
+    todo: installAdvice("v86"),
+    find: async () => {
+      const version = dependencyVersion("v86");
+      return version && `${version}, ${await tryBoot({ on: "v86", arch: "i386", ...cancel })}`;
+    },
+  };
 }
 
 /** Reads what the setup left in the folder: a program that starts QEMU, or why there is none. */
@@ -161,11 +189,33 @@ function imageProbe(root: string, arch: Architecture): Probe {
     ifMissing: "optional",
     todo: `nothing: the first boot builds it (now: \`ballonet image --arch ${arch}\`)`,
     find: async () => {
-      const path = join(root, `build/images/ballonet-${arch}.elf`);
+      const archive = archivePath();
+      if (archive !== undefined) {
+        const contents = (await readArchive(archive)).files.get(imageName(arch));
+        return contents && `${formatBytes(contents.length)}, in ${archive}`;
+      }
+      const path = builtImage(root, arch);
       const found = await stat(path).catch(() => undefined);
       return found && `${formatBytes(found.size)}, ${path}`;
     },
   };
+}
+
+function builtImage(root: string, arch: Architecture): string {
+  return join(root, "build", "images", imageName(arch));
+}
+
+/** Boots a guest and ends it. Rejects with FailureError; resolves to what was seen. */
+async function tryBoot(options: SessionOptions & { arch: Architecture }): Promise<string> {
+  // In a checkout a session would build the image first.
+  const image = isCheckout() ? builtImage(packageFolder(), options.arch) : undefined;
+  if (image !== undefined && !existsSync(image)) return "not tried, as there is no image yet";
+  const limits = { targets: [], workloadBytes: 0, timeoutMs: BOOT_MS };
+  for await (const event of runSession({ ...options, ...limits, image })) {
+    if (event.type === "failed") throw new FailureError(event);
+    if (event.type === "ready") return `a guest was ready after ${Math.round(event.ms)} ms`;
+  }
+  return "not tried";
 }
 
 async function findCore(path: string): Promise<string | undefined> {

@@ -5,6 +5,7 @@
 import { type ActionError, BallonetError } from "../../runtime/index.ts";
 import { type Failure, FailureError, type FailureKind } from "../failure.ts";
 import { ImageError } from "../image/errors.ts";
+import { installAdvice } from "../package.ts";
 import { VmmError } from "../vmm/errors.ts";
 
 const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
@@ -46,18 +47,40 @@ export function failureOf(error: unknown): Failure | undefined {
   }
   if (error instanceof ImageError) return failureFrom(IMAGE_KINDS[error.code], error);
   if (error instanceof BallonetError) return failureFrom("usage", error);
-  return failureOfFile(error);
+  return missingPackage(error) ?? failureOfFile(error);
 }
 
-/** The failure of a file or folder that cannot be read or written; its error has a path. */
+/** The failure of an import of a package that is not installed. */
+function missingPackage(error: unknown): Failure | undefined {
+  const code = codeOf(error);
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
+  const seen = (error as Error).message.split("\n")[0] ?? "";
+  const name = /'((?:@[\w.-]+\/)?[\w.-]+)(?:[/\\][^']*)?'/.exec(seen)?.[1];
+  return {
+    kind: "missing",
+    what: name === undefined ? "a package" : `the package ${name}`,
+    seen,
+    todo: name === undefined ? "run `ballonet doctor`" : installAdvice(name),
+  };
+}
+
+/** Errors that the system gives without a path: a full disk, or a user without a home. */
+const PLACELESS = ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ERR_SYSTEM_ERROR"];
+
+/** The failure of a file or folder that cannot be read or written. */
 function failureOfFile(error: unknown): Failure | undefined {
-  if (!(error instanceof Error) || !("syscall" in error) || !("path" in error)) return undefined;
+  if (!(error instanceof Error) || !("syscall" in error)) return undefined;
+  if (!("path" in error) && !PLACELESS.includes(codeOf(error) ?? "")) return undefined;
   return {
     kind: "missing",
     what: "a file",
     seen: error.message,
-    todo: "name a place that can be read and written, or make it so",
+    todo: "name a place that can be read and written, or make it so (cache: XDG_CACHE_HOME)",
   };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
 }
 
 function failureFrom(kind: FailureKind, { what, seen, todo }: ActionError): Failure {

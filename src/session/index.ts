@@ -3,7 +3,13 @@
  */
 export { type Failure, FailureError, type FailureKind } from "../failure.ts";
 export type { Target } from "../text/units.ts";
-export { type Check, type CheckState, type Diagnosis, diagnose } from "./doctor.ts";
+export {
+  type Check,
+  type CheckState,
+  type DiagnoseOptions,
+  type Diagnosis,
+  diagnose,
+} from "./doctor.ts";
 export type {
   Allocated,
   Booting,

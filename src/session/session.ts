@@ -12,7 +12,7 @@
  */
 import { stat } from "node:fs/promises";
 import { type Failure, FailureError } from "../failure.ts";
-import { buildImage } from "../image/build-image.ts";
+import { type ProvidedImage, provideImage } from "../image/provide-image.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { EventQueue } from "../vmm/event-queue.ts";
 import { launchQemu } from "../vmm/qemu/qemu.ts";
@@ -66,11 +66,12 @@ async function drive({ options, signal, emit }: Drive): Promise<void> {
   try {
     signal.throwIfAborted();
     const plan = planSession(options);
-    const image = await provideImage({ plan, signal, emit });
+    const image = await findImage({ plan, signal, emit });
+    const found = { image: image.path, imageBytes: image.bytes };
     const { on, arch, machine, memoryBytes, append } = plan;
-    emit({ type: "booting", on, arch, machine, memoryBytes, ...image, append });
+    emit({ type: "booting", on, arch, machine, memoryBytes, ...found, append });
     const launchedMs = performance.now();
-    const vmm = await launch({ plan, signal, image: image.image });
+    const vmm = await launch({ plan, signal, image });
     await attend({ plan, vmm, signal, launchedMs, emit });
   } catch (error) {
     signal.throwIfAborted();
@@ -85,25 +86,25 @@ function failed(failure: Failure, more: Partial<Failed> = {}): Failed {
   return { type: "failed", kind, what, seen, todo, guestExitCode: null, logTail: [], ...more };
 }
 
-async function provideImage(parts: {
+async function findImage(parts: {
   plan: SessionPlan;
   signal: AbortSignal;
   emit: Run["emit"];
-}): Promise<{ image: string; imageBytes: number }> {
+}): Promise<ProvidedImage> {
   const { plan, signal, emit } = parts;
   if (plan.image === undefined) {
-    const built = await buildImage({
+    return provideImage({
       arch: plan.arch,
+      inMemory: plan.on === "v86",
       signal,
       onProgress: (progress) => emit({ type: "building", ...progress }),
     });
-    return { image: built.path, imageBytes: built.bytes };
   }
   const bytes = await stat(plan.image).then(
     (found) => (found.isFile() ? found.size : undefined),
     () => undefined,
   );
-  if (bytes !== undefined) return { image: plan.image, imageBytes: bytes };
+  if (bytes !== undefined) return { path: plan.image, bytes };
   throw new FailureError({
     kind: "usage",
     what: "image",
@@ -115,12 +116,14 @@ async function provideImage(parts: {
 async function launch(parts: {
   plan: SessionPlan;
   signal: AbortSignal;
-  image: string;
+  image: ProvidedImage;
 }): Promise<Vmm> {
   const { plan, signal, image } = parts;
   const { arch, machine, memoryBytes, append, balloon, device, qemu } = plan;
-  const common = { image, memoryBytes, append, signal };
-  if (machine === null) return launchV86({ ...common, balloon });
+  const common = { image: image.path, memoryBytes, append, signal };
+  if (machine === null) {
+    return launchV86({ ...common, image: image.contents ?? image.path, balloon });
+  }
   const options = {
     ...common,
     ...{ arch, machine },

@@ -9,13 +9,19 @@ interface PackageJson {
 
 const packageJson = JSON.parse(readRootFile("package.json")) as PackageJson;
 
-const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, "").replace(/\.js$/, ".ts");
+/** lib/device.js is made of src/device/index.ts (.ci/lib.js). */
+function sourceOf(built: string): string {
+  const name = built.replace(/^(\.\/)?lib\//, "").replace(/\.js$/, "");
+  if (name === "cli") return "src/cli/main.ts";
+  if (name === "index") return "src/index.ts";
+  return name === "runtime" ? "runtime/index.ts" : `src/${name}/index.ts`;
+}
 
 /** Sources of the package's public entries, by the name that a user imports. */
 export const publicEntries: ReadonlyMap<string, string> = new Map(
   Object.entries(packageJson.exports)
     .map(([name, target]) => [name, typeof target === "string" ? target : target.default] as const)
-    .filter(([, built]) => built.startsWith("./dist/"))
+    .filter(([, built]) => built.startsWith("./lib/"))
     .map(([name, built]) => [join("ballonet", name), sourceOf(built)]),
 );
 

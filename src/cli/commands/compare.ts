@@ -3,13 +3,13 @@
  */
 import { writeFile } from "node:fs/promises";
 import { DIALECTS, PERSONA_NAMES } from "../../../runtime/index.ts";
-import { FailureError } from "../../failure.ts";
 import { HOST_NAMES, PATH_NAMES } from "../../lab/cell-names.ts";
 import type { CompareOptions } from "../../lab/compare.ts";
 import { formatBytes } from "../../text/units.ts";
 import { type Call, type CommandSpec, HELP, repeatable } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
 import type { Given } from "../options.ts";
+import { expectWritable, type OutputFile, unwritable } from "../output-file.ts";
 import { withCellProgress } from "../progress.ts";
 import { Screen } from "../terminal.ts";
 
@@ -65,13 +65,15 @@ export async function run(
   { given, io }: Call,
   load: () => Promise<Work> = () => import("../../lab/index.ts"),
 ): Promise<number> {
+  const file = given.value("html");
+  const output = file === undefined ? undefined : { path: file, option: "--html" };
+  if (output !== undefined) await expectWritable(output);
   const lab = await load();
   const comparison = await withCellProgress(io, (onCell) =>
     lab.compareDeflate({ ...compareOptions(given), signal: io.signal, onCell }),
   );
-  const file = given.value("html");
-  const page = file === undefined ? "" : lab.comparisonPage(comparison);
-  if (file !== undefined) await writePage(file, page);
+  const page = output === undefined ? "" : lab.comparisonPage(comparison);
+  if (output !== undefined) await writePage(output, page);
   if (given.has("json")) io.out.write(`${JSON.stringify(comparison)}\n`);
   else {
     const screen = new Screen(io.out, io.environment);
@@ -81,16 +83,10 @@ export async function run(
   return GOOD;
 }
 
-async function writePage(file: string, page: string): Promise<void> {
+async function writePage(page: OutputFile, text: string): Promise<void> {
   try {
-    await writeFile(file, page);
+    await writeFile(page.path, text);
   } catch (error) {
-    const seen = error instanceof Error ? error.message : String(error);
-    throw new FailureError({
-      kind: "usage",
-      what: "option --html",
-      seen,
-      todo: "name another file",
-    });
+    throw unwritable(page, error);
   }
 }

@@ -12,7 +12,9 @@ export const spec: CommandSpec = {
   text: "check what this machine has, what is missing, and how to get it",
   options: [{ name: "json", text: "print one JSON object" }, HELP],
   notes: [
-    "The exit code is 3 when something is missing that every session needs. QEMU is optional.",
+    "It compiles a function, and boots a guest on each emulator: a few seconds. BALLONET_QEMU " +
+      "names QEMU's program, as for `ballonet boot`.",
+    "The exit code is 3 when something is missing that `ballonet boot` needs. QEMU is optional.",
   ],
   examples: [["ballonet doctor", "check this machine"]],
 };
@@ -31,7 +33,8 @@ export async function run(
   load: () => Promise<Work> = () => import("../../session/index.ts"),
 ): Promise<number> {
   const { diagnose } = await load();
-  const diagnosis = await diagnose({ signal: io.signal });
+  const qemu = io.environment.BALLONET_QEMU || undefined;
+  const diagnosis = await diagnose({ qemu, signal: io.signal });
   if (given.has("json")) io.out.write(`${JSON.stringify(diagnosis)}\n`);
   else print(diagnosis, new Screen(io.out, io.environment));
   return diagnosis.ready ? GOOD : exitCodeOf({ kind: "missing" });

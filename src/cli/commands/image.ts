@@ -9,6 +9,7 @@ import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
 import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
+import { expectWritable } from "../output-file.ts";
 import { BuildSteps } from "../progress.ts";
 import { Screen } from "../terminal.ts";
 
@@ -17,15 +18,16 @@ export const spec: CommandSpec = {
   text: "build a bootable image, and print the QEMU command that boots it",
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
-    { name: "out", value: "FILE", text: "where to write it (build/images/ballonet-ARCH.elf)" },
+    { name: "out", value: "FILE", text: "where to write it (ballonet-ARCH.elf)" },
     choice("format", RECIPE_NAMES, "for whom to print how to boot it (qemu)"),
     { name: "json", text: "print one JSON object" },
     { name: "quiet", short: "q", text: "print only how to boot it" },
     HELP,
   ],
   notes: [
-    "The first image takes half a minute, because the JavaScript engine is compiled. Later ones " +
-      "take a second or two. i386 images boot by Multiboot and PVH, x86_64 images by PVH.",
+    "An installed package brings its images. In a checkout the first one takes half a minute, " +
+      "because the JavaScript engine is compiled; later ones take a second or two. i386 images " +
+      "boot by Multiboot and PVH, x86_64 images by PVH.",
   ],
   examples: [
     ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
@@ -33,28 +35,29 @@ export const spec: CommandSpec = {
   ],
 };
 
-type Work = Pick<typeof import("../../image/build-image.ts"), "buildImage">;
+type Work = Pick<typeof import("../../image/provide-image.ts"), "provideImage">;
 
 export async function run(
   { given, io }: Call,
-  load: () => Promise<Work> = () => import("../../image/build-image.ts"),
+  load: () => Promise<Work> = () => import("../../image/provide-image.ts"),
 ): Promise<number> {
-  const { buildImage } = await load();
   const json = given.has("json");
   const quiet = given.has("quiet") || json;
   const arch = given.value("arch") === "i386" ? "i386" : "x86_64";
-  const out = given.value("out");
+  const out = resolve(given.value("out") ?? `ballonet-${arch}.elf`);
   const format = RECIPE_NAMES.find((name) => name === given.value("format")) ?? "qemu";
   // What cannot be printed is refused before anything is built.
   recipe(format, { arch, image: "" });
+  const { provideImage } = await load();
+  await expectWritable({ path: out, option: "--out", makesFolder: true });
   const screen = new Screen(io.out, io.environment);
   const steps = new BuildSteps(screen);
-  let built: Awaited<ReturnType<typeof buildImage>>;
+  let built: Awaited<ReturnType<typeof provideImage>>;
   try {
-    built = await buildImage({
+    built = await provideImage({
       arch,
       signal: io.signal,
-      ...(out === undefined ? {} : { out: resolve(out) }),
+      out,
       ...(quiet ? {} : { onProgress: (step) => steps.show(step) }),
     });
   } finally {

@@ -58,7 +58,8 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
   });
   checkAppend(options.append ?? "");
   const { image, segments } = await loadMultiboot(options);
-  const [{ V86 }, wasm] = await Promise.all([import("v86"), compileV86()]);
+  const { V86 } = await import("v86");
+  const wasm = await compileV86();
   options.signal?.throwIfAborted();
   const engine = new V86Engine(wasm);
   const settings = {

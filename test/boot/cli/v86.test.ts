@@ -121,7 +121,7 @@ describe("doctor", () => {
     expect(seen.get("node")).toBe(process.version);
     expect(seen.get("core.wasm")).toContain("build/core.wasm");
     expect(seen.get("image i386")).toContain("ballonet-i386.elf");
-    expect(seen.get("package lossless-json")).toMatch(/^\d+\.\d+\.\d+/);
+    expect(seen.get("package v86")).toMatch(/^\d+\.\d+\.\d+/);
   });
 
   test("says what is missing and how to get it, and ends with 3", async () => {

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { transform } from "esbuild";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ROOT } from "../support/cli-program.ts";
-import { installPackage, linkDependencies } from "../support/packed.ts";
+import { BUILD_MS, ROOT } from "../support/cli-program.ts";
+import { installPackage, linkDependencies, packImages } from "../support/packed.ts";
 
 interface Example {
   /** The paper, and which of its blocks of TypeScript; or the file that its first line names. */
@@ -52,6 +52,7 @@ let app = "";
 
 beforeAll(async () => {
   app = await realpath(await mkdtemp(join(tmpdir(), "ballonet-papers-")));
+  await packImages();
   await installPackage(app);
   await linkDependencies(app);
   await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
@@ -60,7 +61,7 @@ beforeAll(async () => {
     const module = await transform(code, { loader: "ts", format: "esm" });
     await writeFile(join(app, `${name}.js`), module.code);
   }
-});
+}, BUILD_MS);
 afterAll(() => rm(app, { recursive: true, force: true }));
 
 const RESOLUTIONS = {

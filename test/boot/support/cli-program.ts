@@ -69,7 +69,9 @@ export function ofType<T extends SessionEvent["type"]>(events: readonly SessionE
 /** Builds both images, where they are older than their sources. */
 export async function buildImages(): Promise<void> {
   for (const arch of ["i386", "x86_64"]) {
-    const child = spawn(process.execPath, [PROGRAM, "image", "--quiet", "--arch", arch], {
+    const out = join(ROOT, `build/images/ballonet-${arch}.elf`);
+    const args = ["image", "--quiet", "--arch", arch, "--out", out];
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
       stdio: ["ignore", "ignore", "inherit"],
     });
     expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);

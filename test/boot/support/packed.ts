@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT } from "./cli-program.ts";
+import { buildImages, ROOT } from "./cli-program.ts";
 
 const run = promisify(execFile);
 
@@ -32,15 +32,18 @@ export async function installPackage(project: string): Promise<void> {
   await rm(archive);
 }
 
-/** Links what the package depends on, and this checkout's cache of compiled parts, into `project`. */
+/** Puts the images into the package, where they are of other sources. */
+export async function packImages(): Promise<void> {
+  await buildImages();
+  await run(process.execPath, [join(ROOT, ".ci/archive.js")]);
+}
+
+/** Links the packages that this one can use into `project`. */
 export async function linkDependencies(project: string): Promise<void> {
-  const { dependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-  for (const name of Object.keys(dependencies)) {
+  const { peerDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+  for (const name of Object.keys(peerDependencies)) {
     const link = join(project, "node_modules", name);
     await mkdir(dirname(link), { recursive: true });
     await symlink(join(ROOT, "node_modules", name), link);
   }
-  const cache = join(ROOT, "build/cache");
-  await mkdir(cache, { recursive: true });
-  await symlink(cache, join(project, "node_modules/ballonet/build/cache"));
 }

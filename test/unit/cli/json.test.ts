@@ -96,7 +96,8 @@ describe("JSON.md has each field of", () => {
     }
   });
 
-  it("a diagnosis", async () => {
+  // It boots a guest on each emulator.
+  it("a diagnosis", { timeout: 60_000 }, async () => {
     const { findings, ...rest } = await printed("doctor");
     expect(rest.type).toBe("diagnosis");
     expectFields("diagnosis", { findings, ...rest });

@@ -210,6 +210,22 @@ describe("exit codes", () => {
     expect(err).toContain("npm ci");
   });
 
+  it.each([
+    ["EACCES: permission denied, open '/x'", { code: "EACCES", syscall: "open", path: "/x" }],
+    ["ENOSPC: no space left on device, write", { code: "ENOSPC", syscall: "write" }],
+    ["no such user", { code: "ERR_SYSTEM_ERROR", syscall: "uv_os_homedir" }],
+  ])("what the system refuses is missing, in few words: %s", async (message, parts) => {
+    const image: Work["image"] = async () => ({
+      provideImage: async () => {
+        throw Object.assign(new Error(message), parts);
+      },
+    });
+    const { code, err } = await run(["image"], { image });
+    expect(code).toBe(3);
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/\n +at /);
+  });
+
   it("a bug is not dressed up as a failure", async () => {
     const buggy: Work = {
       doctor: async () => ({
@@ -245,6 +261,26 @@ describe("doctor", () => {
     const json = await run(["doctor", "--json"], work);
     expect(json.code).toBe(expected);
     expect(JSON.parse(json.out)).toEqual(diagnosis);
+  });
+
+  it.each([
+    [{ BALLONET_QEMU: "/opt/qemu" }, "/opt/qemu"],
+    [{ BALLONET_QEMU: "" }, undefined],
+  ])("tries the QEMU that sessions use: %o", async (environment, expected) => {
+    const asked: unknown[] = [];
+    const diagnosis = {
+      type: "diagnosis",
+      findings: [{ name: "node", ...here }],
+      ready: true,
+    } as const;
+    const load: Work["doctor"] = async () => ({
+      diagnose: async ({ qemu } = {}) => {
+        asked.push(qemu);
+        return diagnosis;
+      },
+    });
+    await run(["doctor"], { doctor: load }, keptIo({ environment }));
+    expect(asked).toEqual([expected]);
   });
 });
 
@@ -304,8 +340,9 @@ describe("compare", () => {
     expect(await readFile(file, "utf8")).toBe(comparisonPage(comparison));
     expect(out).toContain(`page: ${file}, `);
     const nowhere = join(folder, "none", "page.html");
-    const refused = await run(["compare", "deflate", "--html", nowhere], { compare: load });
-    expect(refused.code).toBe(2);
+    // Before the run: no work is expected.
+    const refused = await run(["compare", "deflate", "--html", nowhere]);
+    expect(refused.code).toBe(3);
     expect(refused.err).toContain("option --html");
   });
 });
@@ -341,7 +378,7 @@ describe("image", () => {
   const made = { path: "/x y/a.elf", symbolsPath: "/x y/a.sym.elf", coreFunctions: [] };
   const built = { ...made, bytes: 2 ** 20, snapshotBytes: 0 };
   const load: Work["image"] = async () => ({
-    buildImage: async (options) => {
+    provideImage: async (options) => {
       options.onProgress?.({ step: "link", done: 6, of: 7 });
       return built;
     },

@@ -12,6 +12,9 @@ import {
   shellLine,
 } from "../../../src/session/index.ts";
 
+/** A check boots a guest on v86, in this process. */
+const TRIAL_MS = 60_000;
+
 describe("ballonet/session", () => {
   it("says beforehand what a session will do, and refuses what cannot be", () => {
     const plan = planSession({ on: "qemu", memoryBytes: 2 ** 30, targets: [{ share: 0.25 }] });
@@ -33,12 +36,18 @@ describe("ballonet/session", () => {
     expect.assertions(2);
   });
 
-  it("checks what the machine has; what is missing has a todo", async () => {
-    const { ready, findings } = await diagnose();
+  it("tries what the machine has; what is missing has a todo", { timeout: TRIAL_MS }, async () => {
+    const { ready, findings } = await diagnose({ qemu: "/nonexistent/qemu" });
     expect(findings.map(({ name }) => name)).toContain("node");
     const isHere = ({ state, todo }: Check) => (state === "here") === (todo === "");
     expect(findings.every(isHere)).toBe(true);
     expect(ready).toBe(findings.every(({ state }) => state !== "missing"));
+    const qemu = findings.filter(({ name }) => name.startsWith("qemu-system-"));
+    expect(qemu).toHaveLength(2);
+    for (const { state, seen } of qemu) {
+      expect(state).toBe("optional");
+      expect(seen).toContain("/nonexistent/qemu");
+    }
   });
 
   it("rejects a check that was cancelled", async () => {

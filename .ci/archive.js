@@ -1,0 +1,52 @@
+/**
+ * Writes lib/guest.br: the images, and what another image is built of (src/image/archive.ts).
+ *
+ * All are compressed as one, because the images have much in common.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const boot = join(root, "runtime/kernel/boot");
+const files = [];
+
+for (const arch of ["i386", "x86_64"]) {
+  const name = `ballonet-${arch}.elf`;
+  files.push([name, readFileSync(join(root, "build/images", name))]);
+}
+const { outputFiles } = await build({
+  entryPoints: [join(root, "runtime/kernel/main.ts")],
+  bundle: true,
+  write: false,
+  format: "esm",
+  platform: "neutral",
+  target: "es2022",
+  charset: "utf8",
+  minifyWhitespace: true,
+  minifySyntax: true,
+});
+files.push(["main.js", outputFiles[0].contents]);
+for (const name of readdirSync(boot, { recursive: true }).sort()) {
+  const path = join(boot, name);
+  if (statSync(path).isFile())
+    files.push([`boot/${name.replaceAll("\\", "/")}`, readFileSync(path)]);
+}
+
+const directory = `${JSON.stringify(files.map(([name, { length }]) => [name, length]))}\n`;
+const whole = Buffer.concat([Buffer.from(directory), ...files.map(([, bytes]) => bytes)]);
+const stamp = join(root, "build/archive.stamp");
+const digest = createHash("sha256").update(whole).digest("hex");
+const archive = join(root, "lib/guest.br");
+if (existsSync(archive) && existsSync(stamp) && readFileSync(stamp, "utf8") === digest) {
+  process.exit();
+}
+const params = {
+  [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+  [constants.BROTLI_PARAM_SIZE_HINT]: whole.length,
+};
+writeFileSync(archive, brotliCompressSync(whole, { params }));
+writeFileSync(stamp, digest);

@@ -1,0 +1,157 @@
+/**
+ * Makes lib/, the published form of dist/: few files, because each takes a whole block of a disk.
+ *
+ * What the program imports of other packages goes in, so that the package needs none. The maps lead
+ * from each place to its file and line, without columns and without sources: that is what a stack
+ * trace shows (`node --enable-source-maps`), in a fifth of the room.
+ */
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { decode, encode } from "@jridgewell/sourcemap-codec";
+import { build } from "esbuild";
+import { rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const lib = join(root, "lib");
+const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
+/** What is run, and not imported: the program, and the thread that judge-module.ts starts. */
+const PROGRAMS = [
+  ["cli", "src/cli/main"],
+  ["worker", "src/judge/in-process/worker"],
+];
+const SMALL_MAP_BYTES = 1_600;
+/** Packages of which a part is published with this one: in lib/, or compiled into the images. */
+const INCLUDED = [
+  "fastest-levenshtein",
+  "lossless-json",
+  "wabt",
+  "@jitl/quickjs-ffi-types",
+  "@jitl/quickjs-ng-wasmfile-release-sync",
+];
+
+/** The index that each entry of package.json is made of: `./device` is src/device/index. */
+const entries = Object.values(exports).flatMap(({ default: path }) => {
+  const name = /^\.\/lib\/([\w-]+)\.js$/.exec(path)?.[1];
+  if (name === undefined) return [];
+  const folder = name === "index" ? "src" : name === "runtime" ? name : `src/${name}`;
+  return [[name, `${folder}/index`]];
+});
+
+function of(folder, extension, more = []) {
+  return Object.fromEntries(
+    [...entries, ...more].map(([name, path]) => [name, join(root, folder, path + extension)]),
+  );
+}
+
+async function writeScripts() {
+  await build({
+    entryPoints: of("", ".ts", PROGRAMS),
+    chunkNames: "part-[hash]",
+    outdir: lib,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "es2022",
+    external,
+    minify: true,
+    lineLimit: 200,
+    charset: "utf8",
+    sourcemap: "linked",
+    sourcesContent: false,
+    logLevel: "warning",
+  });
+  for (const name of readdirSync(lib)) {
+    if (!name.endsWith(".js.map")) continue;
+    thin(join(lib, name));
+    fold(join(lib, name));
+  }
+}
+
+/** The rooms that run inside of a user's program or page. The other ones report in words. */
+const MAPPED = /^\.\.\/(runtime|src\/(embed|device|judge))\//;
+
+/** Keeps of each line those places where another line of a mapped source begins. */
+function thin(path) {
+  const { version, sources, mappings } = JSON.parse(readFileSync(path, "utf8"));
+  const ours = sources.filter((source) => MAPPED.test(source));
+  const lines = decode(mappings).map((places) => {
+    let last = "";
+    return places.flatMap(([column, source, line]) => {
+      const index = ours.indexOf(sources[source]);
+      const now = index < 0 ? "" : `${index}:${line}`;
+      if (now === last) return [];
+      last = now;
+      return [now === "" ? [column] : [column, index, line, 0]];
+    });
+  });
+  writeFileSync(path, JSON.stringify({ version, sources: ours, mappings: encode(lines) }));
+}
+
+/** Puts a small map into its script, as a file of its own takes a block; an empty one goes. */
+function fold(path) {
+  const map = readFileSync(path);
+  if (map.length > SMALL_MAP_BYTES) return;
+  const script = path.replace(/\.map$/, "");
+  const isEmpty = JSON.parse(map.toString()).mappings === "";
+  const url = `data:application/json;base64,${map.toString("base64")}`;
+  const link = /\/\/# sourceMappingURL=.*\n?$/;
+  const replacement = isEmpty ? "" : `//# sourceMappingURL=${url}\n`;
+  writeFileSync(
+    script,
+    readFileSync(script, "utf8").replace(link, () => replacement),
+  );
+  rmSync(path);
+}
+
+async function writeTypes() {
+  const bundle = await rollup({
+    input: of("dist", ".d.ts"),
+    external: (id) => external.includes(id) || id.startsWith("node:"),
+    plugins: [dts()],
+    // A type that is named nowhere in public stays inside.
+    onwarn: ({ message }) => message.includes("private shared type") || console.error(message),
+  });
+  await bundle.write({
+    dir: lib,
+    entryFileNames: "[name].d.ts",
+    chunkFileNames: "types-[hash].d.ts",
+    plugins: [{ name: "indent", renderChunk: (code) => ({ code: withTabs(code), map: null }) }],
+  });
+  await bundle.close();
+  copyFileSync(join(root, "src/embed/core-wasm.d.ts"), join(lib, "core-wasm.d.ts"));
+}
+
+/** The compiler indents by four blanks. */
+function withTabs(code) {
+  return code.replace(/^(?: {4})+/gm, (blanks) => "\t".repeat(blanks.length / 4));
+}
+
+function writeLicenses() {
+  const texts = INCLUDED.map((name) => {
+    const folder = join(root, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((it) => /^licen[cs]e/i.test(it));
+    const text = file === undefined ? "" : `\n${readFileSync(join(folder, file), "utf8")}`;
+    return `${name} ${version} (${license})\n${text}`;
+  });
+  writeFileSync(join(lib, "LICENSES.txt"), texts.join(`\n${"-".repeat(72)}\n\n`));
+}
+
+if (existsSync(lib)) {
+  // The archive of the guest is of other inputs (.ci/archive.js).
+  for (const name of readdirSync(lib)) if (name !== "guest.br") rmSync(join(lib, name));
+}
+await writeScripts();
+await writeTypes();
+writeLicenses();

@@ -1,0 +1,67 @@
+/**
+ * What an installed package brings for its guest: the images, and what another one is built of.
+ *
+ *   lib/guest.br   brotli( [[name, bytes], ..] as JSON · newline · the files, one after another )
+ *
+ * A checkout has none: its images are built of its sources, so that none is older than they are.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { brotliDecompress } from "node:zlib";
+import { isCheckout, packageFolder } from "../package.ts";
+import type { Cache } from "./cache.ts";
+import type { Architecture } from "./compiler.ts";
+
+const decompress = promisify(brotliDecompress);
+
+export interface Archive {
+  readonly path: string;
+  /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
+  readonly packed: Uint8Array;
+  /** Contents by name: `ballonet-ARCH.elf`, `main.js`, `boot/NAME`. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Returns the path of the installed package's archive; undefined in a checkout. */
+export function archivePath(): string | undefined {
+  return isCheckout() ? undefined : join(packageFolder(), "lib", "guest.br");
+}
+
+/** The name of an image in the archive. */
+export function imageName(arch: Architecture): string {
+  return `ballonet-${arch}.elf`;
+}
+
+/** Rejects with the system's error for a file that is not there, or that is not brotli. */
+export async function readArchive(path: string): Promise<Archive> {
+  const packed = await readFile(path);
+  const whole = await decompress(packed);
+  const end = whole.indexOf("\n");
+  const directory = JSON.parse(whole.toString("utf8", 0, end)) as [string, number][];
+  let at = end + 1;
+  const files = directory.map(([name, bytes]): [string, Uint8Array] => {
+    at += bytes;
+    return [name, whole.subarray(at - bytes, at)];
+  });
+  return { path, packed, files: new Map(files) };
+}
+
+/** Where the guest's sources lie: in the checkout, or unpacked into the cache. */
+export async function guestSources(cache: Cache): Promise<{ boot: string; entry: string }> {
+  const path = archivePath();
+  if (path === undefined) {
+    const kernel = join(packageFolder(), "runtime", "kernel");
+    return { boot: join(kernel, "boot"), entry: join(kernel, "main.ts") };
+  }
+  const { packed, files } = await readArchive(path);
+  const folder = await cache.file("sources", [packed], async (partial) => {
+    for (const [name, contents] of files) {
+      if (name.endsWith(".elf")) continue;
+      const target = join(partial, ...name.split("/"));
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, contents);
+    }
+  });
+  return { boot: join(folder, "boot"), entry: join(folder, "main.js") };
+}

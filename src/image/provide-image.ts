@@ -1,0 +1,70 @@
+/**
+ * The package's own image: built in a checkout, and unpacked where the package is installed, which
+ * takes no compiler, no other package, and no place to write to but the user's cache.
+ */
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { cacheFolder } from "../package.ts";
+import { archivePath, imageName, readArchive } from "./archive.ts";
+import type { BuildProgress } from "./build-image.ts";
+import { Cache } from "./cache.ts";
+import type { Architecture } from "./compiler.ts";
+import { ImageError } from "./errors.ts";
+
+/** What `provideImage` is given. */
+export interface ProvideImageOptions {
+  /** The processor that the image is for. */
+  readonly arch: Architecture;
+  /** Where to write it. Default: build/images in a checkout, else the user's cache. */
+  readonly out?: string;
+  /** True: `contents` suffice; an installed package then writes nothing. Default: false. */
+  readonly inMemory?: boolean;
+  /** Aborting rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called before each step of a build. */
+  readonly onProgress?: (progress: BuildProgress) => void;
+}
+
+/** An image to boot. */
+export interface ProvidedImage {
+  /** The image's file; with `contents` the archive that it is in. */
+  readonly path: string;
+  /** Size of the image. */
+  readonly bytes: number;
+  /** The image, where it is in no file of its own. */
+  readonly contents?: Uint8Array;
+}
+
+/**
+ * Returns the package's image. Rejects with ImageError when it cannot be built, with the error of
+ * the file system when a file cannot be read or written, or with the signal's reason.
+ */
+export async function provideImage(options: ProvideImageOptions): Promise<ProvidedImage> {
+  const { arch, out, inMemory = false, signal } = options;
+  const archive = archivePath();
+  if (archive === undefined) {
+    // Building needs packages that booting does not.
+    const { buildImage } = await import("./build-image.ts");
+    return buildImage(options);
+  }
+  const { packed, files } = await readArchive(archive);
+  const contents = files.get(imageName(arch));
+  if (contents === undefined) {
+    const seen = `no ${imageName(arch)} in ${archive}`;
+    throw new ImageError({ code: "core", what: "image", seen, todo: "install ballonet anew" });
+  }
+  signal?.throwIfAborted();
+  const bytes = contents.length;
+  if (out !== undefined) {
+    await mkdir(dirname(out), { recursive: true });
+    await writeFile(out, contents);
+    return { path: out, bytes };
+  }
+  if (inMemory) return { path: archive, bytes, contents };
+  const cache = new Cache(join(cacheFolder(), "images"));
+  const path = await cache.file(imageName(arch), [packed], (partial) =>
+    writeFile(partial, contents),
+  );
+  await cache.prune();
+  return { path, bytes };
+}
