@@ -207,6 +207,11 @@ export const SUPPORT_ROWS: readonly SupportRow[] = [
   },
   {
     group: "Hosts",
+    what: "libvirt, by the printed recipe",
+    tests: { qemu: of("boot/vmm/libvirt.test.ts", /^starts, moves its balloon/) },
+  },
+  {
+    group: "Hosts",
     what: "v86, in Node",
     tests: { v86: of("boot/cli/v86.test.ts", /^a session > of the default kind/) },
   },
