@@ -15,7 +15,7 @@
 
 #define NORETURN __attribute__((noreturn))
 
-/* ---- x86 ---------------------------------------------------------------------------------- */
+/* ---- x86 ------------------------------------------------------------------------------------- */
 
 static inline uint8_t in8(uint16_t port) {
   uint8_t value;
@@ -42,7 +42,33 @@ static inline void out32(uint16_t port, uint32_t value) {
   __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
-/* ---- serial.c: the two serial ports -------------------------------------------------------- */
+struct cpuid {
+  uint32_t a, b, c, d;
+};
+static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf) {
+  struct cpuid it = {leaf, 0, subleaf, 0};
+  __asm__ volatile("cpuid" : "+a"(it.a), "=b"(it.b), "+c"(it.c), "=d"(it.d));
+  return it;
+}
+static inline uint64_t msr_read(uint32_t which) {
+  uint32_t low, high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(which));
+  return (uint64_t)high << 32 | low;
+}
+static inline void msr_write(uint32_t which, uint64_t value) {
+  __asm__ volatile("wrmsr"
+                   :
+                   : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(which)
+                   : "memory");
+}
+/* The time-stamp counter. */
+static inline uint64_t counter(void) {
+  uint32_t low, high;
+  __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+  return (uint64_t)high << 32 | low;
+}
+
+/* ---- serial.c: the two serial ports ---------------------------------------------------------- */
 
 void serial_start(void);
 void serial_put(int port, const char* bytes, size_t count);
@@ -99,6 +125,8 @@ extern uint32_t region_count;
 /* The start of the command line, and the length of all of it. */
 extern char command_line[COMMAND_LINE_MAX + 1];
 extern uint32_t command_line_bytes;
+/* Where the loader says that ACPI's root pointer is; 0: it says nothing. */
+extern uint64_t loader_root_pointer;
 /* `loader` is LOADER_PVH or LOADER_MULTIBOOT, `start_info` the address of what it left. */
 void loader_read(uint32_t loader, uint32_t start_info);
 /* Stops the machine unless the whole range lies in one available region. */
@@ -126,32 +154,163 @@ void frames_fill(uint32_t first, uint32_t count, uint32_t value);
 /* Backs one page of the engine's window. */
 bool window_map(uint32_t offset, uint64_t frame);
 bool window_mapped(uint32_t offset);
+/* Whether memory, and no device, answers at an address. */
+bool memory_at(uint64_t address);
 /* One past the last byte of memory that the core may touch. */
 uint64_t core_memory_end(void);
 uint32_t pool_frames(void);
 uint32_t pool_frames_free(void);
 
-/* ---- trap.c: exceptions and interrupts ------------------------------------------------------- */
+/* ---- acpi.c: tables that describe the machine ------------------------------------------------ */
 
-/* Lines 0 to 15 are those of the interrupt controllers; lines 16 to 30 are messages. */
-enum { FIRST_MESSAGE = 16, LINES = 31 };
+/* Finds the root pointer: where the loader says, or where firmware has it. */
+void acpi_start(uint64_t told);
+uint64_t acpi_root(void);
+/* The address of a table whose checksum is right; 0: there is none. */
+uint64_t acpi_table(const char* signature);
+bool acpi_is_table(uint64_t address, const char* signature);
+uint32_t acpi_bytes(uint64_t table);
+/* Up to 8 bytes, the lowest first; they need not be aligned. */
+uint64_t acpi_read(uint64_t address, uint32_t bytes);
+
+/* ---- apic.c: the processor's local APIC ------------------------------------------------------ */
+
+/* Lines 0 to 15 are those of the old PC, lines 16 to 30 are messages. */
+enum { PIC_LINES = 16, LINES = 31, PIT_LINE = 0 };
+/* The vectors of lines, of the alarm and of spurious interrupts, which have the last gate. */
+enum { FIRST_VECTOR = 0x20, ALARM_VECTOR = 0x40, SPURIOUS_VECTOR = GATES - 1 };
+/* Its timer counts each 16th tick of its clock. */
+#define APIC_DIVISOR 16
+
+bool apic_start(void);
+bool apic_present(void);
+void apic_pass_pic(bool pass);
+/* This processor's, by which interrupts are sent to it. */
+uint32_t apic_number(void);
+/* False: that interrupt was spurious. */
+bool apic_end(uint32_t vector);
+void apic_timer_start(uint32_t ticks);
+uint32_t apic_timer_left(void);
+/* From now on the timer interrupts: after its ticks, or when the counter has reached a deadline. */
+void apic_timer_vector(uint32_t vector, bool deadline);
+void apic_deadline(uint64_t at);
+
+/* ---- ioapic.c: inputs of the I/O APICs ------------------------------------------------------- */
+
+/* Told not: the bus decides, which is edge for all that is no PCI. */
+enum trigger { TRIGGER_TOLD_NOT, TRIGGER_EDGE, TRIGGER_LEVEL };
+struct input {
+  /* ACPI's global system interrupt. */
+  uint32_t number;
+  enum trigger trigger;
+  /* Active low. */
+  bool low;
+};
+
+/* False: there is none. */
+bool ioapic_start(void);
+/* Where a line of the old PC arrives. */
+struct input ioapic_input(uint32_t line);
+/* From now on the input raises this vector. False: no I/O APIC has it. */
+bool ioapic_connect(const struct input* input, uint32_t vector);
+void ioapic_mask(uint32_t input, bool masked);
+
+/* ---- pic.c: the 8259s ------------------------------------------------------------------------ */
+
+/* Silences them; false: there are none. */
+bool pic_start(void);
+/* The lines that are level-triggered, a bit each. */
+uint16_t pic_level_lines(void);
+/* Masks all other lines. */
+void pic_unmask(uint16_t lines);
+/* Masks and ends a line that asked. False: it was spurious. */
+bool pic_take(uint32_t line);
+
+/* ---- lines.c: lines and messages ------------------------------------------------------------- */
+
+void lines_start(void);
+/* A device writes FIRST_VECTOR + line to this address to raise a message; 0: none can be taken. */
+uint32_t message_address(void);
+/* False: no line of the old PC ever arrives. */
+bool lines_reach(void);
+/* From now on this line ends waits. */
+void line_listen(uint32_t line);
+bool line_listened(uint32_t line);
+/* The same for a line from 16 up, which an I/O APIC's input raises. False: no such input. */
+bool line_connect(uint32_t line, const struct input* input);
+/* As if the line had asked. */
+void line_raise(uint32_t line);
+/* Before and after a wait. */
+void lines_open(bool with_pit);
+void lines_close(void);
+/* Whether a line asked that is listened to; and which ones, a bit each, once. */
+bool lines_ask(void);
+uint32_t lines_take(void);
+/* Whether the alarm rang, once. */
+bool lines_rang(void);
+void line_interrupt(uint32_t vector);
+
+/* ---- trap.c: exceptions ---------------------------------------------------------------------- */
 
 /* `on_page_fault` gets an offset into the engine's window; true when it backed the page. */
 void trap_start(bool (*on_page_fault)(uintptr_t offset));
-/* A device writes FIRST_LINE + line to this address to raise a message; 0: none can be taken. */
-uint32_t message_address(void);
-/* Lines that asked and were not taken yet, a bit each. */
-extern volatile uint32_t interrupts_pending;
-void interrupt_unmask(uint32_t lines);
-void interrupt_mask_all(void);
+
+/* ---- timers.c: timers of a known rate -------------------------------------------------------- */
+
+#define PIT_HZ 1193182.0
+/*
+ * A timer that has not moved for this many ticks of the counter does not count: 10 ms at 5 GHz, and
+ * no processor has less than 0.5 GHz.
+ */
+#define TIMER_STILL_TICKS 50000000
+
+/* The APIC's is the last. */
+enum timer_kind { TIMER_PM, TIMER_HPET, TIMER_PIT, TIMER_APIC, TIMERS };
+/* What a timer showed, and the counter before and after. */
+struct reading {
+  uint64_t before, after;
+  uint32_t ticks;
+};
+struct timer {
+  enum timer_kind kind;
+  /* 0: not known. */
+  double hz;
+  uint32_t mask;
+  struct reading first;
+};
+
+/* False: this machine has no such timer. */
+bool timer_start(struct timer* timer, enum timer_kind kind);
+void timer_read(const struct timer* timer, struct reading* to);
+void timer_stop(const struct timer* timer);
+bool pit_counts(void);
+void pit_ring(uint16_t ticks);
+
+/* ---- rate.c: how fast the time-stamp counter is ---------------------------------------------- */
+
+struct bounds {
+  double low, high;
+};
+/* The middle of the bounds whose middle lies in most of all; of several the narrowest. 0: none. */
+double rate_choose(const struct bounds* all, uint32_t count);
+/* Returns ticks a second. `apic_ticks` gets those of the APIC's timer for one of the counter. */
+double rate_find(double* apic_ticks);
 
 /* ---- clock.c: time --------------------------------------------------------------------------- */
 
-void clock_start(void);
+void clock_start(double counter_hz);
 /* Milliseconds since boot; never goes back. */
 double clock_now(void);
-/* From now on this line ends waits. */
-void wait_listen(uint32_t line);
+
+/* ---- alarm.c: an interrupt after some time --------------------------------------------------- */
+
+void alarm_start(double counter_hz, double apic_ticks);
+bool alarm_by_pit(void);
+/* Rings at that time, or before it. False: nothing rings on this machine. */
+bool alarm_set(double now, double until_ms);
+
+/* ---- wait.c: halting ------------------------------------------------------------------------- */
+
 /* Halts until a line asks that is listened to, or the time has come. Returns the lines that asked,
  * a bit each. */
 uint32_t wait_until(double until_ms);

@@ -38,7 +38,7 @@
 #define SELECTOR_FAULT_TSS 0x30
 
 /* Interrupt gates, and the code that each leads to (trap_stubs, entry-common.inc). */
-#define GATES 64
+#define GATES 80
 #define STUB_BYTES 16
 
 /* The protocol by which the loader started the image. */

@@ -56,6 +56,7 @@ struct region regions[REGIONS_MAX];
 uint32_t region_count;
 char command_line[COMMAND_LINE_MAX + 1];
 uint32_t command_line_bytes;
+uint64_t loader_root_pointer;
 
 static void insert(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind kind) {
   if (region_count == REGIONS_MAX) panic(STOP_LOADER, "loader", "too many memory regions");
@@ -156,6 +157,7 @@ static void read_pvh(const struct pvh_start* start) {
   if (start->magic != PVH_MAGIC) panic(STOP_LOADER, "loader", "no PVH start information");
   if (start->version < 1 || !start->map) panic(STOP_LOADER, "loader", "no memory map");
   copy_command_line(start->command_line ? (const char*)(uintptr_t)start->command_line : "");
+  loader_root_pointer = start->root_pointer;
   const struct pvh_entry* map = (const struct pvh_entry*)(uintptr_t)start->map;
   for (uint32_t at = 0; at < start->map_entries; at++) {
     add(map[at].base, map[at].bytes,

@@ -90,7 +90,7 @@ js_t machine_now(const struct call* call) {
 js_t machine_listen(const struct call* call) {
   uint32_t line = call_word(call, 0);
   if (line >= LINES) return js_throw("listen: an interrupt line is 0 to 30");
-  wait_listen(line);
+  line_listen(line);
   return 0;
 }
 

@@ -249,6 +249,8 @@ void memory_start(uint32_t promised, ledger_take_t take) {
   unmap(0);
 }
 
+bool memory_at(uint64_t address) { return is_memory(address, 1); }
+
 void frames_fill(uint32_t first, uint32_t count, uint32_t value) {
   for (uint32_t frame = first; frame != first + count; frame++) {
     volatile uint32_t* words = physical((uint64_t)frame * FRAME_BYTES);

@@ -7,10 +7,10 @@
 
 /*
  * A byte at 115200 baud takes 87 us. An emulated port takes it at once, until its host's buffer is
- * full: a host that is busy for a second must not cost a byte. This many looks take seconds: then
- * nobody reads, the port is stuck, and no byte waits for it until it moves again.
+ * full: a host that is busy for a second must not cost a byte. After so many ticks of the counter, 1
+ * to 5 seconds, nobody reads: the port is stuck, and no byte waits for it until it moves again.
  */
-#define SPINS_MAX 10000000
+#define STUCK_TICKS 5000000000
 
 enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO = 2, LINE_CONTROL = 3, MODEM_CONTROL = 4,
        LINE_STATUS = 5, SCRATCH = 7 };
@@ -44,9 +44,9 @@ void serial_put(int port, const char* bytes, size_t count) {
   if (!present[port]) return;
   uint16_t base = bases[port];
   for (size_t at = 0; at < count; at++) {
-    uint32_t spins = 0;
+    uint64_t start = counter();
     while (!(in8(base + LINE_STATUS) & STATUS_CAN_SEND)) {
-      if (stuck[port] || ++spins == SPINS_MAX) {
+      if (stuck[port] || counter() - start > STUCK_TICKS) {
         stuck[port] = true;
         return;
       }

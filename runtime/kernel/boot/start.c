@@ -11,7 +11,12 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   engine_unpack();
   memory_start(engine_frames_promised(), core_ledger_take);
   trap_start(engine_fault);
-  clock_start();
+  acpi_start(loader_root_pointer);
+  lines_start();
+  double apic_ticks = 0;
+  double counter_hz = rate_find(&apic_ticks);
+  clock_start(counter_hz);
+  alarm_start(counter_hz, apic_ticks);
   core_start();
   engine_start(callees, callee_count);
   engine_run();

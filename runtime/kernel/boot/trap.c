@@ -1,18 +1,11 @@
 /*
- * trap.c: exceptions, interrupts by way of the two 8259 interrupt controllers, and messages to the
- * processor's local APIC, which count as the lines from 16 up.
- *
- * A line that asked is masked until the next wait, and one message ends a wait. So neither a level
- * that stays high nor a device that goes on sending makes a storm of interrupts.
+ * trap.c: the interrupt descriptor table, and exceptions. Interrupts go to lines.c.
  */
 #include "kernel.h"
 
-#define FIRST_LINE 0x20
 /* Almost always the stack's guard page: the page fault found no room on the stack. */
 #define DOUBLE_FAULT_TEXT "double fault (stack overflow?)"
 
-enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1 };
-enum { PIC_END = 0x20, PIC_READ_IN_SERVICE = 0x0b };
 enum { EXCEPTION_DOUBLE_FAULT = 8, EXCEPTION_PAGE_FAULT = 14 };
 #define INTERRUPTS_ON 0x200
 
@@ -32,97 +25,7 @@ struct pointer {
 
 extern char trap_stubs[], stack_guard[];
 extern uint64_t gdt[];
-volatile uint32_t interrupts_pending;
-static uint16_t masked = 0xffff;
 static bool (*page_fault)(uintptr_t offset);
-
-static void pic_apply(void) {
-  out8(PIC1_MASK, (uint8_t)masked);
-  out8(PIC2_MASK, (uint8_t)(masked >> 8));
-}
-
-static void pic_start(void) {
-  out8(PIC1, 0x11); /* initialise, edge, cascade, 4 words */
-  out8(PIC2, 0x11);
-  out8(PIC1_MASK, FIRST_LINE);
-  out8(PIC2_MASK, FIRST_LINE + 8);
-  out8(PIC1_MASK, 0x04); /* the second one is at line 2 */
-  out8(PIC2_MASK, 0x02);
-  out8(PIC1_MASK, 0x01); /* 8086 mode */
-  out8(PIC2_MASK, 0x01);
-  pic_apply();
-}
-
-enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9, MSR_APIC_BASE = 0x1b };
-enum { APIC_ON = 1 << 11, APIC_BY_MSR = 1 << 10 };
-enum { APIC_ID = 0x20, APIC_END = 0xb0, APIC_SPURIOUS = 0xf0, APIC_LINE_0 = 0x350 };
-enum { APIC_IN_SERVICE = 0x110 }; /* of the vectors from FIRST_LINE up, a bit each */
-/* Its spurious interrupts go to the last gate. */
-enum { APIC_ENABLED = 0x100 | (GATES - 1), APIC_FROM_PIC = 0x700 };
-#define MESSAGE_BASE 0xfee00000
-
-/* The address of its registers; 0: this machine has none that can be used. */
-static uint64_t apic;
-
-static volatile uint32_t* apic_register(uint32_t which) { return physical(apic + which); }
-
-/*
- * The interrupts of the controllers reach the processor through its local APIC. Firmware enables
- * that path; a machine without such firmware does not (Intel SDM 3, 11.5.1 and 11.6.1).
- */
-static void apic_open(void) {
-  uint32_t eax = 1, ebx, ecx, edx, base, high;
-  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
-  if (!(edx & CPUID_MSR) || !(edx & CPUID_APIC)) return;
-  __asm__ volatile("rdmsr" : "=a"(base), "=d"(high) : "c"(MSR_APIC_BASE));
-  if (!(base & APIC_ON) || base & APIC_BY_MSR) return;
-  apic = ((uint64_t)high << 32 | base) & ~0xfffull;
-  *apic_register(APIC_SPURIOUS) = APIC_ENABLED;
-  *apic_register(APIC_LINE_0) = APIC_FROM_PIC;
-}
-
-uint32_t message_address(void) {
-  /* It names this processor by its number (Intel SDM 3, 11.11.1). */
-  return apic ? MESSAGE_BASE | *apic_register(APIC_ID) >> 24 << 12 : 0;
-}
-
-void interrupt_unmask(uint32_t lines) {
-  uint16_t wanted = (uint16_t)lines;
-  if (wanted & 0xff00) wanted |= 1 << 2;
-  masked = (uint16_t)~wanted;
-  pic_apply();
-}
-
-void interrupt_mask_all(void) {
-  masked = 0xffff;
-  pic_apply();
-}
-
-static bool in_service(uint16_t port) {
-  out8(port, PIC_READ_IN_SERVICE);
-  return in8(port) & 0x80;
-}
-
-static void interrupt(uint32_t line) {
-  /* Spurious: the line fell back before it was served, so nothing is in service. */
-  if (line == 7 && !in_service(PIC1)) return;
-  if (line == 15 && !in_service(PIC2)) {
-    out8(PIC1, PIC_END);
-    return;
-  }
-  masked |= (uint16_t)(1u << line);
-  pic_apply();
-  if (line >= 8) out8(PIC2, PIC_END);
-  out8(PIC1, PIC_END);
-  interrupts_pending |= 1u << line;
-}
-
-static void message(uint32_t line) {
-  /* A spurious interrupt is not in service, and must not be ended (Intel SDM 3, 11.9). */
-  if (!(*apic_register(APIC_IN_SERVICE) >> line & 1)) return;
-  *apic_register(APIC_END) = 0;
-  interrupts_pending |= 1u << line;
-}
 
 static const char* const names[] = {
     "divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range",
@@ -148,14 +51,10 @@ static NORETURN void exception(const struct trap_frame* frame, uintptr_t address
 }
 
 void trap_enter(struct trap_frame* frame) {
-  if (frame->number >= FIRST_LINE) {
-    uint32_t line = (uint32_t)frame->number - FIRST_LINE;
-    if (line < FIRST_MESSAGE) {
-      interrupt(line);
-    } else {
-      message(line);
-      frame->flags &= ~(uintptr_t)INTERRUPTS_ON;
-    }
+  if (frame->number >= FIRST_VECTOR) {
+    line_interrupt((uint32_t)frame->number);
+    /* One at a time: the wait that it ends looks at it before the next one comes. */
+    frame->flags &= ~(uintptr_t)INTERRUPTS_ON;
     return;
   }
   uintptr_t address = 0;
@@ -268,6 +167,4 @@ void trap_start(bool (*on_page_fault)(uintptr_t offset)) {
   idt_start();
   struct pointer pointer = {sizeof(idt) - 1, (uintptr_t)idt};
   __asm__ volatile("lidt %0" : : "m"(pointer));
-  pic_start();
-  apic_open();
 }

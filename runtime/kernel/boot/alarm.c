@@ -1,0 +1,68 @@
+/*
+ * alarm.c: an interrupt after some time: by the local APIC's timer, which may take a deadline, or
+ * where that is missing by the PIT.
+ *
+ * An alarm that is set for an earlier time than the one wanted stays set: it costs one interrupt
+ * more, but setting it anew costs two exits to the host.
+ */
+#include "kernel.h"
+
+#define CPUID_DEADLINE (1 << 24)
+/* The PIT counts 16 bits: 54.9 ms at most. The APIC's timer counts 32. */
+#define PIT_SLICE_MS 50.0
+#define APIC_TICKS_MAX 4e9
+/* Longer waits are made of several. */
+#define DEADLINE_SLICE_MS 3.6e6
+/* What a wait costs that no line can end: so often they are looked at. */
+#define LOOK_MS 50.0
+
+static enum { BY_NOTHING, BY_PIT, BY_APIC, BY_DEADLINE } by;
+static double counter_ticks_per_ms, apic_ticks_per_ms;
+static bool is_set;
+static double rings_at;
+
+void alarm_start(double counter_hz, double apic_ticks) {
+  counter_ticks_per_ms = counter_hz / 1000;
+  apic_ticks_per_ms = counter_ticks_per_ms * apic_ticks;
+  if (apic_present() && cpuid(1, 0).c & CPUID_DEADLINE) by = BY_DEADLINE;
+  else if (apic_present() && apic_ticks > 0) by = BY_APIC;
+  else if (pit_counts()) by = BY_PIT;
+  /* What firmware left is a clock that rings 18 times a second. */
+  if (by == BY_PIT) pit_ring(1);
+  if (by == BY_APIC || by == BY_DEADLINE) apic_timer_vector(ALARM_VECTOR, by == BY_DEADLINE);
+}
+
+static void set(double now, double ms) {
+  switch (by) {
+    case BY_DEADLINE: {
+      if (ms > DEADLINE_SLICE_MS) ms = DEADLINE_SLICE_MS;
+      apic_deadline(counter() + (uint64_t)(ms * counter_ticks_per_ms));
+      break;
+    }
+    case BY_APIC: {
+      double ticks = ms * apic_ticks_per_ms;
+      if (ticks > APIC_TICKS_MAX) ticks = APIC_TICKS_MAX;
+      ms = ticks / apic_ticks_per_ms;
+      apic_timer_start((uint32_t)ticks + 1);
+      break;
+    }
+    case BY_PIT:
+      if (ms > PIT_SLICE_MS) ms = PIT_SLICE_MS;
+      pit_ring((uint16_t)(ms * PIT_HZ / 1000) + 1);
+      break;
+    case BY_NOTHING: return;
+  }
+  is_set = true;
+  rings_at = now + ms;
+}
+
+bool alarm_by_pit(void) { return by == BY_PIT; }
+
+bool alarm_set(double now, double until_ms) {
+  if (lines_rang()) is_set = false;
+  if (!lines_reach() && until_ms > now + LOOK_MS) until_ms = now + LOOK_MS;
+  if (until_ms > 1e15) return true;
+  if (by == BY_NOTHING) return false;
+  if (!is_set || rings_at > until_ms) set(now, until_ms - now);
+  return true;
+}

@@ -1,0 +1,66 @@
+/*
+ * pic.c: the two 8259 interrupt controllers of the old PC, and the register that says which of
+ * their lines are level-triggered.
+ */
+#include "kernel.h"
+
+enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1, LEVELS = 0x4d0 };
+enum { END = 0x20, READ_IN_SERVICE = 0x0b };
+/* Lines of the board itself, which are edge-triggered always. */
+#define EDGE_LINES 0x2107
+#define CASCADE_LINE 2
+
+static uint16_t masked = 0xffff;
+static bool present;
+
+static void apply(void) {
+  out8(PIC1_MASK, (uint8_t)masked);
+  out8(PIC2_MASK, (uint8_t)(masked >> 8));
+}
+
+bool pic_start(void) {
+  out8(PIC1, 0x11); /* initialise, edge, cascade, 4 words */
+  out8(PIC2, 0x11);
+  out8(PIC1_MASK, FIRST_VECTOR);
+  out8(PIC2_MASK, FIRST_VECTOR + 8);
+  out8(PIC1_MASK, 1 << CASCADE_LINE);
+  out8(PIC2_MASK, CASCADE_LINE);
+  out8(PIC1_MASK, 0x01); /* 8086 mode */
+  out8(PIC2_MASK, 0x01);
+  masked = 0xa5ff;
+  apply();
+  present = in8(PIC1_MASK) == 0xff && in8(PIC2_MASK) == 0xa5;
+  masked = 0xffff;
+  apply();
+  return present;
+}
+
+uint16_t pic_level_lines(void) {
+  uint16_t lines = (uint16_t)(in8(LEVELS) | in8(LEVELS + 1) << 8);
+  return lines & EDGE_LINES ? 0 : lines;
+}
+
+void pic_unmask(uint16_t lines) {
+  if (lines & 0xff00) lines |= 1 << CASCADE_LINE;
+  masked = (uint16_t)~lines;
+  apply();
+}
+
+static bool in_service(uint16_t port) {
+  out8(port, READ_IN_SERVICE);
+  return in8(port) & 0x80;
+}
+
+bool pic_take(uint32_t line) {
+  /* Spurious: the line fell back before it was served, so nothing is in service. */
+  if (line == 7 && !in_service(PIC1)) return false;
+  if (line == 15 && !in_service(PIC2)) {
+    out8(PIC1, END);
+    return false;
+  }
+  masked |= (uint16_t)(1u << line);
+  apply();
+  if (line >= 8) out8(PIC2, END);
+  out8(PIC1, END);
+  return true;
+}

@@ -1,0 +1,119 @@
+/**
+ * Machines that lack parts of the old PC, or have newer ones: on each the real guest boots, moves its
+ * balloon, answers, idles and ends.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, type TestContext } from "vitest";
+import type { QemuMachine } from "../../../src/vmm/qemu/arguments.ts";
+import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
+import {
+  ARCHITECTURES,
+  type Arch,
+  ask,
+  BOOT_MS,
+  inflateTo,
+  MIB,
+  qemuGuest,
+  statusOf,
+  useGuests,
+} from "../../support/guests.ts";
+import { qemu10OrSkip } from "../../support/tools.ts";
+
+useGuests();
+
+interface Row {
+  readonly machine: QemuMachine;
+  /** Further properties of the machine. */
+  readonly with?: string;
+  readonly args?: readonly string[];
+  /** Properties that only newer QEMUs have. */
+  readonly qemu10?: boolean;
+  readonly interrupts?: "msix";
+  /** It wakes 20 times a second: its only timer is the PIT, or its device's line is not known. */
+  readonly wakesOften?: boolean;
+}
+
+const ROWS: readonly Row[] = [
+  { machine: "q35" },
+  { machine: "q35", args: ["-smp", "2"] },
+  { machine: "q35", with: "hpet=off" },
+  { machine: "q35", with: "acpi=off,hpet=off" },
+  { machine: "q35", args: ["-cpu", "qemu64,-apic"], wakesOften: true },
+  { machine: "q35", with: "pit=off,pic=off,i8042=off", qemu10: true, interrupts: "msix" },
+  { machine: "q35", with: "pic=off,i8042=off", qemu10: true, interrupts: "msix" },
+  { machine: "pc", with: "hpet=off", args: ["-cpu", "max"] },
+  { machine: "pc", with: "acpi=off" },
+  { machine: "pc", args: ["-cpu", "qemu64,-apic"], wakesOften: true },
+  { machine: "microvm", wakesOften: true },
+  { machine: "microvm", with: "acpi=off", wakesOften: true },
+  { machine: "microvm", with: "pit=off", wakesOften: true },
+  { machine: "microvm", with: "pic=off", wakesOften: true },
+  { machine: "microvm", with: "pit=off,pic=off,rtc=off", wakesOften: true },
+  {
+    machine: "microvm",
+    with: "pit=off,pic=off,acpi=off",
+    args: ["-smp", "2"],
+    wakesOften: true,
+  },
+];
+
+const PAGES = 5000;
+const IDLE_MS = 2000;
+/** What the end of the machine is asked for. */
+const CODE = 77;
+
+function rowName({ machine, with: properties = "", args = [], qemu10 }: Row): string {
+  return [machine, properties, ...args, qemu10 ? "(QEMU 10)" : ""].filter(Boolean).join(" ");
+}
+
+function boot(context: TestContext, arch: Arch, row: Row): Promise<QemuVmm> {
+  const { machine, with: properties, args = [], qemu10 } = row;
+  const binary = qemu10 ? { binary: qemu10OrSkip(context, arch) } : {};
+  const extraArgs = [...(properties ? ["-M", properties] : []), ...args];
+  return qemuGuest(context, { arch, machine, memoryBytes: 64 * MIB, ...binary, extraArgs });
+}
+
+async function monitor(vm: QemuVmm, line: string): Promise<void> {
+  await vm.execute({ command: "human-monitor-command", args: { "command-line": line } });
+}
+
+/** Interrupts that an idle guest takes in `ms`. */
+async function wakeUps(context: TestContext, vm: QemuVmm, ms: number): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "machines-test-"));
+  context.onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, "log");
+  await monitor(vm, `logfile ${file}`);
+  await monitor(vm, "log int");
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  await monitor(vm, "log none");
+  return [...(await readFile(file, "utf8")).matchAll(/^ *\d+: v=/gm)].length;
+}
+
+describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
+  it.for(ROWS.map((row) => ({ ...row, name: rowName(row) })))("$name", async (row, context) => {
+    const vm = await boot(context, arch, row);
+    const before = { uptimeMs: (await statusOf(vm)).uptimeMs, at: performance.now() };
+    // The driver looks at its device once a second.
+    const most = row.wakesOften ? 50 : 3;
+    expect(await wakeUps(context, vm, IDLE_MS)).toBeLessThanOrEqual(most);
+
+    await inflateTo(vm, PAGES);
+    await inflateTo(vm, 0);
+    const { tags } = await vm.balloon.statistics({ timeoutMs: BOOT_MS });
+    expect(tags.totalMemory).toBeGreaterThan(32 * MIB);
+    const status = await statusOf(vm);
+    expect(status).toMatchObject({ state: "running", restarts: 0, actualPages: 0 });
+    expect(status.interrupts).toBe(row.interrupts ?? "line");
+
+    const passedMs = performance.now() - before.at;
+    // A busy host answers late, but never by a tenth of the time and half a second.
+    const apart = Math.abs(status.uptimeMs - before.uptimeMs - passedMs);
+    expect(apart).toBeLessThan(passedMs / 10 + 500);
+
+    const asked = ask(vm, "evaluate", { script: `machine.exit(${CODE})` });
+    await expect(asked).rejects.toMatchObject({ code: "exited" });
+    expect(await vm.exited).toMatchObject({ reason: "guest", guestExitCode: CODE });
+  });
+});
