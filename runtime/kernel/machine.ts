@@ -82,7 +82,7 @@ export interface Machine {
   footprint(): Footprint;
   /** From now on the engine's heap grows by frames of the core's ledger. */
   growFromLedger(): void;
-  /** Ends the machine: by isa-debug-exit at 0x501, else ACPI power-off (code 0), else it halts. */
+  /** Ends the machine: by isa-debug-exit at 0x501, else it logs the code and switches off. */
   exit(code: number): never;
   /** Writes the pattern of each frame's number and the seed; at most 65536 frames a call. */
   fillFrames(first: number, count: number, seed: number): void;

@@ -19,6 +19,7 @@ const SOURCES = [
   "loader.c",
   "memory.c",
   "acpi.c",
+  "power.c",
   "apic.c",
   "ioapic.c",
   "pic.c",

@@ -77,6 +77,7 @@ size_t serial_take(int port, uint8_t* bytes, size_t most);
 bool serial_waiting(int port);
 void print(const char* text);
 void print_hex(uint64_t value);
+void print_number(uint32_t value);
 
 /* ---- panic.c: the end ------------------------------------------------------------------------ */
 
@@ -106,8 +107,10 @@ NORETURN void panic_alone(enum stop_code code, const char* kind, const char* wha
                           uintptr_t where);
 /* Without an address and a report, for a WHAT that names its place. */
 NORETURN void panic_text(enum stop_code code, const char* kind, const char* what);
-/* Ends the machine with this code where a device for it exists, otherwise halts for ever. */
+/* Ends the machine with this code where a device takes it; else logs it, and calls what is set. */
 NORETURN void stop(uint8_t code);
+/* From now on a machine without that device ends by `end`; when it returns, the processor halts. */
+void stop_on_end(void (*end)(uint8_t code));
 
 /* ---- loader.c: what the loader said ---------------------------------------------------------- */
 
@@ -172,6 +175,12 @@ bool acpi_is_table(uint64_t address, const char* signature);
 uint32_t acpi_bytes(uint64_t table);
 /* Up to 8 bytes, the lowest first; they need not be aligned. */
 uint64_t acpi_read(uint64_t address, uint32_t bytes);
+
+/* ---- power.c: switching off ------------------------------------------------------------------ */
+
+void power_start(void);
+/* Switches off; returns on a machine that cannot. */
+void power_end(uint8_t code);
 
 /* ---- apic.c: the processor's local APIC ------------------------------------------------------ */
 

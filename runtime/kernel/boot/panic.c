@@ -1,22 +1,28 @@
 /*
- * panic.c: how the machine ends, wanted or not. A panic prints one line and stops the processor. It
- * never restarts it: a fault must not become a boot loop.
+ * panic.c: how the machine ends, wanted or not. A panic prints one line, and the machine ends: a
+ * fault must not become a boot loop.
  */
 #include "kernel.h"
 
 #define DEBUG_EXIT_PORT 0x501
-/* Where QEMU's `pc` and `q35` have the ACPI power management control; 0x2000 is soft-off (S5). */
-#define ACPI_CONTROL_PORT 0x604
-#define ACPI_SOFT_OFF 0x2000
 
 static void (*print_report)(void);
-static bool panicking;
+static void (*end_machine)(uint8_t code);
+static bool panicking, ending;
 static enum stop_code first_code;
+
+void stop_on_end(void (*end)(uint8_t code)) { end_machine = end; }
 
 NORETURN void stop(uint8_t code) {
   out8(DEBUG_EXIT_PORT, code);
-  /* Without that device: a wanted end switches off, after a panic the machine stays to be seen. */
-  if (!panicking && code == 0) out16(ACPI_CONTROL_PORT, ACPI_SOFT_OFF);
+  /* Without that device the code can only be read. */
+  if (!ending) {
+    ending = true;
+    print("ballonet: the guest has ended with code ");
+    print_number(code);
+    print("\n");
+    if (end_machine) end_machine(code);
+  }
   for (;;) __asm__ volatile("cli; hlt");
 }
 

@@ -79,3 +79,11 @@ void print_hex(uint64_t value) {
   }
   serial_put(1, digits, 2 + (size_t)count);
 }
+
+void print_number(uint32_t value) {
+  char digits[10];
+  size_t at = sizeof(digits);
+  do digits[--at] = (char)('0' + value % 10);
+  while (value /= 10);
+  serial_put(1, digits + at, sizeof(digits) - at);
+}

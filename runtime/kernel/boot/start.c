@@ -12,6 +12,8 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   memory_start(engine_frames_promised(), core_ledger_take);
   trap_start(engine_fault);
   acpi_start(loader_root_pointer);
+  power_start();
+  stop_on_end(power_end);
   lines_start();
   double apic_ticks = 0;
   double counter_hz = rate_find(&apic_ticks);

@@ -17,6 +17,7 @@ const ORDER = [
   "loader.c",
   "memory.c",
   "acpi.c",
+  "power.c",
   "apic.c",
   "ioapic.c",
   "pic.c",

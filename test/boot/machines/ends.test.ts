@@ -1,0 +1,74 @@
+/**
+ * Machines without a device that takes an exit code: the guest logs the code and switches off, by
+ * what ACPI says or by a reset, and an error never makes it boot again.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+import { type Arch, scriptImage } from "../support/kernel-images.ts";
+
+const ARCHES: readonly Arch[] = ["i386", "x86_64"];
+
+beforeEach((context) => {
+  for (const arch of ARCHES) {
+    toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
+  }
+});
+
+interface Machine {
+  readonly process: ChildProcess;
+  /** All that it logged so far. */
+  log(): string;
+  /** Resolves with QEMU's exit status. */
+  readonly ended: Promise<number | null>;
+}
+
+function start(arch: Arch, machine: string, image: string): Machine {
+  const args = ["-accel", "tcg", "-M", machine, "-m", "64M", "-nodefaults", "-display", "none"];
+  const rest = ["-no-reboot", "-serial", "stdio", "-kernel", image];
+  const child = spawn(`qemu-system-${arch}`, [...args, ...rest], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  let text = "";
+  child.stdout.setEncoding("latin1").on("data", (part: string) => {
+    text += part;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { process: child, log: () => text.replaceAll("\r", ""), ended };
+}
+
+const PANIC = 0x43;
+
+describe.each(ARCHES)("%s", (arch) => {
+  test.each(["q35", "pc", "microvm"])("%s is switched off with every code", async (machine) => {
+    const ends: readonly [string, RegExp][] = [
+      ["machine.exit(0)", /^ballonet: the guest has ended with code 0\n$/],
+      ["machine.exit(13)", /^ballonet: the guest has ended with code 13\n$/],
+      ["nowhere()", new RegExp(`^ballonet: panic: .*\\n.* has ended with code ${PANIC}\\n$`)],
+    ];
+    for (const [script, log] of ends) {
+      const guest = start(arch, machine, await scriptImage(arch, `boot() { ${script} }`));
+      expect(await guest.ended).toBe(0);
+      expect(guest.log()).toMatch(log);
+    }
+  });
+
+  // With -no-reboot a reset ends QEMU.
+  test("where nothing switches off, a wanted end is a reset", async () => {
+    const guest = start(arch, "pc,acpi=off", await scriptImage(arch, "boot() { machine.exit(0) }"));
+    expect(await guest.ended).toBe(0);
+    expect(guest.log()).toBe("ballonet: the guest has ended with code 0\n");
+  });
+
+  test("where nothing switches off, an error under QEMU halts", async () => {
+    const guest = start(arch, "pc,acpi=off", await scriptImage(arch, "boot() { machine.exit(7) }"));
+    await expect.poll(() => guest.log(), { timeout: 60_000 }).toContain("code 7\n");
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(guest.process.exitCode).toBe(null);
+    expect(guest.log()).toBe("ballonet: the guest has ended with code 7\n");
+  });
+});
