@@ -17,7 +17,7 @@ enum { AML_ZERO = 0x00, AML_ONE = 0x01, AML_BYTE = 0x0a, AML_PACKAGE = 0x12 };
 enum { I8042 = 0x64, I8042_RESET = 0xfe, I8042_BUSY = 0x02 };
 enum { HOST_SELECT = 0x510, HOST_DATA = 0x511 };
 #define CPUID_HYPERVISOR (1u << 31)
-/* After each way the machine may take a moment to end: so many ticks of the counter, 0.1 s or more. */
+/* After each way the machine may take a moment to end: so many ticks of the counter. */
 #define END_TICKS 500000000
 
 /* A generic address (ACPI 6.5, 5.2.3.2): memory or ports; 0: none. */
@@ -56,8 +56,8 @@ static bool number(uint64_t* at, uint64_t end, uint8_t* value) {
 }
 
 /*
- * Name (_S5_, Package { type a, type b, .. }): the bytes 08 "_S5_" 12 length count numbers. No other
- * object of a table has these bytes, so the rest of it need not be understood.
+ * Name (_S5_, Package { type a, type b, .. }) is the bytes 08 "_S5_" 12 length count numbers. No
+ * other object of a table has these bytes, so the rest of it need not be understood.
  */
 static bool read_types(uint64_t dsdt) {
   uint64_t end = dsdt + acpi_bytes(dsdt);

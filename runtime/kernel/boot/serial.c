@@ -7,8 +7,8 @@
 
 /*
  * A byte at 115200 baud takes 87 us. An emulated port takes it at once, until its host's buffer is
- * full: a host that is busy for a second must not cost a byte. After so many ticks of the counter, 1
- * to 5 seconds, nobody reads: the port is stuck, and no byte waits for it until it moves again.
+ * full: a host that is busy for a second must not cost a byte. After so many ticks of the counter,
+ * 1 to 5 seconds, nobody reads: the port is stuck, and no byte waits for it until it moves again.
  */
 #define STUCK_TICKS 5000000000
 
