@@ -12,6 +12,7 @@ export {
   type JudgeOptions,
   type JudgeReport,
   judge,
+  runScenario,
   type ScenarioResult,
 } from "./judge.ts";
 export {
@@ -25,3 +26,4 @@ export {
 } from "./platform.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
+export { type InV86Options, inV86 } from "./v86/platform.ts";

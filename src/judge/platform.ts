@@ -2,11 +2,11 @@
  * What runs a driver and carries the reference device for it: this process, an emulator in it, or
  * one beside it. The scenarios know these types alone, so every platform runs the same ones.
  */
-import type { Machine, MachineOptions } from "../device/index.ts";
+import type { Device, DeviceOptions } from "../device/index.ts";
 
 /** The host's side of the reference device: what a scenario asks for, and what it looks at. */
 export type JudgedDevice = Pick<
-  Machine,
+  Device,
   | "actual"
   | "broken"
   | "check"
@@ -30,7 +30,7 @@ export type JudgedDevice = Pick<
 
 /** Options of the device that a scenario may ask for. */
 export type ScenarioDevice = Pick<
-  MachineOptions,
+  DeviceOptions,
   "completion" | "faults" | "offer" | "staleActual" | "strangeQueues"
 >;
 

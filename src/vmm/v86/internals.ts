@@ -27,9 +27,28 @@ interface V86Cpu {
   io: {
     register_read(port: number, device: object, r8: Read, r16: Read, r32: Read): void;
     register_write(port: number, device: object, w8: Write, w16: Write, w32: Write): void;
+    port_read8(port: number): number;
+    port_read16(port: number): number;
     /** Reading port 0xf4 loads the Multiboot image and returns what belongs into EAX. */
     port_read32(port: number): number;
+    port_write8(port: number, value: number): void;
+    port_write16(port: number, value: number): void;
+    port_write32(port: number, value: number): void;
   };
+  /** Accesses of memory above RAM. Values of 32 bits are signed. */
+  mmap_read8(address: number): number;
+  mmap_read32(address: number): number;
+  mmap_write8(address: number, value: number): void;
+  mmap_write16(address: number, value: number): void;
+  mmap_write32(address: number, value: number): void;
+  device_raise_irq(line: number): void;
+  device_lower_irq(line: number): void;
+  /** Forgets the code that was compiled from this range of memory. */
+  jit_dirty_cache(from: number, to: number): void;
+  /** The guest's memory, in the memory of v86's own module. */
+  readonly mem8: Uint8Array;
+  /** One element: 1 while the processor waits for an interrupt. */
+  readonly in_hlt: Uint8Array;
   devices: { virtio_balloon?: V86BalloonDevice; pci: V86Pci };
   reg32: Int32Array;
   reboot_internal(): void;

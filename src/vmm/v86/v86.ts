@@ -17,6 +17,7 @@ import { checkAppend, checkMemory, EXIT_PORT, EXIT_PORT_BYTES } from "../machine
 import { loadMultiboot, type Segment } from "../qemu/multiboot.ts";
 import type { GuestExit, Snapshots, Vmm } from "../vmm.ts";
 import { V86Balloon } from "./balloon.ts";
+import { Board, type BoardFunction } from "./board.ts";
 import { compileV86, V86Engine } from "./engine.ts";
 import { checkCpu, checkLoop, clearEmptyBars, type V86Insides, type V86Loop } from "./internals.ts";
 
@@ -41,9 +42,16 @@ export interface LaunchV86Options extends Deadline {
   readonly append?: string;
   /** Default: true. */
   readonly balloon?: boolean;
+  /**
+   * Called before the guest's first instruction: returns a function for the PCI bus, where v86's
+   * own balloon would be. `balloon` has to be false.
+   */
+  readonly plug?: Plug;
   /** Leave the guest stopped before its first instruction, until `resume()`. */
   readonly paused?: boolean;
 }
+
+type Plug = (board: Board) => BoardFunction;
 
 /**
  * Starts v86 and, unless `paused`, the guest; resolves when the guest runs. `signal` and
@@ -81,6 +89,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
     segments,
     memoryBytes: options.memoryBytes,
     hasBalloon: settings.virtio_balloon,
+    plug: options.plug,
   });
   try {
     await vmm.start({ signal: options.signal, timeoutMs: options.timeoutMs });
@@ -98,6 +107,7 @@ interface V86VmmParts {
   readonly segments: readonly Segment[];
   readonly memoryBytes: number;
   readonly hasBalloon: boolean;
+  readonly plug: Plug | undefined;
 }
 
 /** Thrown by our exit port, to leave v86's loop. */
@@ -115,6 +125,7 @@ export class V86Vmm implements Vmm {
   private readonly emulator: V86 & V86Insides;
   private readonly engine: V86Engine;
   private readonly segments: readonly Segment[];
+  private readonly plug: Plug | undefined;
   private readonly device: V86Balloon;
   private readonly endListeners = new Set<(reason: Error) => void>();
   private resolveExited: (exit: GuestExit) => void = () => {};
@@ -122,10 +133,11 @@ export class V86Vmm implements Vmm {
   private guestExitCode: number | undefined;
   private halted = false;
 
-  constructor({ emulator, engine, segments, memoryBytes, hasBalloon }: V86VmmParts) {
+  constructor({ emulator, engine, segments, memoryBytes, hasBalloon, plug }: V86VmmParts) {
     this.emulator = emulator as V86 & V86Insides;
     this.engine = engine;
     this.segments = segments;
+    this.plug = plug;
     this.memoryBytes = memoryBytes;
     this.hasBalloon = hasBalloon;
     this.exited = new Promise((resolve) => {
@@ -280,6 +292,7 @@ export class V86Vmm implements Vmm {
         checkCpu({ cpu: loop.cpu, balloon: this.hasBalloon });
         clearEmptyBars(loop);
         this.addExitPorts(loop);
+        if (this.plug !== undefined) new Board(loop).plug(this.plug);
         this.emulator.add_listener("cpu-event-halt" as "emulator-stopped", () => {
           this.halted = true;
         });

@@ -10,7 +10,7 @@ import {
   type StartDriver,
   scenarios,
 } from "../../../src/judge/index.ts";
-import { ballonet, MEMORY_BYTES } from "./drivers.ts";
+import { ballonet, MEMORY_BYTES } from "../../support/judged-driver.ts";
 
 const TRANSPORTS: readonly TransportKind[] = [
   "modern",

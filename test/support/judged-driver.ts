@@ -1,12 +1,14 @@
 /** This project's driver as the judge takes one, with mistakes on request. */
 
-import type { TransportKind } from "../../../src/device/index.ts";
-import type { Balloon, BalloonOptions } from "../../../src/index.ts";
-import { balloonArenaBytes, createBalloon } from "../../../src/index.ts";
-import type { StartDriver } from "../../../src/judge/index.ts";
-import { coreModule, SLOT_WORD } from "../../support/vm.ts";
+import type { TransportKind } from "../../src/device/index.ts";
+import type { Balloon, BalloonOptions } from "../../src/index.ts";
+import { balloonArenaBytes, createBalloon } from "../../src/index.ts";
+import type { StartDriver } from "../../src/judge/index.ts";
+import { coreModule, SLOT_WORD } from "./vm.ts";
 
 const RAM_START = 0x10_0000;
+/** Room for the arena of any persona. */
+const OWN_BYTES = 3 << 20;
 
 export const MEMORY_BYTES = 16 << 20;
 
@@ -17,9 +19,10 @@ export function ballonet(
 ): StartDriver {
   const discover = transport.endsWith("mmio") ? { discover: { commandLine: SLOT_WORD } } : {};
   return async ({ hal, memory }) => {
-    const ram = [{ start: RAM_START, bytes: 8 << 20 }];
-    const bytes = await balloonArenaBytes({ ram, core: coreModule });
-    const arena = { start: RAM_START + (8 << 20), bytes };
+    const ramBytes = memory.buffer.byteLength - RAM_START - OWN_BYTES;
+    const ram = [{ start: RAM_START, bytes: ramBytes }];
+    const bytes = await balloonArenaBytes({ ram, core: coreModule, settings });
+    const arena = { start: RAM_START + ramBytes, bytes };
     const balloon = await createBalloon({
       memory,
       hal,
