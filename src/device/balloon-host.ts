@@ -12,7 +12,10 @@ import { MachineOptionError } from "./errors.ts";
 import type { Profile } from "./host/profile.ts";
 import { DEFAULT_ACCESS_MS, type HostOptions } from "./host-options.ts";
 import type { Context } from "./judge/context.ts";
-import { Judge, type Verdict } from "./judge/judge.ts";
+import { Judge } from "./judge/judge.ts";
+import type { Outcome } from "./judge/outcome.ts";
+import type { FoldedVerdict } from "./judge/tally.ts";
+import type { Verdict } from "./judge/verdict.ts";
 import { judgeFault } from "./known-options.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
 import { Clock } from "./sim/clock.ts";
@@ -30,7 +33,7 @@ import {
   readStream,
   saveStream,
 } from "./stream.ts";
-import type { AbsentMemory, TransportKind } from "./virtio/bus.ts";
+import { type AbsentMemory, isMmio, type TransportKind } from "./virtio/bus.ts";
 import { DriverSignal } from "./virtio/driver-signal.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
 
@@ -88,6 +91,11 @@ export abstract class BalloonHost {
     const adopted = incoming && options.adoptOffer ? offeredIn(incoming) : undefined;
     const made = { faults: this.faults, signal: this.signal };
     this.device = new BalloonDevice(this.context, profile, own, made, adopted);
+    const { transport, virtio } = this;
+    this.judge.usedInterface = () => {
+      if (isMmio(transport)) return transport;
+      return virtio.legacy ? "legacy" : "modern";
+    };
   }
 
   /** Whether the interrupt line is up, which reading the ISR status lowers. */
@@ -218,6 +226,16 @@ export abstract class BalloonHost {
     return this.clock.pending === 0;
   }
 
+  /** How the driver ended: ask when it has nothing left to do. */
+  get outcome(): Outcome {
+    return this.virtio.life.outcome(this.status);
+  }
+
+  /** All breaches, those of a rule folded into one, in the order in which rules broke first. */
+  summary(): readonly FoldedVerdict[] {
+    return this.judge.summary();
+  }
+
   /** How often a rule was broken, also beyond the verdicts that are kept. */
   broken(rule: RuleId): number {
     return this.judge.count(rule);
@@ -299,6 +317,7 @@ export abstract class BalloonHost {
   unplug(absentMemory: AbsentMemory = "ones"): void {
     this.trace.add("host", "unplugged");
     this.virtio.reset();
+    this.virtio.life.takenOut();
     this.leaveBus(absentMemory);
   }
 
@@ -306,6 +325,7 @@ export abstract class BalloonHost {
   plug(): void {
     this.trace.add("host", "plugged in");
     this.device.balloon.actual = 0;
+    this.virtio.life.begin();
     this.joinBus();
   }
 
@@ -352,6 +372,7 @@ export abstract class BalloonHost {
   check(options: CheckOptions = {}): readonly Verdict[] {
     this.audit();
     if (this.virtio.live) this.device.check(options);
+    else this.virtio.checkHalted();
     return this.verdicts;
   }
 

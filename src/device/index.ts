@@ -30,7 +30,9 @@ export type {
 export { type ProfileName, profiles } from "./host/profiles.ts";
 export type { CompletionOption } from "./host/schedule.ts";
 export type { HostOptions } from "./host-options.ts";
-export { formatVerdict, type Verdict } from "./judge/judge.ts";
+export type { Outcome } from "./judge/outcome.ts";
+export { type FoldedVerdict, formatFolded } from "./judge/tally.ts";
+export { formatVerdict, type Verdict } from "./judge/verdict.ts";
 export { createMachine, hasFailed, type Machine } from "./machine.ts";
 export type {
   AccessWidth,
@@ -51,6 +53,6 @@ export { type Fault, type FaultName, type FaultSpec, faults } from "./sim/faults
 export { formatEntry, type Trace, type TraceEntry, type TraceKind } from "./sim/trace.ts";
 export { notObservable } from "./spec/not-observable.ts";
 export type { QueueNumbering, QueueRole } from "./spec/roles.ts";
-export type { Level, Rule, Unobservable } from "./spec/rule.ts";
+export type { Interface, Level, Rule, Unobservable } from "./spec/rule.ts";
 export { type RuleId, rules } from "./spec/rules.ts";
 export type { AbsentMemory, InterruptMessage, TransportKind } from "./virtio/bus.ts";

@@ -6,6 +6,8 @@ import { ActualCheck } from "../checks/actual-check.ts";
 import type { PoisonCheck } from "../checks/poison-check.ts";
 import type { BalloonQuirks } from "../host/profile.ts";
 import type { Context } from "../judge/context.ts";
+import type { Evidence } from "../judge/judge.ts";
+import { PageNotes } from "../memory/page-notes.ts";
 import type { PageOwnership } from "../memory/page-ownership.ts";
 import type { QueuePages } from "../queue/queue-pages.ts";
 import { type Chains, chainsOf, type Taken } from "../queue/ring.ts";
@@ -57,6 +59,8 @@ export class InflateDeflate implements DevicePart {
   private readonly parts: Parts;
   private readonly requests = new Map<Taken, Request>();
   private features = 0n;
+  /** The trace entry of the last request that named each page. */
+  private readonly named = new PageNotes();
   /** The lowest num_pages while deflates waited to be taken: D7 is judged by it. */
   private lowestTarget = 0;
 
@@ -86,6 +90,7 @@ export class InflateDeflate implements DevicePart {
 
   reset(): void {
     this.requests.clear();
+    this.named.clear();
     this.actualCheck.reset();
     this.features = 0n;
     this.lowestTarget = 0;
@@ -126,7 +131,11 @@ export class InflateDeflate implements DevicePart {
     for (const pfn of this.pages.pages("held")) {
       if (this.has(FEATURE.mustTellHost) || this.parts.memory.maySilence) break;
       if (!this.pages.isTouched(pfn)) continue;
-      this.context.judge.breach("D9", `page ${pfn} is used, held, and was never told about`);
+      this.context.judge.breach(
+        "D9",
+        `page ${pfn} is used, held, and was never told about`,
+        this.evidence(pfn),
+      );
     }
     const held = this.pages.inBalloon;
     this.actualCheck.check(held);
@@ -249,25 +258,37 @@ export class InflateDeflate implements DevicePart {
 
   private give(pfn: number, taken: Taken, own: ReadonlySet<number> | undefined): boolean {
     const { judge } = this.context;
-    const entries = [taken.entry];
     if (!this.exists(pfn)) {
-      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, entries);
+      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, [taken.entry]);
       return false;
     }
     const state = this.pages.state(pfn);
     if (state === "inflating") {
-      judge.breach("Q-PFN-TWICE", `inflate: page ${pfn} is being inflated already`, entries);
+      judge.breach(
+        "Q-PFN-TWICE",
+        `inflate: page ${pfn} is being inflated already`,
+        this.evidence(pfn, taken.entry),
+      );
       return false;
     }
     const silently = state === "held" && this.parts.memory.maySilence;
     if (state !== "guest" && !silently) {
-      judge.breach("Q-PFN-HELD", `inflate: page ${pfn} is ${state} already`, entries);
+      judge.breach(
+        "Q-PFN-HELD",
+        `inflate: page ${pfn} is ${state} already`,
+        this.evidence(pfn, taken.entry),
+      );
       return false;
     }
     const spare = own?.has(pfn) ?? false;
     if (spare) {
-      judge.breach("Q-DEVICE-MEMORY", `inflate: page ${pfn} is used by a queue`, entries);
+      judge.breach(
+        "Q-DEVICE-MEMORY",
+        `inflate: page ${pfn} is used by a queue`,
+        this.evidence(pfn, taken.entry),
+      );
     }
+    this.named.set(pfn, taken.entry);
     this.parts.freePages.given(pfn, taken);
     this.pages.take(pfn, spare);
     return true;
@@ -275,26 +296,45 @@ export class InflateDeflate implements DevicePart {
 
   private takeBack(pfn: number, taken: Taken): boolean {
     const { judge } = this.context;
-    const entries = [taken.entry];
     if (!this.exists(pfn)) {
-      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, entries);
+      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, [taken.entry]);
       return false;
     }
     switch (this.pages.state(pfn)) {
       case "guest":
-        judge.breach("Q-PFN-NOT-HELD", `deflate: page ${pfn} is not in the balloon`, entries);
+        judge.breach(
+          "Q-PFN-NOT-HELD",
+          `deflate: page ${pfn} is not in the balloon`,
+          this.evidence(pfn, taken.entry),
+        );
         return false;
       case "deflating":
-        judge.breach("Q-PFN-TWICE", `deflate: page ${pfn} is being deflated already`, entries);
+        judge.breach(
+          "Q-PFN-TWICE",
+          `deflate: page ${pfn} is being deflated already`,
+          this.evidence(pfn, taken.entry),
+        );
         return false;
       case "inflating":
-        judge.breach("D13", `deflate: the inflate of page ${pfn} is in flight`, entries);
+        judge.breach(
+          "D13",
+          `deflate: the inflate of page ${pfn} is in flight`,
+          this.evidence(pfn, taken.entry),
+        );
         return false;
       case "held":
         this.judgeTouched(pfn, "D10", taken.entry);
+        this.named.set(pfn, taken.entry);
         this.pages.set(pfn, "deflating");
         return true;
     }
+  }
+
+  /** What shows a breach that is about a page: the requests that named it last. */
+  private evidence(pfn: number, entry?: number): Evidence {
+    const last = this.named.get(pfn);
+    const entries = [...(last > 0 ? [last] : []), ...(entry === undefined ? [] : [entry])];
+    return { entries, page: pfn };
   }
 
   /** Whether the guest has this page: it is below the end of memory and in no hole. */
@@ -337,7 +377,7 @@ export class InflateDeflate implements DevicePart {
     const state = this.pages.state(pfn);
     const address = pfn * 2 ** PAGE_SHIFT + at;
     const seen = `page ${pfn} (${state}) was changed at 0x${address.toString(16)}`;
-    this.context.judge.breach(rule, seen, entry === undefined ? [] : [entry]);
+    this.context.judge.breach(rule, seen, this.evidence(pfn, entry));
   }
 
   private judgeTarget(taken: Taken, pages: number): void {

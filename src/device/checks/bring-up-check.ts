@@ -8,6 +8,7 @@
  */
 
 import type { Context } from "../judge/context.ts";
+import { ANSWER_MS } from "../judge/outcome.ts";
 import { hasBit } from "../spec/bits.ts";
 import { FEATURE, STATUS } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
@@ -96,6 +97,13 @@ export class BringUpCheck {
     } else {
       this.judgeSteps(old, value, added);
     }
+  }
+
+  /** The driver is at rest. `forMs`: for how long an up device has asked for a reset. */
+  judgeHalted(forMs: number): void {
+    if (forMs < ANSWER_MS) return;
+    const seen = `DEVICE_NEEDS_RESET is set since ${forMs.toFixed(0)} ms, and no reset came`;
+    this.context.judge.breach("Q-NEEDS-RESET", seen);
   }
 
   /** The driver wrote FEATURES_OK, and the device kept the bit or refused it. */

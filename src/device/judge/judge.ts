@@ -3,36 +3,36 @@
  * driver's accesses decide when a rule is broken; a rule's `seenBy` names them.
  */
 
-import { formatEntry, type Trace } from "../sim/trace.ts";
-import type { Level } from "../spec/rule.ts";
+import { formatEntry, type Trace, type TraceEntry } from "../sim/trace.ts";
+import type { Interface, Rule } from "../spec/rule.ts";
 import { type RuleId, rules } from "../spec/rules.ts";
+import { causeOf, type FoldedVerdict, Tally } from "./tally.ts";
+import type { Verdict } from "./verdict.ts";
 
-/** One breach of one rule by the driver. */
-export interface Verdict {
-  readonly rule: RuleId;
-  readonly level: Level;
-  readonly section: string;
-  /** The rule in one sentence. */
-  readonly title: string;
-  /** What the driver did. */
-  readonly seen: string;
-  /** Virtual time in milliseconds. */
-  readonly ms: number;
-  /** The trace entries that show the breach, as lines, oldest first. */
-  readonly lines: readonly string[];
+/** What explains a breach. */
+export interface Evidence {
+  /** Numbers of earlier trace entries; the latest few are added to them. */
+  readonly entries?: readonly number[];
+  /** The page that it is about. */
+  readonly page?: number;
 }
 
 /** Verdicts kept for each rule: the first ones show what goes wrong, the rest is counted. */
 const VERDICTS_PER_RULE = 16;
 
-/** How many of the latest trace entries go into each verdict. */
+/** How many of the latest trace entries go into each verdict, and how far back they may be. */
 const TAIL_ENTRIES = 6;
+const LOOK_BACK = 64;
 
-const RULE_BY_ID = new Map(rules.map((rule) => [rule.id, rule]));
+const RULE_BY_ID = new Map<RuleId, Rule>(rules.map((rule) => [rule.id, rule]));
 
 export class Judge {
   readonly verdicts: Verdict[] = [];
-  private readonly counts = new Map<RuleId, number>();
+  /** By which interface the driver uses the device: some rules are weaker over some. */
+  usedInterface: () => Interface = () => "modern";
+  private readonly tallies = new Map<RuleId, Tally>();
+  /** What was broken since the last reset. */
+  private readonly recent = new Set<RuleId>();
   private readonly trace: Trace;
   private readonly nowMs: () => number;
   private readonly waived: ReadonlySet<RuleId>;
@@ -52,42 +52,62 @@ export class Judge {
 
   /** How often a rule was broken, including breaches whose verdict was not kept. */
   count(rule: RuleId): number {
-    return this.counts.get(rule) ?? 0;
+    return this.tallies.get(rule)?.count ?? 0;
   }
 
-  /**
-   * Records a breach. `entries` are numbers of earlier trace entries that explain it; the latest
-   * few are added to them. Waived rules leave no verdict and no count.
-   */
-  breach(id: RuleId, seen: string, entries: readonly number[] = []): void {
+  /** All breaches, one entry for each rule, in the order in which rules were broken first. */
+  summary(): readonly FoldedVerdict[] {
+    return [...this.tallies.values()].map((tally) => tally.folded());
+  }
+
+  /** The device was reset: what comes now does not follow from what was before. */
+  reset(): void {
+    this.recent.clear();
+  }
+
+  /** Records a breach. Waived rules leave no verdict and no count. */
+  breach(id: RuleId, seen: string, evidence: readonly number[] | Evidence = []): void {
     if (!this.judging || this.waived.has(id)) return;
     const rule = RULE_BY_ID.get(id);
     if (rule === undefined) throw new Error(`judge: no rule is called ${id}`);
-    const count = this.count(id) + 1;
-    this.counts.set(id, count);
-    if (count > VERDICTS_PER_RULE) return;
-    const lines = this.linesFor(entries);
-    this.trace.add("verdict", `${id} ${seen}`);
-    const { level, section, title } = rule;
-    this.verdicts.push({ rule: id, level, section, title, seen, ms: this.nowMs(), lines });
+    const { entries = [], page } = "length" in evidence ? { entries: evidence } : evidence;
+    const tally = this.tallies.get(id);
+    if (tally === undefined || tally.count < VERDICTS_PER_RULE) {
+      const lines = this.linesFor(entries, page);
+      this.trace.add("verdict", `${id} ${seen}`);
+      this.keep(rule, id, { seen, lines });
+    }
+    this.tallies.get(id)?.add(this.nowMs(), page);
+    this.recent.add(id);
   }
 
-  private linesFor(entries: readonly number[]): string[] {
+  private keep(rule: Rule, id: RuleId, { seen, lines }: Pick<Verdict, "seen" | "lines">): void {
+    const { title } = rule;
+    const { level = rule.level, section = rule.section } = rule.over?.[this.usedInterface()] ?? {};
+    const cause = causeOf(rule.follows ?? [], this.recent);
+    const ms = this.nowMs();
+    const verdict = { rule: id, level, section, title, seen, ms, lines, ...(cause && { cause }) };
+    this.verdicts.push(verdict);
+    if (!this.tallies.has(id)) this.tallies.set(id, new Tally(verdict));
+  }
+
+  private linesFor(entries: readonly number[], page: number | undefined): string[] {
+    const { last } = this.trace;
     const numbers = new Set(entries);
-    for (let n = Math.max(1, this.trace.last - TAIL_ENTRIES + 1); n <= this.trace.last; n += 1) {
-      numbers.add(n);
-    }
-    const lines: string[] = [];
-    for (const n of [...numbers].sort((a, b) => a - b)) {
+    for (let n = last, tail = 0; n > Math.max(0, last - LOOK_BACK) && tail < TAIL_ENTRIES; n -= 1) {
       const entry = this.trace.at(n);
-      if (entry !== undefined) lines.push(formatEntry(entry));
+      if (entry === undefined || isOfAnother(entry, page)) continue;
+      numbers.add(n);
+      tail += 1;
     }
-    return lines;
+    return [...numbers]
+      .sort((a, b) => a - b)
+      .flatMap((n) => this.trace.at(n) ?? [])
+      .map(formatEntry);
   }
 }
 
-/** Returns a verdict as lines for people. */
-export function formatVerdict(verdict: Verdict): string {
-  const head = `${verdict.rule} (${verdict.level}, ${verdict.section}): ${verdict.title}`;
-  return [head, `  seen: ${verdict.seen}`, ...verdict.lines.map((line) => `  ${line}`)].join("\n");
+/** Whether an entry tells of another breach, or of another page than this. */
+function isOfAnother({ kind, fields }: TraceEntry, page: number | undefined): boolean {
+  return kind === "verdict" || (kind === "touch" && page !== undefined && fields?.pfn !== page);
 }

@@ -91,15 +91,18 @@ export class Trace {
   }
 }
 
+/** Fields that are addresses, bits or contents; they are hexadecimal, and all others decimal. */
+const HEXADECIMAL = ["at", "address", "value", "isr", "offered"];
+
 /** Returns an entry as one line. */
 export function formatEntry(entry: TraceEntry): string {
   const fields = Object.entries(entry.fields ?? {}).map(
-    ([name, value]) => ` ${name}=${show(value)}`,
+    ([name, value]) => ` ${name}=${show(name, value)}`,
   );
   return `#${entry.n} ${entry.ms.toFixed(3)}ms ${entry.kind} ${entry.what}${fields.join("")}`;
 }
 
-function show(value: number | string): string {
-  if (typeof value === "string") return value;
-  return value < 10 ? String(value) : `0x${value.toString(16)}`;
+function show(name: string, value: number | string): string {
+  if (typeof value === "string" || value < 10) return String(value);
+  return HEXADECIMAL.includes(name) ? `0x${value.toString(16)}` : String(value);
 }

@@ -6,6 +6,9 @@
  */
 export type Level = "MUST" | "MUST NOT" | "SHOULD" | "SHOULD NOT" | "FIELD";
 
+/** The interfaces by which a driver uses a device. */
+export type Interface = "modern" | "legacy" | "mmio" | "legacy-mmio";
+
 /**
  * What a driver owes, and who notices when it does not do it. What the device answers to a breach
  * is not part of the rule.
@@ -16,6 +19,12 @@ export interface Rule {
   readonly level: Level;
   /** Where it stands: a section of virtio 1.3, or what makes the field demand it. */
   readonly section: string;
+  /** Where it stands elsewhere, or is weaker, by another interface than the modern one of PCI. */
+  readonly over?: Partial<
+    Readonly<Record<Interface, { readonly level?: Level; readonly section?: string }>>
+  >;
+  /** Rules whose breach brings about one of this rule: a verdict names them as its cause. */
+  readonly follows?: readonly string[];
   /** The rule in one sentence. */
   readonly title: string;
   /** How the device sees that it was broken. */

@@ -6,6 +6,7 @@
 import { BringUpCheck } from "../checks/bring-up-check.ts";
 import { KickCheck } from "../checks/kick-check.ts";
 import type { Context } from "../judge/context.ts";
+import { DriverLife } from "../judge/outcome.ts";
 import { judgeApart } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
@@ -45,6 +46,7 @@ export class VirtioDevice {
   readonly options: VirtioOptions;
   readonly queues: Virtqueue[] = [];
   readonly bringUp: BringUpCheck;
+  readonly life: DriverLife;
   readonly faults: FaultInjector;
   readonly type: DeviceType;
   /** Notifications counted since the machine was made. */
@@ -55,6 +57,8 @@ export class VirtioDevice {
   private readonly signal: DriverSignal;
   private hooks: TransportHooks = DEFAULT_HOOKS;
   private status = 0;
+  /** When the device began to ask for a reset. */
+  private haltedMs = 0;
   /** What device_status reads until the reset is over. */
   private resetShows = 0;
   private accepted: bigint;
@@ -79,6 +83,7 @@ export class VirtioDevice {
     this.faults = parts.faults;
     this.signal = parts.signal;
     this.bringUp = new BringUpCheck(context);
+    this.life = new DriverLife(context.trace, () => context.clock.nowMs);
     this.kicks = new KickCheck(context);
     this.accepted = this.startFeatures();
   }
@@ -177,10 +182,12 @@ export class VirtioDevice {
   }
 
   writeStatus(value: number): void {
-    if (value === 0) {
-      this.reset();
-      return;
-    }
+    if (value === 0) this.reset();
+    else this.changeStatus(value);
+    this.life.statusWritten(value, this.status);
+  }
+
+  private changeStatus(value: number): void {
     const old = this.status;
     const wanted = this.legacy ? this.withoutFeaturesOk(value) : value;
     this.bringUp.statusWrite(old, wanted);
@@ -205,6 +212,7 @@ export class VirtioDevice {
     this.type.reset();
     this.hooks.reset();
     this.bringUp.reset();
+    this.context.judge.reset();
     this.context.trace.add("host", "reset");
   }
 
@@ -213,6 +221,7 @@ export class VirtioDevice {
     this.reset();
     this.resetShows = 0;
     this.bringUp.forget();
+    this.life.begin();
   }
 
   readIsr(): number {
@@ -238,6 +247,7 @@ export class VirtioDevice {
 
   readConfig(offset: number): number {
     this.configRead = true;
+    this.life.looked();
     return this.type.readConfig(offset);
   }
 
@@ -260,6 +270,7 @@ export class VirtioDevice {
   needReset(): void {
     if ((this.status & STATUS.needsReset) !== 0) return;
     this.status |= STATUS.needsReset;
+    this.haltedMs = this.context.clock.nowMs;
     this.context.trace.add("host", "DEVICE_NEEDS_RESET");
     if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
   }
@@ -335,6 +346,14 @@ export class VirtioDevice {
       const queue = this.queues[index];
       if (queue !== undefined) this.early.add(queue);
     }
+  }
+
+  /** Judges a driver at rest whose device was up and asks for a reset. */
+  checkHalted(): void {
+    const { status, haltedMs } = this;
+    const bits = STATUS.driverOk | STATUS.needsReset;
+    if ((status & (bits | STATUS.failed)) !== bits) return;
+    this.bringUp.judgeHalted(this.context.clock.nowMs - haltedMs);
   }
 
   /** Judges what only shows when the driver is at rest. */
@@ -419,6 +438,7 @@ export class VirtioDevice {
   private raise(bit: number, queue?: Virtqueue): void {
     const was = this.isr;
     this.interrupts += 1;
+    if (bit === ISR.config && this.live) this.life.told();
     this.context.trace.add("interrupt", queue?.options.name ?? "config", { isr: was | bit });
     if (this.hooks.interrupt({ queue }) === "message") {
       // Of the two bits messages leave one in use (virtio 1.3, 4.1.4.5.1).

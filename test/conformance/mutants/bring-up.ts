@@ -150,6 +150,14 @@ export const bringUpMutants: readonly Mutant[] = [
     scenario: "a device that asks for a reset",
   },
   {
+    id: "sees DEVICE_NEEDS_RESET and waits",
+    file: DRIVER,
+    find: 'this.beginBringUp("needs-reset"); return this.step();',
+    replace: "return undefined;",
+    breaks: "Q-NEEDS-RESET",
+    scenario: "resets far apart",
+  },
+  {
     id: "reads poison_val without looking at its feature",
     file: DEVICE_CONFIG,
     find: "const target = transport.readConfig(BALLOON_CONFIG.numPages);",

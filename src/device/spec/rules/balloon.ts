@@ -5,6 +5,12 @@
 
 import type { Rule } from "../rule.ts";
 
+/** Breaches that devices answer by leaving pages out: then driver and host count differently. */
+const UNSERVED = [
+  ...["Q-BUFFER-CAP", "Q-ONE-DESCRIPTOR", "Q-LENGTH-4"],
+  ...["Q-PFN-RANGE", "Q-PFN-TWICE", "Q-PFN-HELD", "D13"],
+] as const;
+
 export const BALLOON_RULES = [
   {
     id: "D1",
@@ -18,6 +24,7 @@ export const BALLOON_RULES = [
     id: "D4",
     level: "SHOULD",
     section: "5.5.6.1",
+    follows: UNSERVED,
     title: "The driver inflates while num_pages is above what it has given.",
     observed: "At a check, with nothing left to do, the host holds fewer pages than num_pages.",
     seenBy: ["balloon/inflate-deflate"],
@@ -37,6 +44,7 @@ export const BALLOON_RULES = [
     id: "D9",
     level: "MUST",
     section: "5.5.6.1",
+    follows: UNSERVED,
     title: "Every page that is taken back goes through the deflate queue.",
     observed:
       "actual falls below what the host holds without a deflate, or, at a check, the guest has " +
@@ -71,6 +79,7 @@ export const BALLOON_RULES = [
     id: "D14",
     level: "MUST",
     section: "5.5.6.1",
+    follows: UNSERVED,
     title: "actual is brought up to date after the number of pages changed.",
     observed: "At a check, the last actual written is not what the host holds.",
     seenBy: ["checks/actual-check"],
@@ -79,6 +88,11 @@ export const BALLOON_RULES = [
     id: "D17",
     level: "MUST",
     section: "5.5.6.2.1 and 4.1.3.1",
+    over: {
+      legacy: { section: "5.5.6.2.1" },
+      mmio: { section: "5.5.6.2.1 and 4.2.2.2" },
+      "legacy-mmio": { section: "5.5.6.2.1" },
+    },
     title: "actual is written as one 32-bit access.",
     observed: "A write of another width reaches actual.",
     seenBy: ["virtio/register-block"],
@@ -95,6 +109,7 @@ export const BALLOON_RULES = [
     id: "D19",
     level: "MUST",
     section: "5.5.6.3.1",
+    follows: ["D18", "D20"],
     title: "A statistics buffer is there after initialisation and again after each request.",
     observed: "At a check, the device has no statistics buffer.",
     seenBy: ["balloon/statistics"],
@@ -199,6 +214,7 @@ export const BALLOON_RULES = [
     id: "Q-PFN-NOT-HELD",
     level: "FIELD",
     section: "5.5.6",
+    follows: UNSERVED,
     title: "Only pages that the host has are taken back.",
     observed: "A deflate names a page that was not given since the last reset.",
     seenBy: ["balloon/inflate-deflate"],
@@ -216,6 +232,7 @@ export const BALLOON_RULES = [
     id: "Q-ACTUAL-EARLY",
     level: "FIELD",
     section: "5.5.6 step 5",
+    follows: UNSERVED,
     title: "actual counts acknowledged requests only.",
     observed: "actual is written with pages counted whose request was not acknowledged yet.",
     seenBy: ["checks/actual-check"],

@@ -15,6 +15,11 @@ export const GENERAL_RULES = [
     id: "G-RESET-WAIT",
     level: "MUST",
     section: "4.1.4.3.2",
+    over: {
+      legacy: { level: "SHOULD", section: "2.4.2" },
+      mmio: { level: "SHOULD", section: "2.4.2" },
+      "legacy-mmio": { level: "SHOULD", section: "2.4.2" },
+    },
     title: "After a reset the driver waits until device_status reads 0.",
     observed: "A status bit is set although no read since the reset returned 0.",
     seenBy: ["checks/bring-up-check"],
@@ -161,6 +166,14 @@ export const GENERAL_RULES = [
     section: "2.1.1",
     title: "The driver does not count on a device that asked to be reset.",
     observed: "A queue is notified after a status read showed DEVICE_NEEDS_RESET.",
+    seenBy: ["checks/bring-up-check"],
+  },
+  {
+    id: "Q-NEEDS-RESET",
+    level: "FIELD",
+    section: "2.1.1, on DEVICE_NEEDS_RESET",
+    title: "A device that asks to be reset is reset, or given up with FAILED.",
+    observed: "At a check, DEVICE_NEEDS_RESET has been set for a second, and neither came.",
     seenBy: ["checks/bring-up-check"],
   },
   {

@@ -15,6 +15,7 @@ export const PCI_RULES = [
     id: "P-READ-ONLY",
     level: "MUST NOT",
     section: "4.1.4.3.2",
+    over: { legacy: { section: "4.1.4.10" } },
     title: "Read-only registers are not written.",
     observed:
       "A write to device_feature, num_queues, config_generation, queue_notify_off or the ISR " +
@@ -147,6 +148,7 @@ export const PCI_RULES = [
     id: "R-RESET-WAIT",
     level: "MUST",
     section: "2.6.1.1.2 and 4.1.4.3.2",
+    over: { mmio: { section: "2.6.1.1.2" } },
     title: "A queue that is reset by itself is left alone until queue_reset reads 0.",
     observed: "It is set up, enabled or notified although no read of queue_reset gave 0 yet.",
     seenBy: ["queue/virtqueue"],
@@ -155,6 +157,8 @@ export const PCI_RULES = [
     id: "P-NOTIFY-QUEUE",
     level: "FIELD",
     section: "4.1.5.2",
+    over: { mmio: { section: "4.2.3.3" }, "legacy-mmio": { section: "4.2.4" } },
+    follows: ["P-ENABLE-ORDER", "R-ALIGN", "R-MEMORY", "M-QUEUE-UNSET"],
     title: "Only queues that are enabled are notified.",
     observed: "A notification names a queue that is not enabled.",
     seenBy: ["virtio/virtio-device"],

@@ -7,6 +7,7 @@ export const RING_RULES = [
     id: "R-ALIGN",
     level: "MUST",
     section: "2.7.1 and 2.8.11",
+    over: { legacy: { section: "2.7.2" }, "legacy-mmio": { section: "2.7.2" } },
     title: "The three areas are aligned to 16, 2 and 4 bytes, of a packed queue to 16, 4 and 4.",
     observed: "An address at queue_enable is not a multiple of what its part needs.",
     seenBy: ["queue/queue-areas"],

@@ -129,6 +129,13 @@ export const generalBreaches = {
       driver.kick(0);
     },
   },
+  "Q-NEEDS-RESET": {
+    act: (driver) => {
+      driver.machine.inject({ name: "needs-reset" });
+      driver.machine.check();
+      driver.machine.advance(1000);
+    },
+  },
   "G-CONFIG-FEATURE": {
     options: { profile: "qemu" },
     act: (driver) => driver.read(4, 8, 4),

@@ -31,7 +31,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   Virtqueue: ["context", "options", "owner", "faults", "handler"],
   CanaryFill: ["memory", "on"],
   Hinting: ["context", "quirks", "freePages", "canary", "faults", "virtio", "counted"],
-  InflateDeflate: ["context", "parts", "quirks", "pages", "frames"],
+  InflateDeflate: ["context", "parts", "quirks", "pages", "frames", "named"],
   LockedMemory: [
     ...["context", "design", "pages", "frames", "counted", "kept", "points", "open"],
     // Follow from the features that were accepted.
@@ -67,7 +67,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   MsixVectors: ["context", "virtio", "table"],
   VirtioDevice: [
     ...["context", "options", "queues", "kicks", "faults", "hooks", "signal", "type"],
-    ...["notifications", "interrupts"],
+    ...["notifications", "interrupts", "life", "haltedMs"],
   ],
   VirtioMmio: ["context", "virtio", "make", "control", "config"],
 };
@@ -82,6 +82,7 @@ const STAYING_CLASSES: Readonly<Record<string, string>> = {
   QueuePages: "remembers an answer within one turn of the clock",
   Device: "the host itself",
   DriverSignal: "the host's own",
+  DriverLife: "what this host saw of the driver",
   FaultInjector: "the host's own",
   GuestMemory: "its pages are in the stream",
   Judge: "the host's own",
@@ -91,11 +92,13 @@ const STAYING_CLASSES: Readonly<Record<string, string>> = {
   MmioBus: "holds parts that move",
   MmioWindow: "holds parts that move",
   ModernInterface: "holds parts that move",
+  PageNotes: "numbers of entries of this host's trace",
   PciWindow: "holds parts that move",
   PollCheck: "a run of reads starts anew",
   Random: "the host's own",
   RegisterMaker: "has no state",
   RegisterBlocks: "has no state",
+  Tally: "the host's own",
   Trace: "the host's own",
 };
 
