@@ -128,7 +128,7 @@ describe("a cell", () => {
     expect(touches.list).toHaveLength(256);
     for (const { pfn, state, unlocked, lost, line: shown } of touches.list) {
       expect({ state, unlocked, lost }).toEqual({ state: "deflating", unlocked: true, lost: true });
-      expect(shown).toContain(`touch of an unlocked page pfn=0x${pfn.toString(16)}`);
+      expect(shown).toContain(`touch of an unlocked page pfn=${pfn}`);
     }
   });
 

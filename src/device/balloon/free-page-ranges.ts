@@ -5,6 +5,8 @@
 
 import type { PoisonCheck } from "../checks/poison-check.ts";
 import type { Context } from "../judge/context.ts";
+import type { Evidence } from "../judge/judge.ts";
+import { PageNotes } from "../memory/page-notes.ts";
 import type { PageOwnership } from "../memory/page-ownership.ts";
 import { PageSet } from "../memory/page-set.ts";
 import type { QueuePages } from "../queue/queue-pages.ts";
@@ -27,6 +29,8 @@ export class FreePageRanges {
   private readonly context: Context;
   private readonly pages: PageOwnership;
   private readonly own: QueuePages;
+  /** The trace entry of the last buffer that named each page. */
+  private readonly named = new PageNotes();
   private readonly poison: PoisonCheck;
   private readonly frames: number;
 
@@ -49,6 +53,7 @@ export class FreePageRanges {
   reset(): void {
     this.hinted.clear();
     this.reporting.clear();
+    this.named.clear();
   }
 
   save() {
@@ -76,6 +81,7 @@ export class FreePageRanges {
     for (let pfn = first; pfn < first + count; pfn += 1) {
       if (!this.judgePage(kind, taken, pfn)) continue;
       this.poison.taken(pfn);
+      this.named.set(pfn, taken.entry);
       yield pfn;
     }
   }
@@ -86,7 +92,13 @@ export class FreePageRanges {
     this.hinted.delete(pfn);
     if (!this.reporting.delete(pfn)) return;
     const seen = `page ${pfn} is inflated while its report is in flight`;
-    this.context.judge.breach("D27", seen, [taken.entry]);
+    this.context.judge.breach("D27", seen, { entries: [taken.entry], page: pfn });
+  }
+
+  /** What shows a breach that is about a page: the buffer that named it last. */
+  evidence(pfn: number): Evidence {
+    const entry = this.named.get(pfn);
+    return { entries: entry > 0 ? [entry] : [], page: pfn };
   }
 
   private judgeRange(
@@ -112,19 +124,25 @@ export class FreePageRanges {
     const entries = [taken.entry];
     const state = this.pages.state(pfn);
     if (state !== "guest") {
-      judge.breach("Q-RANGE-HELD", `${kind}: page ${pfn} is ${state}`, entries);
+      judge.breach("Q-RANGE-HELD", `${kind}: page ${pfn} is ${state}`, { entries, page: pfn });
       return false;
     }
     if (this.own.pages().has(pfn)) {
       const seen = `${kind}: page ${pfn} belongs to a queue or to a buffer in flight`;
-      judge.breach("Q-DEVICE-MEMORY", seen, entries);
+      judge.breach("Q-DEVICE-MEMORY", seen, { entries, page: pfn });
       return false;
     }
     if (!this.reporting.has(pfn)) return true;
     if (kind === "report") {
-      judge.breach("Q-RANGE-TWICE", `report: page ${pfn} is being reported already`, entries);
+      judge.breach("Q-RANGE-TWICE", `report: page ${pfn} is being reported already`, {
+        entries,
+        page: pfn,
+      });
     } else {
-      judge.breach("D27", `page ${pfn} is hinted while its report is in flight`, entries);
+      judge.breach("D27", `page ${pfn} is hinted while its report is in flight`, {
+        entries,
+        page: pfn,
+      });
     }
     return false;
   }

@@ -131,7 +131,7 @@ export class Hinting implements QueueHandler, DevicePart {
       const at = this.canary.firstLeft(pfn);
       if (at < 0) continue;
       const seen = `page ${pfn} is in use again before DONE, byte ${at} was never initialised`;
-      this.context.judge.breach("D24", seen);
+      this.context.judge.breach("D24", seen, this.freePages.evidence(pfn));
     }
   }
 

@@ -124,7 +124,7 @@ export class Reporting implements QueueHandler {
     const at = context.memory.firstOther(pfn, poison.value);
     if (at < 0) return;
     const seen = `page ${pfn} is reported, byte ${at} is not of poison_val`;
-    context.judge.breach("D26", seen, [taken.entry]);
+    context.judge.breach("D26", seen, { entries: [taken.entry], page: pfn });
     context.memory.fillPage(pfn, poison.value);
   }
 
@@ -137,7 +137,7 @@ export class Reporting implements QueueHandler {
     freePages.reporting.delete(pfn);
     const address = (pfn * PAGE_BYTES + at).toString(16);
     const seen = `page ${pfn} was changed at 0x${address} while its report is in flight`;
-    context.judge.breach("D27", seen, [taken.entry]);
+    context.judge.breach("D27", seen, { entries: [taken.entry], page: pfn });
   }
 
   private firstChange(pfn: number): number {

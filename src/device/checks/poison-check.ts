@@ -92,9 +92,11 @@ export class PoisonCheck {
       const at = this.canary.firstLeft(pfn);
       if (at < 0) continue;
       if (this.canary.firstChange(pfn) < 0) {
-        judge.breach("D2", `page ${pfn} came back and nothing was written to it`);
+        judge.breach("D2", `page ${pfn} came back and nothing was written to it`, { page: pfn });
       } else {
-        judge.breach("D25", `page ${pfn} is in use, byte ${at} was never initialised`);
+        judge.breach("D25", `page ${pfn} is in use, byte ${at} was never initialised`, {
+          page: pfn,
+        });
       }
     }
     this.back.clear();

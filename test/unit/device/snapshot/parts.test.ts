@@ -41,7 +41,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   InterfaceLock: ["context", "virtio"],
   LegacyMmioQueues: ["context", "virtio", "fields"],
   LegacyQueues: ["context", "virtio", "absentRule"],
-  FreePageRanges: ["context", "pages", "own", "poison", "frames"],
+  FreePageRanges: ["context", "pages", "own", "poison", "frames", "named"],
   InterruptMessages: ["context", "capacity"],
   MmioQueues: ["context", "virtio", "hasReset", "fields"],
   MmioSlot: ["context", "base", "registers"],
