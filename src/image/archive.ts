@@ -47,7 +47,7 @@ export async function readArchive(path: string): Promise<Archive> {
   return { path, packed, files: new Map(files) };
 }
 
-/** Where the guest's sources lie: in the checkout, or in the package and unpacked into the cache. */
+/** Where the guest's sources lie: in the checkout; or in the package, and unpacked in the cache. */
 export async function guestSources(cache: Cache): Promise<{ boot: string; entry: string }> {
   const path = archivePath();
   if (path === undefined) {
