@@ -4,7 +4,7 @@ import type { HostOptions } from "./host-options.ts";
 
 /**
  * Where a device's interrupts go. Each is called from inside the access, or the call of the host's
- * side, that brings the interrupt about; it may not access the device from there.
+ * side, that brings the interrupt about.
  */
 export interface DeviceInterrupts {
   /** The level of the interrupt line changed. */
