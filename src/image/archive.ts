@@ -1,5 +1,5 @@
 /**
- * What an installed package brings for its guest: the images, and the boot code of others.
+ * What an installed package brings for its guest: the images, and what another one is built of.
  *
  *   lib/guest.br   brotli( [[name, bytes], ..] as JSON · newline · the files, one after another )
  *
@@ -19,7 +19,7 @@ export interface Archive {
   readonly path: string;
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
-  /** Contents by name: `ballonet-ARCH.elf`, `boot/NAME`. */
+  /** Contents by name: `ballonet-ARCH.elf`, `main.js`, `boot/NAME`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -47,7 +47,7 @@ export async function readArchive(path: string): Promise<Archive> {
   return { path, packed, files: new Map(files) };
 }
 
-/** Where the guest's sources lie: in the checkout; or in the package, and unpacked in the cache. */
+/** Where the guest's sources lie: in the checkout, or unpacked into the cache. */
 export async function guestSources(cache: Cache): Promise<{ boot: string; entry: string }> {
   const path = archivePath();
   if (path === undefined) {
@@ -55,7 +55,7 @@ export async function guestSources(cache: Cache): Promise<{ boot: string; entry:
     return { boot: join(kernel, "boot"), entry: join(kernel, "main.ts") };
   }
   const { packed, files } = await readArchive(path);
-  const folder = await cache.file("boot-code", [packed], async (partial) => {
+  const folder = await cache.file("sources", [packed], async (partial) => {
     for (const [name, contents] of files) {
       if (name.endsWith(".elf")) continue;
       const target = join(partial, ...name.split("/"));
@@ -63,5 +63,5 @@ export async function guestSources(cache: Cache): Promise<{ boot: string; entry:
       await writeFile(target, contents);
     }
   });
-  return { boot: join(folder, "boot"), entry: join(packageFolder(), "lib", "guest.js") };
+  return { boot: join(folder, "boot"), entry: join(folder, "main.js") };
 }

@@ -8,7 +8,6 @@ export { type JudgeModuleOptions, judgeModule } from "./in-process/judge-module.
 export { type DeviceChoice, type FreshDriver, inProcess } from "./in-process/platform.ts";
 export { wasmDriver } from "./in-process/wasm-driver.ts";
 export {
-  type Finding,
   type JudgeOptions,
   type JudgeReport,
   judge,

@@ -1,24 +1,10 @@
 /** Leads a driver through scenarios, and sums up what the device saw. */
 
-import { formatEntry, type Level, type RuleId, type Verdict } from "../device/index.ts";
+import type { FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
 import { nearestName } from "../text/did-you-mean.ts";
-import { GuestLost, type JudgedGuest, type Outcome, type Platform } from "./platform.ts";
+import { GuestLost, type Outcome, type Platform } from "./platform.ts";
 import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
-
-/** One rule that a driver broke in one scenario. */
-export interface Finding {
-  readonly rule: RuleId;
-  readonly level: Level;
-  readonly section: string;
-  readonly title: string;
-  /** How often. */
-  readonly count: number;
-  /** What the driver did, the first times. */
-  readonly seen: readonly string[];
-  /** The lines of the trace that show the first breach, oldest first. */
-  readonly lines: readonly string[];
-}
 
 /** What came of one scenario. */
 export interface ScenarioResult {
@@ -26,11 +12,12 @@ export interface ScenarioResult {
   readonly text: string;
   /** Null when it was left out. */
   readonly outcome: Outcome | null;
-  /** What is missing, when it was left out; how the guest ended, when it hung or crashed. */
+  /** What is missing, when it was left out; why, when the driver is not up. */
   readonly note: string | null;
   /** The last lines of the trace, when the driver is not up. */
   readonly lastSteps: readonly string[];
-  readonly findings: readonly Finding[];
+  /** The rules that were broken, each once, in the order in which they broke first. */
+  readonly findings: readonly FoldedVerdict[];
   /** Whether no MUST or MUST NOT was broken, and the driver ended as the scenario allows. */
   readonly passed: boolean;
   /** Milliseconds that it took. */
@@ -64,16 +51,6 @@ export interface JudgeOptions {
   run(scenario: Scenario): Promise<ScenarioResult>;
   onScenario?(name: string, done: number, of: number): void;
 }
-
-/** How many breaches of a rule a finding quotes. */
-const SEEN_MAX = 3;
-
-/** How many of the last steps are told of a driver that is not up. */
-const LAST_STEPS = 6;
-
-const STATUS_DRIVER_OK = 4;
-const STATUS_NEEDS_RESET = 64;
-const STATUS_FAILED = 128;
 
 /**
  * Returns the scenarios of these names, or the default ones.
@@ -141,46 +118,19 @@ export async function runScenario(
   } finally {
     await guest.close();
   }
-  const findings = findingsOf(guest).filter(({ rule }) => !waive.includes(rule));
-  const end = lost?.how ?? outcomeOf(guest);
+  const { outcome: ended } = guest.device;
+  const findings = guest.device.summary().filter(({ rule }) => !waive.includes(rule));
+  const end = lost?.how ?? ended.end;
   const outcome = leftOut !== undefined && end === "up" ? null : end;
   const endsWell = outcome === null || outcome === "up" || mayEnd.includes(outcome);
   return {
     scenario: name,
     text,
     outcome,
-    note: lost?.message ?? leftOut?.message ?? null,
-    lastSteps: end === "up" ? [] : lastSteps(guest),
+    note: lost?.message ?? leftOut?.message ?? (end === "up" ? null : ended.why),
+    lastSteps: end === "up" ? [] : ended.steps,
     findings,
     passed: endsWell && !findings.some(({ level }) => level.startsWith("MUST")),
     tookMs: performance.now() - startMs,
   };
-}
-
-function outcomeOf({ device }: JudgedGuest): Outcome {
-  const { status } = device;
-  if ((status & STATUS_FAILED) !== 0) return "gave up";
-  if ((status & STATUS_NEEDS_RESET) !== 0) return "lost";
-  if ((status & STATUS_DRIVER_OK) !== 0) return "up";
-  const came = device.trace.entries().some(({ what }) => /write (device_)?status/i.test(what));
-  return came ? "gave up" : "never came";
-}
-
-function lastSteps({ device }: JudgedGuest): readonly string[] {
-  const steps = device.trace.entries().filter(({ kind }) => kind !== "verdict");
-  return steps.slice(-LAST_STEPS).map(formatEntry);
-}
-
-function findingsOf({ device }: JudgedGuest): readonly Finding[] {
-  const byRule = new Map<RuleId, Verdict[]>();
-  for (const verdict of device.verdicts) {
-    const known = byRule.get(verdict.rule);
-    if (known === undefined) byRule.set(verdict.rule, [verdict]);
-    else known.push(verdict);
-  }
-  return [...byRule].map(([rule, verdicts]) => {
-    const { level, section, title, lines } = verdicts[0] as Verdict;
-    const seen = verdicts.slice(0, SEEN_MAX).map((verdict) => verdict.seen);
-    return { rule, level, section, title, count: device.broken(rule), seen, lines };
-  });
 }

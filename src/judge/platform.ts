@@ -8,12 +8,12 @@ import type { Device, DeviceOptions } from "../device/index.ts";
 export type JudgedDevice = Pick<
   Device,
   | "actual"
-  | "broken"
   | "check"
   | "finishHinting"
   | "heldPages"
   | "hinting"
   | "inject"
+  | "outcome"
   | "plug"
   | "reportedPages"
   | "requestStats"
@@ -22,10 +22,9 @@ export type JudgedDevice = Pick<
   | "stats"
   | "status"
   | "stopHinting"
+  | "summary"
   | "target"
-  | "trace"
   | "unplug"
-  | "verdicts"
 >;
 
 /** Options of the device that a scenario may ask for. */
@@ -97,17 +96,8 @@ export class GuestLost extends Error {
   }
 }
 
-/** How a driver stood at the end of a scenario. */
-export type Outcome =
-  /** It drives the device. */
-  | "up"
-  /** It came, and let the device go: FAILED is set, or the device was reset and left. */
-  | "gave up"
-  /** It never wrote to the device. */
-  | "never came"
-  /** The device waits for a reset that does not come. */
-  | "lost"
-  /** Driver and device work without end, or the driver never returns. */
-  | "hung"
-  /** The driver's code stopped by itself: a trap, an exception, a panic. */
-  | "crashed";
+/**
+ * How a driver stood at the end of a scenario: as the device tells it, or `crashed`, when its code
+ * stopped by itself: a trap, an exception, a panic.
+ */
+export type Outcome = Device["outcome"]["end"] | "crashed";

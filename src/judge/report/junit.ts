@@ -17,7 +17,7 @@ export function reportJunit({ driver, platform, results }: JudgeReport): readonl
       `outcome: ${outcome}${note === null ? "" : `, ${note}`}`,
       ...findings.map(
         ({ rule, level, section, count, seen }) =>
-          `${rule} (${level}, ${section}) x${count}: ${seen.join("; ")}`,
+          `${rule} (${level}, ${section}) x${count}: ${seen}`,
       ),
       ...lastSteps,
     ].map(escaped);

@@ -8,7 +8,7 @@ export function reportTap({ results }: JudgeReport): readonly string[] {
     const skip = outcome === null ? ` # SKIP ${note ?? ""}` : "";
     const point = `${result.passed ? "ok" : "not ok"} ${index + 1} - ${scenario}${skip}`;
     if (outcome === null) return [point];
-    const rules = findings.map(({ rule, level, count, seen: [seen] }) => {
+    const rules = findings.map(({ rule, level, count, seen }) => {
       return `    - ${JSON.stringify({ rule, level, count, seen })}`;
     });
     const said = note === null ? [] : [`  note: ${JSON.stringify(note)}`];

@@ -1,6 +1,8 @@
 /** A report as lines for people. */
+
+import type { FoldedVerdict } from "../../device/index.ts";
 import type { Paint } from "../../text/style.ts";
-import type { Finding, JudgeReport, ScenarioResult } from "../judge.ts";
+import type { JudgeReport, ScenarioResult } from "../judge.ts";
 
 const plain: Paint = (_style, text) => text;
 
@@ -34,13 +36,18 @@ function scenarioLines(result: ScenarioResult, width: number, paint: Paint): str
   ];
 }
 
-function findingLines(finding: Finding & { scenarios: readonly string[] }, paint: Paint): string[] {
-  const { rule, level, section, title, count, seen, lines, scenarios } = finding;
+function findingLines(
+  finding: FoldedVerdict & { scenarios: readonly string[] },
+  paint: Paint,
+): string[] {
+  const { rule, level, section, title, count, pages, seen, cause, lines, scenarios } = finding;
   const colour = level.startsWith("MUST") ? "red" : "yellow";
   return [
     `${paint(colour, rule)} (${level}, ${section}): ${title}`,
     `  ${count === 1 ? "once" : `${count} times`}, in ${places(scenarios)}`,
-    ...[...new Set(seen)].map((one) => `  seen: ${one}`),
+    `  seen: ${seen}`,
+    ...(pages && pages.count > 1 ? [`  ${pages.count} pages: ${pages.ranges}`] : []),
+    ...(cause === undefined ? [] : [`  follows from: ${cause}`]),
     ...lines.map((line) => paint("dim", `  ${line}`)),
   ];
 }
@@ -57,7 +64,7 @@ const LEVELS = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];
 
 /** Each broken rule once, with the evidence of the first scenario that broke it. */
 function worstFirst(results: readonly ScenarioResult[]) {
-  const byRule = new Map<string, Finding & { scenarios: string[] }>();
+  const byRule = new Map<string, FoldedVerdict & { scenarios: string[] }>();
   for (const { scenario, findings } of results) {
     for (const finding of findings) {
       const known = byRule.get(finding.rule);
@@ -66,7 +73,7 @@ function worstFirst(results: readonly ScenarioResult[]) {
       byRule.set(finding.rule, { ...(known ?? finding), count, scenarios });
     }
   }
-  const rank = ({ level }: Finding) =>
+  const rank = ({ level }: FoldedVerdict) =>
     (LEVELS.indexOf(level) + LEVELS.length + 1) % (LEVELS.length + 1);
   return [...byRule.values()].sort((a, b) => rank(a) - rank(b));
 }

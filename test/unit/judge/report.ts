@@ -7,7 +7,11 @@ const broken = {
   section: "5.5.6.1",
   title: "No page is used before its inflate is acknowledged.",
   count: 500,
-  seen: ["page 1124", "page 1124", "page 1125"],
+  pages: { count: 500, ranges: "1124 to 1623" },
+  seen: "page 1124",
+  firstMs: 1,
+  lastMs: 9,
+  cause: "Q-BUFFER-CAP",
   lines: ["#7 0.1ms queue inflateq take"],
 } as const;
 
