@@ -1,6 +1,8 @@
 /** How a driver ended, and its verdicts folded. */
 import { describe, expect, it } from "vitest";
 import { formatFolded, type Interface, rules } from "../../../../src/device/index.ts";
+import { type Breach, ready } from "../breaches/breach.ts";
+import { freePageBreaches } from "../breaches/free-pages.ts";
 import { mmioRig } from "../drivers/mmio-driver.ts";
 import { FIRST_FRAME, frames, rig } from "../drivers/raw-driver.ts";
 
@@ -118,6 +120,16 @@ describe("the summary", () => {
       const touched = lines.filter((line) => line.includes(" touch "));
       expect(touched.every((line) => line.includes(`pfn=${FIRST_FRAME + index} `))).toBe(true);
     }
+  });
+
+  it("shows the hint that a page used again came with", () => {
+    const breach = freePageBreaches.D24 as Breach;
+    const driver = ready(breach);
+    breach.act(driver);
+    driver.machine.check();
+    const [verdict] = driver.machine.verdicts;
+    expect(verdict?.rule).toBe("D24");
+    expect(verdict?.lines.join("\n")).toMatch(/ queue \w*free_?page\w* take head=/i);
   });
 
   it("tells how often and when the others were broken", () => {
