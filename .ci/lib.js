@@ -32,7 +32,6 @@ const PROGRAMS = [
 const SMALL_MAP_BYTES = 1_600;
 /** Packages of which a part is published with this one: in lib/, or compiled into the images. */
 const INCLUDED = [
-  "fastest-levenshtein",
   "lossless-json",
   "wabt",
   "@jitl/quickjs-ffi-types",

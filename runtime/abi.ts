@@ -18,6 +18,7 @@ export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
 export { FRAME_STATES, type FrameCounts, type FrameState } from "./core/exports.ts";
 export { BallonetError, type ErrorCode, hex } from "./errors.ts";
 export { EXIT, STOP } from "./kernel/exit-codes.ts";
+export { nearestName } from "./nearest-name.ts";
 export { POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export { FEATURE } from "./virtio/constants.ts";
 export { type FeatureSet, featureBits, featureSet, hasFeature } from "./virtio/features.ts";

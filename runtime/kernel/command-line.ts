@@ -7,7 +7,8 @@ import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-or
 import { makeSettings } from "../balloon/make-settings.ts";
 import { PERSONA_NAMES, type PersonaName } from "../balloon/personas.ts";
 import type { DriverSettings } from "../balloon/settings.ts";
-import { BallonetError } from "../errors.ts";
+import { type BallonetError, configError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 import { follow } from "../policy/follow.ts";
 import { namedPolicy } from "../policy/named.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -53,7 +54,7 @@ export const COMMAND_LINE_KEYS = {
 type Key = keyof typeof COMMAND_LINE_KEYS;
 
 function bad(word: string, todo: string): BallonetError {
-  return new BallonetError({ code: "config", what: "command line", seen: `"${word}"`, todo });
+  return configError("command line", `"${word}"`, todo);
 }
 
 function words(commandLine: string): Map<Key, string> {
@@ -63,10 +64,10 @@ function words(commandLine: string): Map<Key, string> {
     const [key = "", ...rest] = word.slice(PREFIX.length).split("=");
     if (!Object.hasOwn(COMMAND_LINE_KEYS, key)) {
       if (rest.length === 0 || key.includes("/")) continue;
-      const meant = nearestKey(key);
-      const known = Object.keys(COMMAND_LINE_KEYS).join(", ");
+      const known = Object.keys(COMMAND_LINE_KEYS);
+      const meant = nearestName(key, known);
       const first = meant === undefined ? "" : `write ${PREFIX}${meant}=${rest.join("=")}, or `;
-      throw bad(word, `${first}use one of the keys ${known}`);
+      throw bad(word, `${first}use one of the keys ${known.join(", ")}`);
     }
     if (rest.length === 0) throw bad(word, `write ${PREFIX}${key}=VALUE`);
     found.set(key as Key, rest.join("="));
@@ -74,30 +75,10 @@ function words(commandLine: string): Map<Key, string> {
   return found;
 }
 
-/** Returns the key that shares most pairs of letters with `typed`, if it shares half of them. */
-function nearestKey(typed: string): string | undefined {
-  const pairs = (text: string) =>
-    new Set(Array.from(`${text} `, (_, at) => `^${text}$`.slice(at, at + 2)));
-  const wanted = pairs(typed);
-  const likeness = (key: string) => {
-    const own = pairs(key);
-    return (2 * [...own].filter((pair) => wanted.has(pair)).length) / (own.size + wanted.size);
-  };
-  const best = Object.keys(COMMAND_LINE_KEYS).reduce((left, right) =>
-    likeness(right) > likeness(left) ? right : left,
-  );
-  return likeness(best) >= 0.5 ? best : undefined;
-}
-
 /** @throws BallonetError `config` for a command line of which the boot code kept only a part. */
 export function checkCommandLine(bytes: number): void {
   if (bytes <= BYTES_MAX) return;
-  throw new BallonetError({
-    code: "config",
-    what: "command line",
-    seen: `${bytes} bytes`,
-    todo: `stay within ${BYTES_MAX} bytes`,
-  });
+  throw configError("command line", `${bytes} bytes`, `stay within ${BYTES_MAX} bytes`);
 }
 
 /** @throws BallonetError `config` for a word that makes no sense. */

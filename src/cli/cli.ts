@@ -4,10 +4,10 @@
  * Outputs, environment, signal and commands are handed in, so that tests run all of it.
  */
 
+import { nearestName } from "../../runtime/abi.ts";
 import { type Failure, FailureError } from "../failure.ts";
 import { packageVersion } from "../package.ts";
 import { failureOf } from "../session/failure-of.ts";
-import { nearestName } from "../text/did-you-mean.ts";
 import type { Command } from "./command.ts";
 import * as boot from "./commands/boot.ts";
 import * as compare from "./commands/compare.ts";

@@ -2,9 +2,10 @@
  * The options and the operand of a command, and their parser. What was typed is understood, or
  * refused with the nearest name; nothing is ignored.
  */
+
 import { parseArgs } from "node:util";
+import { nearestName } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
-import { nearestName } from "../text/did-you-mean.ts";
 
 /** An option of a command. */
 export interface OptionSpec {

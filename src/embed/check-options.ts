@@ -3,6 +3,7 @@
  *
  * Ranges are checked for their shape alone; `openMemory` checks their numbers.
  */
+import { nearestName } from "../../runtime/abi.ts";
 import {
   BallonetError,
   type ErrorCode,
@@ -57,9 +58,6 @@ const HAL_FUNCTIONS: Names<Omit<Hal, "interrupts">> = {
   log: true,
 };
 
-/** Letters of a name that may be wrong, as a part of its length: "memroy" is memory. */
-const WRONG_PART = 0.4;
-
 function refuse(code: ErrorCode, what: string, value: unknown, todo: string): BallonetError {
   return new BallonetError({ code, what, seen: formatValue(value), todo });
 }
@@ -81,27 +79,10 @@ function hasFunction(value: unknown, name: string): boolean {
   return typeof (value as Readonly<Record<string, unknown>> | null)?.[name] === "function";
 }
 
-/** How many letters have to be changed, added or removed to make one word of the other. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, n) => n);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const changed = (row[j] as number) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
-}
-
 /** Returns what to do about a name that is none of `names`. */
 function nameOneOf(names: readonly string[], wrong: string): string {
-  const near = names
-    .map((name) => ({ name, letters: distance(wrong.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, letters }) => letters < WRONG_PART * Math.max(name.length, wrong.length))
-    .sort((a, b) => a.letters - b.letters);
-  const hint = near[0] === undefined ? "" : `did you mean ${near[0].name}? `;
+  const nearest = nearestName(wrong, names);
+  const hint = nearest === undefined ? "" : `did you mean ${nearest}? `;
   return `${hint}there are ${names.join(", ")}`;
 }
 

@@ -1,8 +1,8 @@
 /** Leads a driver through scenarios, and sums up what the device saw. */
 
+import { nearestName } from "../../runtime/abi.ts";
 import type { FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
-import { nearestName } from "../text/did-you-mean.ts";
 import { GuestLost, type Outcome, type Platform } from "./platform.ts";
 import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
 

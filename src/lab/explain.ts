@@ -2,9 +2,8 @@
  * Explains a persona, a host, a dialect, a migration path, a cell, or the question itself. It runs
  * the cells that the explanation is about.
  */
-import { DIALECTS, PERSONA_NAMES } from "../../runtime/abi.ts";
+import { DIALECTS, nearestName, PERSONA_NAMES } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
-import { nearestName } from "../text/did-you-mean.ts";
 import { explainCell } from "./cell-explanations.ts";
 import { cellName, cellNamed, HOST_NAMES, isOneOf, PATH_NAMES, SITUATIONS } from "./cell-names.ts";
 import { type CompareOptions, type Comparison, compareCells, compareDeflate } from "./compare.ts";

@@ -7,7 +7,7 @@ import { type Balloon, type BalloonState, type BalloonTarget, PAGE_BYTES } from 
 /** A large balloon under TCG takes some seconds; a minute is long enough to call it stuck. */
 const WAIT_FOR_ACTUAL_MS = 60_000;
 /** Default limit for statistics, which come once a second while the guest answers. */
-export const STATISTICS_MS = 10_000;
+const STATISTICS_MS = 10_000;
 
 /** Waits for a number of pages by polling: neither emulator tells of each change of `actual`. */
 export abstract class PolledBalloon implements Pick<Balloon, "query" | "waitForActual"> {
@@ -21,6 +21,12 @@ export abstract class PolledBalloon implements Pick<Balloon, "query" | "waitForA
   }
 
   abstract query(options?: Deadline): Promise<BalloonState>;
+
+  /** What waiting for statistics has in common. */
+  protected statisticsWait(deadline: Deadline) {
+    const what = "statistics from the guest";
+    return { what, deadline, defaultMs: STATISTICS_MS, seen: this.describeLog };
+  }
 
   waitForActual(
     options: { pages: number; onProgress?: (actualPages: number) => void } & Deadline,

@@ -21,33 +21,26 @@ export interface PageRange {
 
 export type LoanKind = "hint" | "report";
 
+interface FreePageRangesParts {
+  readonly pages: PageOwnership;
+  readonly own: QueuePages;
+  readonly poison: PoisonCheck;
+  readonly frames: number;
+}
+
 export class FreePageRanges {
   /** Pages hinted and not given back by DONE, nor found in use again. */
   readonly hinted = new PageSet();
   /** Pages of reports that were not returned yet. */
   readonly reporting = new PageSet();
   private readonly context: Context;
-  private readonly pages: PageOwnership;
-  private readonly own: QueuePages;
+  private readonly parts: FreePageRangesParts;
   /** The trace entry of the last buffer that named each page. */
   private readonly named = new PageNotes();
-  private readonly poison: PoisonCheck;
-  private readonly frames: number;
 
-  constructor(
-    context: Context,
-    parts: {
-      readonly pages: PageOwnership;
-      readonly own: QueuePages;
-      readonly poison: PoisonCheck;
-      readonly frames: number;
-    },
-  ) {
+  constructor(context: Context, parts: FreePageRangesParts) {
     this.context = context;
-    this.pages = parts.pages;
-    this.own = parts.own;
-    this.poison = parts.poison;
-    this.frames = parts.frames;
+    this.parts = parts;
   }
 
   reset(): void {
@@ -80,7 +73,7 @@ export class FreePageRanges {
   *usable(kind: LoanKind, taken: Taken, { first, count }: PageRange): Generator<number> {
     for (let pfn = first; pfn < first + count; pfn += 1) {
       if (!this.judgePage(kind, taken, pfn)) continue;
-      this.poison.taken(pfn);
+      this.parts.poison.taken(pfn);
       this.named.set(pfn, taken.entry);
       yield pfn;
     }
@@ -88,7 +81,7 @@ export class FreePageRanges {
 
   /** The balloon gets a page: judges whether the driver may have it, and ends a hint. */
   given(pfn: number, taken: Taken): void {
-    this.poison.taken(pfn);
+    this.parts.poison.taken(pfn);
     this.hinted.delete(pfn);
     if (!this.reporting.delete(pfn)) return;
     const seen = `page ${pfn} is inflated while its report is in flight`;
@@ -114,20 +107,21 @@ export class FreePageRanges {
       judge.breach("Q-RANGE-ALIGN", seen, [taken.entry]);
       return false;
     }
-    if (first + count <= this.frames) return true;
-    judge.breach("Q-RANGE-MEMORY", `${seen}; the guest has ${this.frames} pages`, [taken.entry]);
+    const { frames } = this.parts;
+    if (first + count <= frames) return true;
+    judge.breach("Q-RANGE-MEMORY", `${seen}; the guest has ${frames} pages`, [taken.entry]);
     return false;
   }
 
   private judgePage(kind: LoanKind, taken: Taken, pfn: number): boolean {
     const { judge } = this.context;
     const entries = [taken.entry];
-    const state = this.pages.state(pfn);
+    const state = this.parts.pages.state(pfn);
     if (state !== "guest") {
       judge.breach("Q-RANGE-HELD", `${kind}: page ${pfn} is ${state}`, { entries, page: pfn });
       return false;
     }
-    if (this.own.pages().has(pfn)) {
+    if (this.parts.own.pages().has(pfn)) {
       const seen = `${kind}: page ${pfn} belongs to a queue or to a buffer in flight`;
       judge.breach("Q-DEVICE-MEMORY", seen, { entries, page: pfn });
       return false;

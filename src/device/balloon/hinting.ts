@@ -25,17 +25,21 @@ const COMMAND_BYTES = 4;
 
 const ID_MAX = 0xffff_ffff;
 
+interface HintingParts {
+  readonly quirks: HintQuirks;
+  readonly freePages: FreePageRanges;
+  readonly canary: CanaryFill;
+  readonly faults: FaultInjector;
+  readonly virtio: Pick<VirtioDevice, "configChanged">;
+}
+
 export class Hinting implements QueueHandler, DevicePart {
   /** What free_page_hint_cmd_id shows. */
   commandId: number = HINT.stop;
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, starts: 0, stops: 0 };
   private readonly context: Context;
-  private readonly quirks: HintQuirks;
-  private readonly freePages: FreePageRanges;
-  private readonly canary: CanaryFill;
-  private readonly faults: FaultInjector;
-  private readonly virtio: Pick<VirtioDevice, "configChanged">;
+  private readonly parts: HintingParts;
   private lastId: number | undefined;
   /** What the driver read last. */
   private seenId: number = HINT.stop;
@@ -46,22 +50,9 @@ export class Hinting implements QueueHandler, DevicePart {
   /** The id is the one that the driver has read last: it cannot tell the runs apart. */
   private ambiguous = false;
 
-  constructor(
-    context: Context,
-    parts: {
-      readonly quirks: HintQuirks;
-      readonly freePages: FreePageRanges;
-      readonly canary: CanaryFill;
-      readonly faults: FaultInjector;
-      readonly virtio: Pick<VirtioDevice, "configChanged">;
-    },
-  ) {
+  constructor(context: Context, parts: HintingParts) {
     this.context = context;
-    this.quirks = parts.quirks;
-    this.freePages = parts.freePages;
-    this.canary = parts.canary;
-    this.faults = parts.faults;
-    this.virtio = parts.virtio;
+    this.parts = parts;
   }
 
   reset(): void {
@@ -75,7 +66,7 @@ export class Hinting implements QueueHandler, DevicePart {
   /** The driver reads free_page_hint_cmd_id. A 0 that only hides the id is no STOP. */
   read(): number {
     const isOn = this.commandId >= HINT.firstId && this.starts > 0;
-    if (this.quirks.hidesId && isOn) return HINT.stop;
+    if (this.parts.quirks.hidesId && isOn) return HINT.stop;
     this.seenId = this.commandId;
     return this.commandId;
   }
@@ -98,7 +89,7 @@ export class Hinting implements QueueHandler, DevicePart {
   /** The host is done with the pages. From now on it changes nothing in them. */
   finish(): void {
     this.audit();
-    this.freePages.hinted.clear();
+    this.parts.freePages.hinted.clear();
     this.show(HINT.done);
   }
 
@@ -110,7 +101,7 @@ export class Hinting implements QueueHandler, DevicePart {
     }
     if (chain.readableBytes > 0 || chain.writableBytes === 0) this.command(taken);
     if (chain.writableBytes > 0) this.hint(taken);
-    return this.quirks.served ? "return" : "lose";
+    return this.parts.quirks.served ? "return" : "lose";
   }
 
   returned(): number {
@@ -124,14 +115,14 @@ export class Hinting implements QueueHandler, DevicePart {
 
   /** Judges pages that were hinted: those in use again have to be initialised. */
   audit(): void {
-    if (this.quirks.fill === "zero") return;
-    for (const pfn of this.freePages.hinted) {
-      if (this.canary.firstChange(pfn) < 0) continue;
-      this.freePages.hinted.delete(pfn);
-      const at = this.canary.firstLeft(pfn);
+    if (this.parts.quirks.fill === "zero") return;
+    for (const pfn of this.parts.freePages.hinted) {
+      if (this.parts.canary.firstChange(pfn) < 0) continue;
+      this.parts.freePages.hinted.delete(pfn);
+      const at = this.parts.canary.firstLeft(pfn);
       if (at < 0) continue;
       const seen = `page ${pfn} is in use again before DONE, byte ${at} was never initialised`;
-      this.context.judge.breach("D24", seen, this.freePages.evidence(pfn));
+      this.context.judge.breach("D24", seen, this.parts.freePages.evidence(pfn));
     }
   }
 
@@ -156,17 +147,17 @@ export class Hinting implements QueueHandler, DevicePart {
   }
 
   private nextId(): number {
-    const { firstId, sameId } = this.quirks;
+    const { firstId, sameId } = this.parts.quirks;
     const { lastId } = this;
     if (lastId === undefined) return firstId;
-    if (this.faults.strikes("hint-id-stale")) return lastId;
+    if (this.parts.faults.strikes("hint-id-stale")) return lastId;
     return sameId || lastId === ID_MAX ? firstId : lastId + 1;
   }
 
   private show(id: number): void {
     this.context.trace.add("host", "free_page_hint_cmd_id", { id });
     this.commandId = id;
-    this.virtio.configChanged();
+    this.parts.virtio.configChanged();
   }
 
   private command(taken: Taken): void {
@@ -186,7 +177,7 @@ export class Hinting implements QueueHandler, DevicePart {
   private driverStops(): void {
     this.block = undefined;
     this.counted.stops += 1;
-    if (this.quirks.doneOnStop && this.commandId >= HINT.firstId) this.finish();
+    if (this.parts.quirks.doneOnStop && this.commandId >= HINT.firstId) this.finish();
   }
 
   private driverStarts(id: number, taken: Taken): void {
@@ -207,27 +198,28 @@ export class Hinting implements QueueHandler, DevicePart {
   }
 
   private hint(taken: Taken): void {
-    const ranges = this.freePages.ranges("hint", taken);
+    const ranges = this.parts.freePages.ranges("hint", taken);
     this.judgeBlock(taken);
     const current = this.block !== undefined && this.block === this.commandId;
     for (const range of ranges) {
       const { first, count } = range;
-      const used = current || this.quirks.anyId;
+      const used = current || this.parts.quirks.anyId;
       this.context.trace.add("queue", used ? "hint" : "stale hint", { first, count });
       if (used) this.use(taken, range);
     }
-    if (!this.faults.strikes("hint-done-early")) return;
+    if (!this.parts.faults.strikes("hint-done-early")) return;
     this.context.trace.add("fault", "DONE without STOP");
     this.finish();
   }
 
   private use(taken: Taken, range: PageRange): void {
-    const { freePages, quirks, context } = this;
+    const { context } = this;
+    const { freePages, quirks } = this.parts;
     this.counted.ranges += 1;
     for (const pfn of freePages.usable("hint", taken, range)) {
       freePages.hinted.add(pfn);
       this.counted.pages += 1;
-      if (quirks.fill === "canary") this.canary.fill(pfn);
+      if (quirks.fill === "canary") this.parts.canary.fill(pfn);
       else if (context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) {
         context.memory.fillPage(pfn, 0);
       }

@@ -23,30 +23,23 @@ interface Report {
   readonly turn: number;
 }
 
+interface ReportingParts {
+  readonly freePages: FreePageRanges;
+  readonly canary: CanaryFill;
+  readonly poison: PoisonCheck;
+  readonly usedLength: "zero" | "total";
+}
+
 export class Reporting implements QueueHandler {
   /** Counted since the machine was made. */
   readonly counted = { pages: 0, ranges: 0, buffers: 0 };
   private readonly context: Context;
-  private readonly freePages: FreePageRanges;
-  private readonly canary: CanaryFill;
-  private readonly poison: PoisonCheck;
-  private readonly usedLength: "zero" | "total";
+  private readonly parts: ReportingParts;
   private readonly reports = new Map<Taken, Report>();
 
-  constructor(
-    context: Context,
-    parts: {
-      readonly freePages: FreePageRanges;
-      readonly canary: CanaryFill;
-      readonly poison: PoisonCheck;
-      readonly usedLength: "zero" | "total";
-    },
-  ) {
+  constructor(context: Context, parts: ReportingParts) {
     this.context = context;
-    this.freePages = parts.freePages;
-    this.canary = parts.canary;
-    this.poison = parts.poison;
-    this.usedLength = parts.usedLength;
+    this.parts = parts;
   }
 
   reset(): void {
@@ -54,7 +47,8 @@ export class Reporting implements QueueHandler {
   }
 
   serve(taken: Taken): Fate {
-    const { context, freePages } = this;
+    const { context } = this;
+    const { freePages } = this.parts;
     if (taken.chain.readableBytes > 0) {
       const seen = `a report has ${taken.chain.readableBytes} device-readable bytes`;
       context.judge.breach("Q-REPORT-WRITABLE", seen, [taken.entry]);
@@ -83,15 +77,15 @@ export class Reporting implements QueueHandler {
     if (report.turn !== this.context.clock.turn) {
       for (const pfn of report.pages) this.judgeTouched(pfn, taken);
     }
-    for (const pfn of report.pages) this.freePages.reporting.delete(pfn);
-    return this.usedLength === "total" ? taken.chain.writableBytes : 0;
+    for (const pfn of report.pages) this.parts.freePages.reporting.delete(pfn);
+    return this.parts.usedLength === "total" ? taken.chain.writableBytes : 0;
   }
 
   /** The queue was reset: nothing comes back, its pages are the guest's. */
   dropped(taken: Taken): void {
     const report = this.reports.get(taken);
     this.reports.delete(taken);
-    for (const pfn of report?.pages ?? []) this.freePages.reporting.delete(pfn);
+    for (const pfn of report?.pages ?? []) this.parts.freePages.reporting.delete(pfn);
   }
 
   /** Looks at the pages of all reports in flight. */
@@ -113,11 +107,12 @@ export class Reporting implements QueueHandler {
   }
 
   private takeOver(taken: Taken, pfn: number): void {
-    const { context, freePages, poison } = this;
+    const { context } = this;
+    const { freePages, poison } = this.parts;
     freePages.hinted.delete(pfn);
     freePages.reporting.add(pfn);
     if (!poison.on) {
-      this.canary.fill(pfn);
+      this.parts.canary.fill(pfn);
       return;
     }
     if (!context.memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return;
@@ -130,7 +125,8 @@ export class Reporting implements QueueHandler {
 
   /** A page is reported as touched once; it then counts as no longer in flight. */
   private judgeTouched(pfn: number, taken: Taken): void {
-    const { context, freePages } = this;
+    const { context } = this;
+    const { freePages } = this.parts;
     if (!freePages.reporting.has(pfn)) return;
     const at = this.firstChange(pfn);
     if (at < 0) return;
@@ -141,10 +137,10 @@ export class Reporting implements QueueHandler {
   }
 
   private firstChange(pfn: number): number {
-    if (!this.poison.on) return this.canary.firstChange(pfn);
+    if (!this.parts.poison.on) return this.parts.canary.firstChange(pfn);
     const { memory } = this.context;
     if (!memory.contains(pfn * PAGE_BYTES, PAGE_BYTES)) return -1;
-    return memory.firstOther(pfn, this.poison.value);
+    return memory.firstOther(pfn, this.parts.poison.value);
   }
 
   private judgeSizes(taken: Taken, ranges: readonly PageRange[]): void {

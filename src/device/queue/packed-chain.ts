@@ -6,7 +6,7 @@
 import type { Context } from "../judge/context.ts";
 import { DESC, PACKED } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
-import { type Chain, type Descriptor, measure } from "./split-chain.ts";
+import { type Chain, type Descriptor, measure, sameDescriptor } from "./split-chain.ts";
 
 /** Where a list starts, and which descriptors it may use. */
 export interface PackedTable {
@@ -77,13 +77,7 @@ export function readPacked(
 /** Whether a descriptor in memory is still what it was. */
 export function samePacked(context: Context, was: Descriptor): boolean {
   const is = readPacked(context, was.at, 0, was.index);
-  return (
-    is !== undefined &&
-    is.address === was.address &&
-    is.length === was.length &&
-    is.flags === was.flags &&
-    is.next === was.next
-  );
+  return sameDescriptor(is, was) && is?.next === was.next;
 }
 
 function readTable(context: Context, table: PackedTable, from: Descriptor): Descriptor[] | RuleId {

@@ -85,14 +85,13 @@ export function walkChain(context: Context, table: Table, head: number): Chain |
 export function unchanged(context: Context, chain: Chain): boolean {
   return chain.descriptors.every((was) => {
     const is = readAt(context, was.at, was.index);
-    return (
-      is !== undefined &&
-      is.address === was.address &&
-      is.length === was.length &&
-      is.flags === was.flags &&
-      ((was.flags & DESC.next) === 0 || is.next === was.next)
-    );
+    return sameDescriptor(is, was) && ((was.flags & DESC.next) === 0 || is?.next === was.next);
   });
+}
+
+/** Whether all but `next` is what it was. */
+export function sameDescriptor(is: Descriptor | undefined, was: Descriptor): boolean {
+  return is?.address === was.address && is.length === was.length && is.flags === was.flags;
 }
 
 function judgeIndirect(table: Table, descriptor: Descriptor, nested: boolean): RuleId | undefined {

@@ -6,19 +6,19 @@
  * checked first, so QEMU never takes a number as another one.
  */
 
-import { PolledBalloon, STATISTICS_MS, targetPages } from "../balloon.ts";
+import { PolledBalloon, targetPages } from "../balloon.ts";
 import { type Deadline, pollFor } from "../deadline.ts";
 import { VmmError } from "../errors.ts";
 import { asBigInt, formatJson, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
-import type {
-  Balloon,
-  BalloonState,
-  BalloonStatistics,
-  BalloonTarget,
-  Negotiated,
-  StatisticName,
+import {
+  type Balloon,
+  type BalloonState,
+  type BalloonStatistics,
+  type BalloonTarget,
+  type Negotiated,
+  PAGE_BYTES,
+  type StatisticName,
 } from "../vmm.ts";
-import { PAGE_BYTES } from "../vmm.ts";
 import { BALLOON_ID } from "./arguments.ts";
 import { featureBits, statusBits } from "./features.ts";
 
@@ -105,11 +105,8 @@ export class QemuBalloon extends PolledBalloon implements Balloon {
     if (options.fresh === false) return before;
     await this.startPolling(deadlineOf(options));
     return pollFor({
-      what: "statistics from the guest",
-      deadline: options,
-      defaultMs: STATISTICS_MS,
+      ...this.statisticsWait(options),
       everyMs: STATISTICS_POLL_MS,
-      seen: this.describeLog,
       look: async (deadline) => {
         const now = await this.readStatistics(deadline);
         return (now.lastUpdateMs ?? 0) > (before.lastUpdateMs ?? 0) ? now : undefined;

@@ -3,18 +3,18 @@
  * counts `actual` by itself, cuts statistics to 32 bits and gives no memory back to the host.
  */
 
-import { PolledBalloon, STATISTICS_MS, targetPages } from "../balloon.ts";
+import { PolledBalloon, targetPages } from "../balloon.ts";
 import { type Deadline, waitFor } from "../deadline.ts";
 import { VmmError } from "../errors.ts";
-import type {
-  Balloon,
-  BalloonState,
-  BalloonStatistics,
-  BalloonTarget,
-  Negotiated,
-  StatisticName,
+import {
+  type Balloon,
+  type BalloonState,
+  type BalloonStatistics,
+  type BalloonTarget,
+  type Negotiated,
+  PAGE_BYTES,
+  type StatisticName,
 } from "../vmm.ts";
-import { PAGE_BYTES } from "../vmm.ts";
 import type { V86BalloonDevice } from "./internals.ts";
 
 /** Looking costs a property read, and the guest runs between two looks. */
@@ -80,10 +80,7 @@ export class V86Balloon extends PolledBalloon implements Balloon {
   async statistics(options: { fresh?: boolean } & Deadline = {}): Promise<BalloonStatistics> {
     if (options.fresh === false) return this.known;
     return waitFor<BalloonStatistics>({
-      what: "statistics from the guest",
-      deadline: options,
-      defaultMs: STATISTICS_MS,
-      seen: this.describeLog,
+      ...this.statisticsWait(options),
       begin: (resolve, reject) => {
         this.parts.device().GetStats((values) => {
           this.known = { tags: namedTags(values), lastUpdateMs: Date.now() };

@@ -3,10 +3,10 @@
  */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
+import { nearestName } from "../../../runtime/nearest-name.ts";
 import { sessionOptions, spec } from "../../../src/cli/commands/boot.ts";
 import { type Given, parseOptions } from "../../../src/cli/options.ts";
 import { FailureError } from "../../../src/failure.ts";
-import { nearestName } from "../../../src/text/did-you-mean.ts";
 
 function parse(...args: string[]): Given {
   return parseOptions({ command: "ballonet boot", specs: spec.options, args });
