@@ -22,3 +22,5 @@ export { nearestName } from "./nearest-name.ts";
 export { POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export { FEATURE } from "./virtio/constants.ts";
 export { type FeatureSet, featureBits, featureSet, hasFeature } from "./virtio/features.ts";
+export { INTERRUPT_CHOICES } from "./virtio/interrupts.ts";
+export { PCI_INTERFACES } from "./virtio/pci/open.ts";

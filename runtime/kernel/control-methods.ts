@@ -126,6 +126,12 @@ function workloadMethods({ driver, workload }: ControlMethodsOptions): Record<st
 }
 
 function driverMethods({ driver }: ControlMethodsOptions): Record<string, RpcMethod> {
+  const stepping = (action: () => void) => (params: RpcParams) => {
+    only(params, []);
+    action();
+    driver.step();
+    return { state: driver.stateName };
+  };
   return {
     "policy.set": (params) => {
       only(params, ["name", "options"]);
@@ -150,18 +156,8 @@ function driverMethods({ driver }: ControlMethodsOptions): Record<string, RpcMet
       driver.setReserve(pages);
       return { pages };
     },
-    suspend: (params) => {
-      only(params, []);
-      driver.suspend();
-      driver.step();
-      return { state: driver.stateName };
-    },
-    resume: (params) => {
-      only(params, []);
-      driver.resume();
-      driver.step();
-      return { state: driver.stateName };
-    },
+    suspend: stepping(() => driver.suspend()),
+    resume: stepping(() => driver.resume()),
   };
 }
 

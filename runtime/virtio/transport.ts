@@ -192,6 +192,18 @@ export function queueError(
   return new BallonetError({ code: "queue", what, seen, todo });
 }
 
+/** @throws BallonetError `queue` when the device has no such queue, or only a smaller one. */
+export function checkQueueSize(
+  transport: Transport,
+  { index, size }: QueueSetup,
+  largest: number,
+): void {
+  if (largest === 0) throw queueError(transport, index, "no such queue", "do without this queue");
+  if (size >= 1 && size <= largest) return;
+  const todo = "lay out the queue for the size that the device has";
+  throw queueError(transport, index, `size ${size}, at most ${largest} possible`, todo);
+}
+
 /**
  * The value of a notification with NOTIFICATION_DATA: `next` in the upper half, and in the lower
  * half `word`, which names the queue: its index, or the device's own word for it.

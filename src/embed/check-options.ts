@@ -3,7 +3,7 @@
  *
  * Ranges are checked for their shape alone; `openMemory` checks their numbers.
  */
-import { nearestName } from "../../runtime/abi.ts";
+import { INTERRUPT_CHOICES, nearestName, PCI_INTERFACES } from "../../runtime/abi.ts";
 import {
   BallonetError,
   type ErrorCode,
@@ -39,15 +39,6 @@ const DISCOVER: Names<Discover> = {
   interrupts: true,
   commandLine: true,
   probe: true,
-};
-const PREFER: Readonly<Record<NonNullable<Discover["prefer"]>, true>> = {
-  modern: true,
-  legacy: true,
-};
-const INTERRUPTS: Readonly<Record<NonNullable<Discover["interrupts"]>, true>> = {
-  best: true,
-  line: true,
-  polling: true,
 };
 const HAL_FUNCTIONS: Names<Omit<Hal, "interrupts">> = {
   portRead: true,
@@ -95,9 +86,9 @@ function checkNames(what: string, value: unknown, known: object, need: string): 
   }
 }
 
-function checkChoice(what: string, value: unknown, choices: object): void {
-  if (value === undefined || (typeof value === "string" && Object.hasOwn(choices, value))) return;
-  throw refuse("config", what, value, nameOneOf(Object.keys(choices), String(value)));
+function checkChoice(what: string, value: unknown, choices: readonly unknown[]): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw refuse("config", what, value, nameOneOf(choices.map(String), String(value)));
 }
 
 function checkFunction(what: string, value: unknown): void {
@@ -216,8 +207,8 @@ export function checkOptions(options: unknown): void {
   checkTransport(transport);
   if (discover === undefined) return;
   checkNames("discover", discover, DISCOVER, "give an object");
-  checkChoice("discover.prefer", discover.prefer, PREFER);
-  checkChoice("discover.interrupts", discover.interrupts, INTERRUPTS);
+  checkChoice("discover.prefer", discover.prefer, PCI_INTERFACES);
+  checkChoice("discover.interrupts", discover.interrupts, INTERRUPT_CHOICES);
 }
 
 /** @throws BallonetError `memory` when a range ends beyond the memory. */

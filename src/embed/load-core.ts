@@ -8,32 +8,14 @@ let own: Promise<WebAssembly.Module> | undefined;
 
 /** Throws `core-abi` for bytes that are no module, or a module that wants other imports. */
 export function foreignCore(error: unknown): never {
-  throw new BallonetError({
-    code: "core-abi",
-    what: "core.wasm",
-    seen: String(error),
-    todo: "load the core.wasm that was built with this runtime",
-  });
+  const todo = "load the core.wasm that was built with this runtime";
+  throw new BallonetError({ code: "core-abi", what: "core.wasm", seen: String(error), todo });
 }
 
 function notFetched({ status, statusText, url }: Response): BallonetError {
-  return new BallonetError({
-    code: "core-abi",
-    what: "core.wasm",
-    seen: `HTTP status ${status} ${statusText} for ${url}`.replace(/ {2,}/g, " "),
-    todo: "serve the file there, or leave `core` out: the package carries it",
-  });
-}
-
-/** A browser may forbid all WebAssembly, and a process may lack memory for now. */
-function notCompiled(error: unknown): never {
-  throw new BallonetError({
-    code: "core-abi",
-    what: "the core.wasm of the package",
-    seen: String(error),
-    todo: "allow WebAssembly (in a page's policy: 'wasm-unsafe-eval'), and call again",
-    cause: error,
-  });
+  const seen = `HTTP status ${status} ${statusText} for ${url}`.replace(/ {2,}/g, " ");
+  const todo = "serve the file there, or leave `core` out: the package carries it";
+  return new BallonetError({ code: "core-abi", what: "core.wasm", seen, todo });
 }
 
 /**
@@ -76,8 +58,15 @@ async function ownCore(): Promise<WebAssembly.Module> {
   const bytes = Uint8Array.from(atob(CORE_BASE64), (character) => character.charCodeAt(0));
   try {
     return await WebAssembly.compile(bytes);
-  } catch (error) {
+  } catch (cause) {
     own = undefined;
-    return notCompiled(error);
+    // A browser may forbid all WebAssembly, and a process may lack memory for now.
+    throw new BallonetError({
+      code: "core-abi",
+      what: "the core.wasm of the package",
+      seen: String(cause),
+      todo: "allow WebAssembly (in a page's policy: 'wasm-unsafe-eval'), and call again",
+      cause,
+    });
   }
 }

@@ -21,6 +21,7 @@ import { AcceptedFeatures, type FeatureSet, featureSet } from "../features.ts";
 import { type InterruptChoice, type InterruptMode, LINE, POLLING } from "../interrupts.ts";
 import { Region } from "../region.ts";
 import {
+  checkQueueSize,
   type InterruptCause,
   interruptCause,
   LEGACY_LAYOUT,
@@ -205,17 +206,12 @@ abstract class Mmio implements Transport {
   }
 
   /** Selects the queue and checks its size; register `inUse` is 0 for a queue not set up. */
-  protected selectFree({ index, size }: QueueSetup, inUse: Field): void {
-    this.registers.write(MMIO.queueSel, index);
+  protected selectFree(queue: QueueSetup, inUse: Field): void {
+    this.registers.write(MMIO.queueSel, queue.index);
     if (this.registers.read(inUse) !== 0) {
-      throw queueError(this, index, "it is in use already", "reset the device first");
+      throw queueError(this, queue.index, "it is in use already", "reset the device first");
     }
-    const largest = this.registers.read(MMIO.queueNumMax);
-    if (largest === 0) throw queueError(this, index, "no such queue", "do without this queue");
-    if (size < 1 || size > largest) {
-      const todo = "lay out the queue for the size that the device has";
-      throw queueError(this, index, `size ${size}, at most ${largest} possible`, todo);
-    }
+    checkQueueSize(this, queue, this.registers.read(MMIO.queueNumMax));
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { AcceptedFeatures, type FeatureSet, featureSet } from "../features.ts";
 import type { Region } from "../region.ts";
 import {
+  checkQueueSize,
   notificationData,
   type QueueSetup,
   SEPARATE_AREAS,
@@ -153,15 +154,7 @@ class ModernPci extends PciTransport {
 
   setUpQueue(queue: QueueSetup): void {
     const { common } = this.at;
-    const largest = this.queueMaxSize(queue.index);
-    if (largest === 0) this.failQueue(queue.index, "no such queue", "do without this queue");
-    if (queue.size < 1 || queue.size > largest) {
-      this.failQueue(
-        queue.index,
-        `size ${queue.size}, at most ${largest} possible`,
-        "lay out the queue for the size that the device has",
-      );
-    }
+    checkQueueSize(this, queue, this.queueMaxSize(queue.index));
     if (common.read(COMMON.queueEnable) !== 0) {
       this.failQueue(queue.index, "it is enabled already", "reset the device first");
     }

@@ -56,21 +56,11 @@ export class CommonConfig {
   private deviceFields(): RegisterField[] {
     const { virtio } = this;
     return [
-      field("device_feature_select", COMMON.deviceFeatureSelect, 4, {
-        read: () => this.offerSelect,
-        write: (value) => {
-          this.offerSelect = value;
-        },
-      }),
+      this.selector("device_feature_select", COMMON.deviceFeatureSelect, 4, "offerSelect"),
       readOnly(this.context, "device_feature", COMMON.deviceFeature, 4, () =>
         virtio.readOffer(this.offerSelect),
       ),
-      field("driver_feature_select", COMMON.driverFeatureSelect, 4, {
-        read: () => this.featureSelect,
-        write: (value) => {
-          this.featureSelect = value;
-        },
-      }),
+      this.selector("driver_feature_select", COMMON.driverFeatureSelect, 4, "featureSelect"),
       field("driver_feature", COMMON.driverFeature, 4, {
         read: () => virtio.readFeatures(this.featureSelect),
         write: (value) => virtio.writeFeatures(this.featureSelect, value),
@@ -89,12 +79,7 @@ export class CommonConfig {
 
   private queueFields(): RegisterField[] {
     return [
-      field("queue_select", COMMON.queueSelect, 2, {
-        read: () => this.queueSelect,
-        write: (value) => {
-          this.queueSelect = value;
-        },
-      }),
+      this.selector("queue_select", COMMON.queueSelect, 2, "queueSelect"),
       field("queue_size", COMMON.queueSize, 2, {
         read: () => this.queue?.size ?? 0,
         write: (value) => this.writeSize(value),
@@ -125,6 +110,21 @@ export class CommonConfig {
         exists: () => this.virtio.has(FEATURE.ringReset),
       },
     ];
+  }
+
+  /** A register that only chooses what others show. */
+  private selector(
+    name: string,
+    offset: number,
+    width: 2 | 4,
+    chosen: "offerSelect" | "featureSelect" | "queueSelect",
+  ): RegisterField {
+    return field(name, offset, width, {
+      read: () => this[chosen],
+      write: (value) => {
+        this[chosen] = value;
+      },
+    });
   }
 
   private addressFields(): RegisterField[] {
@@ -161,17 +161,21 @@ export class CommonConfig {
     Object.assign(this, state);
   }
 
+  private existing(what: string): Virtqueue | undefined {
+    const { queue } = this;
+    if (queue !== undefined) return queue;
+    const seen = `${what} of queue ${this.queueSelect}, which is not there`;
+    this.context.judge.breach("P-QUEUE-ABSENT", seen);
+    return undefined;
+  }
+
   /** Returns the queue to set up; `undefined` when there is none or it is enabled. */
   private settable(what: string): Virtqueue | undefined {
-    const { judge } = this.context;
-    const { queue } = this;
-    if (queue === undefined) {
-      judge.breach("P-QUEUE-ABSENT", `${what} of queue ${this.queueSelect}, which is not there`);
-      return undefined;
-    }
-    queue.judgeReset(what);
-    if (!queue.enabled) return queue;
-    judge.breach("P-ENABLE-ORDER", `${what} of ${queue.options.name} changes after it was enabled`);
+    const queue = this.existing(what);
+    queue?.judgeReset(what);
+    if (!queue?.enabled) return queue;
+    const seen = `${what} of ${queue.options.name} changes after it was enabled`;
+    this.context.judge.breach("P-ENABLE-ORDER", seen);
     return undefined;
   }
 
@@ -219,15 +223,10 @@ export class CommonConfig {
   }
 
   private writeReset(value: number): void {
-    const { judge } = this.context;
-    const { queue } = this;
-    if (queue === undefined) {
-      judge.breach(
-        "P-QUEUE-ABSENT",
-        `queue_reset of queue ${this.queueSelect}, which is not there`,
-      );
-    } else if (value !== 1) {
-      judge.breach("P-RESET-VALUE", `${queue.options.name}: queue_reset ${value}`);
+    const queue = this.existing("queue_reset");
+    if (queue === undefined) return;
+    if (value !== 1) {
+      this.context.judge.breach("P-RESET-VALUE", `${queue.options.name}: queue_reset ${value}`);
     } else {
       queue.resetAlone();
       this.vectors.forget(queue);

@@ -64,7 +64,7 @@ export interface LaunchQemuOptions extends QemuMachineOptions, Deadline {
  */
 export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
   const args = qemuArguments(options);
-  const binary = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
+  const binary = await findProgram(options.binary ?? `qemu-system-${options.arch}`);
   await checkImage(options.image);
   options.signal?.throwIfAborted();
   const child = spawn("/bin/sh", ["-c", WATCHED_EXEC, "sh", binary, ...args], {
@@ -72,11 +72,7 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
   });
-  const vmm = new QemuVmm({
-    child,
-    memoryBytes: options.memoryBytes,
-    hasBalloon: options.balloon !== false,
-  });
+  const vmm = new QemuVmm(child, options.memoryBytes, options.balloon !== false);
   const deadline = { signal: options.signal, timeoutMs: options.timeoutMs ?? LAUNCH_MS };
   try {
     await vmm.start({ ...deadline, paused: options.paused ?? false });
@@ -103,7 +99,7 @@ export async function qemuVersion(
   options: Pick<LaunchQemuOptions, "arch" | "binary"> & Deadline,
 ): Promise<{ path: string; version: string }> {
   const { signal, timeoutMs: timeout = POWER_MS } = options;
-  const path = await findProgram({ name: options.binary ?? `qemu-system-${options.arch}` });
+  const path = await findProgram(options.binary ?? `qemu-system-${options.arch}`);
   try {
     const limits = { timeout, ...(signal ? { signal } : {}) };
     const { stdout } = await promisify(execFile)(path, ["--version"], limits);
@@ -118,12 +114,6 @@ export async function qemuVersion(
       cause,
     });
   }
-}
-
-interface QemuVmmParts {
-  readonly child: ChildProcess;
-  readonly memoryBytes: number;
-  readonly hasBalloon: boolean;
 }
 
 /** A machine run by QEMU; made by `launchQemu`. */
@@ -141,7 +131,7 @@ export class QemuVmm implements Vmm {
   private killed = false;
   private hasRun = false;
 
-  constructor({ child, memoryBytes, hasBalloon }: QemuVmmParts) {
+  constructor(child: ChildProcess, memoryBytes: number, hasBalloon: boolean) {
     this.child = child;
     this.memoryBytes = memoryBytes;
     this.plugged(hasBalloon);
@@ -206,7 +196,7 @@ export class QemuVmm implements Vmm {
       deadline,
       defaultMs: LAUNCH_MS,
       begin: (started, failed) => {
-        this.connect({ paused, deadline }).then(started, failed);
+        this.connect(paused, deadline).then(started, failed);
         return () => {};
       },
     });
@@ -278,13 +268,7 @@ export class QemuVmm implements Vmm {
     await this.kill();
   }
 
-  private async connect({
-    paused,
-    deadline,
-  }: {
-    paused: boolean;
-    deadline: Deadline;
-  }): Promise<void> {
+  private async connect(paused: boolean, deadline: Deadline): Promise<void> {
     const channel = stream(this.child, QMP_FD);
     this.client = await this.telling(() => QmpClient.connect({ stream: channel, ...deadline }));
     const memory = await this.execute({ ...deadline, command: "query-memory-size-summary" });
@@ -314,7 +298,7 @@ export class QemuVmm implements Vmm {
         resolve([null, null]);
       });
     });
-    const exit = this.describe({ code, signal });
+    const exit = this.describe(code, signal);
     const reason = exitedError({ exit, log: this.log });
     this.client?.close();
     this.log.close(reason);
@@ -322,7 +306,7 @@ export class QemuVmm implements Vmm {
     return exit;
   }
 
-  private describe({ code, signal }: { code: number | null; signal: string | null }): GuestExit {
+  private describe(code: number | null, signal: string | null): GuestExit {
     const parts = { code, signal, complaint: this.complaint.trim() };
     if (this.killed && signal === "SIGKILL") return { reason: "killed", ...parts };
     if (code === 0) return { reason: "shutdown", ...parts };
@@ -346,15 +330,14 @@ export class QemuVmm implements Vmm {
 }
 
 /** Returns the path of an executable file, found as a shell does. Rejects with `qemu-not-found`. */
-async function findProgram({ name }: { name: string }): Promise<string> {
+async function findProgram(name: string): Promise<string> {
   const directories = (process.env.PATH ?? "").split(delimiter).filter((path) => path !== "");
   const candidates = name.includes("/") ? [resolve(name)] : directories.map((d) => join(d, name));
   for (const candidate of candidates) {
-    const executable = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (executable) return candidate;
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {}
   }
   throw new VmmError({
     code: "qemu-not-found",
