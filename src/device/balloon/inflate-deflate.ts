@@ -54,8 +54,6 @@ export class InflateDeflate implements DevicePart {
   /** What the device shows as `actual`; who may change it depends on the profile. */
   actual: number;
   private readonly context: Context;
-  private readonly quirks: BalloonQuirks;
-  private readonly frames: number;
   private readonly parts: Parts;
   private readonly requests = new Map<Taken, Request>();
   private features = 0n;
@@ -67,10 +65,8 @@ export class InflateDeflate implements DevicePart {
   constructor(context: Context, parts: Parts) {
     this.context = context;
     this.parts = parts;
-    this.quirks = parts.quirks;
     this.actual = parts.actual;
     this.pages = parts.pages;
-    this.frames = parts.frames;
     this.actualCheck = new ActualCheck(context);
   }
 
@@ -94,7 +90,7 @@ export class InflateDeflate implements DevicePart {
     this.actualCheck.reset();
     this.features = 0n;
     this.lowestTarget = 0;
-    if (this.quirks.actualAfterReset === "zero") this.actual = 0;
+    if (this.parts.quirks.actualAfterReset === "zero") this.actual = 0;
   }
 
   /**
@@ -112,7 +108,7 @@ export class InflateDeflate implements DevicePart {
     const { pages } = this;
     const moving = [pages.count("inflating"), pages.count("deflating")] as const;
     if (complete) this.actualCheck.write(value, pages.inBalloon, ...moving);
-    const { actualOwner } = this.quirks;
+    const { actualOwner } = this.parts.quirks;
     if (actualOwner === "driver" || actualOwner === "both") this.actual = value;
   }
 
@@ -174,7 +170,8 @@ export class InflateDeflate implements DevicePart {
   }
 
   private serve(kind: Kind, taken: Taken): Fate {
-    const { context, quirks } = this;
+    const { context } = this;
+    const { quirks } = this.parts;
     const { chain } = taken;
     this.judgeShape(kind, taken);
     const elements = quirks.headOnly ? chain.elements.slice(0, 1) : chain.elements;
@@ -221,13 +218,13 @@ export class InflateDeflate implements DevicePart {
   }
 
   private countActual(kind: Kind, pfns: number): void {
-    const { actualOwner } = this.quirks;
+    const { actualOwner } = this.parts.quirks;
     if (actualOwner !== "device" && actualOwner !== "both") return;
     this.actual = (this.actual + (kind === "inflate" ? pfns : -pfns)) | 0;
   }
 
   private usedLength(request: Request): number {
-    switch (this.quirks.usedLength) {
+    switch (this.parts.quirks.usedLength) {
       case "zero":
         return 0;
       case "total":
@@ -259,7 +256,7 @@ export class InflateDeflate implements DevicePart {
   private give(pfn: number, taken: Taken, own: ReadonlySet<number> | undefined): boolean {
     const { judge } = this.context;
     if (!this.exists(pfn)) {
-      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.frames}`, [taken.entry]);
+      judge.breach("Q-PFN-RANGE", `inflate: page ${pfn} of ${this.parts.frames}`, [taken.entry]);
       return false;
     }
     const state = this.pages.state(pfn);
@@ -297,7 +294,7 @@ export class InflateDeflate implements DevicePart {
   private takeBack(pfn: number, taken: Taken): boolean {
     const { judge } = this.context;
     if (!this.exists(pfn)) {
-      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.frames}`, [taken.entry]);
+      judge.breach("Q-PFN-RANGE", `deflate: page ${pfn} of ${this.parts.frames}`, [taken.entry]);
       return false;
     }
     switch (this.pages.state(pfn)) {
@@ -339,7 +336,7 @@ export class InflateDeflate implements DevicePart {
 
   /** Whether the guest has this page: it is below the end of memory and in no hole. */
   private exists(pfn: number): boolean {
-    return pfn < this.frames && !this.context.memory.inHole(pfn);
+    return pfn < this.parts.frames && !this.context.memory.inHole(pfn);
   }
 
   private judgeShape(kind: Kind, taken: Taken): void {
@@ -361,7 +358,8 @@ export class InflateDeflate implements DevicePart {
   }
 
   private judgeArray(taken: Taken, request: Request): void {
-    const { context, quirks } = this;
+    const { context } = this;
+    const { quirks } = this.parts;
     const elements = quirks.headOnly ? taken.chain.elements.slice(0, 1) : taken.chain.elements;
     const readable = elements.filter(({ flags }) => (flags & DESC.write) === 0);
     if (arraysEqual(readPfns(context.memory, readable), request.pfns)) return;

@@ -7,7 +7,7 @@ import type { Context } from "../judge/context.ts";
 import { type AreaKey, judgeAreas, QUEUE_AREAS } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { COMMON, FEATURE } from "../spec/numbers.ts";
-import { readOnly } from "../virtio/register-block.ts";
+import { readOnly, readWrite } from "../virtio/register-block.ts";
 import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import type { MsixVectors } from "./msix-vectors.ts";
@@ -61,13 +61,13 @@ export class CommonConfig {
         virtio.readOffer(this.offerSelect),
       ),
       this.selector("driver_feature_select", COMMON.driverFeatureSelect, 4, "featureSelect"),
-      field("driver_feature", COMMON.driverFeature, 4, {
+      readWrite("driver_feature", COMMON.driverFeature, 4, {
         read: () => virtio.readFeatures(this.featureSelect),
         write: (value) => virtio.writeFeatures(this.featureSelect, value),
       }),
       this.vectors.configField(COMMON.configMsixVector),
       readOnly(this.context, "num_queues", COMMON.numQueues, 2, () => virtio.queues.length),
-      field("device_status", COMMON.deviceStatus, 1, {
+      readWrite("device_status", COMMON.deviceStatus, 1, {
         read: () => virtio.readStatus(),
         write: (value) => virtio.writeStatus(value),
       }),
@@ -80,7 +80,7 @@ export class CommonConfig {
   private queueFields(): RegisterField[] {
     return [
       this.selector("queue_select", COMMON.queueSelect, 2, "queueSelect"),
-      field("queue_size", COMMON.queueSize, 2, {
+      readWrite("queue_size", COMMON.queueSize, 2, {
         read: () => this.queue?.size ?? 0,
         write: (value) => this.writeSize(value),
       }),
@@ -88,7 +88,7 @@ export class CommonConfig {
         queue: () => this.queue,
         settable: () => this.settable("queue_msix_vector"),
       }),
-      field("queue_enable", COMMON.queueEnable, 2, {
+      readWrite("queue_enable", COMMON.queueEnable, 2, {
         read: () => (this.queue?.showsEnabled ? 1 : 0),
         write: (value) => this.writeEnable(value),
       }),
@@ -103,7 +103,7 @@ export class CommonConfig {
         exists: () => this.virtio.has(FEATURE.notifConfigData),
       },
       {
-        ...field("queue_reset", COMMON.queueReset, 2, {
+        ...readWrite("queue_reset", COMMON.queueReset, 2, {
           read: () => (this.queue?.readReset() ? 1 : 0),
           write: (value) => this.writeReset(value),
         }),
@@ -119,7 +119,7 @@ export class CommonConfig {
     width: 2 | 4,
     chosen: "offerSelect" | "featureSelect" | "queueSelect",
   ): RegisterField {
-    return field(name, offset, width, {
+    return readWrite(name, offset, width, {
       read: () => this[chosen],
       write: (value) => {
         this[chosen] = value;
@@ -129,11 +129,11 @@ export class CommonConfig {
 
   private addressFields(): RegisterField[] {
     return QUEUE_AREAS.flatMap(({ key, name }, part) => [
-      field(`${name} (low)`, PLACES[key], 4, {
+      readWrite(`${name} (low)`, PLACES[key], 4, {
         read: () => (this.queue?.[key] ?? 0) % 0x1_0000_0000,
         write: (value) => this.writeAddress(part, key, value, "low"),
       }),
-      field(`${name} (high)`, PLACES[key] + 4, 4, {
+      readWrite(`${name} (high)`, PLACES[key] + 4, 4, {
         read: () => Math.floor((this.queue?.[key] ?? 0) / 0x1_0000_0000),
         write: (value) => this.writeAddress(part, key, value, "high"),
       }),
@@ -239,13 +239,4 @@ export class CommonConfig {
     this.context.judge.breach("P-ENABLE-ORDER", seen);
     return false;
   }
-}
-
-function field(
-  name: string,
-  offset: number,
-  width: 1 | 2 | 4,
-  ways: { read(): number; write(value: number): void },
-): RegisterField {
-  return { name, offset, width, ...ways };
 }

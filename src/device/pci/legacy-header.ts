@@ -14,6 +14,7 @@ import {
   type RegisterAccess,
   RegisterBlocks,
   readOnly,
+  readWrite,
 } from "../virtio/register-block.ts";
 import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
@@ -74,20 +75,14 @@ export class LegacyHeader implements RegisterAccess {
     const { context, virtio } = this;
     return [
       readOnly(context, "device_features", LEGACY.deviceFeatures, 4, () => virtio.readOffer(0)),
-      {
-        name: "driver_features",
-        offset: LEGACY.driverFeatures,
-        width: 4,
+      readWrite("driver_features", LEGACY.driverFeatures, 4, {
         read: () => virtio.readFeatures(0),
         write: (value) => virtio.writeFeatures(0, value),
-      },
-      {
-        name: "device_status",
-        offset: LEGACY.deviceStatus,
-        width: 1,
+      }),
+      readWrite("device_status", LEGACY.deviceStatus, 1, {
         read: () => virtio.readStatus(),
         write: (value) => virtio.writeStatus(value),
-      },
+      }),
       readOnly(context, "isr", LEGACY.isrStatus, 1, () => {
         this.vectors.judgeIsr();
         return virtio.readIsr();
@@ -98,23 +93,17 @@ export class LegacyHeader implements RegisterAccess {
   private queueFields(): RegisterField[] {
     const { context, queues, virtio } = this;
     return [
-      {
-        name: "queue_address",
-        offset: LEGACY.queueAddress,
-        width: 4,
+      readWrite("queue_address", LEGACY.queueAddress, 4, {
         read: () => queues.readNumber(),
         write: (value) => queues.writeNumber(value, LEGACY_PAGE_BYTES, LEGACY_PAGE_BYTES),
-      },
+      }),
       readOnly(context, "queue_size", LEGACY.queueSize, 2, () => queues.readSize()),
-      {
-        name: "queue_select",
-        offset: LEGACY.queueSelect,
-        width: 2,
+      readWrite("queue_select", LEGACY.queueSelect, 2, {
         read: () => queues.selected,
         write: (value) => {
           queues.selected = value;
         },
-      },
+      }),
       {
         name: "queue_notify",
         offset: LEGACY.queueNotify,

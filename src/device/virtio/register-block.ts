@@ -123,6 +123,16 @@ export class RegisterBlocks {
   }
 }
 
+/** Returns a field that is read and written. */
+export function readWrite(
+  name: string,
+  offset: number,
+  width: 1 | 2 | 4,
+  ways: Pick<RegisterField, "read" | "write">,
+): RegisterField {
+  return { name, offset, width, ...ways };
+}
+
 /** Returns a field whose writes are breaches. */
 export function readOnly(
   { judge }: Context,

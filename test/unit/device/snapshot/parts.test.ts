@@ -30,8 +30,8 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   CompletionQueue: ["context", "schedule", "finish"],
   Virtqueue: ["context", "options", "owner", "faults", "handler"],
   CanaryFill: ["memory", "on"],
-  Hinting: ["context", "quirks", "freePages", "canary", "faults", "virtio", "counted"],
-  InflateDeflate: ["context", "parts", "quirks", "pages", "frames", "named"],
+  Hinting: ["context", "parts", "counted"],
+  InflateDeflate: ["context", "parts", "pages", "named"],
   LockedMemory: [
     ...["context", "design", "pages", "frames", "counted", "kept", "points", "open"],
     // Follow from the features that were accepted.
@@ -41,7 +41,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
   InterfaceLock: ["context", "virtio"],
   LegacyMmioQueues: ["context", "virtio", "fields"],
   LegacyQueues: ["context", "virtio", "absentRule"],
-  FreePageRanges: ["context", "pages", "own", "poison", "frames", "named"],
+  FreePageRanges: ["context", "parts", "named"],
   InterruptMessages: ["context", "capacity"],
   MmioQueues: ["context", "virtio", "hasReset", "fields"],
   MmioSlot: ["context", "base", "registers"],
@@ -61,7 +61,7 @@ const STAYS: Readonly<Record<string, readonly string[]>> = {
     "onMapping",
   ],
   PoisonCheck: ["context", "canary"],
-  Reporting: ["context", "freePages", "canary", "poison", "usedLength", "counted"],
+  Reporting: ["context", "parts", "counted"],
   SplitRing: ["context", "layout"],
   Statistics: ["context", "served", "bits", "samples", "requests"],
   MsixVectors: ["context", "virtio", "table"],
