@@ -8,8 +8,8 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type CpioEntry, cpio } from "../../../src/judge/agent/cpio.ts";
 import { packageFolder } from "../../../src/package.ts";
-import { type CpioEntry, cpio } from "./cpio.ts";
 
 /** Something that this machine lacks, and how to get it. */
 export class MissingError extends Error {}

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cpio } from "../../bench/linux-comparison/cpio.ts";
+import { cpio } from "../../../src/judge/agent/cpio.ts";
 import { judge } from "../../bench/linux-comparison/goals.ts";
 import { formatPage } from "../../bench/linux-comparison/page.ts";
 import type { Results } from "../../bench/linux-comparison/results.ts";
