@@ -1,5 +1,6 @@
 /**
- * Writes lib/guest.br: the images, and what another image is built of (src/image/archive.ts).
+ * Writes lib/guest.br: the images, what another image is built of, and the judge's programs in C
+ * (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common.
  */
@@ -34,6 +35,9 @@ for (const name of readdirSync(boot, { recursive: true }).sort()) {
   const path = join(boot, name);
   if (statSync(path).isFile())
     files.push([`boot/${name.replaceAll("\\", "/")}`, readFileSync(path)]);
+}
+for (const name of ["agent/agent.c", "agent/linux.h", "vfio-user/relay.c"]) {
+  files.push([`judge/${name}`, readFileSync(join(root, "src/judge", name))]);
 }
 
 const directory = `${JSON.stringify(files.map(([name, { length }]) => [name, length]))}\n`;

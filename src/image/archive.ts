@@ -19,7 +19,7 @@ export interface Archive {
   readonly path: string;
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
-  /** Contents by name: `ballonet-ARCH.elf`, `main.js`, `boot/NAME`. */
+  /** Contents by name: `ballonet-ARCH.elf`, `main.js`, `boot/NAME`, `judge/FOLDER/NAME`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -47,12 +47,23 @@ export async function readArchive(path: string): Promise<Archive> {
   return { path, packed, files: new Map(files) };
 }
 
-/** Where the guest's sources lie: in the checkout, or unpacked into the cache. */
-export async function guestSources(cache: Cache): Promise<{ boot: string; entry: string }> {
+/** Where sources lie that are compiled when they are needed. */
+export interface Sources {
+  /** The folder of the guest's C. */
+  readonly boot: string;
+  /** The guest's program. */
+  readonly entry: string;
+  /** The folder of the judge's programs in C. */
+  readonly judge: string;
+}
+
+/** Where the sources lie: in the checkout, or unpacked into the cache. */
+export async function unpackedSources(cache: Cache): Promise<Sources> {
   const path = archivePath();
   if (path === undefined) {
     const kernel = join(packageFolder(), "runtime", "kernel");
-    return { boot: join(kernel, "boot"), entry: join(kernel, "main.ts") };
+    const judge = join(packageFolder(), "src", "judge");
+    return { boot: join(kernel, "boot"), entry: join(kernel, "main.ts"), judge };
   }
   const { packed, files } = await readArchive(path);
   const folder = await cache.file("sources", [packed], async (partial) => {
@@ -63,5 +74,6 @@ export async function guestSources(cache: Cache): Promise<{ boot: string; entry:
       await writeFile(target, contents);
     }
   });
-  return { boot: join(folder, "boot"), entry: join(folder, "main.js") };
+  const [boot, entry] = [join(folder, "boot"), join(folder, "main.js")];
+  return { boot, entry, judge: join(folder, "judge") };
 }

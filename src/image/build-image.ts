@@ -5,7 +5,7 @@
 import { copyFile, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { cacheFolder, isCheckout, packageFolder } from "../package.ts";
-import { guestSources } from "./archive.ts";
+import { unpackedSources } from "./archive.ts";
 import { compileKernel, compileModule, convert, LINKED, link, startBuild } from "./build-steps.ts";
 import { bundleGuest } from "./bundle.ts";
 import { Cache } from "./cache.ts";
@@ -131,7 +131,7 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   const cache = new Cache(options.cacheDirectory ?? cacheFolder());
 
   next();
-  const sources = await guestSources(cache);
+  const sources = await unpackedSources(cache);
   const build = await startBuild({ arch, signal, cache, boot: sources.boot });
   const core = await readCore(root, options.coreWasm);
   const functions = [...coreFunctions(core).keys()];

@@ -95,6 +95,27 @@ export async function findCompiler(options: {
   });
 }
 
+/**
+ * Finds a compiler for programs of this machine, whatever its processor. Rejects with ImageError
+ * `no-compiler` when there is none.
+ */
+export async function findHostCompiler(
+  options: { readonly environment?: NodeJS.ProcessEnv; readonly signal?: AbortSignal } = {},
+): Promise<Compiler> {
+  const { signal, environment = process.env } = options;
+  const names = environment.CC ? [environment.CC] : ["cc", "gcc", "clang"];
+  for (const command of names) {
+    const { status, stdout } = await run(command, ["--version"], { signal, environment });
+    if (status === 0) return { command, options: [], version: stdout.split("\n")[0] ?? "" };
+  }
+  throw new ImageError({
+    code: "no-compiler",
+    what: "C compiler for this machine",
+    seen: `none of ${names.join(", ")}`,
+    todo: "install one: `apt-get install gcc libc6-dev` on Debian",
+  });
+}
+
 /** Runs the compiler in `directory`. Rejects with ImageError `compile` and its first messages. */
 export async function compile(options: {
   readonly compiler: Compiler;

@@ -23,6 +23,7 @@ export {
   type ScenarioDevice,
   type SystemActions,
 } from "./platform.ts";
+export { type JudgeKernelOptions, judgeKernel } from "./qemu/judge-kernel.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

@@ -48,6 +48,9 @@ export interface SystemActions {
   /** Removes the driver's code from the system, and brings it back. */
   unload?(): Promise<void>;
   load?(): Promise<void>;
+  /** Removes the device from the system, which forgets it; and looks for devices anew. */
+  remove?(): Promise<void>;
+  rescan?(): Promise<void>;
   /** Puts the machine to sleep and wakes it. */
   suspend?(): Promise<void>;
 }

@@ -70,6 +70,18 @@ async function upAndDown(guest: JudgedGuest): Promise<void> {
   for (const pages of [quarter, Math.floor(quarter / 2), 0]) await reach(guest, pages);
 }
 
+async function rebind(guest: JudgedGuest): Promise<void> {
+  const unbind = need(guest, "unbind", "the system cannot take the driver from its device");
+  const bind = need(guest, "bind", "the system cannot give the device to the driver");
+  await reach(guest, Math.floor(guest.pages / 8));
+  await unbind();
+  await guest.rest();
+  guest.device.check();
+  await bind();
+  await guest.rest();
+  await reach(guest, 0);
+}
+
 const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
   {
     name: "start",
@@ -119,6 +131,7 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
   {
     name: "hints",
     text: "Two runs of free page hinting, each ended by the host with DONE.",
+    device: { offer: { freePageHint: true } },
     run: async (guest) => {
       await guest.rest();
       for (let run = 0; run < 2; run += 1) {
@@ -134,6 +147,7 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
   {
     name: "hints-stopped",
     text: "The host stops a run of hinting in the middle, and begins another one.",
+    device: { offer: { freePageHint: true } },
     run: async (guest) => {
       await guest.rest();
       startHints(guest);
@@ -151,6 +165,7 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
   {
     name: "hints-pressure",
     text: "The guest needs its memory while a run of hinting is not done.",
+    device: { offer: { freePageHint: true } },
     run: async (guest) => {
       const use = need(guest, "usePages", "the system cannot be asked to use memory");
       const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
@@ -169,6 +184,8 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
   {
     name: "reports",
     text: "Ten seconds pass in which the driver may report free pages.",
+    // Some drivers number the queues by what they accept: with both, every convention agrees.
+    device: { offer: { freePageHint: true, pageReporting: true } },
     run: async (guest) => {
       await guest.rest();
       await guest.pass(REPORTING_MS);
@@ -192,19 +209,31 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
     },
   },
   {
-    name: "rebind",
-    text: "The driver is taken from the device with a filled balloon, and gets it back.",
+    name: "oom",
+    text: "The guest needs more memory than the balloon leaves it, and frees it again.",
+    device: { offer: { deflateOnOom: true } },
     run: async (guest) => {
-      const unbind = need(guest, "unbind", "the system cannot take the driver from its device");
-      const bind = need(guest, "bind", "the system cannot give the device to the driver");
-      await reach(guest, Math.floor(guest.pages / 8));
-      await unbind();
+      const use = need(guest, "usePages", "the system cannot be asked to use memory");
+      const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
+      const quarter = Math.floor(guest.pages / 4);
+      await reach(guest, quarter);
+      await use(guest.pages - quarter);
       await guest.rest();
-      guest.device.check();
-      await bind();
-      await guest.rest();
+      guest.device.check({ memoryShort: true });
+      await drop();
       await reach(guest, 0);
     },
+  },
+  {
+    name: "rebind",
+    text: "The driver is taken from the device with a filled balloon, and gets it back.",
+    run: rebind,
+  },
+  {
+    name: "rebind-no-oom",
+    text: "The same on a device that does not offer DEFLATE_ON_OOM.",
+    device: { offer: { deflateOnOom: false } },
+    run: rebind,
   },
   {
     name: "reload",
@@ -217,6 +246,21 @@ const SCENARIOS: readonly Omit<Scenario, "isDefault">[] = [
       await guest.rest();
       guest.device.check();
       await load();
+      await guest.rest();
+      await reach(guest, 0);
+    },
+  },
+  {
+    name: "removal",
+    text: "The device is removed from the system with a filled balloon, and found again.",
+    run: async (guest) => {
+      const remove = need(guest, "remove", "the system cannot be asked to remove a device");
+      const rescan = need(guest, "rescan", "the system cannot be asked to look for devices");
+      await reach(guest, Math.floor(guest.pages / 8));
+      await remove();
+      await guest.rest();
+      guest.device.check();
+      await rescan();
       await guest.rest();
       await reach(guest, 0);
     },

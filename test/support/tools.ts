@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
 
+const KERNELS = fileURLToPath(new URL("../../build/kernels/", import.meta.url));
+const QEMU_11 = fileURLToPath(new URL("../../build/qemu-11/qemu-system-x86_64", import.meta.url));
 const QEMU_10 = fileURLToPath(new URL("../../build/qemu-10/", import.meta.url));
 
 /** The tool's path. Skips the test, or fails it in CI, when there is none. */
@@ -31,4 +33,15 @@ export function qemu10OrSkip(context: TestContext, arch: "i386" | "x86_64"): str
     return context.skip(reason);
   }
   return toolOrSkip(context, existsSync(program) ? program : undefined, "QEMU 10");
+}
+
+/** The program of a QEMU that speaks vfio-user; skips the test as `toolOrSkip` where there is none. */
+export function qemu11OrSkip(context: TestContext): string {
+  return toolOrSkip(context, existsSync(QEMU_11) ? QEMU_11 : undefined, "QEMU 11");
+}
+
+/** The kernel of this name that the setup fetched, such as `linux-6.1-x86_64`; or a skip. */
+export function kernelOrSkip(context: TestContext, name: string): string {
+  const path = join(KERNELS, name, "vmlinuz");
+  return toolOrSkip(context, existsSync(path) ? path : undefined, `kernel ${name}`);
 }

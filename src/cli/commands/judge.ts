@@ -7,14 +7,18 @@ import { profiles, type RuleId, rules } from "../../device/index.ts";
 import { FailureError } from "../../failure.ts";
 import { REPORTS, type ReportFormat } from "../../judge/report/formats.ts";
 import { scenarios } from "../../judge/scenarios.ts";
-import { parseDuration } from "../../text/units.ts";
+import { parseDuration, parseSize } from "../../text/units.ts";
 import { type Call, type CommandSpec, choice, HELP, repeatable } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
+import { FEATURE_NAMES, parseFeatures } from "../offer-option.ts";
 import type { Given } from "../options.ts";
 import { withCellProgress } from "../progress.ts";
 import { Screen } from "../terminal.ts";
 
 const TRANSPORTS = ["modern", "transitional", "legacy", "mmio", "legacy-mmio"] as const;
+/** Entries of the largest MSI-X table of the device. */
+const VECTORS_MAX = 128;
+const MACHINES = ["pc", "q35"] as const;
 const NAMES = scenarios.map(({ name }) => name);
 const DEFAULTS = scenarios.filter(({ isDefault }) => isDefault).map(({ name }) => name);
 
@@ -23,11 +27,19 @@ export const spec: CommandSpec = {
   text: "lead a driver through scenarios, and name each rule that it breaks",
   options: [
     { name: "wasm", value: "FILE", text: "a driver that is a WebAssembly module" },
+    { name: "kernel", value: "FILE", text: "the driver of a Linux: its bzImage, run in QEMU" },
+    { name: "modules", value: "FOLDER", text: "its modules (beside it, or in /lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
     choice("transport", TRANSPORTS, "how the driver reaches the device (modern)"),
+    { name: "features", value: "LIST", text: "offer these features, and not those with a minus" },
+    { name: "vectors", value: "COUNT", text: "entries of the device's MSI-X table (0)" },
     repeatable("scenario", NAMES, `only these; default: ${DEFAULTS.join(", ")}`),
     { name: "waive", value: "RULE", repeatable: true, text: "do not judge this rule" },
     { name: "timeout", value: "TIME", text: "longest time of one scenario (60s)" },
+    choice("machine", MACHINES, "the machine of a Linux (pc)"),
+    { name: "memory", value: "SIZE", text: "the memory of a Linux (512M)" },
+    { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
+    { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (the one that the setup fetched)" },
     choice("report", REPORTS, "the format of the report (text)"),
     { name: "json", text: "the same as --report json" },
     HELP,
@@ -36,6 +48,9 @@ export const spec: CommandSpec = {
     "A module exports `memory` and `step() -> f64`, and imports the hardware as six functions of " +
       "the module `hal`: port_read, port_write, mmio_read, mmio_write, now, log. GUIDE.md shows " +
       "one in C.",
+    "A Linux is started with a first program of ours, which loads the modules and does what a " +
+      "scenario asks of the system. It stays up from one scenario to the next.",
+    `Features: ${FEATURE_NAMES.join(", ")}.`,
     "JSON.md describes what --report json prints.",
     "The exit code is 0 when no MUST and no MUST NOT was broken and the driver stayed up, else 1.",
   ],
@@ -43,51 +58,90 @@ export const spec: CommandSpec = {
     ["ballonet judge --wasm driver.wasm", "every scenario, on the strict device"],
     ["ballonet judge --wasm driver.wasm --scenario targets --profile qemu", "one scenario"],
     ["ballonet judge --wasm driver.wasm --report junit > report.xml", "for a CI system"],
+    ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
+    ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
   ],
 };
 
-type Work = Pick<typeof import("../../judge/index.ts"), "judgeModule" | "reportLines">;
+type Work = Pick<
+  typeof import("../../judge/index.ts"),
+  "judgeKernel" | "judgeModule" | "reportLines"
+>;
+
+/** Options that say how a Linux runs. */
+const LINUX_OPTIONS = ["modules", "machine", "memory", "append", "qemu"];
 
 export async function run(
   { given, io }: Call,
   load: () => Promise<Work> = () => import("../../judge/index.ts"),
 ): Promise<number> {
-  const file = given.value("wasm");
-  if (file === undefined) {
-    throw new FailureError({
-      kind: "usage",
-      what: "`ballonet judge`",
-      seen: "no driver",
-      todo: "give --wasm FILE; see `ballonet judge --help`",
-    });
-  }
-  const { judgeModule, reportLines } = await load();
-  const bytes = await readFile(file);
+  checkSubject(given);
+  const [device, memory] = [chosen(given), given.value("memory")];
+  const work = await load();
   const timeout = given.value("timeout");
-  const device = { ...chosen(given), waive: waived(given) };
-  const report = await withCellProgress(io, (onScenario) =>
-    judgeModule({
-      name: basename(file),
-      bytes,
+  const report = await withCellProgress(io, async (onScenario) => {
+    const common = {
       device,
       scenarios: given.values("scenario"),
       ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),
       signal: io.signal,
       onScenario,
-    }),
-  );
+    };
+    const kernel = given.value("kernel");
+    const file = given.value("wasm") ?? "";
+    if (kernel === undefined) {
+      return work.judgeModule({ ...common, name: basename(file), bytes: await readFile(file) });
+    }
+    return work.judgeKernel({
+      ...common,
+      kernel,
+      modules: given.value("modules"),
+      qemu: given.value("qemu"),
+      // The parser has refused every other name.
+      machine: given.value("machine") as (typeof MACHINES)[number] | undefined,
+      memoryBytes: memory === undefined ? undefined : parseSize(memory, "option --memory"),
+      append: given.value("append"),
+    });
+  });
   const format = given.has("json") ? "json" : ((given.value("report") ?? "text") as ReportFormat);
   const screen = new Screen(io.out, io.environment);
-  for (const line of reportLines(report, format, screen.paint)) screen.line(line);
+  for (const line of work.reportLines(report, format, screen.paint)) screen.line(line);
   return report.passed ? GOOD : exitCodeOf({ kind: "rule" });
 }
 
+/** @throws FailureError `usage` unless there is one driver, and options for it alone. */
+function checkSubject(given: Given): void {
+  const isLinux = given.has("kernel");
+  const stray = isLinux ? undefined : LINUX_OPTIONS.find((name) => given.has(name));
+  if (isLinux !== given.has("wasm") && stray === undefined) return;
+  const both = isLinux && given.has("wasm");
+  const alone = stray === undefined ? "no driver" : `--${stray} without --kernel`;
+  throw new FailureError({
+    kind: "usage",
+    what: "`ballonet judge`",
+    seen: both ? "--wasm and --kernel" : alone,
+    todo: "give --wasm FILE or --kernel FILE; see `ballonet judge --help`",
+  });
+}
+
 function chosen(given: Given) {
+  const features = given.value("features");
+  const vectors = given.value("vectors");
   // The parser has refused every other name.
   return {
+    ...(features !== undefined && { offer: parseFeatures(features) }),
+    ...(vectors !== undefined && { vectors: parseVectors(vectors) }),
+    waive: waived(given),
     profile: (given.value("profile") ?? "strict") as keyof typeof profiles,
     transport: (given.value("transport") ?? "modern") as (typeof TRANSPORTS)[number],
   };
+}
+
+function parseVectors(text: string): number {
+  const vectors = Number(text);
+  if (/^\d+$/.test(text) && vectors <= VECTORS_MAX) return vectors;
+  const todo = `give a number from 0 to ${VECTORS_MAX}`;
+  throw new FailureError({ kind: "usage", what: "option --vectors", seen: `"${text}"`, todo });
 }
 
 function waived(given: Given): readonly RuleId[] {

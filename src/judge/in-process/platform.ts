@@ -53,7 +53,7 @@ export function inProcess(
     name: "in process",
     async start({ device, signal }) {
       const { memory, start } = await fresh();
-      const offer = { ...choice.offer, ...device.offer };
+      const offer = { ...device.offer, ...choice.offer };
       const machine = createMachine({ ...choice, ...device, offer, memory });
       const guest = new InProcessGuest(machine, memory, signal);
       await guest.start(start);

@@ -16,6 +16,7 @@ import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
 import * as list from "../../../src/cli/commands/list.ts";
 import type { FailureKind } from "../../../src/failure.ts";
+import type { JudgeKernelOptions } from "../../../src/judge/index.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
@@ -23,6 +24,7 @@ import { comparisonPage } from "../../../src/lab/report/page.ts";
 import type { SessionEvent } from "../../../src/session/events.ts";
 import { shellLine } from "../../../src/session/qemu-command.ts";
 import { RECIPE_NAMES, recipe } from "../../../src/session/recipes.ts";
+import { REPORT } from "../judge/report.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
 
@@ -281,6 +283,77 @@ describe("doctor", () => {
     });
     await run(["doctor"], { doctor: load }, keptIo({ environment }));
     expect(asked).toEqual([expected]);
+  });
+});
+
+describe("judge", () => {
+  const asked: JudgeKernelOptions[] = [];
+  const load: NonNullable<Work["judge"]> = async () => ({
+    ...(await import("../../../src/judge/index.ts")),
+    judgeKernel: async (options) => {
+      asked.push(options);
+      options.onScenario?.("start", 0, 1);
+      return { ...REPORT, passed: options.kernel === "good" };
+    },
+  });
+
+  it("asks for a Linux as it was named, and ends with 1 when it failed", async () => {
+    const args = [
+      "--kernel=bad",
+      "--modules=lib/modules",
+      "--machine=q35",
+      "--memory=1G",
+      "--append=init_on_alloc=0 quiet",
+      "--qemu=/opt/qemu",
+      "--features=page-reporting,-stats-vq,version-1",
+      "--vectors=3",
+      "--profile=qemu",
+      "--transport=transitional",
+      "--scenario=start",
+      "--waive=D7",
+      "--timeout=2m",
+    ];
+    const { code, out } = await run(["judge", ...args], { judge: load });
+    expect(code).toBe(1);
+    expect(out).toContain("failed: ");
+    expect(asked.at(-1)).toMatchObject({
+      kernel: "bad",
+      modules: "lib/modules",
+      machine: "q35",
+      memoryBytes: 2 ** 30,
+      append: "init_on_alloc=0 quiet",
+      qemu: "/opt/qemu",
+      device: {
+        offer: { pageReporting: true, statsVq: false, version1: true },
+        vectors: 3,
+        profile: "qemu",
+        transport: "transitional",
+        waive: ["D7"],
+      },
+      scenarios: ["start"],
+      timeoutMs: 120_000,
+    });
+  });
+
+  it("ends with 0 when it passed, and leaves to the work what was not named", async () => {
+    expect((await run(["judge", "--kernel", "good"], { judge: load })).code).toBe(0);
+    const { modules, machine, memoryBytes, timeoutMs, device } = asked.at(-1) ?? {};
+    expect([modules, machine, memoryBytes, timeoutMs]).toEqual(Array(4).fill(undefined));
+    expect(device).toEqual({ profile: "strict", transport: "modern", waive: [] });
+  });
+
+  it.each([
+    [[], "no driver"],
+    [["--wasm=a", "--kernel=b"], "--wasm and --kernel"],
+    [["--memory=1G"], "--memory without --kernel"],
+    [["--wasm=a", "--qemu=b"], "--qemu without --kernel"],
+    [["--kernel=a", "--features=stats"], '"stats"'],
+    [["--kernel=a", "--vectors=129"], '"129"'],
+    [["--kernel=a", "--waive=D99"], '"D99"'],
+  ])("refuses %j", async (args, seen) => {
+    const { code, err } = await run(["judge", ...args]);
+    expect(code).toBe(2);
+    expect(err).toContain(`seen: ${seen}`);
   });
 });
 

@@ -1,0 +1,128 @@
+/** Judges the driver of a Linux, as it is, in QEMU. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { FailureError } from "../../failure.ts";
+import { packageFolder } from "../../package.ts";
+import { qemuVersion } from "../../vmm/qemu/qemu.ts";
+import { type Kernel, readKernel } from "../agent/kernel.ts";
+import { type KernelModule, modulesFolder, readModules } from "../agent/modules.ts";
+import type { DeviceChoice } from "../in-process/platform.ts";
+import { type JudgeReport, judge, runScenario } from "../judge.ts";
+import { QemuPlatform } from "./platform.ts";
+
+/** What `judgeKernel` is asked for. */
+export interface JudgeKernelOptions {
+  /** Path of a bzImage, for x86_64 or i386. */
+  readonly kernel: string;
+  /**
+   * The folder of its modules, packed or not, at any depth. Default: `modules` beside the kernel,
+   * or /lib/modules/VERSION; where there is neither, the driver has to be in the kernel itself.
+   */
+  readonly modules?: string | undefined;
+  /** The program qemu-system-x86_64, 10.1 or newer. Default: what the setup fetched, or PATH's. */
+  readonly qemu?: string | undefined;
+  /** Default `pc`. */
+  readonly machine?: "pc" | "q35" | undefined;
+  /** Up to 2 GiB; a Linux with less than 512 MiB reports no free pages. Default 512 MiB. */
+  readonly memoryBytes?: number | undefined;
+  /** More words for the kernel's command line. */
+  readonly append?: string | undefined;
+  readonly device: DeviceChoice & { readonly profile: string; readonly transport: string };
+  readonly scenarios?: readonly string[];
+  /** Milliseconds in which the guest must come to rest or answer. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal;
+  onScenario?(name: string, done: number, of: number): void;
+}
+
+const MIB = 2 ** 20;
+const MEMORY_BYTES = 512 * MIB;
+/** Above, a PC has a hole in its memory, and the file would not begin at address 0. */
+const MEMORY_BYTES_MAX = 2048 * MIB;
+const MEMORY_BYTES_MIN = 64 * MIB;
+
+/** The first version that lets another process serve a device. */
+const QEMU_SINCE = [10, 1] as const;
+const FETCHED_QEMU = "build/qemu-11/qemu-system-x86_64";
+
+/**
+ * Judges the virtio balloon driver of a Linux.
+ *
+ * @throws FailureError `missing` for a kernel, module or QEMU that cannot be used, `usage` for an
+ *   unknown scenario; ImageError where there is no C compiler; the signal's reason. Nothing is left
+ *   running.
+ */
+export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
+  const { device, scenarios, timeoutMs, signal = new AbortController().signal } = options;
+  const { machine = "pc", memoryBytes = MEMORY_BYTES, append = "" } = options;
+  checkDevice(device.transport, memoryBytes);
+  const kernel = await readKernel(options.kernel);
+  const modules = await modulesOf(kernel, options.modules);
+  const qemu = await findQemu(options.qemu, signal);
+  const platform = new QemuPlatform({
+    ...{ qemu, machine, kernel, modules, memoryBytes, append, device },
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  });
+  try {
+    return await judge({
+      driver: `Linux ${kernel.version}`,
+      platform: `${platform.name}, ${machine}`,
+      profile: device.profile,
+      transport: device.transport,
+      scenarios,
+      signal,
+      onScenario: (...progress) => options.onScenario?.(...progress),
+      run: (scenario) => runScenario(platform, scenario, signal),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    await platform.end();
+  }
+}
+
+function checkDevice(transport: string, memoryBytes: number): void {
+  if (transport.includes("mmio")) {
+    throw new FailureError({
+      kind: "usage",
+      what: "transport",
+      seen: `${transport}, with a kernel`,
+      todo: "choose modern, transitional or legacy: the device is a PCI function there",
+    });
+  }
+  if (memoryBytes >= MEMORY_BYTES_MIN && memoryBytes <= MEMORY_BYTES_MAX) return;
+  throw new FailureError({
+    kind: "usage",
+    what: "memory",
+    seen: `${memoryBytes / MIB} MiB`,
+    todo: `give ${MEMORY_BYTES_MIN / MIB}M to ${MEMORY_BYTES_MAX / MIB}M`,
+  });
+}
+
+async function modulesOf(
+  kernel: Kernel,
+  folder: string | undefined,
+): Promise<readonly KernelModule[]> {
+  const found = folder ?? modulesFolder(kernel);
+  return found === undefined ? [] : readModules(found);
+}
+
+async function findQemu(chosen: string | undefined, signal: AbortSignal): Promise<string> {
+  const fetched = join(packageFolder(), FETCHED_QEMU);
+  const binary = chosen ?? (existsSync(fetched) ? fetched : undefined);
+  const { path, version } = await qemuVersion({
+    arch: "x86_64",
+    ...(binary !== undefined && { binary }),
+    signal,
+  });
+  const [major = 0, minor = 0] = (/version (\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+  const [sinceMajor, sinceMinor] = QEMU_SINCE;
+  if (major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)) return path;
+  throw new FailureError({
+    kind: "missing",
+    what: `QEMU ${sinceMajor}.${sinceMinor} or newer`,
+    seen: `${path}, which is ${major}.${minor}`,
+    todo: "run `npm run setup` in ballonet's folder, which fetches one, or name one with --qemu",
+  });
+}
