@@ -28,8 +28,9 @@ export interface BoardFunction {
   isHalfWord(bar: number, offset: number): boolean;
 }
 
-const NOTHING: BoardFunction = {
-  config: { read: () => 0, write: () => {} },
+/** A place without a function. */
+export const NO_FUNCTION: BoardFunction = {
+  config: { read: (_offset, width) => 2 ** (8 * width) - 1, write: () => {} },
   bars: [],
   read: () => 0,
   write: () => {},
@@ -51,10 +52,12 @@ type Ports = V86Loop["cpu"]["io"];
 /** A function on the bus of one machine, from before its first instruction. */
 export class Board {
   private readonly loop: V86Loop;
-  private plugged: BoardFunction = NOTHING;
+  private plugged: BoardFunction = NO_FUNCTION;
   private selected = 0;
   private wanted = false;
   private raised = false;
+  /** Whether the line was down since the processor was told: what is up then is a new edge. */
+  private fell = false;
   /** The upper byte of a 16-bit field whose lower one was read, and its address. */
   private upper = { address: -1, value: 0 };
 
@@ -65,8 +68,7 @@ export class Board {
   /** Puts on the bus what `make` returns. */
   plug(make: (board: Board) => BoardFunction): void {
     const { loop } = this;
-    this.plugged = make(this);
-    this.plugged.config.write(INTERRUPT_LINE, 1, LINE);
+    this.replace(make(this));
     this.wrapPorts(loop.cpu.io);
     this.wrapMemory();
     const tick = loop.do_tick.bind(loop);
@@ -75,6 +77,12 @@ export class Board {
       tick();
       this.settleLine();
     };
+  }
+
+  /** Puts another function where the last one was. The guest has to look for it. */
+  replace(plugged: BoardFunction): void {
+    this.plugged = plugged;
+    plugged.config.write(INTERRUPT_LINE, 1, LINE);
   }
 
   /** Whether the processor waits for an interrupt. */
@@ -96,6 +104,7 @@ export class Board {
    */
   line(up: boolean): void {
     this.wanted = up;
+    if (!up) this.fell = true;
   }
 
   /** Lets the processor look at once, after the host has done something. */
@@ -104,11 +113,13 @@ export class Board {
   }
 
   private settleLine(): void {
-    if (this.wanted === this.raised) return;
-    this.raised = this.wanted;
     const { cpu } = this.loop;
-    if (this.raised) cpu.device_raise_irq(LINE);
-    else cpu.device_lower_irq(LINE);
+    const { raised, fell } = this;
+    this.fell = false;
+    if (raised && fell) cpu.device_lower_irq(LINE);
+    this.raised = this.wanted;
+    if (!this.wanted || (raised && !fell)) return;
+    cpu.device_raise_irq(LINE);
     this.wake();
   }
 

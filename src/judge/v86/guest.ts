@@ -1,0 +1,133 @@
+/**
+ * A guest in v86 with the reference device. The device's clock goes on while the guest's processor
+ * waits, by real milliseconds: outside of that, driver and device take turns.
+ */
+import type { Device } from "../../device/index.ts";
+import { type Board, type V86Vmm, VmmError } from "../../vmm/index.ts";
+import { GuestLost, type JudgedGuest, type SystemActions } from "../platform.ts";
+
+const PAGE_BYTES = 4096;
+const STATUS_DRIVER_OK = 4;
+
+/** How often the device's clock is moved, and the guest looked at, in ms. */
+const TICK_MS = 2;
+
+/** Quiet time after which a guest is at rest: longer than a driver's retries, in ms. */
+const QUIET_MS = 150;
+
+/** Time for a driver to come up, and for a guest to come to rest, in ms. */
+const COME_UP_MS = 60_000;
+const REST_MS = 60_000;
+
+/** What a guest is made of. */
+interface V86GuestParts {
+  readonly vmm: V86Vmm;
+  readonly board: Board;
+  readonly device: Device;
+  readonly system: SystemActions;
+  readonly signal: AbortSignal;
+  /** Whether the machine goes on when the guest is closed. */
+  readonly goesOn?: boolean;
+}
+
+export class V86Guest implements JudgedGuest {
+  readonly device: Device;
+  readonly pages: number;
+  readonly system: SystemActions;
+  private readonly vmm: V86Vmm;
+  private readonly board: Board;
+  private readonly signal: AbortSignal;
+  private readonly goesOn: boolean;
+  private readonly ticks: NodeJS.Timeout;
+  private lastMs = performance.now();
+  private ended = false;
+
+  constructor({ vmm, board, device, system, signal, goesOn = false }: V86GuestParts) {
+    this.goesOn = goesOn;
+    this.vmm = vmm;
+    this.board = board;
+    this.device = device;
+    this.signal = signal;
+    this.pages = vmm.memoryBytes / PAGE_BYTES;
+    this.system = Object.fromEntries(
+      Object.entries(system).map(([name, act]) => [
+        name,
+        (...given: never[]) => this.act(act, given),
+      ]),
+    );
+    this.ticks = setInterval(() => this.tick(), TICK_MS);
+    void vmm.exited.then(() => {
+      this.ended = true;
+    });
+  }
+
+  /** Waits until the driver is up, or has had its time. */
+  async comeUp(): Promise<void> {
+    await this.until(() => (this.device.status & STATUS_DRIVER_OK) !== 0, COME_UP_MS).catch(
+      (error: unknown) => {
+        // What is wrong shows in the scenario: the guest has ended, or its driver has not come.
+        if (!(error instanceof GuestLost)) throw error;
+      },
+    );
+  }
+
+  async rest(): Promise<void> {
+    let quietSinceMs = performance.now();
+    let accesses = -1;
+    const isAtRest = () => {
+      const { counters, idle, interruptPending } = this.device;
+      const isQuiet = counters.accesses === accesses && idle && !interruptPending;
+      accesses = counters.accesses;
+      if (!isQuiet || !this.board.isHalted) quietSinceMs = performance.now();
+      return performance.now() - quietSinceMs > QUIET_MS;
+    };
+    this.board.wake();
+    if (await this.until(isAtRest, REST_MS)) return;
+    throw new GuestLost("hung", `the guest did not come to rest within ${REST_MS / 1000} s`);
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.board.wake();
+    const end = this.device.nowMs + ms;
+    await this.until(() => this.device.nowMs >= end, REST_MS + ms);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.ticks);
+    if (!this.goesOn) await this.vmm.kill();
+  }
+
+  /** Returns whether it came true in time. @throws GuestLost when the guest ends before. */
+  private async until(isTrue: () => boolean, withinMs: number): Promise<boolean> {
+    const deadline = performance.now() + withinMs;
+    while (!isTrue()) {
+      this.signal.throwIfAborted();
+      if (this.ended) throw new GuestLost("crashed", this.lastWords());
+      if (performance.now() > deadline) return false;
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+    return true;
+  }
+
+  /** Moves the device's clock, when the guest's processor waits. */
+  private tick(): void {
+    const nowMs = performance.now();
+    const passedMs = nowMs - this.lastMs;
+    this.lastMs = nowMs;
+    if (this.ended || !this.board.isHalted) return;
+    this.device.advance(passedMs);
+  }
+
+  private async act(act: (...given: never[]) => Promise<unknown>, given: never[]) {
+    try {
+      return await act(...given);
+    } catch (error) {
+      if (error instanceof VmmError) throw new GuestLost("crashed", error.message);
+      throw error;
+    }
+  }
+
+  private lastWords(): string {
+    return this.vmm.log.tail().slice(-2).join("; ") || "the guest ended without a word";
+  }
+}
