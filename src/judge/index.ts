@@ -26,4 +26,5 @@ export {
 export { type JudgeKernelOptions, judgeKernel } from "./qemu/judge-kernel.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
+export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

@@ -71,7 +71,7 @@ const RESOLUTIONS = {
 } as const;
 
 /** Entries whose types speak of Node. */
-const ON_NODE = /from "ballonet\/(vmm|image)"/;
+const ON_NODE = /from "ballonet\/(vmm|image|session|judge)"/;
 const WHERE = {
   anywhere: { isNode: false, types: [] },
   "in Node": { isNode: true, types: ["node"] },
