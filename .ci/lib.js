@@ -77,8 +77,8 @@ async function writeScripts() {
   }
 }
 
-/** The rooms that run inside of a user's program or page. The other ones report in words. */
-const MAPPED = /^\.\.\/(runtime|src\/(embed|device|judge))\//;
+/** The rooms that run inside of a user's guest or page. The other ones report in words. */
+const MAPPED = /^\.\.\/(runtime|src\/embed)\//;
 
 /** Keeps of each line those places where another line of a mapped source begins. */
 function thin(path) {
@@ -113,6 +113,13 @@ function fold(path) {
   rmSync(path);
 }
 
+/** Sentences in the tables of rules and faults: as types they are texts like any other. */
+const SENTENCE = /(readonly (?:title|observed|does|expected): )"(?:[^"\\]|\\.)*"/g;
+
+function compact(code) {
+  return withTabs(code).replace(SENTENCE, "$1string");
+}
+
 async function writeTypes() {
   const bundle = await rollup({
     input: of("dist", ".d.ts"),
@@ -125,7 +132,7 @@ async function writeTypes() {
     dir: lib,
     entryFileNames: "[name].d.ts",
     chunkFileNames: "types-[hash].d.ts",
-    plugins: [{ name: "indent", renderChunk: (code) => ({ code: withTabs(code), map: null }) }],
+    plugins: [{ name: "indent", renderChunk: (code) => ({ code: compact(code), map: null }) }],
   });
   await bundle.close();
   copyFileSync(join(root, "src/embed/core-wasm.d.ts"), join(lib, "core-wasm.d.ts"));
