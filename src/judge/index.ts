@@ -14,6 +14,7 @@ export {
   runScenario,
   type ScenarioResult,
 } from "./judge.ts";
+export { type JudgeKernelOptions, judgeKernel } from "./judge-kernel.ts";
 export {
   GuestLost,
   type JudgedDevice,
@@ -23,7 +24,6 @@ export {
   type ScenarioDevice,
   type SystemActions,
 } from "./platform.ts";
-export { type JudgeKernelOptions, judgeKernel } from "./qemu/judge-kernel.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
 export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";

@@ -18,6 +18,7 @@ import { Screen } from "../terminal.ts";
 const TRANSPORTS = ["modern", "transitional", "legacy", "mmio", "legacy-mmio"] as const;
 /** Entries of the largest MSI-X table of the device. */
 const VECTORS_MAX = 128;
+const PLATFORMS = ["qemu", "v86"] as const;
 const MACHINES = ["pc", "q35"] as const;
 const NAMES = scenarios.map(({ name }) => name);
 const DEFAULTS = scenarios.filter(({ isDefault }) => isDefault).map(({ name }) => name);
@@ -27,7 +28,11 @@ export const spec: CommandSpec = {
   text: "lead a driver through scenarios, and name each rule that it breaks",
   options: [
     { name: "wasm", value: "FILE", text: "a driver that is a WebAssembly module" },
-    { name: "kernel", value: "FILE", text: "the driver of a Linux: its bzImage, run in QEMU" },
+    {
+      name: "kernel",
+      value: "FILE",
+      text: "the driver of a Linux: its bzImage, run in an emulator",
+    },
     { name: "modules", value: "FOLDER", text: "its modules (beside it, or in /lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
     choice("transport", TRANSPORTS, "how the driver reaches the device (modern)"),
@@ -36,8 +41,9 @@ export const spec: CommandSpec = {
     repeatable("scenario", NAMES, `only these; default: ${DEFAULTS.join(", ")}`),
     { name: "waive", value: "RULE", repeatable: true, text: "do not judge this rule" },
     { name: "timeout", value: "TIME", text: "longest time of one scenario (60s)" },
-    choice("machine", MACHINES, "the machine of a Linux (pc)"),
-    { name: "memory", value: "SIZE", text: "the memory of a Linux (512M)" },
+    choice("on", PLATFORMS, "where a Linux runs; v86 takes kernels for i386 (qemu)"),
+    choice("machine", MACHINES, "the machine of a Linux on QEMU (pc)"),
+    { name: "memory", value: "SIZE", text: "the memory of a Linux (512M; v86 128M)" },
     { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
     { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (the one that the setup fetched)" },
     choice("report", REPORTS, "the format of the report (text)"),
@@ -59,6 +65,7 @@ export const spec: CommandSpec = {
     ["ballonet judge --wasm driver.wasm --scenario targets --profile qemu", "one scenario"],
     ["ballonet judge --wasm driver.wasm --report junit > report.xml", "for a CI system"],
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
+    ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
   ],
 };
@@ -69,7 +76,7 @@ type Work = Pick<
 >;
 
 /** Options that say how a Linux runs. */
-const LINUX_OPTIONS = ["modules", "machine", "memory", "append", "qemu"];
+const LINUX_OPTIONS = ["modules", "on", "machine", "memory", "append", "qemu"];
 
 export async function run(
   { given, io }: Call,
@@ -96,6 +103,7 @@ export async function run(
       ...common,
       kernel,
       modules: given.value("modules"),
+      on: given.value("on") as (typeof PLATFORMS)[number] | undefined,
       qemu: given.value("qemu"),
       // The parser has refused every other name.
       machine: given.value("machine") as (typeof MACHINES)[number] | undefined,

@@ -1,14 +1,15 @@
-/** Judges the driver of a Linux, as it is, in QEMU. */
+/** Judges the driver of a Linux, as it is, in QEMU or in v86. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { FailureError } from "../../failure.ts";
-import { packageFolder } from "../../package.ts";
-import { qemuVersion } from "../../vmm/qemu/qemu.ts";
-import { type Kernel, readKernel } from "../agent/kernel.ts";
-import { type KernelModule, modulesFolder, readModules } from "../agent/modules.ts";
-import type { DeviceChoice } from "../in-process/platform.ts";
-import { type JudgeReport, judge, runScenario } from "../judge.ts";
-import { QemuPlatform } from "./platform.ts";
+import { FailureError } from "../failure.ts";
+import { packageFolder } from "../package.ts";
+import { qemuVersion } from "../vmm/qemu/qemu.ts";
+import { type Kernel, readKernel } from "./agent/kernel.ts";
+import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
+import type { DeviceChoice } from "./in-process/platform.ts";
+import { type JudgeReport, judge, runScenario } from "./judge.ts";
+import { QemuPlatform } from "./qemu/platform.ts";
+import { linuxInV86 } from "./v86/linux.ts";
 
 /** What `judgeKernel` is asked for. */
 export interface JudgeKernelOptions {
@@ -19,11 +20,13 @@ export interface JudgeKernelOptions {
    * or /lib/modules/VERSION; where there is neither, the driver has to be in the kernel itself.
    */
   readonly modules?: string | undefined;
+  /** Where it runs: QEMU, or v86 in this process for a kernel for i386. Default `qemu`. */
+  readonly on?: "qemu" | "v86" | undefined;
   /** The program qemu-system-x86_64, 10.1 or newer. Default: what the setup fetched, or PATH's. */
   readonly qemu?: string | undefined;
   /** Default `pc`. */
   readonly machine?: "pc" | "q35" | undefined;
-  /** Up to 2 GiB; a Linux with less than 512 MiB reports no free pages. Default 512 MiB. */
+  /** Up to 2 GiB; with less than 512 MiB Linux reports no free pages. Default 512 MiB, v86 128. */
   readonly memoryBytes?: number | undefined;
   /** More words for the kernel's command line. */
   readonly append?: string | undefined;
@@ -37,6 +40,7 @@ export interface JudgeKernelOptions {
 
 const MIB = 2 ** 20;
 const MEMORY_BYTES = 512 * MIB;
+const V86_MEMORY_BYTES = 128 * MIB;
 /** Above, a PC has a hole in its memory, and the file would not begin at address 0. */
 const MEMORY_BYTES_MAX = 2048 * MIB;
 const MEMORY_BYTES_MIN = 64 * MIB;
@@ -54,19 +58,24 @@ const FETCHED_QEMU = "build/qemu-11/qemu-system-x86_64";
  */
 export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
   const { device, scenarios, timeoutMs, signal = new AbortController().signal } = options;
-  const { machine = "pc", memoryBytes = MEMORY_BYTES, append = "" } = options;
+  const { machine = "pc", append = "", on = "qemu" } = options;
+  const { memoryBytes = on === "v86" ? V86_MEMORY_BYTES : MEMORY_BYTES } = options;
   checkDevice(device.transport, memoryBytes);
   const kernel = await readKernel(options.kernel);
   const modules = await modulesOf(kernel, options.modules);
-  const qemu = await findQemu(options.qemu, signal);
-  const platform = new QemuPlatform({
-    ...{ qemu, machine, kernel, modules, memoryBytes, append, device },
-    ...(timeoutMs !== undefined && { timeoutMs }),
-  });
+  const parts = { kernel, modules, memoryBytes, append, device };
+  const platform =
+    on === "v86"
+      ? linuxInV86(parts)
+      : new QemuPlatform({
+          ...parts,
+          ...{ qemu: await findQemu(options.qemu, signal), machine },
+          ...(timeoutMs !== undefined && { timeoutMs }),
+        });
   try {
     return await judge({
       driver: `Linux ${kernel.version}`,
-      platform: `${platform.name}, ${machine}`,
+      platform: on === "v86" ? platform.name : `${platform.name}, ${machine}`,
       profile: device.profile,
       transport: device.transport,
       scenarios,
