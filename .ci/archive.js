@@ -1,5 +1,5 @@
 /**
- * Writes lib/guest.br: the images, what another image is built of, and the judge's programs in C
+ * Writes lib/guest.br: the images, the boot code of others, and the judge's programs in C
  * (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common.
@@ -9,7 +9,6 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
-import { build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const boot = join(root, "runtime/kernel/boot");
@@ -19,18 +18,6 @@ for (const arch of ["i386", "x86_64"]) {
   const name = `ballonet-${arch}.elf`;
   files.push([name, readFileSync(join(root, "build/images", name))]);
 }
-const { outputFiles } = await build({
-  entryPoints: [join(root, "runtime/kernel/main.ts")],
-  bundle: true,
-  write: false,
-  format: "esm",
-  platform: "neutral",
-  target: "es2022",
-  charset: "utf8",
-  minifyWhitespace: true,
-  minifySyntax: true,
-});
-files.push(["main.js", outputFiles[0].contents]);
 for (const name of readdirSync(boot, { recursive: true }).sort()) {
   const path = join(boot, name);
   if (statSync(path).isFile())

@@ -24,10 +24,11 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, "lib");
 const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
-/** What is run, and not imported: the program, and the thread that judge-module.ts starts. */
+/** What is run, not imported: the program, a thread of the judge, and the guest program of images. */
 const PROGRAMS = [
   ["cli", "src/cli/main"],
   ["worker", "src/judge/in-process/worker"],
+  ["guest", "runtime/kernel/main"],
 ];
 const SMALL_MAP_BYTES = 1_600;
 /** Packages of which a part is published with this one: in lib/, or compiled into the images. */
@@ -38,12 +39,13 @@ const INCLUDED = [
   "@jitl/quickjs-ng-wasmfile-release-sync",
 ];
 
+/** Where an entry is not made of the room in src/ that has its name. */
+const ROOMS = { index: "src", runtime: "runtime", kernel: "runtime/kernel" };
 /** The index that each entry of package.json is made of: `./device` is src/device/index. */
 const entries = Object.values(exports).flatMap(({ default: path }) => {
   const name = /^\.\/lib\/([\w-]+)\.js$/.exec(path)?.[1];
   if (name === undefined) return [];
-  const folder = name === "index" ? "src" : name === "runtime" ? name : `src/${name}`;
-  return [[name, `${folder}/index`]];
+  return [[name, `${ROOMS[name] ?? `src/${name}`}/index`]];
 });
 
 function of(folder, extension, more = []) {
@@ -77,7 +79,7 @@ async function writeScripts() {
   }
 }
 
-/** The rooms that run inside of a user's guest or page. The other ones report in words. */
+/** The rooms that run inside of a user's guest or VM. The other ones report in words. */
 const MAPPED = /^\.\.\/(runtime|src\/embed)\//;
 
 /** Keeps of each line those places where another line of a mapped source begins. */

@@ -1,5 +1,5 @@
 /**
- * What an installed package brings for its guest: the images, and what another one is built of.
+ * What an installed package brings for its guest: the images, and the boot code of others.
  *
  *   lib/guest.br   brotli( [[name, bytes], ..] as JSON · newline · the files, one after another )
  *
@@ -19,7 +19,7 @@ export interface Archive {
   readonly path: string;
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
-  /** Contents by name: `ballonet-ARCH.elf`, `main.js`, `boot/NAME`, `judge/FOLDER/NAME`. */
+  /** Contents by name: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -66,7 +66,7 @@ export async function unpackedSources(cache: Cache): Promise<Sources> {
     return { boot: join(kernel, "boot"), entry: join(kernel, "main.ts"), judge };
   }
   const { packed, files } = await readArchive(path);
-  const folder = await cache.file("sources", [packed], async (partial) => {
+  const folder = await cache.file("boot-code", [packed], async (partial) => {
     for (const [name, contents] of files) {
       if (name.endsWith(".elf")) continue;
       const target = join(partial, ...name.split("/"));
@@ -74,6 +74,6 @@ export async function unpackedSources(cache: Cache): Promise<Sources> {
       await writeFile(target, contents);
     }
   });
-  const [boot, entry] = [join(folder, "boot"), join(folder, "main.js")];
-  return { boot, entry, judge: join(folder, "judge") };
+  const entry = join(packageFolder(), "lib", "guest.js");
+  return { boot: join(folder, "boot"), entry, judge: join(folder, "judge") };
 }

@@ -9,12 +9,18 @@ interface PackageJson {
 
 const packageJson = JSON.parse(readRootFile("package.json")) as PackageJson;
 
+/** Where an entry is not made of the room in src/ that has its name. */
+const ROOMS: Readonly<Record<string, string>> = {
+  index: "src",
+  runtime: "runtime",
+  kernel: "runtime/kernel",
+};
+
 /** lib/device.js is made of src/device/index.ts (.ci/lib.js). */
 function sourceOf(built: string): string {
   const name = built.replace(/^(\.\/)?lib\//, "").replace(/\.js$/, "");
   if (name === "cli") return "src/cli/main.ts";
-  if (name === "index") return "src/index.ts";
-  return name === "runtime" ? "runtime/index.ts" : `src/${name}/index.ts`;
+  return `${ROOMS[name] ?? `src/${name}`}/index.ts`;
 }
 
 /** Sources of the package's public entries, by the name that a user imports. */

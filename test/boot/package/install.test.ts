@@ -153,7 +153,7 @@ describe("the package", () => {
     expect(bytes).toBeLessThan(DRIVER_BYTES_MAX);
   });
 
-  it("leads from each place of a script to a line of a source in the repository", async () => {
+  it("leads from each place of the driver to a line of a source in the repository", async () => {
     const folder = join(driver, "node_modules/ballonet/lib");
     const maps = (await readdir(folder)).filter((name) => name.endsWith(".map"));
     const rooms = new Set<string>();
