@@ -109,6 +109,8 @@ describe("run", () => {
       const { stdout } = await promisify(execFile)(process.execPath, [join(app, `${name}.js`)], {
         cwd: app,
         timeout: EXAMPLE_MS,
+        // Images that examples build take a minute: their parts are kept, and not in a user's cache.
+        env: { ...process.env, XDG_CACHE_HOME: join(ROOT, "build") },
       });
       expect(stdout).toMatch(PRINTED[name] ?? /./);
     },
