@@ -72,6 +72,11 @@ const RESOLUTIONS = {
 
 /** Entries whose types speak of Node. */
 const ON_NODE = /from "ballonet\/(vmm|image|session|judge)"/;
+/** Whether an example speaks of Node, by itself or by another one that it imports. */
+function isOnNode({ code }: Example): boolean {
+  const files = [...code.matchAll(/from "\.\/([\w-]+)\.js"/g)].map(([, name]) => name);
+  return ON_NODE.test(code) || all.some((one) => files.includes(one.name) && isOnNode(one));
+}
 const WHERE = {
   anywhere: { isNode: false, types: [] },
   "in Node": { isNode: true, types: ["node"] },
@@ -81,7 +86,7 @@ const WAYS = Object.entries(RESOLUTIONS).flatMap(([name, how]) =>
 );
 
 it.each(WAYS)("compile, strictly, with resolution $name, $where", ({ how, isNode, types }) => {
-  const examples = all.filter(({ code }) => ON_NODE.test(code) === isNode);
+  const examples = all.filter((example) => isOnNode(example) === isNode);
   const program = ts.createProgram({
     rootNames: examples.map(({ name }) => join(app, `${name}.ts`)),
     options: {
