@@ -116,17 +116,21 @@ function fold(path) {
 }
 
 /** Sentences in the tables of rules and faults: as types they are texts like any other. */
-const SENTENCE = /(readonly (?:title|observed|does|expected): )"(?:[^"\\]|\\.)*"/g;
+const SENTENCE = /(readonly (?:title|observed|does|expected|section): )"(?:[^"\\]|\\.)*"/g;
+const SEEN_BY = /(readonly seenBy: )readonly \[[^\]]*\]/g;
+
+/** What classes share among themselves alone would bring in the types of half of the device. */
+const INSIDE = /^ *protected readonly \w+: [^;{]*;\n/gm;
 
 function compact(code) {
-  return withTabs(code).replace(SENTENCE, "$1string");
+  return withTabs(code).replace(SENTENCE, "$1string").replace(SEEN_BY, "$1readonly string[]");
 }
 
 async function writeTypes() {
   const bundle = await rollup({
     input: of("dist", ".d.ts"),
     external: (id) => external.includes(id) || id.startsWith("node:"),
-    plugins: [dts()],
+    plugins: [{ name: "inside", transform: (code) => code.replace(INSIDE, "") }, dts()],
     // A type that is named nowhere in public stays inside.
     onwarn: ({ message }) => message.includes("private shared type") || console.error(message),
   });
