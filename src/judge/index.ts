@@ -2,10 +2,12 @@
  * ballonet/judge: leads anybody's driver through scenarios on the reference device. Public names
  * only.
  */
+
+export type { DeviceChoice } from "./device-options.ts";
 export type { Driver, DriverSite, StartDriver } from "./in-process/driver.ts";
 export { DriverJudged, type JudgeDriverOptions, judgeDriver } from "./in-process/judge-driver.ts";
 export { type JudgeModuleOptions, judgeModule } from "./in-process/judge-module.ts";
-export { type DeviceChoice, type FreshDriver, inProcess } from "./in-process/platform.ts";
+export { type FreshDriver, inProcess } from "./in-process/platform.ts";
 export { wasmDriver } from "./in-process/wasm-driver.ts";
 export {
   type JudgeOptions,

@@ -6,7 +6,7 @@ import { packageFolder } from "../package.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
 import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
-import type { DeviceChoice } from "./in-process/platform.ts";
+import type { DeviceChoice } from "./device-options.ts";
 import { type JudgeReport, judge, runScenario } from "./judge.ts";
 import { QemuPlatform } from "./qemu/platform.ts";
 import { linuxInV86 } from "./v86/linux.ts";
@@ -63,14 +63,14 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
   checkDevice(device.transport, memoryBytes);
   const kernel = await readKernel(options.kernel);
   const modules = await modulesOf(kernel, options.modules);
-  const parts = { kernel, modules, memoryBytes, append, device };
+  const timed = timeoutMs === undefined ? {} : { timeoutMs };
+  const parts = { kernel, modules, memoryBytes, append, device, ...timed };
   const platform =
     on === "v86"
       ? linuxInV86(parts)
       : new QemuPlatform({
           ...parts,
           ...{ qemu: await findQemu(options.qemu, signal), machine },
-          ...(timeoutMs !== undefined && { timeoutMs }),
         });
   try {
     return await judge({

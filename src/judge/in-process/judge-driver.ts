@@ -1,8 +1,10 @@
 /** Judges a driver that is JavaScript, for test runners. */
+
+import type { DeviceChoice } from "../device-options.ts";
 import { type JudgeReport, judge, runScenario } from "../judge.ts";
 import { reportText } from "../report/text.ts";
 import type { StartDriver } from "./driver.ts";
-import { type DeviceChoice, inProcess } from "./platform.ts";
+import { inProcess } from "./platform.ts";
 
 /** What `judgeDriver` is asked for. The device's options are those of `createMachine`. */
 export interface JudgeDriverOptions extends DeviceChoice {

@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Failure, FailureError } from "../../failure.ts";
+import type { DeviceChoice } from "../device-options.ts";
 import { type JudgeReport, judge, type ScenarioResult } from "../judge.ts";
 import type { Scenario } from "../scenarios.ts";
-import type { DeviceChoice } from "./platform.ts";
 import { wasmDriver } from "./wasm-driver.ts";
 
 /** What `judgeModule` is asked for. */

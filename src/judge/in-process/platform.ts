@@ -2,27 +2,10 @@
  * Runs a driver in this process, on the device's virtual clock: equal drivers and options give
  * equal verdicts.
  */
-import {
-  createMachine,
-  type Machine,
-  type MachineHal,
-  type MachineOptions,
-} from "../../device/index.ts";
+import { createMachine, type Machine, type MachineHal } from "../../device/index.ts";
+import { type DeviceChoice, deviceOptions } from "../device-options.ts";
 import { GuestLost, type JudgedGuest, type Platform, type SystemActions } from "../platform.ts";
 import type { Driver, StartDriver } from "./driver.ts";
-
-/** Options of the device that hold for every scenario. */
-export type DeviceChoice = Pick<
-  MachineOptions,
-  | "hostDesign"
-  | "hostVersion"
-  | "offer"
-  | "profile"
-  | "ringSize"
-  | "transport"
-  | "vectors"
-  | "waive"
->;
 
 const PAGE_BYTES = 4096;
 
@@ -53,8 +36,7 @@ export function inProcess(
     name: "in process",
     async start({ device, signal }) {
       const { memory, start } = await fresh();
-      const offer = { ...device.offer, ...choice.offer };
-      const machine = createMachine({ ...choice, ...device, offer, memory });
+      const machine = createMachine({ ...deviceOptions(choice, device), memory });
       const guest = new InProcessGuest(machine, memory, signal);
       await guest.start(start);
       return guest;

@@ -7,7 +7,7 @@ import { createDevice, type Device } from "../../device/index.ts";
 import { FailureError } from "../../failure.ts";
 import { VmmError } from "../../vmm/index.ts";
 import { Agent } from "../agent/agent.ts";
-import type { DeviceChoice } from "../in-process/platform.ts";
+import { type DeviceChoice, deviceOptions } from "../device-options.ts";
 import {
   GuestLost,
   type JudgedGuest,
@@ -77,12 +77,9 @@ export class QemuPlatform implements Platform {
 
   private maker(device: ScenarioDevice): MakeDevice {
     const choice = this.options.device;
-    const offer = { ...device.offer, ...choice.offer };
     return (memory, interrupts) =>
       createDevice({
-        ...choice,
-        ...device,
-        offer,
+        ...deviceOptions(choice, device),
         memory,
         subject: "system",
         interrupts: withVectors(choice) ? interrupts : { onLine: (up) => interrupts.onLine?.(up) },

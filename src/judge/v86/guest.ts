@@ -15,9 +15,9 @@ const TICK_MS = 2;
 /** Quiet time after which a guest is at rest: longer than a driver's retries, in ms. */
 const QUIET_MS = 150;
 
-/** Time for a driver to come up, and for a guest to come to rest, in ms. */
+/** Time for a driver to come up, and unless it is said for a guest to come to rest, in ms. */
 const COME_UP_MS = 60_000;
-const REST_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** What a guest is made of. */
 interface V86GuestParts {
@@ -26,6 +26,8 @@ interface V86GuestParts {
   readonly device: Device;
   readonly system: SystemActions;
   readonly signal: AbortSignal;
+  /** Milliseconds in which it must come to rest. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
   /** Whether the machine goes on when the guest is closed. */
   readonly goesOn?: boolean;
 }
@@ -38,12 +40,15 @@ export class V86Guest implements JudgedGuest {
   private readonly board: Board;
   private readonly signal: AbortSignal;
   private readonly goesOn: boolean;
+  private readonly timeoutMs: number;
   private readonly ticks: NodeJS.Timeout;
   private lastMs = performance.now();
   private ended = false;
 
-  constructor({ vmm, board, device, system, signal, goesOn = false }: V86GuestParts) {
-    this.goesOn = goesOn;
+  constructor(parts: V86GuestParts) {
+    const { vmm, board, device, system, signal } = parts;
+    this.goesOn = parts.goesOn ?? false;
+    this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
     this.vmm = vmm;
     this.board = board;
     this.device = device;
@@ -61,14 +66,22 @@ export class V86Guest implements JudgedGuest {
     });
   }
 
-  /** Waits until the driver is up, or has had its time. */
-  async comeUp(): Promise<void> {
-    await this.until(() => (this.device.status & STATUS_DRIVER_OK) !== 0, COME_UP_MS).catch(
-      (error: unknown) => {
-        // What is wrong shows in the scenario: the guest has ended, or its driver has not come.
-        if (!(error instanceof GuestLost)) throw error;
-      },
-    );
+  /**
+   * Does what lets the driver find the device, and waits until it is up, or has had its time. A
+   * guest that cannot begin is closed.
+   */
+  async begin(find: () => Promise<void> = async () => {}): Promise<this> {
+    const isUp = () => (this.device.status & STATUS_DRIVER_OK) !== 0;
+    try {
+      await this.act(find, []);
+      await this.until(isUp, COME_UP_MS);
+    } catch (error) {
+      // The scenario finds the same, and tells of it.
+      if (error instanceof GuestLost) return this;
+      await this.close();
+      throw error;
+    }
+    return this;
   }
 
   async rest(): Promise<void> {
@@ -82,14 +95,14 @@ export class V86Guest implements JudgedGuest {
       return performance.now() - quietSinceMs > QUIET_MS;
     };
     this.board.wake();
-    if (await this.until(isAtRest, REST_MS)) return;
-    throw new GuestLost("hung", `the guest did not come to rest within ${REST_MS / 1000} s`);
+    if (await this.until(isAtRest, this.timeoutMs)) return;
+    throw new GuestLost("hung", `the guest did not come to rest within ${this.timeoutMs / 1000} s`);
   }
 
   async pass(ms: number): Promise<void> {
     this.board.wake();
     const end = this.device.nowMs + ms;
-    await this.until(() => this.device.nowMs >= end, REST_MS + ms);
+    await this.until(() => this.device.nowMs >= end, this.timeoutMs + ms);
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,7 @@ import { Agent } from "../agent/agent.ts";
 import { writeInitramfs } from "../agent/initramfs.ts";
 import type { Kernel } from "../agent/kernel.ts";
 import type { KernelModule } from "../agent/modules.ts";
-import type { DeviceChoice } from "../in-process/platform.ts";
+import type { DeviceChoice } from "../device-options.ts";
 import type { Platform, SystemActions } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
 import { linuxImage } from "./linux-image.ts";
@@ -26,12 +26,13 @@ export interface LinuxInV86Options {
   /** More words for the kernel's command line. */
   readonly append?: string;
   readonly device: DeviceChoice;
+  /** Milliseconds in which a guest must come to rest or answer. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 const APPEND = "console=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable";
 const READY = /agent: ready/;
 const BOOT_MS = 180_000;
-const REQUEST_MS = 60_000;
 
 /** Returns the platform, and what ends its machine. */
 export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Promise<void> } {
@@ -46,12 +47,15 @@ export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Prom
       await vmm.snapshots.restore({ state, signal });
       const { device, plugged } = pluggedDevice(board, options.device, own);
       board.replace(plugged);
-      const agent = new Agent(vmm.control, { signal, timeoutMs: REQUEST_MS });
+      const { timeoutMs } = options;
+      const agent = new Agent(vmm.control, {
+        signal,
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      });
       const system = actionsOf(agent);
-      const guest = new V86Guest({ vmm, board, device, system, signal, goesOn: true });
-      await agent.rescan();
-      await guest.comeUp();
-      return guest;
+      const parts = { vmm, board, device, system, signal, timeoutMs, goesOn: true };
+      const guest = new V86Guest(parts);
+      return guest.begin(() => agent.rescan());
     },
     async end() {
       const found = await booted?.catch(() => undefined);

@@ -1,7 +1,7 @@
 /** Boots an image in v86 for each scenario, with the reference device on its PCI bus. */
 import type { Device } from "../../device/index.ts";
 import { type Board, launchV86, type V86Vmm } from "../../vmm/index.ts";
-import type { DeviceChoice } from "../in-process/platform.ts";
+import type { DeviceChoice } from "../device-options.ts";
 import type { Platform, SystemActions } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
 import { pluggedDevice } from "./plugged.ts";
@@ -33,9 +33,8 @@ export function inV86(options: InV86Options): Platform {
       const launch = { image, append, memoryBytes, balloon: false, plug, signal };
       const vmm = await launchV86(launch);
       if (made === undefined) throw new Error("v86 made no machine");
-      const guest = new V86Guest({ ...made, vmm, signal, system: options.system?.(vmm) ?? {} });
-      await guest.comeUp();
-      return guest;
+      const system = options.system?.(vmm) ?? {};
+      return new V86Guest({ ...made, vmm, signal, system }).begin();
     },
   };
 }

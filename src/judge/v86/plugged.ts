@@ -1,7 +1,7 @@
 /** The reference device as a function on v86's bus. */
 import { createDevice, type Device, profiles } from "../../device/index.ts";
 import type { Board, BoardFunction } from "../../vmm/index.ts";
-import type { DeviceChoice } from "../in-process/platform.ts";
+import { type DeviceChoice, deviceOptions } from "../device-options.ts";
 import type { ScenarioDevice } from "../platform.ts";
 import { halfWords } from "./half-words.ts";
 
@@ -15,9 +15,7 @@ export function pluggedDevice(
   own: ScenarioDevice,
 ): { readonly device: Device; readonly plugged: BoardFunction } {
   const device = createDevice({
-    ...choice,
-    ...own,
-    offer: { ...choice.offer, ...own.offer },
+    ...deviceOptions(choice, own),
     memory: board.memory,
     pci: assigned(choice),
     subject: "system",
