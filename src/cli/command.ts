@@ -44,7 +44,12 @@ export function choice(name: string, choices: readonly string[], text: string): 
   return { name, value: choices.join("|"), choices, text };
 }
 
-/** An option that takes one of many words, and may be given again for another one. */
-export function repeatable(name: string, choices: readonly string[], text: string): OptionSpec {
-  return { name, value: name.toUpperCase(), choices, repeatable: true, text };
+/** An option that takes words of many, with commas between them or one after the other. */
+export function repeatable(
+  name: string,
+  choices: readonly string[],
+  text: string,
+  value = name.toUpperCase(),
+): OptionSpec {
+  return { name, value: `${value},...`, choices, repeatable: true, text };
 }

@@ -15,7 +15,7 @@ export interface OptionSpec {
   readonly value?: string;
   /** All values, when they can be listed. */
   readonly choices?: readonly string[];
-  /** May be given more than once. */
+  /** May be given more than once; where values can be listed, also as a list with commas. */
   readonly repeatable?: boolean;
   /** One line for the help. */
   readonly text: string;
@@ -91,7 +91,7 @@ export function parseOptions(parts: {
     if (values.length > 0 && !spec.repeatable) {
       throw refuse(`option --${spec.name}`, "more than one", "give it once");
     }
-    given.set(spec.name, [...values, readValue({ spec, token, listed })]);
+    given.set(spec.name, [...values, ...readValues({ spec, token, listed })]);
   }
   if (operand?.required && operands.length === 0 && !given.has("help")) {
     const todo = `write ${command} ${operand.choices?.[0] ?? operand.value}; ${listed}`;
@@ -122,16 +122,19 @@ function readOperand(parts: {
   throw refuse(`${what} ${value}`, `"${typed}"`, todo);
 }
 
-function readValue(parts: {
+/** Of a longer list of words only the nearest one is told. */
+const CHOICES_SHOWN = 50;
+
+function readValues(parts: {
   spec: OptionSpec;
   token: { value?: string | undefined; inlineValue?: boolean | undefined };
   listed: string;
-}): string {
+}): readonly string[] {
   const { spec, token, listed } = parts;
   const { value } = token;
   const what = `option --${spec.name}`;
   if (spec.value === undefined) {
-    if (value === undefined) return "";
+    if (value === undefined) return [""];
     throw refuse(what, `the value "${value}"`, "leave the value out: it is a switch");
   }
   // In most cases a value that looks like an option is an option after a forgotten value.
@@ -139,9 +142,11 @@ function readValue(parts: {
     const seen = value ? `${value} instead of a value` : "no value";
     throw refuse(what, seen, `write --${spec.name} ${spec.value}; ${listed}`);
   }
-  if (spec.choices !== undefined && !spec.choices.includes(value)) {
-    const todo = `${hint(value, spec.choices)}choose one of ${spec.choices.join(", ")}`;
-    throw refuse(what, `"${value}"`, todo);
-  }
-  return value;
+  const { choices, repeatable = false } = spec;
+  if (choices === undefined) return [value];
+  const words = repeatable ? value.split(",") : [value];
+  const wrong = words.find((word) => !choices.includes(word));
+  if (wrong === undefined) return words;
+  const all = choices.length > CHOICES_SHOWN ? listed : `choose one of ${choices.join(", ")}`;
+  throw refuse(what, `"${wrong}"`, `${hint(wrong, choices)}${all}`);
 }

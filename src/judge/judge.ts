@@ -53,13 +53,13 @@ export interface JudgeOptions {
 }
 
 /**
- * Returns the scenarios of these names, or the default ones.
+ * Returns the scenarios of these names, each once, or the default ones.
  * @throws FailureError `usage` for a name that is none.
  */
 export function scenariosNamed(names: readonly string[] = []): readonly Scenario[] {
   if (names.length === 0) return scenarios.filter(({ isDefault }) => isDefault);
   const known = scenarios.map(({ name }) => name);
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const found = scenarios.find((scenario) => scenario.name === name);
     if (found !== undefined) return found;
     const nearest = nearestName(name, known);

@@ -42,9 +42,9 @@ export const spec: CommandSpec = {
   ],
   examples: [
     ["ballonet compare deflate", "every driver on every host"],
-    ["ballonet compare deflate --host locked --host locked-always", "two hosts"],
+    ["ballonet compare deflate --host locked,locked-always", "two hosts"],
     ["ballonet compare deflate --host two-bit --path to-old", "one host, one migration"],
-    ["ballonet compare deflate --persona windows --persona linux --json", "JSON for programs"],
+    ["ballonet compare deflate --persona windows,linux --json", "JSON for programs"],
     ["ballonet compare deflate --html deflate.html", "a page in one file"],
   ],
 };

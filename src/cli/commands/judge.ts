@@ -21,6 +21,7 @@ const VECTORS_MAX = 128;
 const PLATFORMS = ["qemu", "v86"] as const;
 const MACHINES = ["pc", "q35"] as const;
 const NAMES = scenarios.map(({ name }) => name);
+const RULES = rules.map(({ id }) => id);
 const DEFAULTS = scenarios.filter(({ isDefault }) => isDefault).map(({ name }) => name);
 
 export const spec: CommandSpec = {
@@ -39,7 +40,7 @@ export const spec: CommandSpec = {
     { name: "features", value: "LIST", text: "offer these features, and not those with a minus" },
     { name: "vectors", value: "COUNT", text: "entries of the device's MSI-X table (0)" },
     repeatable("scenario", NAMES, `only these; default: ${DEFAULTS.join(", ")}`),
-    { name: "waive", value: "RULE", repeatable: true, text: "do not judge this rule" },
+    repeatable("waive", RULES, "do not judge these; `ballonet list rules`", "RULE"),
     { name: "timeout", value: "TIME", text: "longest time of one scenario (60s)" },
     choice("on", PLATFORMS, "where a Linux runs; v86 takes kernels for i386 (qemu)"),
     choice("machine", MACHINES, "the machine of a Linux on QEMU (pc)"),
@@ -62,7 +63,7 @@ export const spec: CommandSpec = {
   ],
   examples: [
     ["ballonet judge --wasm driver.wasm", "every scenario, on the strict device"],
-    ["ballonet judge --wasm driver.wasm --scenario targets --profile qemu", "one scenario"],
+    ["ballonet judge --wasm driver.wasm --scenario start,targets --profile qemu", "two scenarios"],
     ["ballonet judge --wasm driver.wasm --report junit > report.xml", "for a CI system"],
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
@@ -139,7 +140,7 @@ function chosen(given: Given) {
   return {
     ...(features !== undefined && { offer: parseFeatures(features) }),
     ...(vectors !== undefined && { vectors: parseVectors(vectors) }),
-    waive: waived(given),
+    waive: given.values("waive") as readonly RuleId[],
     profile: (given.value("profile") ?? "strict") as keyof typeof profiles,
     transport: (given.value("transport") ?? "modern") as (typeof TRANSPORTS)[number],
   };
@@ -150,17 +151,4 @@ function parseVectors(text: string): number {
   if (/^\d+$/.test(text) && vectors <= VECTORS_MAX) return vectors;
   const todo = `give a number from 0 to ${VECTORS_MAX}`;
   throw new FailureError({ kind: "usage", what: "option --vectors", seen: `"${text}"`, todo });
-}
-
-function waived(given: Given): readonly RuleId[] {
-  return given.values("waive").map((id) => {
-    const found = rules.find((rule) => rule.id === id);
-    if (found !== undefined) return found.id;
-    throw new FailureError({
-      kind: "usage",
-      what: "option --waive",
-      seen: `"${id}"`,
-      todo: "give the id of a rule, as a report shows it",
-    });
-  });
 }

@@ -93,7 +93,15 @@ describe("compare deflate", () => {
 });
 
 /** Tried over all values in test/unit/judge, where drivers are. */
-const OF_JUDGE = ["--profile", "--transport", "--scenario", "--on", "--machine", "--report"];
+const OF_JUDGE = [
+  "--profile",
+  "--transport",
+  "--scenario",
+  "--waive",
+  "--on",
+  "--machine",
+  "--report",
+];
 
 it("no other command has values that are not tried here", () => {
   const others = COMMANDS.filter(({ spec }) => !["boot", "compare"].includes(spec.name));

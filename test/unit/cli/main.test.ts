@@ -309,8 +309,9 @@ describe("judge", () => {
       "--vectors=3",
       "--profile=qemu",
       "--transport=transitional",
-      "--scenario=start",
-      "--waive=D7",
+      "--scenario=start,targets",
+      "--scenario=hints",
+      "--waive=D7,Q-ORDER",
       "--timeout=2m",
     ];
     const { code, out } = await run(["judge", ...args], { judge: load });
@@ -328,9 +329,9 @@ describe("judge", () => {
         vectors: 3,
         profile: "qemu",
         transport: "transitional",
-        waive: ["D7"],
+        waive: ["D7", "Q-ORDER"],
       },
-      scenarios: ["start"],
+      scenarios: ["start", "targets", "hints"],
       timeoutMs: 120_000,
     });
   });
@@ -350,6 +351,9 @@ describe("judge", () => {
     [["--kernel=a", "--features=stats"], '"stats"'],
     [["--kernel=a", "--vectors=129"], '"129"'],
     [["--kernel=a", "--waive=D99"], '"D99"'],
+    [["--kernel=a", "--waive=D7,Q-ODER"], '"Q-ODER"\n         do:   did you mean Q-ORDER?'],
+    [["--kernel=a", "--scenario=start,targest"], '"targest"\n         do:   did you mean targets?'],
+    [["--kernel=a", "--scenario=start,"], '""'],
   ])("refuses %j", async (args, seen) => {
     const { code, err } = await run(["judge", ...args]);
     expect(code).toBe(2);
