@@ -164,7 +164,7 @@ uint64_t core_memory_end(void);
 uint32_t pool_frames(void);
 uint32_t pool_frames_free(void);
 
-/* ---- acpi.c: tables that describe the machine ------------------------------------------------ */
+/* ---- platform/acpi.c: tables that describe the machine --------------------------------------- */
 
 /* Finds the root pointer: where the loader says, or where firmware has it. */
 void acpi_start(uint64_t told);
@@ -176,13 +176,13 @@ uint32_t acpi_bytes(uint64_t table);
 /* Up to 8 bytes, the lowest first; they need not be aligned. */
 uint64_t acpi_read(uint64_t address, uint32_t bytes);
 
-/* ---- power.c: switching off ------------------------------------------------------------------ */
+/* ---- platform/power.c: switching off --------------------------------------------------------- */
 
 void power_start(void);
 /* Switches off; returns on a machine that cannot. */
 void power_end(uint8_t code);
 
-/* ---- apic.c: the processor's local APIC ------------------------------------------------------ */
+/* ---- platform/apic.c: the processor's local APIC --------------------------------------------- */
 
 /* Lines 0 to 15 are those of the old PC, lines 16 to 30 are messages. */
 enum { PIC_LINES = 16, LINES = 31, PIT_LINE = 0 };
@@ -204,7 +204,7 @@ uint32_t apic_timer_left(void);
 void apic_timer_vector(uint32_t vector, bool deadline);
 void apic_deadline(uint64_t at);
 
-/* ---- ioapic.c: inputs of the I/O APICs ------------------------------------------------------- */
+/* ---- platform/ioapic.c: inputs of the I/O APICs ---------------------------------------------- */
 
 /* Told not: the bus decides, which is edge for all that is no PCI. */
 enum trigger { TRIGGER_TOLD_NOT, TRIGGER_EDGE, TRIGGER_LEVEL };
@@ -224,7 +224,7 @@ struct input ioapic_input(uint32_t line);
 bool ioapic_connect(const struct input* input, uint32_t vector);
 void ioapic_mask(uint32_t input, bool masked);
 
-/* ---- pic.c: the 8259s ------------------------------------------------------------------------ */
+/* ---- platform/pic.c: the 8259s --------------------------------------------------------------- */
 
 /* Silences them; false: there are none. */
 bool pic_start(void);
@@ -235,7 +235,7 @@ void pic_unmask(uint16_t lines);
 /* Masks and ends a line that asked. False: it was spurious. */
 bool pic_take(uint32_t line);
 
-/* ---- lines.c: lines and messages ------------------------------------------------------------- */
+/* ---- platform/lines.c: lines and messages ---------------------------------------------------- */
 
 void lines_start(void);
 /* A device writes FIRST_VECTOR + line to this address to raise a message; 0: none can be taken. */
@@ -264,7 +264,7 @@ void line_interrupt(uint32_t vector);
 /* `on_page_fault` gets an offset into the engine's window; true when it backed the page. */
 void trap_start(bool (*on_page_fault)(uintptr_t offset));
 
-/* ---- timers.c: timers of a known rate -------------------------------------------------------- */
+/* ---- platform/timers.c: timers of a known rate ----------------------------------------------- */
 
 #define PIT_HZ 1193182.0
 /*
@@ -295,7 +295,7 @@ void timer_stop(const struct timer* timer);
 bool pit_counts(void);
 void pit_ring(uint16_t ticks);
 
-/* ---- rate.c: how fast the time-stamp counter is ---------------------------------------------- */
+/* ---- platform/rate.c: how fast the time-stamp counter is ------------------------------------- */
 
 struct bounds {
   double low, high;
@@ -305,20 +305,20 @@ double rate_choose(const struct bounds* all, uint32_t count);
 /* Returns ticks a second. `apic_ticks` gets those of the APIC's timer for one of the counter. */
 double rate_find(double* apic_ticks);
 
-/* ---- clock.c: time --------------------------------------------------------------------------- */
+/* ---- platform/clock.c: time ------------------------------------------------------------------ */
 
 void clock_start(double counter_hz);
 /* Milliseconds since boot; never goes back. */
 double clock_now(void);
 
-/* ---- alarm.c: an interrupt after some time --------------------------------------------------- */
+/* ---- platform/alarm.c: an interrupt after some time ------------------------------------------ */
 
 void alarm_start(double counter_hz, double apic_ticks);
 bool alarm_by_pit(void);
 /* Rings at that time, or before it. False: nothing rings on this machine. */
 bool alarm_set(double now, double until_ms);
 
-/* ---- wait.c: halting ------------------------------------------------------------------------- */
+/* ---- platform/wait.c: halting ---------------------------------------------------------------- */
 
 /* Halts until a line asks that is listened to, or the time has come. Returns the lines that asked,
  * a bit each. */

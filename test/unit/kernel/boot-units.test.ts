@@ -16,18 +16,18 @@ const ORDER = [
   "wasm-rt.c",
   "loader.c",
   "memory.c",
-  "acpi.c",
-  "power.c",
-  "apic.c",
-  "ioapic.c",
-  "pic.c",
-  "lines.c",
+  "platform/acpi.c",
+  "platform/power.c",
+  "platform/apic.c",
+  "platform/ioapic.c",
+  "platform/pic.c",
+  "platform/lines.c",
   "trap.c",
-  "timers.c",
-  "rate.c",
-  "clock.c",
-  "alarm.c",
-  "wait.c",
+  "platform/timers.c",
+  "platform/rate.c",
+  "platform/clock.c",
+  "platform/alarm.c",
+  "platform/wait.c",
   "engine.c",
   "machine.c",
   "start.c",
@@ -50,12 +50,12 @@ function defined(text: string): string[] {
 
 describe("the units of the boot code", () => {
   it("are all in the order", () => {
-    const names = readdirSync(BOOT).filter((name) => name.endsWith(".c"));
-    expect([...ORDER].sort()).toEqual(names.sort());
+    const names = readdirSync(BOOT, { recursive: true, encoding: "utf8" });
+    expect(names.filter((name) => name.endsWith(".c")).sort()).toEqual([...ORDER].sort());
   });
 
   it("have their sections in kernel.h in the same order", () => {
-    const sections = [...read("kernel.h").matchAll(/^\/\* -+ ([\w-]+\.c)\b/gm)].map(
+    const sections = [...read("kernel.h").matchAll(/^\/\* -+ ([\w/-]+\.c)\b/gm)].map(
       ([, name]) => name,
     );
     expect(sections).toEqual([...ORDER.filter((name) => sections.includes(name)), "core-glue.c"]);
@@ -70,8 +70,8 @@ describe("the units of the boot code", () => {
   });
 
   it("are looked through for what they define", () => {
-    expect(defined(code("clock.c"))).toEqual(["clock_start", "clock_now"]);
-    expect(defined(code("wait.c"))).toEqual(["wait_until"]);
+    expect(defined(code("platform/clock.c"))).toEqual(["clock_start", "clock_now"]);
+    expect(defined(code("platform/wait.c"))).toEqual(["wait_until"]);
     expect(defined(code("loader.c"))).toContain("regions");
     expect(defined(code("engine.c"))).toContain("engine_fault");
   });

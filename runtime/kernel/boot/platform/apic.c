@@ -2,7 +2,7 @@
  * apic.c: the processor's local APIC, by memory or, where firmware chose that, by MSR (x2APIC): the
  * end of an interrupt, and a timer (Intel SDM 3, 11.4 and 11.12).
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9 };
 enum { MSR_APIC_BASE = 0x1b, MSR_REGISTERS = 0x800, MSR_DEADLINE = 0x6e0 };

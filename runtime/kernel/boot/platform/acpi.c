@@ -4,7 +4,7 @@
  * A machine without firmware has anything there: a table counts only when its signature, its length
  * and its checksum are right. Hosts put tables below 4 GiB; nothing above is looked at.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { ROOT_BYTES = 20, ROOT_BYTES_2 = 36, HEADER_BYTES = 36 };
 enum { ROOT_REVISION = 15, ROOT_RSDT = 16, ROOT_XSDT = 24 };

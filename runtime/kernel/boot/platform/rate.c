@@ -5,7 +5,7 @@
  * of a timer lies between two looks at the counter. What most of all that agrees is taken, so one
  * host that tells nonsense or one timer that runs wrong does no harm.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 /* A longer measurement is better; it ends when its bounds are this close, or it took too long. */
 #define LEAST_S 0.003

@@ -2,7 +2,7 @@
  * pic.c: the two 8259 interrupt controllers of the old PC, and the register that says which of
  * their lines are level-triggered.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1, LEVELS = 0x4d0 };
 enum { END = 0x20, READ_IN_SERVICE = 0x0b };

@@ -5,7 +5,7 @@
  * Where nothing switches off, a reset ends the machine on hosts that do not start it again. QEMU
  * does, so there an error is never followed by a reset: it would be a loop.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { FADT_DSDT = 40, FADT_PM1A = 64, FADT_PM1B = 68, FADT_FLAGS = 112, FADT_RESET = 116,
        FADT_RESET_VALUE = 128, FADT_DSDT_2 = 140, FADT_PM1A_2 = 172, FADT_PM1B_2 = 184,

@@ -5,7 +5,7 @@
  * Each is read between two looks at the time-stamp counter. The narrowest of some tries is kept: in
  * a wider one the host was busy with something else.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 #define TRIES 4
 

@@ -3,7 +3,7 @@
  *
  * clock_now never goes back, even when a saved machine is restored where the counter is behind.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 static uint64_t base;
 static double milliseconds_per_tick;

@@ -5,7 +5,7 @@
  * An alarm that is set for an earlier time than the one wanted stays set: it costs one interrupt
  * more, but setting it anew costs two exits to the host.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 #define CPUID_DEADLINE (1 << 24)
 /* The PIT counts 16 bits: 54.9 ms at most. The APIC's timer counts 32. */

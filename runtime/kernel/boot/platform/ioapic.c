@@ -4,7 +4,7 @@
  * The table MADT says where they are and which inputs they have. Where it is missing, one is looked
  * for where every PC has its first.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 enum { MADT_FIRST = 44, MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
 enum { SELECT = 0x00, WINDOW = 0x10 };

@@ -1,7 +1,7 @@
 /*
  * wait.c: halts the processor until a line asks or some time has come.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 #define SERIAL2_LINE 3
 

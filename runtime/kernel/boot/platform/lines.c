@@ -5,7 +5,7 @@
  * A level-triggered line that asked is masked until the next wait, and each interrupt ends a wait.
  * So neither a level that stays high nor a device that goes on sending makes a storm.
  */
-#include "kernel.h"
+#include "../kernel.h"
 
 #define MESSAGE_BASE 0xfee00000
 /* Messages name a processor by eight bits (Intel SDM 3, 11.11.1). */
