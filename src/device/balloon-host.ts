@@ -92,9 +92,9 @@ export abstract class BalloonHost {
     const made = { faults: this.faults, signal: this.signal };
     this.device = new BalloonDevice(this.context, profile, own, made, adopted);
     const { transport, virtio } = this;
-    this.judge.usedInterface = () => {
-      if (isMmio(transport)) return transport;
-      return virtio.legacy ? "legacy" : "modern";
+    this.judge.usedBy = () => {
+      const pci = virtio.legacy ? "legacy" : "modern";
+      return { by: isMmio(transport) ? transport : pci, packed: virtio.has(FEATURE.ringPacked) };
     };
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { formatEntry, type Trace, type TraceEntry } from "../sim/trace.ts";
-import type { Interface, Rule } from "../spec/rule.ts";
+import { type Interface, type Rule, standingOf } from "../spec/rule.ts";
 import { type RuleId, rules } from "../spec/rules.ts";
 import { causeOf, type FoldedVerdict, Tally } from "./tally.ts";
 import type { Verdict } from "./verdict.ts";
@@ -26,10 +26,12 @@ const LOOK_BACK = 64;
 
 const RULE_BY_ID = new Map<RuleId, Rule>(rules.map((rule) => [rule.id, rule]));
 
+const MODERN = { by: "modern", packed: false } as const;
+
 export class Judge {
   readonly verdicts: Verdict[] = [];
-  /** By which interface the driver uses the device: some rules are weaker over some. */
-  usedInterface: () => Interface = () => "modern";
+  /** By what the driver uses the device: some rules are weaker over some. */
+  usedBy: () => { readonly by: Interface; readonly packed: boolean } = () => MODERN;
   private readonly tallies = new Map<RuleId, Tally>();
   /** What was broken since the last reset. */
   private readonly recent = new Set<RuleId>();
@@ -83,7 +85,7 @@ export class Judge {
 
   private keep(rule: Rule, id: RuleId, { seen, lines }: Pick<Verdict, "seen" | "lines">): void {
     const { title } = rule;
-    const { level = rule.level, section = rule.section } = rule.over?.[this.usedInterface()] ?? {};
+    const { level, section } = standingOf(rule, this.usedBy());
     const cause = causeOf(rule.follows ?? [], this.recent);
     const ms = this.nowMs();
     const verdict = { rule: id, level, section, title, seen, ms, lines, ...(cause && { cause }) };

@@ -73,6 +73,10 @@ export class LegacyHeader implements RegisterAccess {
 
   private deviceFields(): RegisterField[] {
     const { context, virtio } = this;
+    const readIsr = () => {
+      this.vectors.judgeIsr();
+      return virtio.readIsr();
+    };
     return [
       readOnly(context, "device_features", LEGACY.deviceFeatures, 4, () => virtio.readOffer(0)),
       readWrite("driver_features", LEGACY.driverFeatures, 4, {
@@ -83,10 +87,7 @@ export class LegacyHeader implements RegisterAccess {
         read: () => virtio.readStatus(),
         write: (value) => virtio.writeStatus(value),
       }),
-      readOnly(context, "isr", LEGACY.isrStatus, 1, () => {
-        this.vectors.judgeIsr();
-        return virtio.readIsr();
-      }),
+      readOnly(context, "isr", LEGACY.isrStatus, 1, readIsr, "P-PENDING-WRITE"),
     ];
   }
 

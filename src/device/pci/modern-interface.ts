@@ -11,6 +11,7 @@ import {
   RegisterBlocks,
   readOnly,
 } from "../virtio/register-block.ts";
+import type { RegisterField } from "../virtio/register-field.ts";
 import type { VirtioDevice } from "../virtio/virtio-device.ts";
 import { CommonConfig, queueWord } from "./common-config.ts";
 import type { MsixVectors } from "./msix-vectors.ts";
@@ -54,7 +55,7 @@ export class ModernInterface {
       case CAP.commonCfg:
         return blocks.block("common", this.common.fields);
       case CAP.isrCfg:
-        return blocks.block("isr", [readOnly(this.context, "isr", 0, 1, () => this.readIsr())]);
+        return blocks.block("isr", [this.isrField()]);
       case CAP.deviceCfg:
         return blocks.block("device", configFields(virtio));
       case CAP.notifyCfg:
@@ -64,9 +65,12 @@ export class ModernInterface {
     }
   }
 
-  private readIsr(): number {
-    this.vectors.judgeIsr();
-    return this.virtio.readIsr();
+  private isrField(): RegisterField {
+    const read = () => {
+      this.vectors.judgeIsr();
+      return this.virtio.readIsr();
+    };
+    return readOnly(this.context, "isr", 0, 1, read, "P-PENDING-WRITE");
   }
 
   private notifications(): RegisterAccess {

@@ -121,9 +121,11 @@ export class MsixTable {
   private pendingFields(): RegisterField[] {
     // In whole quad words (6.8.2.10).
     const words = Math.ceil(this.vectors / (2 * PENDING_BITS)) * 2;
-    return Array.from({ length: words }, (_, word) =>
-      readOnly(this.context, `pending bits ${word}`, word * 4, 4, () => this.pendingWord(word)),
-    );
+    return Array.from({ length: words }, (_, word) => {
+      const read = () => this.pendingWord(word);
+      const name = `pending bits ${word}`;
+      return readOnly(this.context, name, word * 4, 4, read, "P-PENDING-WRITE");
+    });
   }
 
   private pendingWord(word: number): number {

@@ -9,6 +9,12 @@ export type Level = "MUST" | "MUST NOT" | "SHOULD" | "SHOULD NOT" | "FIELD";
 /** The interfaces by which a driver uses a device. */
 export type Interface = "modern" | "legacy" | "mmio" | "legacy-mmio";
 
+/** How strong a rule is, and where it stands. */
+export interface Standing {
+  readonly level: Level;
+  readonly section: string;
+}
+
 /**
  * What a driver owes, and who notices when it does not do it. What the device answers to a breach
  * is not part of the rule.
@@ -19,10 +25,11 @@ export interface Rule {
   readonly level: Level;
   /** Where it stands: a section of virtio 1.3, or what makes the field demand it. */
   readonly section: string;
-  /** Where it stands elsewhere, or is weaker, by another interface than the modern one of PCI. */
-  readonly over?: Partial<
-    Readonly<Record<Interface, { readonly level?: Level; readonly section?: string }>>
-  >;
+  /**
+   * Where it stands elsewhere, or is weaker or stronger: by another interface than the modern one
+   * of PCI, or in packed queues.
+   */
+  readonly over?: Partial<Readonly<Record<Interface | "packed", Partial<Standing>>>>;
   /** Rules whose breach brings about one of this rule: a verdict names them as its cause. */
   readonly follows?: readonly string[];
   /** The rule in one sentence. */
@@ -31,6 +38,14 @@ export interface Rule {
   readonly observed: string;
   /** The files of the device that judge it, without their ending: all that name its id in code. */
   readonly seenBy: readonly string[];
+}
+
+/** Returns how strong a rule is where a driver works, and where it stands. */
+export function standingOf(
+  { level, section, over }: Rule,
+  place: { readonly by: Interface; readonly packed: boolean },
+): Standing {
+  return { level, section, ...over?.[place.by], ...(place.packed && over?.packed) };
 }
 
 /**

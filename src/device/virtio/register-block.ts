@@ -133,15 +133,16 @@ export function readWrite(
   return { name, offset, width, ...ways };
 }
 
-/** Returns a field whose writes are breaches. */
+/** Returns a field whose writes are breaches, of `rule` where it is another one. */
 export function readOnly(
   { judge }: Context,
   name: string,
   offset: number,
   width: 1 | 2 | 4,
   read: () => number,
+  rule: RuleId = "P-READ-ONLY",
 ): RegisterField {
-  const write = (value: number) => judge.breach("P-READ-ONLY", `${name} is written with ${value}`);
+  const write = (value: number) => judge.breach(rule, `${name} is written with ${value}`);
   return { name, offset, width, read, write };
 }
 

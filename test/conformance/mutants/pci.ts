@@ -32,6 +32,16 @@ export const pciMutants: readonly Mutant[] = [
     scenario: "several targets",
   },
   {
+    id: "answers an interrupt with a write to the ISR status",
+    file: "runtime/virtio/pci/modern.ts",
+    find: "readIsr: () => isr.read(ISR_STATUS),",
+    replace:
+      "readIsr: () => { const cause = isr.read(ISR_STATUS); isr.write(ISR_STATUS, cause); " +
+      "return cause; },",
+    breaks: "P-PENDING-WRITE",
+    scenario: "several targets",
+  },
+  {
     id: "gives queue_size as the last index",
     file: TRANSPORT,
     find: SIZE,

@@ -87,10 +87,10 @@ export const BALLOON_RULES = [
   {
     id: "D17",
     level: "MUST",
-    section: "5.5.6.2.1 and 4.1.3.1",
+    section: "4.1.3.1",
     over: {
       legacy: { section: "5.5.6.2.1" },
-      mmio: { section: "5.5.6.2.1 and 4.2.2.2" },
+      mmio: { section: "4.2.2.2" },
       "legacy-mmio": { section: "5.5.6.2.1" },
     },
     title: "actual is written as one 32-bit access.",

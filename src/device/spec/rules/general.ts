@@ -108,6 +108,10 @@ export const GENERAL_RULES = [
     id: "G-FEATURES-LATE",
     level: "MUST NOT",
     section: "3.1.1 step 5",
+    over: {
+      legacy: { level: "FIELD", section: "3.1.2" },
+      "legacy-mmio": { level: "FIELD", section: "3.1.2" },
+    },
     title: "The driver accepts no features once FEATURES_OK is set.",
     observed: "Features are written while FEATURES_OK is set, or after a legacy device used them.",
     seenBy: ["checks/bring-up-check"],

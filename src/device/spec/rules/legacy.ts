@@ -34,6 +34,7 @@ export const LEGACY_RULES = [
     id: "L-QUEUE-MOVED",
     level: "FIELD",
     section: "4.1.5.1.3.1, and devices that take page 0 for a reset of everything",
+    over: { "legacy-mmio": { section: "4.2.4" } },
     title: "The page number of a queue is written once between two resets.",
     observed: "A page number, or 0, is written while the queue is in use.",
     seenBy: ["virtio/legacy-queues"],

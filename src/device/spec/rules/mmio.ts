@@ -63,6 +63,7 @@ export const MMIO_RULES = [
     id: "M-NO-REGISTER",
     level: "MUST NOT",
     section: "4.2.2.2",
+    over: { "legacy-mmio": { section: "4.2.2.2 and 4.2.4" } },
     title: "Only registers that this version and the accepted features have are accessed.",
     observed: "An access below 0x100 where no register is; reads give ones.",
     seenBy: ["mmio/virtio-mmio"],
@@ -86,8 +87,9 @@ export const MMIO_RULES = [
   },
   {
     id: "M-QUEUE-SIZE",
-    level: "MUST",
-    section: "2.7 and 2.8.10.1",
+    level: "FIELD",
+    section: "2.7",
+    over: { packed: { section: "2.8.10.1" } },
     title: "QueueNum is a power of two; with RING_PACKED any number but 0.",
     observed: "0 is written to QueueNum or, without RING_PACKED, no power of two.",
     seenBy: ["mmio/mmio-queues"],
@@ -96,6 +98,7 @@ export const MMIO_RULES = [
     id: "M-QUEUE-LARGER",
     level: "MUST",
     section: "4.2.2.2",
+    over: { "legacy-mmio": { level: "FIELD", section: "4.2.4" } },
     title: "QueueNum is at most what QueueNumMax shows.",
     observed: "A larger value is written to QueueNum.",
     seenBy: ["mmio/mmio-queues"],
@@ -104,6 +107,7 @@ export const MMIO_RULES = [
     id: "M-QUEUE-ABSENT",
     level: "FIELD",
     section: "4.2.3.2",
+    over: { "legacy-mmio": { section: "4.2.4" } },
     title: "A queue whose QueueNumMax is 0 is not there and not set up.",
     observed: "A register of a queue that the device does not have is written.",
     seenBy: ["mmio/legacy-mmio-queues", "mmio/mmio-queues"],
@@ -111,7 +115,8 @@ export const MMIO_RULES = [
   {
     id: "M-QUEUE-BUSY",
     level: "MUST NOT",
-    section: "4.2.2.2 and, for version 1, 4.2.4",
+    section: "4.2.2.2",
+    over: { "legacy-mmio": { level: "FIELD", section: "4.2.4" } },
     title: "Size and addresses of a queue in use are left alone.",
     observed: "They are accessed while QueueReady is 1 or, in version 1, QueuePFN is not 0.",
     seenBy: ["mmio/legacy-mmio-queues", "mmio/mmio-queues"],
@@ -119,7 +124,8 @@ export const MMIO_RULES = [
   {
     id: "M-QUEUE-UNSET",
     level: "FIELD",
-    section: "4.2.3.2 and, for version 1, 4.2.4",
+    section: "4.2.3.2",
+    over: { "legacy-mmio": { section: "4.2.4" } },
     title: "A queue has its size, its alignment and its place before it is put into use.",
     observed:
       "QueueReady is set, or QueuePFN written, and QueueNum, QueueAlign or an address is missing.",
@@ -151,7 +157,7 @@ export const MMIO_RULES = [
   },
   {
     id: "M-NOTIFY-VALUE",
-    level: "MUST",
+    level: "FIELD",
     section: "4.2.3.3",
     title: "QueueNotify takes the index of a queue, with NOTIFICATION_DATA in its lower half.",
     observed: "The value names no queue that is there; the notification is lost.",
@@ -184,7 +190,7 @@ export const MMIO_RULES = [
   },
   {
     id: "M-PAGE-SIZE",
-    level: "MUST",
+    level: "FIELD",
     section: "4.2.4",
     title: "Version 1 is told the guest's page size, a power of two, before any queue is used.",
     observed: "GuestPageSize is no power of two, changes under a queue, or is missing at QueuePFN.",
@@ -192,7 +198,7 @@ export const MMIO_RULES = [
   },
   {
     id: "M-QUEUE-ALIGN",
-    level: "SHOULD",
+    level: "FIELD",
     section: "4.2.4",
     title: "QueueAlign is a power of two.",
     observed: "Another value is written to QueueAlign.",

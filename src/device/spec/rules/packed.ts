@@ -64,8 +64,8 @@ export const PACKED_RULES = [
   },
   {
     id: "R-EVENT-FLAGS",
-    level: "MUST",
-    section: "2.8.14",
+    level: "FIELD",
+    section: "2.8.10 and 2.8.14",
     title:
       "The driver's event structure is enable, disable or, with EVENT_IDX, a descriptor of the " +
       "ring; reserved bits are 0.",

@@ -18,9 +18,18 @@ export const PCI_RULES = [
     over: { legacy: { section: "4.1.4.10" } },
     title: "Read-only registers are not written.",
     observed:
-      "A write to device_feature, num_queues, config_generation, queue_notify_off or the ISR " +
-      "status, to queue_size of a legacy device, or to MSI-X's pending bits.",
+      "A write to device_feature, num_queues, config_generation, queue_notify_off or " +
+      "queue_notif_config_data, or to queue_size of a legacy device.",
     seenBy: ["virtio/register-block"],
+  },
+  {
+    id: "P-PENDING-WRITE",
+    level: "FIELD",
+    section: "4.1.4.5, and PCI 3.0, 6.8.2",
+    over: { legacy: { level: "MUST NOT", section: "4.1.4.10" } },
+    title: "What is pending is read, and never written.",
+    observed: "A write to the ISR status, or to MSI-X's pending bits.",
+    seenBy: ["pci/legacy-header", "pci/modern-interface", "pci/msix-table"],
   },
   {
     id: "P-QUEUE-SIZE",
@@ -32,7 +41,7 @@ export const PCI_RULES = [
   },
   {
     id: "P-QUEUE-LARGER",
-    level: "MUST NOT",
+    level: "FIELD",
     section: "4.1.5.1.3",
     title: "A queue is made smaller than offered, never larger.",
     observed: "A value above the offered size is written to queue_size.",
@@ -40,7 +49,7 @@ export const PCI_RULES = [
   },
   {
     id: "P-QUEUE-ABSENT",
-    level: "MUST NOT",
+    level: "FIELD",
     section: "4.1.5.1.3",
     title: "A queue whose size reads 0 does not exist and is not set up.",
     observed: "A field of a queue that the device does not have is written.",
@@ -81,7 +90,7 @@ export const PCI_RULES = [
   {
     id: "P-RESERVED-CAP",
     level: "MUST",
-    section: "4.1.4.1",
+    section: "4.1.4.1 and 4.1.4.8.2",
     title: "Capabilities with a reserved type or BAR number are ignored, and those of vendors.",
     observed: "An access to the region that only such a capability describes.",
     seenBy: ["pci/modern-interface"],
@@ -130,8 +139,9 @@ export const PCI_RULES = [
   },
   {
     id: "P-NOTIFY-DATA",
-    level: "MUST",
-    section: "2.9 and 2.8.16",
+    level: "FIELD",
+    section: "2.9",
+    over: { packed: { level: "MUST", section: "2.8.16" } },
     title: "With NOTIFICATION_DATA next_off and next_wrap name the next descriptor to be filled.",
     observed: "They differ from what the ring shows when the notification comes.",
     seenBy: ["checks/kick-check"],
@@ -148,7 +158,7 @@ export const PCI_RULES = [
     id: "R-RESET-WAIT",
     level: "MUST",
     section: "2.6.1.1.2 and 4.1.4.3.2",
-    over: { mmio: { section: "2.6.1.1.2" } },
+    over: { mmio: { section: "2.6.1.1.2 and 4.2.2.2" } },
     title: "A queue that is reset by itself is left alone until queue_reset reads 0.",
     observed: "It is set up, enabled or notified although no read of queue_reset gave 0 yet.",
     seenBy: ["queue/virtqueue"],
@@ -167,6 +177,7 @@ export const PCI_RULES = [
     id: "P-CONFIG-LENGTH",
     level: "MUST NOT",
     section: "2.5.1",
+    over: { mmio: { section: "2.5.1 and 4.2.2.2" } },
     title: "The driver stays inside the device configuration that exists.",
     observed: "An access beyond the length of the device configuration; reads give ones.",
     seenBy: ["pci/legacy-header", "virtio/register-block"],

@@ -215,7 +215,7 @@ export const mmioStatements: readonly Statement[] = [
   {
     id: "4.2.4-2",
     section: "4.2.4",
-    level: "SHOULD",
+    level: "TEXT",
     text: "QueueAlign is a power of two.",
     by: ["M-QUEUE-ALIGN"],
   },

@@ -23,6 +23,7 @@ const throughWindow = (driver: RawDriver, bar: number, offset: number, length: n
 export const pciBreaches = {
   "P-WIDTH": { act: (driver) => driver.read(1, 20, 4) },
   "P-READ-ONLY": { act: (driver) => driver.set("numQueues", 3) },
+  "P-PENDING-WRITE": { act: (driver) => driver.write(3, 0, 1, 1) },
   "P-QUEUE-SIZE": {
     ready: "negotiated",
     act: (driver) => {

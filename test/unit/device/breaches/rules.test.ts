@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { formatVerdict, notObservable, rules } from "../../../../src/device/index.ts";
+import { standingOf } from "../../../../src/device/spec/rule.ts";
 import { broken, rig } from "../drivers/raw-driver.ts";
 import { balloonBreaches } from "./balloon.ts";
 import { type Breach, ready } from "./breach.ts";
@@ -29,6 +30,13 @@ const breaches: Readonly<Record<string, Breach>> = {
   ...freePageBreaches,
 };
 
+function placeOf(breach: Breach) {
+  const { mmio } = breach;
+  const packed = breach.packed === true;
+  if (mmio !== undefined) return { by: mmio === 1 ? "legacy-mmio" : "mmio", packed } as const;
+  return { by: breach.legacy ? "legacy" : "modern", packed } as const;
+}
+
 describe("the table of rules", () => {
   it("has a breach for each rule, and no other", () => {
     expect(Object.keys(breaches).sort()).toEqual(rules.map((rule) => rule.id).sort());
@@ -50,7 +58,7 @@ describe("breaking a rule", () => {
     driver.machine.check({ memoryShort: id !== "D4" });
     expect(broken(driver.machine)).toEqual([id]);
     const verdict = driver.machine.verdicts[0];
-    expect(verdict).toMatchObject({ rule: id, level: rule.level, section: rule.section });
+    expect(verdict).toMatchObject({ rule: id, ...standingOf(rule, placeOf(breach)) });
     expect(verdict?.seen).not.toBe("");
     expect(verdict?.lines.length).toBeGreaterThan(0);
     expect(formatVerdict(verdict as NonNullable<typeof verdict>)).toContain(rule.title);

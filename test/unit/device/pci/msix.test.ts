@@ -192,6 +192,6 @@ describe("pending bits", () => {
   it("are not written", () => {
     const { driver, msix } = live();
     driver.machine.hal.mmioWrite(msix.pending, 4, 1);
-    expect(broken(driver.machine)).toEqual(["P-READ-ONLY"]);
+    expect(broken(driver.machine)).toEqual(["P-PENDING-WRITE"]);
   });
 });
