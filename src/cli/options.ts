@@ -17,6 +17,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** May be given more than once; where values can be listed, also as a list with commas. */
   readonly repeatable?: boolean;
+  /** A value may be followed by =FILE, and commas in it are the file's. */
+  readonly withFile?: boolean;
   /** One line for the help. */
   readonly text: string;
 }
@@ -142,11 +144,12 @@ function readValues(parts: {
     const seen = value ? `${value} instead of a value` : "no value";
     throw refuse(what, seen, `write --${spec.name} ${spec.value}; ${listed}`);
   }
-  const { choices, repeatable = false } = spec;
+  const { choices, repeatable = false, withFile = false } = spec;
   if (choices === undefined) return [value];
-  const words = repeatable ? value.split(",") : [value];
+  const values = repeatable && !withFile ? value.split(",") : [value];
+  const words = withFile ? [value.split("=", 1)[0] ?? ""] : values;
   const wrong = words.find((word) => !choices.includes(word));
-  if (wrong === undefined) return words;
+  if (wrong === undefined) return values;
   const all = choices.length > CHOICES_SHOWN ? listed : `choose one of ${choices.join(", ")}`;
   throw refuse(what, `"${wrong}"`, `${hint(wrong, choices)}${all}`);
 }

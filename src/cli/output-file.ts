@@ -1,7 +1,7 @@
 /**
  * A file that a command writes at its end: whether it can be written is asked before the work.
  */
-import { mkdir, open, rm, stat } from "node:fs/promises";
+import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FailureError } from "../failure.ts";
 
@@ -24,6 +24,15 @@ export async function expectWritable(file: OutputFile): Promise<void> {
     );
     await (await open(file.path, "a")).close();
     if (isNew) await rm(file.path, { force: true });
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+}
+
+/** Rejects with FailureError `missing` when the file cannot be written after all. */
+export async function writeOutput(file: OutputFile, text: string): Promise<void> {
+  try {
+    await writeFile(file.path, text);
   } catch (error) {
     throw unwritable(file, error);
   }

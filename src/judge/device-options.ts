@@ -19,3 +19,28 @@ export type DeviceChoice = Pick<
 export function deviceOptions(choice: DeviceChoice, own: ScenarioDevice) {
   return { ...choice, ...own, offer: { ...own.offer, ...choice.offer } };
 }
+
+/** Returns what was chosen besides profile and transport, as a report tells it. */
+export function settingsOf(choice: DeviceChoice): Readonly<Record<string, string>> {
+  const { hostDesign, hostVersion, offer = {}, ringSize, vectors = 0, waive = [] } = choice;
+  const { extra, ...named } = offer;
+  const features = Object.entries(named)
+    .filter(([, isOffered]) => isOffered !== undefined)
+    .map(([name, isOffered]) => `${isOffered ? "" : "-"}${typed(name)}`);
+  const all = {
+    features: features.sort().join(","),
+    extraFeatures: extra?.toString(),
+    vectors: vectors === 0 ? undefined : `${vectors}`,
+    waive: [...waive].sort().join(","),
+    ringSize: ringSize?.toString(),
+    hostDesign,
+    hostVersion,
+  };
+  const given = Object.entries(all).filter((one): one is [string, string] => Boolean(one[1]));
+  return Object.fromEntries(given);
+}
+
+/** `page-reporting` for pageReporting, as the command line has it. */
+function typed(name: string): string {
+  return name.replace(/[A-Z]|\d+/g, (part) => `-${part.toLowerCase()}`);
+}

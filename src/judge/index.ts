@@ -9,14 +9,9 @@ export { DriverJudged, type JudgeDriverOptions, judgeDriver } from "./in-process
 export { type JudgeModuleOptions, judgeModule } from "./in-process/judge-module.ts";
 export { type FreshDriver, inProcess } from "./in-process/platform.ts";
 export { wasmDriver } from "./in-process/wasm-driver.ts";
-export {
-  type JudgeOptions,
-  type JudgeReport,
-  judge,
-  runScenario,
-  type ScenarioResult,
-} from "./judge.ts";
+export { type JudgeOptions, judge, runScenario } from "./judge.ts";
 export { type JudgeKernelOptions, judgeKernel } from "./judge-kernel.ts";
+export type { Baseline, Difference, JudgeReport, ScenarioResult } from "./judge-report.ts";
 export {
   GuestLost,
   type JudgedDevice,
@@ -26,7 +21,9 @@ export {
   type ScenarioDevice,
   type SystemActions,
 } from "./platform.ts";
+export { reportPasses, withBaseline } from "./report/baseline.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
+export { readReport } from "./report/read-report.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
 export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

@@ -3,11 +3,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../failure.ts";
 import { packageFolder } from "../package.ts";
+import { formatBytes } from "../text/units.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
 import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
-import type { DeviceChoice } from "./device-options.ts";
-import { type JudgeReport, judge, runScenario } from "./judge.ts";
+import { type DeviceChoice, settingsOf } from "./device-options.ts";
+import { judge, runScenario } from "./judge.ts";
+import type { JudgeReport } from "./judge-report.ts";
 import { QemuPlatform } from "./qemu/platform.ts";
 import { linuxInV86 } from "./v86/linux.ts";
 
@@ -78,6 +80,11 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
       platform: on === "v86" ? platform.name : `${platform.name}, ${machine}`,
       profile: device.profile,
       transport: device.transport,
+      settings: {
+        ...settingsOf(device),
+        memory: formatBytes(memoryBytes),
+        ...(append !== "" && { append }),
+      },
       scenarios,
       signal,
       onScenario: (...progress) => options.onScenario?.(...progress),

@@ -1,41 +1,10 @@
 /** Leads a driver through scenarios, and sums up what the device saw. */
 
 import { nearestName } from "../../runtime/abi.ts";
-import type { FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
-import { GuestLost, type Outcome, type Platform } from "./platform.ts";
+import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
+import { GuestLost, type Platform } from "./platform.ts";
 import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
-
-/** What came of one scenario. */
-export interface ScenarioResult {
-  readonly scenario: string;
-  readonly text: string;
-  /** Null when it was left out. */
-  readonly outcome: Outcome | null;
-  /** What is missing, when it was left out; why, when the driver is not up. */
-  readonly note: string | null;
-  /** The last lines of the trace, when the driver is not up. */
-  readonly lastSteps: readonly string[];
-  /** The rules that were broken, each once, in the order in which they broke first. */
-  readonly findings: readonly FoldedVerdict[];
-  /** Whether no MUST or MUST NOT was broken, and the driver ended as the scenario allows. */
-  readonly passed: boolean;
-  /** Milliseconds that it took. */
-  readonly tookMs: number;
-}
-
-/** What came of all scenarios. */
-export interface JudgeReport {
-  readonly type: "judge";
-  /** What was judged: a file's name, or the caller's word for it. */
-  readonly driver: string;
-  readonly platform: string;
-  readonly profile: string;
-  readonly transport: string;
-  readonly results: readonly ScenarioResult[];
-  /** Whether all of them passed. */
-  readonly passed: boolean;
-}
 
 /** What `judge` is asked for. */
 export interface JudgeOptions {
@@ -44,6 +13,8 @@ export interface JudgeOptions {
   readonly platform: string;
   readonly profile: string;
   readonly transport: string;
+  /** What else was chosen, for who compares reports. Default: nothing. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Names of scenarios. Default: those that are `isDefault`. */
   readonly scenarios?: readonly string[] | undefined;
   readonly signal?: AbortSignal;
@@ -79,7 +50,7 @@ export function scenariosNamed(names: readonly string[] = []): readonly Scenario
  * @throws FailureError when the driver cannot be started at all, and the signal's reason.
  */
 export async function judge(options: JudgeOptions): Promise<JudgeReport> {
-  const { driver, platform, profile, transport, signal } = options;
+  const { driver, platform, profile, transport, settings = {}, signal } = options;
   const chosen = scenariosNamed(options.scenarios);
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
@@ -91,7 +62,9 @@ export async function judge(options: JudgeOptions): Promise<JudgeReport> {
     if (results[0]?.outcome === "never came") break;
   }
   const passed = results.every((result) => result.passed);
-  return { type: "judge", driver, platform, profile, transport, results, passed };
+  const names = chosen.map(({ name }) => name);
+  const about = { driver, platform, profile, transport, settings, scenarios: names, shard: null };
+  return { type: "judge", ...about, results, passed };
 }
 
 /**
@@ -122,7 +95,6 @@ export async function runScenario(
   const findings = guest.device.summary().filter(({ rule }) => !waive.includes(rule));
   const end = lost?.how ?? ended.end;
   const outcome = leftOut !== undefined && end === "up" ? null : end;
-  const endsWell = outcome === null || outcome === "up" || mayEnd.includes(outcome);
   return {
     scenario: name,
     text,
@@ -130,7 +102,7 @@ export async function runScenario(
     note: lost?.message ?? leftOut?.message ?? (end === "up" ? null : ended.why),
     lastSteps: end === "up" ? [] : ended.steps,
     findings,
-    passed: endsWell && !findings.some(({ level }) => level.startsWith("MUST")),
+    passed: endsWell(outcome, mayEnd) && !findings.some(({ level }) => level.startsWith("MUST")),
     tookMs: performance.now() - startMs,
   };
 }

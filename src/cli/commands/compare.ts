@@ -1,7 +1,6 @@
 /**
  * `ballonet compare`: options to a comparison, the comparison to text, JSON or a page.
  */
-import { writeFile } from "node:fs/promises";
 import { DIALECTS, PERSONA_NAMES } from "../../../runtime/index.ts";
 import { HOST_NAMES, PATH_NAMES } from "../../lab/cell-names.ts";
 import type { CompareOptions } from "../../lab/compare.ts";
@@ -9,7 +8,7 @@ import { formatBytes } from "../../text/units.ts";
 import { type Call, type CommandSpec, HELP, repeatable } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
 import type { Given } from "../options.ts";
-import { expectWritable, type OutputFile, unwritable } from "../output-file.ts";
+import { expectWritable, writeOutput } from "../output-file.ts";
 import { withCellProgress } from "../progress.ts";
 import { Screen } from "../terminal.ts";
 
@@ -73,7 +72,7 @@ export async function run(
     lab.compareDeflate({ ...compareOptions(given), signal: io.signal, onCell }),
   );
   const page = output === undefined ? "" : lab.comparisonPage(comparison);
-  if (output !== undefined) await writePage(output, page);
+  if (output !== undefined) await writeOutput(output, page);
   if (given.has("json")) io.out.write(`${JSON.stringify(comparison)}\n`);
   else {
     const screen = new Screen(io.out, io.environment);
@@ -81,12 +80,4 @@ export async function run(
     if (file !== undefined) screen.line(`\npage: ${file}, ${formatBytes(Buffer.byteLength(page))}`);
   }
   return GOOD;
-}
-
-async function writePage(page: OutputFile, text: string): Promise<void> {
-  try {
-    await writeFile(page.path, text);
-  } catch (error) {
-    throw unwritable(page, error);
-  }
 }

@@ -5,7 +5,6 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { profiles, type RuleId, rules } from "../../device/index.ts";
 import { FailureError } from "../../failure.ts";
-import { REPORTS, type ReportFormat } from "../../judge/report/formats.ts";
 import { scenarios } from "../../judge/scenarios.ts";
 import { parseDuration, parseSize } from "../../text/units.ts";
 import { type Call, type CommandSpec, choice, HELP, repeatable } from "../command.ts";
@@ -13,7 +12,7 @@ import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import { FEATURE_NAMES, parseFeatures } from "../offer-option.ts";
 import type { Given } from "../options.ts";
 import { withCellProgress } from "../progress.ts";
-import { Screen } from "../terminal.ts";
+import { REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
 
 const TRANSPORTS = ["modern", "transitional", "legacy", "mmio", "legacy-mmio"] as const;
 /** Entries of the largest MSI-X table of the device. */
@@ -47,8 +46,12 @@ export const spec: CommandSpec = {
     { name: "memory", value: "SIZE", text: "the memory of a Linux (512M; v86 128M)" },
     { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
     { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (the one that the setup fetched)" },
-    choice("report", REPORTS, "the format of the report (text)"),
-    { name: "json", text: "the same as --report json" },
+    {
+      name: "baseline",
+      value: "FILE",
+      text: "a report as JSON: only what is new since then fails",
+    },
+    ...REPORT_OPTIONS,
     HELP,
   ],
   notes: [
@@ -58,13 +61,16 @@ export const spec: CommandSpec = {
     "A Linux is started with a first program of ours, which loads the modules and does what a " +
       "scenario asks of the system. It stays up from one scenario to the next.",
     `Features: ${FEATURE_NAMES.join(", ")}.`,
-    "JSON.md describes what --report json prints.",
-    "The exit code is 0 when no MUST and no MUST NOT was broken and the driver stayed up, else 1.",
+    "JSON.md describes what --report json prints. With --baseline, a rule that the same scenario " +
+      "broke then is known, and settings that are other ones now are told.",
+    "The exit code is 0 when no MUST and no MUST NOT was broken and the driver stayed up, else " +
+      "1; with --baseline only what is new counts.",
   ],
   examples: [
     ["ballonet judge --wasm driver.wasm", "every scenario, on the strict device"],
     ["ballonet judge --wasm driver.wasm --scenario start,targets --profile qemu", "two scenarios"],
-    ["ballonet judge --wasm driver.wasm --report junit > report.xml", "for a CI system"],
+    ["ballonet judge --wasm driver.wasm --report junit=a.xml --report json=a.json", "for CI"],
+    ["ballonet judge --wasm driver.wasm --baseline a.json", "does anything new break?"],
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
@@ -73,7 +79,7 @@ export const spec: CommandSpec = {
 
 type Work = Pick<
   typeof import("../../judge/index.ts"),
-  "judgeKernel" | "judgeModule" | "reportLines"
+  "judgeKernel" | "judgeModule" | "readReport" | "reportLines" | "reportPasses" | "withBaseline"
 >;
 
 /** Options that say how a Linux runs. */
@@ -85,9 +91,11 @@ export async function run(
 ): Promise<number> {
   checkSubject(given);
   const [device, memory] = [chosen(given), given.value("memory")];
+  const outputs = await reportOutputs(given);
   const work = await load();
+  const earlier = await baselineOf(given, work);
   const timeout = given.value("timeout");
-  const report = await withCellProgress(io, async (onScenario) => {
+  const judged = await withCellProgress(io, async (onScenario) => {
     const common = {
       device,
       scenarios: given.values("scenario"),
@@ -112,10 +120,17 @@ export async function run(
       append: given.value("append"),
     });
   });
-  const format = given.has("json") ? "json" : ((given.value("report") ?? "text") as ReportFormat);
-  const screen = new Screen(io.out, io.environment);
-  for (const line of work.reportLines(report, format, screen.paint)) screen.line(line);
-  return report.passed ? GOOD : exitCodeOf({ kind: "rule" });
+  const report =
+    earlier === undefined ? judged : work.withBaseline(judged, earlier.report, earlier.file);
+  await writeReports({ report, outputs, lines: work.reportLines, io });
+  return work.reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
+}
+
+/** The earlier report; undefined when none was named. It is read before the work begins. */
+async function baselineOf(given: Given, { readReport }: Pick<Work, "readReport">) {
+  const file = given.value("baseline");
+  if (file === undefined) return undefined;
+  return { file, report: readReport(await readFile(file, "utf8"), file) };
 }
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */

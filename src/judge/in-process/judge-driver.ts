@@ -1,7 +1,8 @@
 /** Judges a driver that is JavaScript, for test runners. */
 
-import type { DeviceChoice } from "../device-options.ts";
-import { type JudgeReport, judge, runScenario } from "../judge.ts";
+import { type DeviceChoice, settingsOf } from "../device-options.ts";
+import { judge, runScenario } from "../judge.ts";
+import type { JudgeReport } from "../judge-report.ts";
 import { reportText } from "../report/text.ts";
 import type { StartDriver } from "./driver.ts";
 import { inProcess } from "./platform.ts";
@@ -57,6 +58,7 @@ export async function judgeDriver(options: JudgeDriverOptions): Promise<JudgeRep
     profile:
       typeof device.profile === "object" ? device.profile.name : (device.profile ?? "strict"),
     transport: device.transport ?? "modern",
+    settings: settingsOf(device),
     scenarios,
     ...(signal && { signal }),
   });

@@ -6,8 +6,9 @@ import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Failure, FailureError } from "../../failure.ts";
-import type { DeviceChoice } from "../device-options.ts";
-import { type JudgeReport, judge, type ScenarioResult } from "../judge.ts";
+import { type DeviceChoice, settingsOf } from "../device-options.ts";
+import { judge } from "../judge.ts";
+import type { JudgeReport, ScenarioResult } from "../judge-report.ts";
 import type { Scenario } from "../scenarios.ts";
 import { wasmDriver } from "./wasm-driver.ts";
 
@@ -54,6 +55,7 @@ export async function judgeModule(options: JudgeModuleOptions): Promise<JudgeRep
       platform: "in process",
       profile: device.profile,
       transport: device.transport,
+      settings: settingsOf(device),
       scenarios,
       ...(signal && { signal }),
       onScenario: (...progress) => options.onScenario?.(...progress),

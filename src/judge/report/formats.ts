@@ -1,6 +1,6 @@
 /** The formats of a report, by name. */
 import type { Paint } from "../../text/style.ts";
-import type { JudgeReport } from "../judge.ts";
+import type { JudgeReport } from "../judge-report.ts";
 import { reportJunit } from "./junit.ts";
 import { reportTap } from "./tap.ts";
 import { reportText } from "./text.ts";

@@ -1,19 +1,24 @@
 /** A report as JUnit XML: one test case for each scenario. */
 import { escaped } from "../../text/markup.ts";
-import type { JudgeReport } from "../judge.ts";
+import type { JudgeReport } from "../judge-report.ts";
+import { resultPasses } from "./baseline.ts";
 
 /** Returns the report as lines of XML; broken rules are the text of their scenario's failure. */
-export function reportJunit({ driver, platform, results }: JudgeReport): readonly string[] {
-  const failures = results.filter(({ passed }) => !passed).length;
+export function reportJunit(report: JudgeReport): readonly string[] {
+  const { driver, platform, results, baseline } = report;
+  const failures = results.filter((result) => !resultPasses(report, result)).length;
   const skipped = results.filter(({ outcome }) => outcome === null).length;
   const cases = results.flatMap((result) => {
     const { scenario, outcome, note, findings, lastSteps, tookMs } = result;
     const seconds = (tookMs / 1000).toFixed(3);
-    const head = `  <testcase classname="${escaped(driver)}" name="${scenario}" time="${seconds}"`;
+    const about = `classname="${escaped(driver)}" name="${escaped(scenario)}"`;
+    const head = `  <testcase ${about} time="${seconds}"`;
     if (outcome === null) {
       return [`${head}>`, `    <skipped message="${escaped(note ?? "")}"/>`, "  </testcase>"];
     }
+    const passes = resultPasses(report, result);
     const text = [
+      ...(passes && !result.passed ? [`known: nothing new since ${baseline?.file}`] : []),
       `outcome: ${outcome}${note === null ? "" : `, ${note}`}`,
       ...findings.map(
         ({ rule, level, section, count, seen }) =>
@@ -21,7 +26,7 @@ export function reportJunit({ driver, platform, results }: JudgeReport): readonl
       ),
       ...lastSteps,
     ].map(escaped);
-    const kind = result.passed ? "system-out" : "failure";
+    const kind = passes ? "system-out" : "failure";
     return [`${head}>`, `    <${kind}>${text.join("\n")}</${kind}>`, "  </testcase>"];
   });
   const counts = `tests="${results.length}" failures="${failures}" skipped="${skipped}"`;

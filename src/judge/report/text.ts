@@ -1,25 +1,32 @@
 /** A report as lines for people. */
 
-import type { FoldedVerdict } from "../../device/index.ts";
 import type { Paint } from "../../text/style.ts";
-import type { JudgeReport, ScenarioResult } from "../judge.ts";
+import type { Baseline, Difference, JudgeReport, ScenarioResult } from "../judge-report.ts";
+import { reportPasses } from "./baseline.ts";
+import { type BrokenRule, sumUp, worstFirst } from "./sums.ts";
 
 const plain: Paint = (_style, text) => text;
 
 /** Returns lines: one for each scenario, then each broken rule once, the worst first. */
 export function reportText(report: JudgeReport, paint: Paint = plain): readonly string[] {
-  const { driver, platform, profile, transport, results, passed } = report;
-  const width = Math.max(...results.map(({ scenario }) => scenario.length));
+  const { driver, platform, profile, transport, results, shard, baseline } = report;
+  const width = Math.max(0, ...results.map(({ scenario }) => scenario.length));
   const scenarios = results.flatMap((result) => scenarioLines(result, width, paint));
   const findings = worstFirst(results).flatMap((finding) => ["", ...findingLines(finding, paint)]);
-  const [colour, word] = passed ? (["green", "passed"] as const) : (["red", "failed"] as const);
+  const [colour, word] = reportPasses(report)
+    ? (["green", "passed"] as const)
+    : (["red", "failed"] as const);
   return [
-    `${paint("bold", driver)}, ${platform}, device ${profile}, ${transport}`,
+    [
+      `${paint("bold", driver)}, ${platform}, device ${profile}, ${transport}`,
+      ...(shard === null ? [] : [`shard ${shard}`]),
+    ].join(", "),
     "",
     ...scenarios,
     ...findings,
+    ...(baseline === undefined ? [] : ["", ...baselineLines(baseline, paint)]),
     "",
-    `${paint(colour, word)}: ${sumUp(results)}`,
+    `${paint(colour, word)}: ${sumUp(report)}`,
   ];
 }
 
@@ -36,10 +43,7 @@ function scenarioLines(result: ScenarioResult, width: number, paint: Paint): str
   ];
 }
 
-function findingLines(
-  finding: FoldedVerdict & { scenarios: readonly string[] },
-  paint: Paint,
-): string[] {
+function findingLines(finding: BrokenRule, paint: Paint): string[] {
   const { rule, level, section, title, count, pages, seen, cause, lines, scenarios } = finding;
   const colour = level.startsWith("MUST") ? "red" : "yellow";
   return [
@@ -60,35 +64,15 @@ function places(scenarios: readonly string[]): string {
   return `${scenarios.slice(0, PLACES_MAX).join(", ")} and ${scenarios.length - PLACES_MAX} more`;
 }
 
-const LEVELS = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];
-
-/** Each broken rule once, with the evidence of the first scenario that broke it. */
-function worstFirst(results: readonly ScenarioResult[]) {
-  const byRule = new Map<string, FoldedVerdict & { scenarios: string[] }>();
-  for (const { scenario, findings } of results) {
-    for (const finding of findings) {
-      const known = byRule.get(finding.rule);
-      const count = finding.count + (known?.count ?? 0);
-      const scenarios = [...(known?.scenarios ?? []), scenario];
-      byRule.set(finding.rule, { ...(known ?? finding), count, scenarios });
-    }
-  }
-  const rank = ({ level }: FoldedVerdict) =>
-    (LEVELS.indexOf(level) + LEVELS.length + 1) % (LEVELS.length + 1);
-  return [...byRule.values()].sort((a, b) => rank(a) - rank(b));
-}
-
-function sumUp(results: readonly ScenarioResult[]): string {
-  const ran = results.filter(({ outcome }) => outcome !== null);
-  const rules = new Set(ran.flatMap(({ findings }) => findings.map(({ rule }) => rule)));
-  const musts = new Set(
-    ran.flatMap(({ findings }) =>
-      findings.filter(({ level }) => level.startsWith("MUST")).map(({ rule }) => rule),
-    ),
-  );
-  const out = results.length - ran.length;
+function baselineLines(baseline: Baseline, paint: Paint): string[] {
+  const { file, driver, unequal, appeared, gone } = baseline;
+  const line = (mark: string, { scenario, rule, level, seen }: Difference) =>
+    `  ${mark}  ${rule === null ? "outcome" : `${rule} (${level})`} in ${scenario}: ${seen}`;
   return [
-    `${ran.length} scenarios${out > 0 ? `, ${out} left out` : ""}`,
-    `${rules.size} rules broken, ${musts.size} of them MUST or MUST NOT`,
-  ].join("; ");
+    `beside ${paint("bold", driver)} in ${file}`,
+    ...unequal.map((one) => `  ${paint("yellow", "unequal")}  ${one}`),
+    ...appeared.map((one) => line(paint("red", "new    "), one)),
+    ...gone.map((one) => line(paint("green", "gone   "), one)),
+    ...(appeared.length + gone.length === 0 ? ["  nothing is new, and nothing is gone"] : []),
+  ];
 }

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { main } from "../../../src/cli/cli.ts";
+import { withBaseline } from "../../../src/judge/index.ts";
 import type { SessionStep } from "../../../src/session/events.ts";
 import { REPORT } from "../judge/report.ts";
 import { keptIo } from "./outputs.ts";
@@ -89,7 +90,10 @@ describe("JSON.md has each field of", () => {
   });
 
   it("a judge's report", () => {
-    expectFields("judge", REPORT);
+    const { baseline, ...rest } = withBaseline(REPORT, { ...REPORT, results: [] }, "a.json");
+    expectFields("judge", { baseline, ...rest });
+    expectFields("baseline", baseline);
+    for (const one of baseline.appeared) expectFields("appeared, gone", one);
     for (const result of REPORT.results) {
       expectFields("results", result);
       for (const finding of result.findings) expectFields("findings of a result", finding);
@@ -133,6 +137,8 @@ it("JSON.md has no other type", () => {
     "entries",
     "results",
     "findings of a result",
+    "baseline",
+    "appeared, gone",
     "findings of a diagnosis",
     "findings of a comparison",
     "cells",

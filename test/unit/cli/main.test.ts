@@ -2,7 +2,7 @@
  * The whole command line with work that is made up: what is printed where, and the exit codes.
  */
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -16,7 +16,7 @@ import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
 import * as list from "../../../src/cli/commands/list.ts";
 import type { FailureKind } from "../../../src/failure.ts";
-import type { JudgeKernelOptions } from "../../../src/judge/index.ts";
+import { type JudgeKernelOptions, reportLines } from "../../../src/judge/index.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
 import type { Explanation } from "../../../src/lab/explain.ts";
 import { findingsOf } from "../../../src/lab/findings.ts";
@@ -343,8 +343,49 @@ describe("judge", () => {
     expect(device).toEqual({ profile: "strict", transport: "modern", waive: [] });
   });
 
+  it("writes reports into files and prints another one, and says where it cannot", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "report-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [json, tap] = [join(folder, "a=b,c.json"), join(folder, "a.tap")];
+    const args = ["judge", "--kernel=good", `--report=json=${json}`, "--report", `tap=${tap}`];
+    const { code, out } = await run(args, { judge: load });
+    expect(code).toBe(0);
+    expect(out).toContain("\npassed: 2 scenarios");
+    expect(out).toContain(`report: ${json}, `);
+    expect(JSON.parse(await readFile(json, "utf8"))).toEqual({ ...REPORT, passed: true });
+    expect(await readFile(tap, "utf8")).toBe(`${reportLines(REPORT, "tap").join("\n")}\n`);
+    const printed = await run([...args, "--report", "junit"], { judge: load });
+    expect(printed.out).toBe(`${reportLines(REPORT, "junit").join("\n")}\n`);
+    const nowhere = await run(["judge", "--kernel=good", `--report=tap=${folder}/none/a`]);
+    expect(nowhere.code).toBe(3);
+    expect(nowhere.err).toContain("option --report tap=");
+  });
+
+  it("fails beside a baseline by what is new alone, and refuses what is no report", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "report-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [same, other, none] = ["same", "other", "none"].map((name) => join(folder, name));
+    await writeFile(String(same), JSON.stringify(REPORT));
+    await writeFile(String(other), JSON.stringify({ ...REPORT, profile: "qemu", results: [] }));
+    await writeFile(String(none), "{}");
+    const beside = (file = "") =>
+      run(["judge", "--kernel=bad", `--baseline=${file}`], { judge: load });
+    const known = await beside(same);
+    expect(known.code).toBe(0);
+    expect(known.out).toMatch(/^ {2}nothing is new, and nothing is gone$/m);
+    const fresh = await beside(other);
+    expect(fresh.code).toBe(1);
+    expect(fresh.out).toMatch(/^ {2}unequal {2}profile: qemu, now strict$/m);
+    expect((await beside(none)).code).toBe(2);
+    expect((await beside(join(folder, "absent"))).code).toBe(3);
+  });
+
   it.each([
     [[], "no driver"],
+    [["--kernel=a", "--report=xml"], '"xml"'],
+    [["--kernel=a", "--report=jsn=f"], '"jsn"\n         do:   did you mean json?'],
+    [["--kernel=a", "--report=tap", "--report=json"], "two reports for standard output"],
+    [["--kernel=a", "--report=tap=/tmp/a", "--report=json=/tmp/a"], "two reports for /tmp/a"],
     [["--wasm=a", "--kernel=b"], "--wasm and --kernel"],
     [["--memory=1G"], "--memory without --kernel"],
     [["--wasm=a", "--qemu=b"], "--qemu without --kernel"],

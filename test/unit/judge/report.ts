@@ -21,6 +21,9 @@ export const REPORT: JudgeReport = {
   platform: "in process",
   profile: "strict",
   transport: "mmio",
+  settings: { vectors: "3" },
+  scenarios: ["targets", "hints", "start"],
+  shard: null,
   results: [
     {
       ...{ scenario: "targets", text: "Up and down.", outcome: "up", note: null, lastSteps: [] },
