@@ -2,12 +2,22 @@
  * Finding the balloon: on PCI, or in the MMIO slots of a machine that has none.
  *
  * A device is matched by vendor and device id alone, for class and subsystem differ from host to
- * host (virtio 1.3, 4.1.2). MMIO slots are looked into only where the command line names them, or
- * where there is no PCI: elsewhere the addresses may belong to another device.
+ * host (virtio 1.3, 4.1.2). MMIO slots are looked into only where the command line or ACPI names
+ * them, or where there is no PCI: elsewhere the addresses may belong to another device.
  */
+import { type DescribedHostBridge, readDsdt } from "../acpi/dsdt.ts";
+import type { InterruptInput } from "../acpi/resources.ts";
+import type { AcpiOptions } from "../acpi/tables.ts";
 import { BallonetError } from "../errors.ts";
 import { openPciConfig } from "../pci/acpi-mcfg.ts";
+import { MEMORY_SPACE_END } from "../pci/bars.ts";
 import { type PciAddress, type PciConfigAccess, portConfigAccess } from "../pci/config.ts";
+import {
+  type DescribedPci,
+  describedInput,
+  openDescribedPci,
+  rootFunctions,
+} from "../pci/described.ts";
 import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import {
@@ -24,7 +34,8 @@ import { BALLOON_CONFIG_LENGTH, BALLOON_PCI_IDS, DEVICE_ID_BALLOON } from "./con
 
 /** Where and how to look for a balloon. */
 export interface DiscoverOptions
-  extends Pick<OpenPciOptions, "hal" | "memoryEnd" | "prefer" | "interrupts"> {
+  extends Pick<OpenPciOptions, "hal" | "memoryEnd" | "prefer" | "interrupts">,
+    Pick<AcpiOptions, "acpiRoot"> {
   /** Words like `virtio_mmio.device=512@0xfeb00000:5` name MMIO slots. */
   readonly commandLine?: string;
   /** Whether this guest may probe for machines without PCI. Default no: a VM's author knows. */
@@ -40,6 +51,8 @@ export interface DiscoveredBalloon {
     readonly config: PciConfigAccess;
     readonly address: PciAddress;
     readonly functions: readonly PciFunction[];
+    /** Where its interrupt pin arrives, if ACPI says it. */
+    readonly input?: InterruptInput;
   };
   /** Its MMIO slot. */
   readonly mmio?: WiredMmioSlot;
@@ -53,29 +66,63 @@ export function discoverBalloon(options: DiscoverOptions): DiscoveredBalloon {
   const { hal, commandLine = "", probe = false } = options;
   const named = discoverMmio(options, mmioSlotsOf(commandLine));
   if (named !== undefined) return named;
-  let config = portConfigAccess(hal);
-  let functions = enumeratePci({ config });
-  if (functions.length === 0 && probe) {
-    config = openPciConfig(options);
-    functions = enumeratePci({ config });
-  }
-  const [balloon] = matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
-  if (balloon !== undefined) {
-    const { address } = balloon;
-    const transport = openPci({ ...options, config, address, configLength: BALLOON_CONFIG_LENGTH });
-    return { transport, pci: { config, address, functions } };
-  }
-  const probed =
-    functions.length === 0 && probe
-      ? discoverMmio(options, microvmSlots(MICROVM_FIRST_LINES.acpi))
-      : undefined;
-  if (probed !== undefined) return probed;
+  const config = portConfigAccess(hal);
+  const functions = enumeratePci({ config });
+  const found =
+    discoverPci(options, { config, functions }) ??
+    (probe ? discoverDescribed(options, functions.length === 0) : undefined);
+  if (found !== undefined) return found;
   throw new BallonetError({
     code: "no-device",
     what: "a virtio balloon (1af4:1045 or 1af4:1002)",
     seen: `${functions.length} other PCI functions`,
     todo: "give the machine a balloon device",
   });
+}
+
+/** Looks where ACPI says that there is more, and last into the slots of QEMU's microvm. */
+function discoverDescribed(
+  options: DiscoverOptions,
+  isWithoutPorts: boolean,
+): DiscoveredBalloon | undefined {
+  const { hal, memoryEnd = MEMORY_SPACE_END } = options;
+  const machine = readDsdt(options);
+  const bridges = machine?.hostBridges ?? [];
+  if (!isWithoutPorts) {
+    const config = portConfigAccess(hal);
+    return discoverPci(options, { config, functions: rootFunctions(config, bridges) }, bridges);
+  }
+  const config = openPciConfig(options);
+  const functions = enumeratePci({ config });
+  const wants = (it: PciFunction) => matchBalloons([it]).length > 0;
+  const pci =
+    functions.length > 0
+      ? { config, functions }
+      : openDescribedPci({ hal, bridges, memoryEnd, wants });
+  const first = machine === undefined ? MICROVM_FIRST_LINES.plain : MICROVM_FIRST_LINES.acpi;
+  return (
+    discoverPci(options, pci, bridges) ??
+    discoverMmio(options, machine?.mmio ?? []) ??
+    discoverMmio(options, microvmSlots(first))
+  );
+}
+
+function discoverPci(
+  options: DiscoverOptions,
+  pci: DescribedPci | undefined,
+  bridges: readonly DescribedHostBridge[] = [],
+): DiscoveredBalloon | undefined {
+  const [balloon] = matchBalloons(pci?.functions ?? []);
+  if (pci === undefined || balloon === undefined) return undefined;
+  const { address } = balloon;
+  const { config } = pci;
+  const transport = openPci({ ...options, config, address, configLength: BALLOON_CONFIG_LENGTH });
+  const input = describedInput(pci, bridges, address);
+  return { transport, pci: { ...pci, address, ...(input && { input }) } };
+}
+
+function matchBalloons(functions: readonly PciFunction[]): PciFunction[] {
+  return matchPci(functions, VIRTIO_PCI_VENDOR, BALLOON_PCI_IDS);
 }
 
 function discoverMmio(

@@ -17,9 +17,9 @@ import { type HotplugSlot, QEMU_ADDRESS_WINDOWS } from "../pci/qemu-hotplug.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import type { Transport } from "../virtio/transport.ts";
 import type { GuestOptions } from "./command-line.ts";
-import type { Machine } from "./machine.ts";
+import { INPUT_LINE, type Machine } from "./machine.ts";
 
-/** Lines of the two interrupt controllers that this kernel drives. */
+/** Lines of the old PC, which every machine has. */
 const LINES = 16;
 /** Events served in one go: a chipset that always reports one more must not hold the guest. */
 const EVENTS_MAX = 16;
@@ -65,18 +65,38 @@ export class BalloonSlot {
     const { prefer, interrupts } = options;
     const hal = this.parts.hal();
     const commandLine = machine.commandLine();
-    const found = discoverBalloon({ hal, prefer, interrupts, commandLine, probe: true });
-    const { pci, mmio } = found;
-    const line = pci ? intxLineOf({ hal, ...pci }) : mmio?.interruptLine;
-    this.deviceLine = line !== undefined && line < LINES ? line : undefined;
+    const found = discoverBalloon({
+      hal,
+      prefer,
+      interrupts,
+      commandLine,
+      probe: true,
+      acpiRoot: machine.acpiRoot(),
+    });
     this.found = found;
+    this.deviceLine = this.lineOf(found);
     return found.transport;
+  }
+
+  private lineOf({ pci, mmio }: DiscoveredBalloon): number | undefined {
+    const { machine } = this.parts;
+    const told = pci?.input ?? mmio?.input;
+    const line =
+      told?.number ?? (pci ? intxLineOf({ hal: this.parts.hal(), ...pci }) : mmio?.interruptLine);
+    if (line === undefined) return undefined;
+    // Without a word of ACPI, what is no PCI is edge-triggered.
+    const { isLevel, isActiveLow } = told ?? { isLevel: false, isActiveLow: false };
+    const isInput = told !== undefined || line >= LINES;
+    if (isInput && machine.connect(line, isLevel, isActiveLow) === 1) return INPUT_LINE;
+    return line < LINES ? line : undefined;
   }
 
   /** From now on interrupts of the device and the chipset end waits. */
   listen(): void {
     const { machine } = this.parts;
-    if (this.deviceLine !== undefined) machine.listen(this.deviceLine);
+    const { deviceLine } = this;
+    // An input is listened to since it was connected.
+    if (deviceLine !== undefined && deviceLine !== INPUT_LINE) machine.listen(deviceLine);
     if (this.events === undefined) return;
     machine.listen(SCI_LINE);
     this.events.listen();

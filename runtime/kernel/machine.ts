@@ -30,6 +30,8 @@ export interface Footprint {
 
 /** The lines that are messages. The value that raises a line is `vector` + the line. */
 export const MESSAGE = { firstLine: 16, endLine: 31, vector: 0x20 } as const;
+/** The line of `connect`. */
+export const INPUT_LINE = 31;
 
 /** Faults for `provoke`, to test how the kernel reports them. */
 export const FAULT = {
@@ -56,6 +58,13 @@ export interface Machine {
    * 16 to 30, which are messages.
    */
   listen(line: number): void;
+  /**
+   * From now on an input of the I/O APICs raises INPUT_LINE, which ends waits. 0: this machine has
+   * no such input.
+   */
+  connect(input: number, isLevel: boolean, isActiveLow: boolean): 0 | 1;
+  /** The address of ACPI's root pointer; 0: there is none. */
+  acpiRoot(): number;
   /**
    * The address that a device writes MESSAGE.vector + line to, to raise a line from 16 up; 0: this
    * machine takes no messages.

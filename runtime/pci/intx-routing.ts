@@ -41,7 +41,7 @@ export function intxLineOf(options: IntxOptions): number | undefined {
   if (pin < 1 || pin > 4) return undefined;
   const line = lineAt(config, address);
   if (line !== undefined) return line;
-  const root = climb(functions, { ...address, pin });
+  const root = rootPin(functions, { ...address, pin });
   const twin = functions.find(
     (it) =>
       it.address.bus === root?.bus &&
@@ -68,17 +68,24 @@ function lineAt(config: PciConfigAccess, address: PciAddress): number | undefine
   return line > 0 && line < LINES ? line : undefined;
 }
 
-interface Place {
+/** A device's pin on a bus. */
+export interface PinPlace {
   readonly bus: number;
   readonly device: number;
+  /** 1 to 4. */
   readonly pin: number;
 }
 
-/** The device and pin on a root bus that the pin is wired to; undefined: a bridge is not known. */
-function climb(functions: readonly PciFunction[], { bus, device, pin }: Place): Place | undefined {
-  if (bus === 0) return { bus, device, pin };
+/** The device and pin on a root bus that a pin is wired to; undefined: a bridge is not known. */
+export function rootPin(
+  functions: readonly PciFunction[],
+  { bus, device, pin }: PinPlace,
+  rootBuses: readonly number[] = [0],
+): PinPlace | undefined {
+  if (rootBuses.includes(bus)) return { bus, device, pin };
   const bridge = functions.find((it) => it.secondaryBus === bus);
   // Ends, since a bridge's own bus has a lower number than the bus behind it.
   if (bridge === undefined || bridge.address.bus >= bus) return undefined;
-  return climb(functions, { ...bridge.address, pin: ((pin - 1 + device) & 3) + 1 });
+  const above = { ...bridge.address, pin: ((pin - 1 + device) & 3) + 1 };
+  return rootPin(functions, above, rootBuses);
 }

@@ -35,6 +35,7 @@ const OPTIONS: Names<BalloonOptions> = {
 };
 const DISCOVER: Names<Discover> = {
   memoryEnd: true,
+  acpiRoot: true,
   prefer: true,
   interrupts: true,
   commandLine: true,

@@ -184,8 +184,11 @@ void power_end(uint8_t code);
 
 /* ---- platform/apic.c: the processor's local APIC --------------------------------------------- */
 
-/* Lines 0 to 15 are those of the old PC, lines 16 to 30 are messages. */
-enum { PIC_LINES = 16, LINES = 31, PIT_LINE = 0 };
+/*
+ * Lines 0 to 15 are those of the old PC, lines 16 to 30 are messages, and line 31 is any input of
+ * the I/O APICs.
+ */
+enum { PIC_LINES = 16, INPUT_LINE = 31, LINES = 32, PIT_LINE = 0 };
 /* The vectors of lines, of the alarm and of spurious interrupts, which have the last gate. */
 enum { FIRST_VECTOR = 0x20, ALARM_VECTOR = 0x40, SPURIOUS_VECTOR = GATES - 1 };
 /* Its timer counts each 16th tick of its clock. */
@@ -245,7 +248,7 @@ bool lines_reach(void);
 /* From now on this line ends waits. */
 void line_listen(uint32_t line);
 bool line_listened(uint32_t line);
-/* The same for a line from 16 up, which an I/O APIC's input raises. False: no such input. */
+/* The same for a line that an I/O APIC's input raises. False: there is no such input. */
 bool line_connect(uint32_t line, const struct input* input);
 /* As if the line had asked. */
 void line_raise(uint32_t line);

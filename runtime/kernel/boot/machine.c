@@ -89,9 +89,20 @@ js_t machine_now(const struct call* call) {
 
 js_t machine_listen(const struct call* call) {
   uint32_t line = call_word(call, 0);
-  if (line >= LINES) return js_throw("listen: an interrupt line is 0 to 30");
+  if (line >= LINES || line == INPUT_LINE) return js_throw("listen: an interrupt line is 0 to 30");
   line_listen(line);
   return 0;
+}
+
+js_t machine_connect(const struct call* call) {
+  struct input input = {call_word(call, 0), TRIGGER_EDGE, call_word(call, 2) != 0};
+  if (call_word(call, 1)) input.trigger = TRIGGER_LEVEL;
+  return js_word(line_connect(INPUT_LINE, &input));
+}
+
+js_t machine_acpiRoot(const struct call* call) {
+  (void)call;
+  return js_number((double)acpi_root());
 }
 
 js_t machine_messageAddress(const struct call* call) {

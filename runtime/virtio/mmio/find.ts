@@ -3,6 +3,7 @@
  *
  * Only addresses that the caller names are read: elsewhere a read could disturb another device.
  */
+import type { InterruptInput } from "../../acpi/resources.ts";
 import { configError } from "../../errors.ts";
 import type { Hal } from "../../hal.ts";
 import { identifyMmio, type MmioSlot } from "./mmio.ts";
@@ -11,6 +12,8 @@ import { identifyMmio, type MmioSlot } from "./mmio.ts";
 export interface WiredMmioSlot extends MmioSlot {
   /** The number at the interrupt controllers; every PC has 0 to 15. */
   readonly interruptLine?: number;
+  /** The same, and how the device raises it, where ACPI says it. */
+  readonly input?: InterruptInput;
 }
 
 const WORD = /^virtio[-_]mmio\.device=(.*)$/;

@@ -17,6 +17,8 @@ export const MACHINE_FUNCTIONS = [
   "memoryWrite",
   "now",
   "listen",
+  "connect",
+  "acpiRoot",
   "messageAddress",
   "waitForInterrupt",
   "serialWrite",

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import type { QemuMachine } from "../../../src/vmm/qemu/arguments.ts";
+import type { QemuBalloonOptions, QemuMachine } from "../../../src/vmm/qemu/arguments.ts";
 import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
 import {
   ARCHITECTURES,
@@ -17,6 +17,7 @@ import {
   MIB,
   qemuGuest,
   statusOf,
+  until,
   useGuests,
 } from "../../support/guests.ts";
 import { qemu10OrSkip } from "../../support/tools.ts";
@@ -31,7 +32,8 @@ interface Row {
   /** Properties that only newer QEMUs have. */
   readonly qemu10?: boolean;
   readonly interrupts?: "msix";
-  /** It wakes 20 times a second: its only timer is the PIT, or its device's line is not known. */
+  readonly model?: QemuBalloonOptions["model"];
+  /** It wakes 20 times a second: its only timer is the PIT. */
   readonly wakesOften?: boolean;
 }
 
@@ -46,16 +48,23 @@ const ROWS: readonly Row[] = [
   { machine: "pc", with: "hpet=off", args: ["-cpu", "max"] },
   { machine: "pc", with: "acpi=off" },
   { machine: "pc", args: ["-cpu", "qemu64,-apic"], wakesOften: true },
-  { machine: "microvm", wakesOften: true },
-  { machine: "microvm", with: "acpi=off", wakesOften: true },
-  { machine: "microvm", with: "pit=off", wakesOften: true },
-  { machine: "microvm", with: "pic=off", wakesOften: true },
-  { machine: "microvm", with: "pit=off,pic=off,rtc=off", wakesOften: true },
+  { machine: "microvm" },
+  { machine: "microvm", with: "ioapic2=off" },
+  { machine: "microvm", with: "acpi=off" },
+  { machine: "microvm", with: "pit=off" },
+  { machine: "microvm", with: "pic=off" },
+  { machine: "microvm", with: "pit=off,pic=off,rtc=off" },
+  { machine: "microvm", with: "pit=off,pic=off,acpi=off", args: ["-smp", "2"] },
+  // With 32 address bits QEMU lays a window for PCI over these slots.
+  { machine: "microvm", with: "pcie=on", args: ["-cpu", "qemu64"] },
+  { machine: "microvm", with: "pcie=on", args: ["-cpu", "qemu64"], model: "virtio-balloon-pci" },
   {
     machine: "microvm",
-    with: "pit=off,pic=off,acpi=off",
-    args: ["-smp", "2"],
-    wakesOften: true,
+    with: "pcie=on,pit=off,pic=off",
+    args: ["-cpu", "qemu64"],
+    model: "virtio-balloon-pci",
+    qemu10: true,
+    interrupts: "msix",
   },
 ];
 
@@ -64,15 +73,22 @@ const IDLE_MS = 2000;
 /** What the end of the machine is asked for. */
 const CODE = 77;
 
-function rowName({ machine, with: properties = "", args = [], qemu10 }: Row): string {
-  return [machine, properties, ...args, qemu10 ? "(QEMU 10)" : ""].filter(Boolean).join(" ");
+function rowName({ machine, with: properties = "", args = [], model, qemu10 }: Row): string {
+  const words = [machine, properties, ...args, model, qemu10 ? "(QEMU 10)" : ""];
+  return words.filter(Boolean).join(" ");
 }
 
 function boot(context: TestContext, arch: Arch, row: Row): Promise<QemuVmm> {
-  const { machine, with: properties, args = [], qemu10 } = row;
+  const { machine, with: properties, args = [], qemu10, model } = row;
   const binary = qemu10 ? { binary: qemu10OrSkip(context, arch) } : {};
   const extraArgs = [...(properties ? ["-M", properties] : []), ...args];
-  return qemuGuest(context, { arch, machine, memoryBytes: 64 * MIB, ...binary, extraArgs });
+  const rest = {
+    memoryBytes: 64 * MIB,
+    ...binary,
+    extraArgs,
+    ...(model && { balloon: { model } }),
+  };
+  return qemuGuest(context, { arch, machine, ...rest });
 }
 
 async function monitor(vm: QemuVmm, line: string): Promise<void> {
@@ -115,5 +131,27 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
     const asked = ask(vm, "evaluate", { script: `machine.exit(${CODE})` });
     await expect(asked).rejects.toMatchObject({ code: "exited" });
     expect(await vm.exited).toMatchObject({ reason: "guest", guestExitCode: CODE });
+  });
+
+  it.for([
+    ["q35", ["pxb-pcie,bus=pcie.0", "pcie-root-port,bus=pxb,id=rp0"], "rp0"],
+    ["pc", ["pxb,bus=pci.0"], "pxb"],
+  ] as const)("%s with its balloon behind a second root", async ([machine, path, bus], context) => {
+    const [root, ...ports] = path;
+    const devices = [`${root},id=pxb,bus_nr=128`, ...ports, `virtio-balloon-pci,bus=${bus}`];
+    const vm = await qemuGuest(context, {
+      arch,
+      machine,
+      memoryBytes: 64 * MIB,
+      balloon: false,
+      extraArgs: devices.flatMap((device) => ["-device", device]),
+    });
+    expect((await statusOf(vm)).transport).toMatch(/ at 8\d:/);
+    const actual = 48 * MIB;
+    await vm.execute({ command: "balloon", args: { value: actual } });
+    await until(async () => {
+      const seen = (await vm.execute({ command: "query-balloon" })) as { actual: number };
+      return seen.actual === actual;
+    });
   });
 });

@@ -129,6 +129,15 @@ export class FakeMachine implements Machine {
     this.lines.add(line);
   }
 
+  /** There is no I/O APIC. */
+  connect(): 0 {
+    return 0;
+  }
+
+  acpiRoot(): number {
+    return 0;
+  }
+
   messageAddress(): number {
     return this.options.messageAddress ?? 0;
   }
