@@ -60,7 +60,7 @@ export function readDsdt(options: AcpiOptions): DescribedMachine | undefined {
   return {
     mmio: devices.filter((it) => idOf(it) === VIRTIO_MMIO).flatMap(mmioOf),
     hostBridges: devices
-      .filter((it) => HOST_BRIDGES.includes(idOf(it)))
+      .filter((it) => HOST_BRIDGES.includes(idOf(it)) && isInFirstSegment(it))
       .map((it) => hostBridgeOf(it, devices)),
   };
 }
@@ -71,6 +71,11 @@ function mmioOf(device: AmlDevice): DescribedMmio[] {
   const [input] = interrupts;
   if (range === undefined) return [];
   return [{ base: range.start, size: range.end - range.start, ...(input && { input }) }];
+}
+
+/** Buses of other segments have the same numbers, and are reached in no other way than by ECAM. */
+function isInFirstSegment({ values }: AmlDevice): boolean {
+  return (values.get("_SEG") ?? 0) === 0;
 }
 
 function hostBridgeOf(device: AmlDevice, devices: readonly AmlDevice[]): DescribedHostBridge {

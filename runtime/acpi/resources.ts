@@ -40,14 +40,15 @@ const ITEM = {
   qwordSpace: 0x8a,
 } as const;
 
-/** Returns all that is understood; other items are left out. */
+/** Returns all that is understood; other items and ranges beyond exact numbers are left out. */
 export function readResources(template: Uint8Array): Resources {
   const memory: ResourceRange[] = [];
   const io: ResourceRange[] = [];
   const buses: ResourceRange[] = [];
   const interrupts: InterruptInput[] = [];
   const add = (to: ResourceRange[], start: number, length: number) => {
-    if (length > 0) to.push({ start, end: start + length });
+    const end = start + length;
+    if (length > 0 && end <= Number.MAX_SAFE_INTEGER) to.push({ start, end });
   };
   for (const { kind, at, length } of items(template)) {
     const le = (offset: number, width: number) =>

@@ -143,12 +143,34 @@ describe("readDsdt", () => {
     ]);
   });
 
+  it("leaves out the bridges of other segments, whose buses have the same numbers", () => {
+    const bridge = (segment: number) =>
+      device("PC00", name("_HID", ...dword(0x080ad041)), name("_SEG", 0x0a, segment));
+    const found = readDsdt({ hal: machine(scope(bridge(1), bridge(0), bridge(2))) });
+    expect(found?.hostBridges).toHaveLength(1);
+  });
+
   it("knows nothing of a machine without tables, or whose root is elsewhere", () => {
     const hal = machine(scope(VIRTIO));
     expect(readDsdt({ hal, acpiRoot: 0 })).toBeUndefined();
     expect(readDsdt({ hal, acpiRoot: RSDT })).toBeUndefined();
     expect(readDsdt({ hal, acpiRoot: RSDP })?.mmio).toHaveLength(1);
     expect(readDsdt({ hal, memoryEnd: DSDT + 36 })).toBeUndefined();
+  });
+});
+
+describe("readResources", () => {
+  it("leaves out what no exact number can say", () => {
+    const beyond = [...new Array<number>(7).fill(0xff), 0x7f];
+    const template = [
+      ...[0x8a, 43, 0, 0, 12, 1],
+      ...[0, 0, 0, 0, 0, 0, 0, 0, ...beyond, ...beyond, 0, 0, 0, 0, 0, 0, 0, 0],
+      ...[1, 0, 0, 0, 0, 0, 0, 0],
+      ...fixedMemory(0x1000, 0x1000),
+      ...END,
+    ];
+    const { memory } = readResources(Uint8Array.from(template));
+    expect(memory).toEqual([{ start: 0x1000, end: 0x2000 }]);
   });
 });
 
