@@ -228,7 +228,10 @@ export abstract class BalloonHost {
 
   /** How the driver ended: ask when it has nothing left to do. */
   get outcome(): Outcome {
-    return this.virtio.life.outcome(this.status);
+    const outcome = this.virtio.life.outcome(this.status);
+    if (outcome.end !== "never came") return outcome;
+    const bus = isMmio(this.transport) ? "MMIO" : "PCI";
+    return { ...outcome, why: `${outcome.why}; the device is on ${bus} (${this.transport})` };
   }
 
   /** All breaches, those of a rule folded into one, in the order in which rules broke first. */

@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../failure.ts";
-import { packageFolder } from "../package.ts";
+import { isCheckout, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
 import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
 import { type DeviceChoice, settingsOf } from "./device-options.ts";
 import { judge, runScenario } from "./judge.ts";
-import type { JudgeReport } from "./judge-report.ts";
+import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
 import { QemuPlatform } from "./qemu/platform.ts";
 import { linuxInV86 } from "./v86/linux.ts";
 
@@ -19,7 +19,8 @@ export interface JudgeKernelOptions {
   readonly kernel: string;
   /**
    * The folder of its modules, packed or not, at any depth. Default: `modules` beside the kernel,
-   * or /lib/modules/VERSION; where there is neither, the driver has to be in the kernel itself.
+   * lib/modules/VERSION beside its folder, or /lib/modules/VERSION; where there is none of them,
+   * the driver has to be in the kernel itself.
    */
   readonly modules?: string | undefined;
   /** Where it runs: QEMU, or v86 in this process for a kernel for i386. Default `qemu`. */
@@ -88,7 +89,10 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
       scenarios,
       signal,
       onScenario: (...progress) => options.onScenario?.(...progress),
-      run: (scenario) => runScenario(platform, scenario, signal),
+      run: async (scenario) => {
+        const result = await runScenario(platform, scenario, signal);
+        return modules.length === 0 ? withoutModules(result, kernel) : result;
+      },
     });
   } catch (error) {
     signal.throwIfAborted();
@@ -124,6 +128,13 @@ async function modulesOf(
   return found === undefined ? [] : readModules(found);
 }
 
+/** A driver that never came, of a kernel without modules, most often is one of them. */
+function withoutModules(result: ScenarioResult, { version }: Kernel): ScenarioResult {
+  if (result.outcome !== "never came") return result;
+  const where = `beside the kernel or in /lib/modules/${version}`;
+  return { ...result, note: `${result.note}; no modules were found ${where}: name their folder` };
+}
+
 async function findQemu(chosen: string | undefined, signal: AbortSignal): Promise<string> {
   const fetched = join(packageFolder(), FETCHED_QEMU);
   const binary = chosen ?? (existsSync(fetched) ? fetched : undefined);
@@ -139,6 +150,8 @@ async function findQemu(chosen: string | undefined, signal: AbortSignal): Promis
     kind: "missing",
     what: `QEMU ${sinceMajor}.${sinceMinor} or newer`,
     seen: `${path}, which is ${major}.${minor}`,
-    todo: "run `npm run setup` in ballonet's folder, which fetches one, or name one with --qemu",
+    todo: isCheckout()
+      ? "run `npm run setup` in ballonet's folder, which fetches one, or name one with --qemu"
+      : "name a newer one with --qemu, or judge a kernel for i386 with --on v86",
   });
 }

@@ -1,6 +1,7 @@
 /** Leads a driver through scenarios, and sums up what the device saw. */
 
 import { nearestName } from "../../runtime/abi.ts";
+import type { Device } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
 import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
 import { GuestLost, type Platform } from "./platform.ts";
@@ -99,10 +100,19 @@ export async function runScenario(
     scenario: name,
     text,
     outcome,
-    note: lost?.message ?? leftOut?.message ?? (end === "up" ? null : ended.why),
+    note: noteOf(lost ?? leftOut, ended),
     lastSteps: end === "up" ? [] : ended.steps,
     findings,
     passed: endsWell(outcome, mayEnd) && !findings.some(({ level }) => level.startsWith("MUST")),
     tookMs: performance.now() - startMs,
   };
+}
+
+/** Why the scenario broke off, and why the driver is not up. */
+function noteOf(
+  error: GuestLost | LeftOut | undefined,
+  { end, why }: Device["outcome"],
+): string | null {
+  if (end === "never came") return [...(error ? [error.message] : []), why].join("; ");
+  return error?.message ?? (end === "up" ? null : why);
 }

@@ -2,10 +2,11 @@
  * Which failure an error of this package is. Each error that somebody can act on is exactly one
  * `Failure`; any other error is a bug and stays an ordinary error.
  */
+import { relative } from "node:path";
 import { type ActionError, BallonetError } from "../../runtime/index.ts";
 import { type Failure, FailureError, type FailureKind } from "../failure.ts";
 import { ImageError } from "../image/errors.ts";
-import { installAdvice } from "../package.ts";
+import { cacheFolder, installAdvice } from "../package.ts";
 import { VmmError } from "../vmm/errors.ts";
 
 const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
@@ -64,19 +65,36 @@ function missingPackage(error: unknown): Failure | undefined {
   };
 }
 
-/** Errors that the system gives without a path: a full disk, or a user without a home. */
-const PLACELESS = ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO", "ERR_SYSTEM_ERROR"];
+/**
+ * Errors that the system gives without a path: a full disk, a folder that is read as a file, or a
+ * user without a home.
+ */
+const PLACELESS = ["ENOSPC", "EDQUOT", "EFBIG", "EISDIR", "EROFS", "EIO", "ERR_SYSTEM_ERROR"];
 
 /** The failure of a file or folder that cannot be read or written. */
 function failureOfFile(error: unknown): Failure | undefined {
   if (!(error instanceof Error) || !("syscall" in error)) return undefined;
   if (!("path" in error) && !PLACELESS.includes(codeOf(error) ?? "")) return undefined;
-  return {
-    kind: "missing",
-    what: "a file",
-    seen: error.message,
-    todo: "name a place that can be read and written, or make it so (cache: XDG_CACHE_HOME)",
-  };
+  const parts = { kind: "missing", seen: error.message } as const;
+  if (isAtCache("path" in error ? String(error.path) : "")) {
+    const todo = "set XDG_CACHE_HOME to a folder that can be written";
+    return { ...parts, what: "the cache of images and their parts", todo };
+  }
+  return { ...parts, what: "a file", todo: "name a place that can be read and written" };
+}
+
+/** Whether a path is in the cache, or leads to it: a home that is not there, for one. */
+function isAtCache(path: string): boolean {
+  try {
+    const cache = cacheFolder();
+    return path !== "" && (isInside(path, cache) || isInside(cache, path));
+  } catch {
+    return true; // A user without a home has no cache, and nothing else asks for a home.
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  return !relative(folder, path).startsWith("..");
 }
 
 function codeOf(error: unknown): string | undefined {

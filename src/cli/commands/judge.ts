@@ -106,7 +106,8 @@ export async function run(
     const kernel = given.value("kernel");
     const file = given.value("wasm") ?? "";
     if (kernel === undefined) {
-      return work.judgeModule({ ...common, name: basename(file), bytes: await readFile(file) });
+      const bytes = await readModule(file);
+      return work.judgeModule({ ...common, name: basename(file), bytes });
     }
     return work.judgeKernel({
       ...common,
@@ -131,6 +132,18 @@ async function baselineOf(given: Given, { readReport }: Pick<Work, "readReport">
   const file = given.value("baseline");
   if (file === undefined) return undefined;
   return { file, report: readReport(await readFile(file, "utf8"), file) };
+}
+
+/** Rejects with FailureError `missing` when the file cannot be read. */
+function readModule(file: string): Promise<Buffer<ArrayBuffer>> {
+  return readFile(file).catch((error: Error) => {
+    throw new FailureError({
+      kind: "missing",
+      what: "option --wasm",
+      seen: error.message,
+      todo: "name a driver's module that can be read: --wasm FILE",
+    });
+  });
 }
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { FailureError } from "../../failure.ts";
@@ -22,12 +22,17 @@ const DRIVER = "virtio_balloon";
 const ENDING = /\.ko(\.xz|\.zst|\.gz)?$/;
 const MODULE_BYTES_MAX = 64 * 2 ** 20;
 
-/** Returns the folder of a kernel's modules: beside it, or where a system keeps them. */
+/**
+ * Returns the folder of a kernel's modules: beside it, or where a system keeps them; the system's
+ * root may be a folder, as of a package that was unpacked.
+ */
 export function modulesFolder(kernel: {
   readonly path: string;
   readonly version: string;
 }): string | undefined {
-  const usual = [join(dirname(kernel.path), "modules"), join("/lib/modules", kernel.version)];
+  const beside = dirname(resolve(kernel.path));
+  const installed = join("lib/modules", kernel.version);
+  const usual = [join(beside, "modules"), join(beside, "..", installed), join("/", installed)];
   return usual.find((folder) => existsSync(folder));
 }
 

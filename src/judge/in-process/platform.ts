@@ -72,6 +72,12 @@ class InProcessGuest implements JudgedGuest {
       return;
     }
     this.system = actionsOf(this.driver, (work) => this.call(work));
+    // It may come up in its first `step`, and has its time for that, too.
+    if (this.device.outcome.end !== "never came") return;
+    await this.rest().catch((error: unknown) => {
+      if (!(error instanceof GuestLost)) throw error;
+      this.ended = error;
+    });
   }
 
   rest(): Promise<void> {

@@ -13,7 +13,7 @@
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { access, constants, readFile } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -336,7 +336,8 @@ async function findProgram(name: string): Promise<string> {
   for (const candidate of candidates) {
     try {
       await access(candidate, constants.X_OK);
-      return candidate;
+      // A folder may be "executed", too.
+      if ((await stat(candidate)).isFile()) return candidate;
     } catch {}
   }
   throw new VmmError({

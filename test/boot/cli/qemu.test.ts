@@ -67,6 +67,7 @@ describe("a session", () => {
     [["--machine", "microvm", "--device", "disable-legacy=on"], "disable-legacy' not found"],
     [["--device", "packed=maybe"], "packed"],
     [["--qemu", "/no/such/qemu"], "no executable /no/such/qemu there"],
+    [["--qemu", "/tmp"], "no executable /tmp there"],
   ])("with %j ends with 2 and QEMU's words in a line", async (args, words) => {
     const { code, events } = await session("--on", "qemu", ...args);
     expect(code).toBe(2);

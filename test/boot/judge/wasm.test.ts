@@ -67,6 +67,18 @@ describe("a driver in C", () => {
     );
   });
 
+  it("that comes up in its first step passes just so", async () => {
+    const source = await example({
+      "EXPORT(start) void start(void)": "static int begun;\nstatic void start(void)",
+      "EXPORT(step) double step(void) {":
+        "EXPORT(step) double step(void) {\n  if (!begun++) start();",
+    });
+    const module = await compiled(source);
+    const { code, report } = await judged("--wasm", module, "--transport", "mmio");
+    expect(report.results.filter(({ passed }) => !passed)).toEqual([]);
+    expect(code).toBe(0);
+  });
+
   it("with three mistakes is found to break the rules of each", async () => {
     const source = await example({
       "if (!(get(STATUS) & 8)) { set(STATUS, 139); return; }": "",
@@ -117,6 +129,16 @@ describe("a file that is no driver", () => {
     const { code, stderr } = await run(["judge", "--wasm", module]);
     expect(code).toBe(3);
     expect(stderr).toContain(seen);
+    expect(stderr.split("\n")).toHaveLength(4);
+  });
+
+  it.each([
+    ["a folder", ROOT, "EISDIR"],
+    ["nothing", join(ROOT, "nothing.wasm"), "ENOENT"],
+  ])("%s", async (_name, path, seen) => {
+    const { code, stderr } = await run(["judge", "--wasm", path]);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(`failed   option --wasm\n         seen: ${seen}`);
     expect(stderr.split("\n")).toHaveLength(4);
   });
 });

@@ -1,9 +1,13 @@
 /**
  * What a session decides before anything starts, and the pieces that it is made of.
  */
+import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FailureError } from "../../../src/failure.ts";
 import { ImageError } from "../../../src/image/errors.ts";
+import { cacheFolder } from "../../../src/package.ts";
 import { failureOf } from "../../../src/session/failure-of.ts";
 import { readStatus, totalFrames } from "../../../src/session/guest-status.ts";
 import { planSession, type SessionOptions } from "../../../src/session/plan.ts";
@@ -70,6 +74,18 @@ describe("failures", () => {
     const error = new ImageError({ code: "bundle", ...awkward });
     expect(error.message).toBe("a line: seen twice: seen 1 of 2; do add one");
     expect(failureOf(error)).toEqual({ kind: "usage", ...awkward });
+  });
+
+  it("are made of the system's errors: the place, and what to name instead", async () => {
+    const folder = await readFile(tmpdir()).catch((error: unknown) => failureOf(error));
+    expect(folder).toMatchObject({ kind: "missing", what: "a file", seen: /^EISDIR/ });
+    const at = (path: string) =>
+      failureOf(Object.assign(new Error("EACCES"), { syscall: "mkdir", path, code: "EACCES" }));
+    expect(at("/etc/passwd")).toMatchObject({ what: "a file", todo: /can be read and written/ });
+    // A cache's folder, or one that leads to it.
+    for (const path of [join(cacheFolder(), "images"), dirname(cacheFolder())]) {
+      expect(at(path)).toMatchObject({ what: /^the cache/, todo: /XDG_CACHE_HOME/ });
+    }
   });
 
   it("are not made of bugs", () => {

@@ -107,4 +107,10 @@ describe("modules", () => {
     expect(found).toBe(join(folder, "modules"));
     expect(modulesFolder({ path: "/nowhere/vmlinuz", version: "none" })).toBeUndefined();
   });
+
+  it("are looked for in the root that the kernel's folder is in", async () => {
+    const folder = await folderWith({ "lib/modules/6.1/virtio.ko": module() });
+    const found = modulesFolder({ path: join(folder, "boot/vmlinuz-6.1"), version: "6.1" });
+    expect(found).toBe(join(folder, "lib/modules/6.1"));
+  });
 });
