@@ -2,11 +2,12 @@
 import type { Paint } from "../../text/style.ts";
 import type { JudgeReport } from "../judge-report.ts";
 import { reportJunit } from "./junit.ts";
+import { reportPage } from "./page.ts";
 import { reportTap } from "./tap.ts";
 import { reportText } from "./text.ts";
 
 /** What `--report` takes. */
-export const REPORTS = ["text", "json", "junit", "tap"] as const;
+export const REPORTS = ["text", "json", "junit", "tap", "html"] as const;
 
 /** The name of a format. */
 export type ReportFormat = (typeof REPORTS)[number];
@@ -26,5 +27,7 @@ export function reportLines(
       return reportJunit(report);
     case "tap":
       return reportTap(report);
+    case "html":
+      return reportPage(report).trimEnd().split("\n");
   }
 }

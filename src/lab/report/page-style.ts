@@ -1,23 +1,11 @@
-/**
- * The style sheet of the page of a comparison. It loads nothing. Each colour goes with a word, a
- * sign or a pattern that says the same.
- */
+/** What the page of a comparison adds to the style of all pages. */
 export const PAGE_STYLE = `
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --soft: #59636e; --line: #d5dae0;
-  --gains: #1a7f37; --lost: #c11d28; --refused: #8a5a00; --nothing: #59636e;
-  --held: #3f7cc4; --busy: #9cc3ee; --back: #f0b35e; --busy-ink: #2c5f9e; --back-ink: #99610c;
+:root { --held: #3f7cc4; --busy: #9cc3ee; --back: #f0b35e; --busy-ink: #2c5f9e; --back-ink: #99610c;
   --early: #b3560a }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e7ebef; --paper: #14171b; --soft: #9aa5b1; --line: #353c44;
-    --gains: #56d07a; --lost: #ff8189; --refused: #f2c14e; --nothing: #9aa5b1;
-    --held: #3a6ba6; --busy: #24466f; --back: #7a4d10; --busy-ink: #8ab8ec; --back-ink: #f0b35e;
-    --early: #f2a65a }
+  :root { --held: #3a6ba6; --busy: #24466f; --back: #7a4d10; --busy-ink: #8ab8ec;
+    --back-ink: #f0b35e; --early: #f2a65a }
 }
-* { box-sizing: border-box }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 74rem; margin: 2rem auto 4rem; padding: 0 1rem }
-h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.25rem; margin: 2rem 0 .2rem }
-h3 { font-size: 1.05rem; margin: 0; display: inline }
 .scroll { overflow: auto } article .scroll { max-height: 24rem } table { border-collapse: collapse }
 th { text-align: left; padding: .35rem .5rem }
 .matrix { width: 100%; min-width: 66rem; table-layout: fixed }
@@ -28,19 +16,18 @@ th { text-align: left; padding: .35rem .5rem }
   background: color-mix(in srgb, currentColor 12%, var(--paper)) }
 .matrix a:hover, .matrix a:focus, article:target { outline: 2px solid currentColor }
 .matrix a, .matrix small { color: inherit; display: block }
-.gains { color: var(--gains) } .lost { color: var(--lost) } .refused { color: var(--refused) }
-.nothing { color: var(--nothing) }
-ul, ol { padding-left: 1.6rem } .signs, .findings, figcaption ul { padding: 0; list-style: none }
+.gains { color: var(--good) } .lost { color: var(--bad) } .refused { color: var(--warn) }
+.nothing { color: var(--soft) }
+.signs, .findings, figcaption ul { padding: 0; list-style: none }
 .signs li, figcaption li { color: var(--soft) } .signs li, figcaption ul li { display: inline-block;
   margin-right: 1.2rem }
 .findings li { padding-left: 1.6rem; text-indent: -1.6rem }
 .findings span { display: inline-block; width: 1.6rem; text-indent: 0; font-weight: 700 }
-details { border-top: 1px solid var(--line); padding: .4rem 0 } summary { cursor: pointer }
+details { border-top: 1px solid var(--line); padding: .4rem 0 }
 summary span { margin-left: .6rem } .chapter details { margin-left: 1.1rem }
 article { padding: .2rem .5rem; scroll-margin-top: 4rem }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .5rem 1rem }
-dl div:nth-child(-n+5) { grid-column: 1 / -1 } dt { color: var(--soft); font-size: .85rem }
-dd { margin: 0; overflow-wrap: anywhere }
+dl div:nth-child(-n+5) { grid-column: 1 / -1 }
 article td { padding: .1rem .5rem; font: 12.5px/1.45 ui-monospace, monospace; white-space: nowrap }
 figure { margin: .6rem 0; max-width: 48rem } figcaption ol { columns: 18rem }
 svg.plot { display: block; width: 100%; min-width: 34rem } svg.patterns { position: absolute }
@@ -54,5 +41,5 @@ svg .deflating { fill: url(#deflating) }
 .inflating-ink { stroke: var(--busy-ink) } .deflating-ink { stroke: var(--back-ink) }
 svg .line { fill: none; stroke-width: 2.5 } svg .locked { stroke: var(--ink) }
 svg .touched { stroke: var(--early); stroke-dasharray: 7 4 }
-svg .lost { stroke: var(--lost); stroke-width: 4; stroke-dasharray: 2 3 }
+svg .lost { stroke: var(--bad); stroke-width: 4; stroke-dasharray: 2 3 }
 `;

@@ -4,6 +4,7 @@
  */
 import { hex } from "../../../runtime/abi.ts";
 import { escaped } from "../../text/markup.ts";
+import { elements, factList, htmlPage } from "../../text/page.ts";
 import { counted, formatCount, yesOrNo } from "../../text/units.ts";
 import { explainCell } from "../cell-explanations.ts";
 import { situationName, situationText } from "../cell-names.ts";
@@ -16,11 +17,6 @@ import { PATTERNS, timelineFigure } from "./timeline-svg.ts";
 
 /** How many harmless touches are shown: enough to see what they look like. */
 const HARMLESS_SHOWN = 8;
-
-/** Each text, escaped, in an element of its own. */
-function elements(tag: string, texts: readonly string[]): string {
-  return texts.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join("");
-}
 
 function verdictOf(cell: ComparedCell): string {
   const words: Readonly<Record<Outcome, string>> = {
@@ -78,14 +74,11 @@ ${rows.join("\n")}</table></div></details>`;
 
 function section(cell: ComparedCell): string {
   const title = `${cell.persona} on ${situationName(cell)}`;
-  const facts = cellFacts(cell).map(([term, text]) => {
-    return `<div>${elements("dt", [term])}${elements("dd", [text])}</div>`;
-  });
   return `<details><summary><b>${escaped(title)}</b>
 <span class="${cell.outcome}">${escaped(verdictOf(cell))}</span></summary>
 <article id="${escaped(cell.name)}">${elements("p", explainCell(cell))}
 ${timelineFigure(cell, `Pages of ${title}, step by step`)}
-<dl>${facts.join("\n")}</dl>
+${factList(cellFacts(cell))}
 ${touchTable(cell)}</article></details>`;
 }
 
@@ -104,11 +97,7 @@ export function comparisonPage({ cells, findings }: Comparison): string {
     const sign = `<span class="${outcome}">${OUTCOMES[outcome].sign}</span>`;
     return `<li>${sign}${escaped(text)}</li>`;
   });
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${QUESTION}</title><style>${PAGE_STYLE}</style></head><body>
-${PATTERNS}<h1>${QUESTION}</h1>
+  const body = `${PATTERNS}<h1>${QUESTION}</h1>
 <p>${counted(cells.length, "pair")} of a driver and a host, each run by the same script.</p>
 <ul class="signs">${elements("li", signs)}</ul>
 ${matrix(
@@ -121,7 +110,6 @@ ${matrix(
 )}
 <h2>Found</h2><ul class="findings">${found.join("\n")}</ul>
 <h2>Every pair</h2>
-${columns.map((name) => chapter(cells.filter((cell) => situationName(cell) === name))).join("\n")}
-</body></html>
-`;
+${columns.map((name) => chapter(cells.filter((cell) => situationName(cell) === name))).join("\n")}`;
+  return htmlPage({ title: QUESTION, style: PAGE_STYLE, body });
 }

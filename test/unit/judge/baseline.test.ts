@@ -1,14 +1,16 @@
-/** A report beside an earlier one: what is new fails, what is gone is told, and so is what differs. */
+/** A report beside an earlier one: what is new fails; what is gone and what differs is told. */
 import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
 import {
   type JudgeReport,
+  REPORTS,
   readReport,
   reportLines,
   reportPasses,
   type ScenarioResult,
   withBaseline,
 } from "../../../src/judge/index.ts";
+import { nestingFault } from "../../support/html.ts";
 import { REPORT } from "./report.ts";
 
 const [targets, hints, start] = REPORT.results as [ScenarioResult, ScenarioResult, ScenarioResult];
@@ -143,8 +145,10 @@ describe("a report that is read", () => {
       expect(String(error)).toContain("give a file that `ballonet judge --report json=FILE`");
       return;
     }
-    for (const format of ["text", "json", "junit", "tap"] as const) {
-      expect(reportLines(withBaseline(read, REPORT, "b"), format).length).toBeGreaterThan(0);
+    for (const format of REPORTS) {
+      const lines = reportLines(withBaseline(read, REPORT, "b"), format);
+      expect(lines.length).toBeGreaterThan(0);
+      if (format === "html") expect(nestingFault(lines.join("\n"))).toBe("");
     }
   });
 });

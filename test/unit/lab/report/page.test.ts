@@ -5,22 +5,8 @@
 import { describe, expect, it } from "vitest";
 import { comparisonPage } from "../../../../src/lab/report/page.ts";
 import { timelineFigure } from "../../../../src/lab/report/timeline-svg.ts";
+import { nestingFault } from "../../../support/html.ts";
 import { comparisonOf, losing, madeUp, moving, refused } from "../cells.ts";
-
-const VOID = ["meta", "!doctype"];
-
-/** What is wrong with the nesting of a page's elements; "" when nothing is. */
-function nestingFault(page: string): string {
-  const open: string[] = [];
-  for (const [tag, close, name = "", rest = ""] of page.matchAll(/<(\/?)([!\w]+)([^<>]*)>/g)) {
-    if (!/^(\s+[\w-]+="[^"]*")*\s*\/?$/.test(rest) && name !== "!doctype") return `in ${tag}`;
-    if (close === "/" && open.pop() !== name) return `at ${tag}`;
-    if (close === "" && !rest.endsWith("/") && !VOID.includes(name)) open.push(name);
-  }
-  const bare = /<(?![/!]?\w)/.exec(page);
-  if (bare !== null) return `a bare < at ${bare.index}`;
-  return open.join(" ");
-}
 
 const cells = [madeUp(), losing(), refused()];
 const page = comparisonPage(comparisonOf(...cells));
