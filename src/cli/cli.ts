@@ -16,6 +16,7 @@ import * as explain from "./commands/explain.ts";
 import * as image from "./commands/image.ts";
 import * as judge from "./commands/judge.ts";
 import * as list from "./commands/list.ts";
+import * as report from "./commands/report.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { parseOptions } from "./options.ts";
@@ -23,7 +24,16 @@ import { failedLines } from "./session/text.ts";
 import { type Io, Screen } from "./terminal.ts";
 
 /** In the order of the help. */
-export const COMMANDS: readonly Command[] = [boot, image, judge, compare, list, explain, doctor];
+export const COMMANDS: readonly Command[] = [
+  boot,
+  image,
+  judge,
+  report,
+  compare,
+  list,
+  explain,
+  doctor,
+];
 
 /** Why a run is cut short: the abort reason of `Io.signal`. */
 export class Interrupted extends Error {
@@ -82,10 +92,10 @@ async function dispatch({ args, io, commands }: Required<MainOptions>): Promise<
     return GOOD;
   }
   const command = findCommand(commands, isHelp ? (rest[0] ?? "") : first);
-  const { name, options, operand } = command.spec;
+  const { name, options, operand, files } = command.spec;
   const given = isHelp
     ? undefined
-    : parseOptions({ command: `ballonet ${name}`, specs: options, operand, args: rest });
+    : parseOptions({ command: `ballonet ${name}`, specs: options, operand, files, args: rest });
   if (given === undefined || given.has("help")) {
     io.out.write(commandHelp(command.spec));
     return GOOD;

@@ -3,7 +3,7 @@
  *
  * A command is one file in commands/ and one entry of COMMANDS (cli.ts).
  */
-import type { Given, OperandSpec, OptionSpec } from "./options.ts";
+import type { FilesSpec, Given, OperandSpec, OptionSpec } from "./options.ts";
 import type { Io } from "./terminal.ts";
 
 export interface CommandSpec {
@@ -12,6 +12,8 @@ export interface CommandSpec {
   readonly text: string;
   /** The word that it takes besides its options. */
   readonly operand?: OperandSpec;
+  /** The files that it takes behind that word. */
+  readonly files?: FilesSpec;
   readonly options: readonly OptionSpec[];
   /** Paragraphs after the options. */
   readonly notes: readonly string[];

@@ -55,19 +55,21 @@ export function generalHelp(commands: readonly CommandSpec[]): string {
   ].join("\n");
 }
 
-function usage({ name, operand }: CommandSpec): string {
+function usage({ name, operand, files }: CommandSpec): string {
   const word = operand?.required ? ` ${operand.value}` : operand && ` [${operand.value}]`;
-  return `Usage: ballonet ${name}${word ?? ""} [OPTIONS]`;
+  const behind = files === undefined ? "" : ` ${files.value}`;
+  return `Usage: ballonet ${name}${word ?? ""}${behind} [OPTIONS]`;
 }
 
 export function commandHelp(command: CommandSpec): string {
-  const { name, text, operand, options, notes, examples } = command;
+  const { name, text, operand, files, options, notes, examples } = command;
+  const words = [operand, files].flatMap((word) => (word === undefined ? [] : word));
   return [
     ...wrapped(`ballonet ${name}: ${text}`, COLUMNS),
     "",
     usage(command),
     "",
-    ...(operand === undefined ? [] : [...table([[operand.value, operand.text]]), ""]),
+    ...(words.length === 0 ? [] : [...table(words.map((one) => [one.value, one.text])), ""]),
     "Options",
     ...table(options.map(optionRow)),
     "",

@@ -34,10 +34,20 @@ export interface OperandSpec {
   readonly text: string;
 }
 
+/** The files that a command takes, one or more, behind its operand. */
+export interface FilesSpec {
+  /** Their name in the help. */
+  readonly value: string;
+  /** One line for the help. */
+  readonly text: string;
+}
+
 /** What was typed. */
 export interface Given {
   /** The operand; undefined when there was none. */
   readonly operand: string | undefined;
+  /** The files behind it. */
+  readonly files: readonly string[];
   has(name: string): boolean;
   /** The value; undefined when the option was not given. */
   value(name: string): string | undefined;
@@ -61,9 +71,10 @@ export function parseOptions(parts: {
   command: string;
   specs: readonly OptionSpec[];
   operand?: OperandSpec | undefined;
+  files?: FilesSpec | undefined;
   args: readonly string[];
 }): Given {
-  const { command, specs, operand, args } = parts;
+  const { command, specs, operand, files, args } = parts;
   const listed = `see \`${command} --help\``;
   const config = specs.map(({ name, short, value }) => [
     name,
@@ -81,7 +92,9 @@ export function parseOptions(parts: {
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
-      operands.push(readOperand({ command, spec: operand, typed: token.value, before: operands }));
+      const isFile = files !== undefined && operands.length > 0;
+      const typed = { command, spec: operand, typed: token.value, before: operands };
+      operands.push(isFile ? token.value : readOperand(typed));
       continue;
     }
     const spec = specs.find(({ name }) => name === token.name);
@@ -99,8 +112,12 @@ export function parseOptions(parts: {
     const todo = `write ${command} ${operand.choices?.[0] ?? operand.value}; ${listed}`;
     throw refuse(`\`${command}\``, `no ${operand.value}`, todo);
   }
+  if (files !== undefined && operands.length === 1 && !given.has("help")) {
+    throw refuse(`\`${command} ${operands[0]}\``, `no ${files.value}`, `name one; ${listed}`);
+  }
   return {
     operand: operands[0],
+    files: operands.slice(1),
     has: (name) => given.has(name),
     value: (name) => given.get(name)?.[0],
     values: (name) => given.get(name) ?? [],

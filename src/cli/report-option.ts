@@ -9,6 +9,13 @@ import type { Given, OptionSpec } from "./options.ts";
 import { expectWritable, type OutputFile, writeOutput } from "./output-file.ts";
 import { type Io, Screen } from "./terminal.ts";
 
+/** An earlier report. */
+export const BASELINE: OptionSpec = {
+  name: "baseline",
+  value: "FILE",
+  text: "a report as JSON: only what is new since then fails",
+};
+
 /** What the commands with reports take. */
 export const REPORT_OPTIONS: readonly OptionSpec[] = [
   {

@@ -23,7 +23,9 @@ export {
 } from "./platform.ts";
 export { reportPasses, withBaseline } from "./report/baseline.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
+export { mergeReports, type NamedReport } from "./report/merge.ts";
 export { readReport } from "./report/read-report.ts";
 export { type Scenario, scenarios } from "./scenarios.ts";
+export { parseShard, type Shard } from "./shard.ts";
 export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

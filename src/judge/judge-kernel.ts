@@ -11,6 +11,7 @@ import { type DeviceChoice, settingsOf } from "./device-options.ts";
 import { judge, runScenario } from "./judge.ts";
 import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
 import { QemuPlatform } from "./qemu/platform.ts";
+import type { Shard } from "./shard.ts";
 import { linuxInV86 } from "./v86/linux.ts";
 
 /** What `judgeKernel` is asked for. */
@@ -35,6 +36,8 @@ export interface JudgeKernelOptions {
   readonly append?: string | undefined;
   readonly device: DeviceChoice & { readonly profile: string; readonly transport: string };
   readonly scenarios?: readonly string[];
+  /** Which part of these to run. Default: all. */
+  readonly shard?: Shard | undefined;
   /** Milliseconds in which the guest must come to rest or answer. Default 60,000. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal;
@@ -87,6 +90,7 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
         ...(append !== "" && { append }),
       },
       scenarios,
+      shard: options.shard,
       signal,
       onScenario: (...progress) => options.onScenario?.(...progress),
       run: async (scenario) => {

@@ -6,6 +6,7 @@ import { FailureError } from "../failure.ts";
 import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
 import { GuestLost, type Platform } from "./platform.ts";
 import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
+import { partOf, type Shard } from "./shard.ts";
 
 /** What `judge` is asked for. */
 export interface JudgeOptions {
@@ -18,6 +19,8 @@ export interface JudgeOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Names of scenarios. Default: those that are `isDefault`. */
   readonly scenarios?: readonly string[] | undefined;
+  /** Which part of these to run. Default: all. */
+  readonly shard?: Shard | undefined;
   readonly signal?: AbortSignal;
   /** Runs one scenario: by `runScenario`, here or elsewhere. */
   run(scenario: Scenario): Promise<ScenarioResult>;
@@ -52,7 +55,9 @@ export function scenariosNamed(names: readonly string[] = []): readonly Scenario
  */
 export async function judge(options: JudgeOptions): Promise<JudgeReport> {
   const { driver, platform, profile, transport, settings = {}, signal } = options;
-  const chosen = scenariosNamed(options.scenarios);
+  const all = scenariosNamed(options.scenarios);
+  const { shard } = options;
+  const chosen = shard === undefined ? all : partOf(all, shard);
   const results: ScenarioResult[] = [];
   for (const scenario of chosen) {
     options.onScenario?.(scenario.name, results.length, chosen.length);
@@ -63,9 +68,13 @@ export async function judge(options: JudgeOptions): Promise<JudgeReport> {
     if (results[0]?.outcome === "never came") break;
   }
   const passed = results.every((result) => result.passed);
-  const names = chosen.map(({ name }) => name);
-  const about = { driver, platform, profile, transport, settings, scenarios: names, shard: null };
-  return { type: "judge", ...about, results, passed };
+  return {
+    ...{ type: "judge", driver, platform, profile, transport, settings },
+    scenarios: all.map(({ name }) => name),
+    shard: shard === undefined ? null : `${shard.number}/${shard.of}`,
+    results,
+    passed,
+  };
 }
 
 /**

@@ -6,13 +6,14 @@ import { basename } from "node:path";
 import { profiles, type RuleId, rules } from "../../device/index.ts";
 import { FailureError } from "../../failure.ts";
 import { scenarios } from "../../judge/scenarios.ts";
+import { parseShard } from "../../judge/shard.ts";
 import { parseDuration, parseSize } from "../../text/units.ts";
 import { type Call, type CommandSpec, choice, HELP, repeatable } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import { FEATURE_NAMES, parseFeatures } from "../offer-option.ts";
 import type { Given } from "../options.ts";
 import { withCellProgress } from "../progress.ts";
-import { REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
+import { BASELINE, REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
 
 const TRANSPORTS = ["modern", "transitional", "legacy", "mmio", "legacy-mmio"] as const;
 /** Entries of the largest MSI-X table of the device. */
@@ -39,6 +40,7 @@ export const spec: CommandSpec = {
     { name: "features", value: "LIST", text: "offer these features, and not those with a minus" },
     { name: "vectors", value: "COUNT", text: "entries of the device's MSI-X table (0)" },
     repeatable("scenario", NAMES, `only these; default: ${DEFAULTS.join(", ")}`),
+    { name: "shard", value: "K/N", text: "only part K of N of these; `ballonet report merge`" },
     repeatable("waive", RULES, "do not judge these; `ballonet list rules`", "RULE"),
     { name: "timeout", value: "TIME", text: "longest time of one scenario (60s)" },
     choice("on", PLATFORMS, "where a Linux runs; v86 takes kernels for i386 (qemu)"),
@@ -46,11 +48,7 @@ export const spec: CommandSpec = {
     { name: "memory", value: "SIZE", text: "the memory of a Linux (512M; v86 128M)" },
     { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
     { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (the one that the setup fetched)" },
-    {
-      name: "baseline",
-      value: "FILE",
-      text: "a report as JSON: only what is new since then fails",
-    },
+    BASELINE,
     ...REPORT_OPTIONS,
     HELP,
   ],
@@ -71,6 +69,7 @@ export const spec: CommandSpec = {
     ["ballonet judge --wasm driver.wasm --scenario start,targets --profile qemu", "two scenarios"],
     ["ballonet judge --wasm driver.wasm --report junit=a.xml --report json=a.json", "for CI"],
     ["ballonet judge --wasm driver.wasm --baseline a.json", "does anything new break?"],
+    ["ballonet judge --wasm driver.wasm --shard 2/3 --report json=2.json", "a third of them"],
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
@@ -91,14 +90,16 @@ export async function run(
 ): Promise<number> {
   checkSubject(given);
   const [device, memory] = [chosen(given), given.value("memory")];
+  const [typed, timeout] = [given.value("shard"), given.value("timeout")];
+  const shard = typed === undefined ? undefined : parseShard(typed, "option --shard");
   const outputs = await reportOutputs(given);
   const work = await load();
   const earlier = await baselineOf(given, work);
-  const timeout = given.value("timeout");
   const judged = await withCellProgress(io, async (onScenario) => {
     const common = {
       device,
       scenarios: given.values("scenario"),
+      shard,
       ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),
       signal: io.signal,
       onScenario,

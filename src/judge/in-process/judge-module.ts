@@ -10,6 +10,7 @@ import { type DeviceChoice, settingsOf } from "../device-options.ts";
 import { judge } from "../judge.ts";
 import type { JudgeReport, ScenarioResult } from "../judge-report.ts";
 import type { Scenario } from "../scenarios.ts";
+import type { Shard } from "../shard.ts";
 import { wasmDriver } from "./wasm-driver.ts";
 
 /** What `judgeModule` is asked for. */
@@ -20,6 +21,8 @@ export interface JudgeModuleOptions {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly device: DeviceChoice & { readonly profile: string; readonly transport: string };
   readonly scenarios?: readonly string[];
+  /** Which part of these to run. Default: all. */
+  readonly shard?: Shard | undefined;
   /** Milliseconds after which a scenario counts as hung. Default 60,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -57,6 +60,7 @@ export async function judgeModule(options: JudgeModuleOptions): Promise<JudgeRep
       transport: device.transport,
       settings: settingsOf(device),
       scenarios,
+      shard: options.shard,
       ...(signal && { signal }),
       onScenario: (...progress) => options.onScenario?.(...progress),
       run: (scenario) => threads.run(scenario),

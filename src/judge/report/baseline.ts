@@ -23,7 +23,7 @@ export function withBaseline(
   const gone = missingIn(report, earlier, false);
   const { driver } = earlier;
   const unequal = [...otherSettings(earlier, report), ...otherScenarios(earlier, report)];
-  const passed = !appeared.some(fails);
+  const passed = !appeared.some(failsBy);
   return { ...report, baseline: { file, driver, unequal, appeared, gone, passed } };
 }
 
@@ -38,10 +38,11 @@ export function resultPasses(
   { scenario, passed }: ScenarioResult,
 ): boolean {
   if (baseline === undefined) return passed;
-  return !baseline.appeared.some((one) => one.scenario === scenario && fails(one));
+  return !baseline.appeared.some((one) => one.scenario === scenario && failsBy(one));
 }
 
-function fails({ rule, level }: Difference): boolean {
+/** Whether a difference that is new is more than a recommendation or a habit. */
+export function failsBy({ rule, level }: Difference): boolean {
   return rule === null || Boolean(level?.startsWith("MUST"));
 }
 

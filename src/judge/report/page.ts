@@ -7,7 +7,7 @@ import { escaped } from "../../text/markup.ts";
 import { factList, htmlPage } from "../../text/page.ts";
 import { counted, formatCount } from "../../text/units.ts";
 import type { Baseline, Difference, JudgeReport, ScenarioResult } from "../judge-report.ts";
-import { reportPasses, resultPasses } from "./baseline.ts";
+import { failsBy, reportPasses, resultPasses } from "./baseline.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { settingsIn } from "./settings.ts";
 import { type BrokenRule, sumUp, worstFirst } from "./sums.ts";
@@ -70,7 +70,9 @@ function beside({ file, driver, unequal, appeared, gone }: Baseline): string {
   };
   const items = [
     ...unequal.map((text) => item("warn", "≠ unequal", escaped(text))),
-    ...appeared.map((one) => item("bad", "✗ new", difference(one))),
+    ...appeared.map((one) => {
+      return item(failsBy(one) ? "bad" : "warn", "✗ new", difference(one));
+    }),
     ...gone.map((one) => item("good", "✓ gone", difference(one))),
   ];
   const nothing = "<p>Nothing is new, and nothing is gone.</p>";

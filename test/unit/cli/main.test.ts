@@ -15,6 +15,7 @@ import * as explain from "../../../src/cli/commands/explain.ts";
 import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
 import * as list from "../../../src/cli/commands/list.ts";
+import * as report from "../../../src/cli/commands/report.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import { type JudgeKernelOptions, reportLines } from "../../../src/judge/index.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
@@ -35,6 +36,7 @@ interface Work {
   readonly boot?: Load<typeof boot>;
   readonly image?: Load<typeof image>;
   readonly judge?: Load<typeof judge>;
+  readonly report?: Load<typeof report>;
   readonly compare?: Load<typeof compare>;
   readonly explain?: Load<typeof explain>;
   readonly doctor?: Load<typeof doctor>;
@@ -49,6 +51,7 @@ function commands(work: Work): readonly Command[] {
     { ...boot, run: (call) => boot.run(call, work.boot ?? none) },
     { ...image, run: (call) => image.run(call, work.image ?? none) },
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
+    { ...report, run: (call) => report.run(call, work.report ?? none) },
     { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
     list,
     { ...explain, run: (call) => explain.run(call, work.explain ?? none) },
@@ -313,6 +316,7 @@ describe("judge", () => {
       "--scenario=hints",
       "--waive=D7,Q-ORDER",
       "--timeout=2m",
+      "--shard=2/3",
     ];
     const { code, out } = await run(["judge", ...args], { judge: load });
     expect(code).toBe(1);
@@ -332,6 +336,7 @@ describe("judge", () => {
         waive: ["D7", "Q-ORDER"],
       },
       scenarios: ["start", "targets", "hints"],
+      shard: { number: 2, of: 3 },
       timeoutMs: 120_000,
     });
   });
@@ -383,6 +388,7 @@ describe("judge", () => {
   it.each([
     [[], "no driver"],
     [["--kernel=a", "--report=xml"], '"xml"'],
+    [["--kernel=a", "--shard=4/3"], '"4/3"'],
     [["--kernel=a", "--report=jsn=f"], '"jsn"\n         do:   did you mean json?'],
     [["--kernel=a", "--report=tap", "--report=json"], "two reports for standard output"],
     [["--kernel=a", "--report=tap=/tmp/a", "--report=json=/tmp/a"], "two reports for /tmp/a"],
@@ -399,6 +405,58 @@ describe("judge", () => {
     const { code, err } = await run(["judge", ...args]);
     expect(code).toBe(2);
     expect(err).toContain(`seen: ${seen}`);
+  });
+});
+
+describe("report merge", () => {
+  const load: NonNullable<Work["report"]> = () => import("../../../src/judge/index.ts");
+  const merge = (...args: readonly string[]) => run(["report", "merge", ...args], { report: load });
+
+  async function shards(...names: readonly string[]): Promise<string[]> {
+    const folder = await mkdtemp(join(tmpdir(), "merge-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const files = names.map((name) => join(folder, `${name.replace("/", "-")}.json`));
+    for (const [index, shard] of names.entries()) {
+      const results = REPORT.results.filter((_, at) => at % names.length === index);
+      const part = { ...REPORT, shard, results, passed: false };
+      await writeFile(String(files[index]), JSON.stringify(part));
+    }
+    return files;
+  }
+
+  it("prints one report of all shards, and writes it in every format", async () => {
+    const files = await shards("1/2", "2/2");
+    const { code, out, err } = await merge(...files, "--json");
+    expect({ code, err }).toEqual({ code: 1, err: "" });
+    expect(JSON.parse(out)).toEqual(REPORT);
+    const page = `${files[0]}.html`;
+    const text = await merge(...files, `--report=html=${page}`);
+    expect(text.out).toContain(reportLines(REPORT, "text").join("\n"));
+    expect(await readFile(page, "utf8")).toBe(`${reportLines(REPORT, "html").join("\n")}\n`);
+    await writeFile(page, JSON.stringify(REPORT));
+    expect((await merge(...files, "--baseline", page)).code).toBe(0);
+  });
+
+  it("refuses what is no report of this run, and files that are not there", async () => {
+    const [first = "", second = ""] = await shards("1/2", "2/2");
+    const refused = await merge(first);
+    expect(refused.code).toBe(2);
+    expect(refused.err).toContain("seen: no shard 2/2");
+    await writeFile(second, '{"type":"comparison"}');
+    const foreign = await merge(first, second);
+    expect(foreign.code).toBe(2);
+    expect(foreign.err).toContain(`the report ${second}\n`);
+    expect((await merge(first, `${second}.none`)).code).toBe(3);
+    for (const [args, words] of [
+      [["merge"], "no FILE..."],
+      [["merg", first], "did you mean merge?"],
+      [[], "no ACTION"],
+    ] as const) {
+      const wrong = await run(["report", ...args]);
+      expect(wrong.code).toBe(2);
+      expect(wrong.err).toContain(words);
+    }
+    expect((await merge("--help")).code).toBe(0);
   });
 });
 
