@@ -16,8 +16,8 @@ export const spec: CommandSpec = {
   files: { value: "FILE...", text: "reports of `ballonet judge --report json=FILE`" },
   options: [BASELINE, ...REPORT_OPTIONS, HELP],
   notes: [
-    "Driver and settings of all have to be the same, no scenario may be there twice, and no shard " +
-      "may be missing. One file alone is shown in another format.",
+    "Driver and settings of all have to be the same, no scenario may be there twice, and no " +
+      "shard may be missing. One file alone is shown in another format.",
     "The exit code is that of a run of all scenarios: 0 when no MUST and no MUST NOT was broken " +
       "and the driver stayed up, else 1; with --baseline only what is new counts.",
   ],
