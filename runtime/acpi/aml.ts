@@ -72,12 +72,17 @@ class NotUnderstood extends Error {}
 /** Returns all devices of a table's body, outer ones first. */
 export function readAml(body: Uint8Array): AmlDevice[] {
   const reader = new AmlReader(body);
-  reader.list(body.length, new Map(), 0);
+  reader.list(body.length, [], 0);
   return reader.devices;
 }
 
+/** Names from the root on. */
+type Path = readonly string[];
+
 class AmlReader {
   readonly devices: AmlDevice[] = [];
+  /** The constants of each device by its path: a scope elsewhere may add some. */
+  private readonly valuesAt = new Map<string, Map<string, AmlValue>>();
   private readonly bytes: Uint8Array;
   private at = 0;
   private objects = 0;
@@ -86,34 +91,33 @@ class AmlReader {
     this.bytes = bytes;
   }
 
-  /** Reads objects up to `end`; constants go into `values`. */
-  list(end: number, values: Map<string, AmlValue>, depth: number): void {
+  /** Reads objects up to `end`, which are in `scope`. */
+  list(end: number, scope: Path, depth: number): void {
     try {
-      while (this.at < end) this.object(end, values, depth);
+      while (this.at < end) this.object(end, scope, depth);
     } catch (error) {
       if (!(error instanceof NotUnderstood)) throw error;
     }
     this.at = end;
   }
 
-  private object(end: number, values: Map<string, AmlValue>, depth: number): void {
+  private object(end: number, scope: Path, depth: number): void {
     this.objects += 1;
     if (this.objects > OBJECTS_MAX || depth > DEPTH_MAX) throw new NotUnderstood();
     const op = this.byte();
     switch (op) {
       case OP.scope: {
         const scopeEnd = this.packageEnd(end);
-        this.path();
-        this.list(scopeEnd, new Map(), depth + 1);
+        this.list(scopeEnd, this.path(scope), depth + 1);
         return;
       }
       case OP.name: {
-        const name = this.path();
-        values.set(name, this.value(end, depth));
+        const path = this.path(scope);
+        this.keep(path, this.value(end, depth));
         return;
       }
       case OP.method:
-        this.method(this.packageEnd(end), values, depth);
+        this.method(this.packageEnd(end), scope, depth);
         return;
       case OP.if:
       case OP.else:
@@ -128,20 +132,22 @@ class AmlReader {
         this.at += 2;
         return;
       case OP.extended:
-        this.extended(end, depth);
+        this.extended(end, scope, depth);
         return;
       default:
         throw new NotUnderstood();
     }
   }
 
-  private extended(end: number, depth: number): void {
+  private extended(end: number, scope: Path, depth: number): void {
     switch (this.byte()) {
       case EXTENDED.device: {
         const deviceEnd = this.packageEnd(end);
+        const path = this.path(scope);
         const values = new Map<string, AmlValue>();
-        this.devices.push({ name: this.path(), values });
-        this.list(deviceEnd, values, depth + 1);
+        this.devices.push({ name: path.at(-1) ?? "", values });
+        this.valuesAt.set(path.join("."), values);
+        this.list(deviceEnd, path, depth + 1);
         return;
       }
       case EXTENDED.mutex:
@@ -171,18 +177,23 @@ class AmlReader {
   }
 
   /** A method without arguments that does nothing but return a constant is one. */
-  private method(end: number, values: Map<string, AmlValue>, depth: number): void {
+  private method(end: number, scope: Path, depth: number): void {
     try {
-      const name = this.path();
+      const path = this.path(scope);
       const flags = this.byte();
       if ((flags & 7) === 0 && this.at < end && this.byte() === OP.return) {
         const value = this.value(end, depth);
-        if (this.at === end) values.set(name, value);
+        if (this.at === end) this.keep(path, value);
       }
     } catch (error) {
       if (!(error instanceof NotUnderstood)) throw error;
     }
     this.at = end;
+  }
+
+  /** What is in no device is of no interest. */
+  private keep(path: Path, value: AmlValue): void {
+    this.valuesAt.get(path.slice(0, -1).join("."))?.set(path.at(-1) ?? "", value);
   }
 
   private value(end: number, depth: number): AmlValue {
@@ -212,7 +223,7 @@ class AmlReader {
         return this.package(end, depth, op === OP.longPackage);
       default:
         this.at -= 1;
-        return { refersTo: this.path() };
+        return { refersTo: this.path([]).at(-1) ?? "" };
     }
   }
 
@@ -263,19 +274,29 @@ class AmlReader {
     return end;
   }
 
-  /** Reads a path and returns its last name, "" for an empty one. */
-  private path(): string {
-    while (this.bytes[this.at] === OP.root || this.bytes[this.at] === OP.parent) this.at += 1;
+  /** Reads a path that may go on from `scope`. */
+  private path(scope: Path = []): Path {
+    const from = [...scope];
+    for (let lead = this.bytes[this.at]; lead === OP.root || lead === OP.parent; ) {
+      if (lead === OP.root) from.length = 0;
+      else from.pop();
+      this.at += 1;
+      lead = this.bytes[this.at];
+    }
     const lead = this.byte();
     let names = 1;
-    if (lead === OP.zero) return "";
+    if (lead === OP.zero) return from;
     if (lead === OP.dualName) names = 2;
     else if (lead === OP.multiName) names = this.byte();
     else this.at -= 1;
-    this.at += 4 * (names - 1);
+    for (let left = names; left > 0; left--) from.push(this.name());
+    return from;
+  }
+
+  private name(): string {
     let name = "";
     for (let letter = 0; letter < 4; letter++) name += String.fromCharCode(this.byte());
-    if (names < 1 || !/^[A-Z_][A-Z0-9_]{3}$/.test(name)) throw new NotUnderstood();
+    if (!/^[A-Z_][A-Z0-9_]{3}$/.test(name)) throw new NotUnderstood();
     return name;
   }
 }

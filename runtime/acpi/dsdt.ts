@@ -5,7 +5,7 @@
  * address from here still looks whether the device is there.
  */
 import { type AmlDevice, type AmlValue, readAml } from "./aml.ts";
-import { type InterruptInput, type ResourceRange, readResources } from "./resources.ts";
+import { type AddressRange, type InterruptInput, readResources } from "./resources.ts";
 import { AcpiMemory, type AcpiOptions, findTable, isTable, TABLE_HEADER_LENGTH } from "./tables.ts";
 
 /** A virtio device on MMIO. */
@@ -30,8 +30,8 @@ export interface DescribedHostBridge {
   /** Where the configuration space of bus 0 lies in memory. */
   readonly ecamBase?: number;
   /** Address space for its devices. */
-  readonly io: readonly ResourceRange[];
-  readonly memory: readonly ResourceRange[];
+  readonly io: readonly AddressRange[];
+  readonly memory: readonly AddressRange[];
   readonly routes: readonly DescribedRoute[];
 }
 

@@ -6,7 +6,7 @@
  */
 
 /** Addresses, ports or bus numbers from `start` to `end`, without `end` itself. */
-export interface ResourceRange {
+export interface AddressRange {
   readonly start: number;
   readonly end: number;
 }
@@ -21,9 +21,9 @@ export interface InterruptInput {
 
 /** What a device has. */
 export interface Resources {
-  readonly memory: readonly ResourceRange[];
-  readonly io: readonly ResourceRange[];
-  readonly buses: readonly ResourceRange[];
+  readonly memory: readonly AddressRange[];
+  readonly io: readonly AddressRange[];
+  readonly buses: readonly AddressRange[];
   readonly interrupts: readonly InterruptInput[];
 }
 
@@ -42,11 +42,11 @@ const ITEM = {
 
 /** Returns all that is understood; other items and ranges beyond exact numbers are left out. */
 export function readResources(template: Uint8Array): Resources {
-  const memory: ResourceRange[] = [];
-  const io: ResourceRange[] = [];
-  const buses: ResourceRange[] = [];
+  const memory: AddressRange[] = [];
+  const io: AddressRange[] = [];
+  const buses: AddressRange[] = [];
   const interrupts: InterruptInput[] = [];
-  const add = (to: ResourceRange[], start: number, length: number) => {
+  const add = (to: AddressRange[], start: number, length: number) => {
     const end = start + length;
     if (length > 0 && end <= Number.MAX_SAFE_INTEGER) to.push({ start, end });
   };

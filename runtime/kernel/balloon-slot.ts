@@ -3,17 +3,19 @@
  *
  * When the host wants the device back, the driver suspends it before its slot is ejected.
  */
+import type { AddressRange } from "../acpi/resources.ts";
 import { BALLOON_PCI_IDS } from "../balloon/constants.ts";
 import { type DiscoveredBalloon, discoverBalloon } from "../balloon/discover.ts";
 import type { BalloonDriver } from "../balloon/driver.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal } from "../hal.ts";
-import { assignPci } from "../pci/assign.ts";
 import { portConfigAccess } from "../pci/config.ts";
+import { assignDescribed } from "../pci/described.ts";
 import { enumeratePci, isPresent, type PciFunction } from "../pci/enumerate.ts";
 import { intxLineOf } from "../pci/intx-routing.ts";
 import { findQemuAcpiEvents, type QemuAcpiEvents, SCI_LINE } from "../pci/qemu-acpi-events.ts";
-import { type HotplugSlot, QEMU_ADDRESS_WINDOWS } from "../pci/qemu-hotplug.ts";
+import { QEMU_HOST_BRIDGE } from "../pci/qemu-host-bridge.ts";
+import type { HotplugSlot } from "../pci/qemu-hotplug.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import type { Transport } from "../virtio/transport.ts";
 import type { GuestOptions } from "./command-line.ts";
@@ -72,10 +74,18 @@ export class BalloonSlot {
       commandLine,
       probe: true,
       acpiRoot: machine.acpiRoot(),
+      ...this.memory,
     });
     this.found = found;
     this.deviceLine = this.lineOf(found);
     return found.transport;
+  }
+
+  /** Where devices can have addresses, and where not. */
+  private get memory(): { readonly memoryEnd: number; readonly ram: readonly AddressRange[] } {
+    const { machine } = this.parts;
+    const ram = machine.memoryMap().map(({ base, size }) => ({ start: base, end: base + size }));
+    return { memoryEnd: machine.memoryEnd(), ram };
   }
 
   private lineOf({ pci, mmio }: DiscoveredBalloon): number | undefined {
@@ -130,7 +140,8 @@ export class BalloonSlot {
   private fill(driver: BalloonDriver): void {
     const hal = this.parts.hal();
     const config = portConfigAccess(hal);
-    const { unplaced } = assignPci({ config, windows: QEMU_ADDRESS_WINDOWS, wants: isBalloon });
+    const bridges = [QEMU_HOST_BRIDGE];
+    const unplaced = assignDescribed({ config, bridges, ...this.memory, wants: isBalloon });
     for (const line of unplaced) hal.log("warn", line);
     try {
       const transport = this.find();

@@ -45,12 +45,11 @@ export const FAULT = {
 export interface Machine {
   portRead(port: number, width: Width): number;
   portWrite(port: number, width: Width, value: number): void;
-  /**
-   * Reads guest physical memory or device memory, below 2^46 on x86_64 and below 4 GiB on i386.
-   * Device memory is mapped uncached.
-   */
+  /** Reads guest physical memory or device memory. Device memory is mapped uncached. */
   memoryRead(address: number, width: Width): number;
   memoryWrite(address: number, width: Width, value: number): void;
+  /** `memoryRead` and `memoryWrite` reach what lies below: a power of two, 4 GiB on i386. */
+  memoryEnd(): number;
   /** Milliseconds since boot, fractional; never goes back. */
   now(): number;
   /**

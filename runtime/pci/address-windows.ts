@@ -1,12 +1,7 @@
 /**
  * Address space for BARs and bridges: windows, and the pieces of them that are taken.
  */
-
-/** Addresses from `start` to `end`, without `end` itself. */
-export interface AddressRange {
-  readonly start: number;
-  readonly end: number;
-}
+import type { AddressRange } from "../acpi/resources.ts";
 
 /** The address space that a machine has for PCI. A missing member: none of that kind. */
 export interface AddressWindows {
@@ -16,6 +11,8 @@ export interface AddressWindows {
   readonly memory?: AddressRange;
   /** Memory for 64-bit BARs on a root bus, used when there is no room below 4 GiB. */
   readonly memoryHigh?: AddressRange;
+  /** Memory that is never given, though it may lie in a window: RAM, gaps between windows. */
+  readonly closed?: readonly AddressRange[];
 }
 
 /** A range that pieces are taken from, upwards; no two pieces overlap. */

@@ -2,7 +2,8 @@
  * Assigns addresses to BARs, and bus numbers and windows to bridges, where firmware has not.
  *
  * A machine without firmware (a microVM, an emulator that boots a kernel itself) leaves some or all
- * of that undone. What firmware did assign stays, and its addresses are not given again.
+ * of that undone. What firmware did assign stays, and its addresses are not given again; but a BAR
+ * where the guest cannot reach it is moved.
  *
  * Everything behind a bridge gets 32-bit memory of the bridge's ordinary window, which is always
  * allowed, even for prefetchable and 64-bit BARs. A BAR behind a bridge whose windows firmware
@@ -10,8 +11,9 @@
  *
  * A function is sized and moved only while it decodes nothing.
  */
-import { type AddressRange, AddressWindow, type AddressWindows } from "./address-windows.ts";
-import { BAR_COUNT, type Bar, readBars, sizeBar } from "./bars.ts";
+import type { AddressRange } from "../acpi/resources.ts";
+import { AddressWindow, type AddressWindows } from "./address-windows.ts";
+import { BAR_COUNT, type Bar, MEMORY_SPACE_END, readBars, sizeBar } from "./bars.ts";
 import { formatPciAddress, type PciAddress, type PciConfigAccess } from "./config.ts";
 import { enumeratePci, type PciFunction } from "./enumerate.ts";
 
@@ -20,6 +22,10 @@ export interface AssignOptions {
   readonly windows: AddressWindows;
   /** Default [0]. */
   readonly rootBuses?: readonly number[];
+  /** The highest number that a bus may get. Default 255. */
+  readonly lastBus?: number;
+  /** The guest reaches no memory from here on: no BAR stays or gets there. Default 2^53. */
+  readonly memoryEnd?: number;
   /** Whether to assign this function's BARs. Default: all. Bridges are numbered in any case. */
   wants?(pciFunction: PciFunction): boolean;
 }
@@ -46,6 +52,8 @@ const MEMORY_BASE = 0x20;
 const MEMORY_LIMIT = 0x22;
 const PREFETCH_BASE = 0x24;
 const PREFETCH_LIMIT = 0x26;
+const PREFETCH_BASE_UPPER = 0x28;
+const PREFETCH_LIMIT_UPPER = 0x2c;
 const IO_UPPER = 0x30;
 
 const LAYOUT_DEVICE = 0;
@@ -73,6 +81,7 @@ interface BusWindows {
 class Assigner {
   private readonly options: AssignOptions;
   private readonly config: PciConfigAccess;
+  private readonly memoryEnd: number;
   private readonly unplaced: string[] = [];
   private taken: readonly Taken[] = [];
   private bars = 0;
@@ -82,6 +91,7 @@ class Assigner {
   constructor(options: AssignOptions) {
     this.options = options;
     this.config = options.config;
+    this.memoryEnd = options.memoryEnd ?? MEMORY_SPACE_END;
   }
 
   run(): Assignment {
@@ -105,10 +115,13 @@ class Assigner {
   /** The range without what firmware assigned of it. What holds all of it is a bridge's window. */
   private openWindow(range: AddressRange, kind: Taken["kind"]): AddressWindow {
     const holds = ({ start, end }: Taken) => start <= range.start && end >= range.end;
-    return new AddressWindow(
-      range,
-      this.taken.filter((it) => it.kind === kind && !holds(it)),
-    );
+    const taken = this.taken.filter((it) => it.kind === kind && !holds(it));
+    return new AddressWindow(range, kind === "io" ? taken : [...taken, ...this.closed]);
+  }
+
+  private get closed(): readonly AddressRange[] {
+    const beyond = { start: this.memoryEnd, end: Infinity };
+    return [...(this.options.windows.closed ?? []), beyond];
   }
 
   private firmwareWindow(range: AddressRange, kind: Taken["kind"]): OpenWindow {
@@ -117,7 +130,11 @@ class Assigner {
 
   private isUndone(pciFunction: PciFunction): boolean {
     if (pciFunction.headerLayout === LAYOUT_BRIDGE && pciFunction.secondaryBus === 0) return true;
-    return this.isWanted(pciFunction) && emptyBars(this.config, pciFunction).length > 0;
+    return this.isWanted(pciFunction) && this.barsToPlace(pciFunction).length > 0;
+  }
+
+  private barsToPlace(pciFunction: PciFunction): number[] {
+    return barsWithoutPlace(this.config, pciFunction, this.memoryEnd);
   }
 
   private isWanted(pciFunction: PciFunction): boolean {
@@ -135,8 +152,10 @@ class Assigner {
     if (pciFunction.headerLayout !== LAYOUT_BRIDGE) return bars;
     const io = this.ioWindow(address);
     const memory = this.memoryWindow(address);
+    const prefetch = this.prefetchWindow(address);
     if (io) bars.push({ kind: "io", ...io });
     if (memory) bars.push({ kind: "memory", ...memory });
+    if (prefetch) bars.push({ kind: "memory", ...prefetch });
     return bars;
   }
 
@@ -155,7 +174,7 @@ class Assigner {
 
   private assignBars(pciFunction: PciFunction, windows: BusWindows): void {
     const { address } = pciFunction;
-    for (const index of emptyBars(this.config, pciFunction)) {
+    for (const index of this.barsToPlace(pciFunction)) {
       const size = sizeBar(this.config, address, index);
       const word = this.config.read(address, FIRST_BAR + 4 * index, 4);
       const isIo = (word & 1) === 1;
@@ -188,7 +207,7 @@ class Assigner {
   /** Numbers the bus behind, for now up to the last bus; 0: no number is left. */
   private numberBridge(address: PciAddress): number {
     const { config } = this;
-    if (this.lastBus === LAST_BUS) {
+    if (this.lastBus >= (this.options.lastBus ?? LAST_BUS)) {
       this.unplaced.push(`${formatPciAddress(address)}: no bus number left`);
       return 0;
     }
@@ -228,6 +247,19 @@ class Assigner {
     return start < end && start !== 0 ? { start, end } : undefined;
   }
 
+  /** The prefetchable one; its upper halves count only where the bridge says that it has them. */
+  private prefetchWindow(address: PciAddress): AddressRange | undefined {
+    const { config } = this;
+    const [base, limit] = [PREFETCH_BASE, PREFETCH_LIMIT].map((at) => config.read(address, at, 2));
+    const [baseUpper, limitUpper] = [PREFETCH_BASE_UPPER, PREFETCH_LIMIT_UPPER].map((at) =>
+      ((base as number) & 0xf) === 1 ? config.read(address, at, 4) : 0,
+    );
+    const at = (low = 0, high = 0) => high * MEMORY_32_END + (low & 0xfff0) * 0x1_0000;
+    const start = at(base, baseUpper);
+    const end = at(limit, limitUpper) + MEMORY_WINDOW;
+    return start < end && start !== 0 ? { start, end } : undefined;
+  }
+
   /** The bridge's window of ports: firmware's, or a new one, which is cut to what is used of it. */
   private openIo(address: PciAddress, outer: AddressWindow | undefined): OpenWindow {
     const { config } = this;
@@ -250,6 +282,8 @@ class Assigner {
       const last = used ? used.end - MEMORY_WINDOW : 0;
       config.write(address, MEMORY_BASE, 2, Math.floor((used?.start ?? 0xfff0_0000) / 0x1_0000));
       config.write(address, MEMORY_LIMIT, 2, Math.floor(last / 0x1_0000));
+      // Firmware's stays: other devices may be in it.
+      if (this.prefetchWindow(address)) return;
       config.write(address, PREFETCH_BASE, 2, 0xfff0);
       config.write(address, PREFETCH_LIMIT, 2, 0);
     });
@@ -301,8 +335,15 @@ function barsOf(config: PciConfigAccess, pciFunction: PciFunction): readonly Bar
   return readBars(config, pciFunction.address).slice(0, barCount(pciFunction));
 }
 
-/** Indices of the BARs that exist and have no address. */
-function emptyBars(config: PciConfigAccess, pciFunction: PciFunction): number[] {
+/**
+ * Indices of the BARs that have no address, or one at or beyond `memoryEnd`. Where that is a power
+ * of two, no BAR lies across it: its address is a multiple of its size.
+ */
+export function barsWithoutPlace(
+  config: PciConfigAccess,
+  pciFunction: PciFunction,
+  memoryEnd: number,
+): number[] {
   const { address } = pciFunction;
   const found: number[] = [];
   for (let index = 0; index < barCount(pciFunction); index++) {
@@ -310,8 +351,9 @@ function emptyBars(config: PciConfigAccess, pciFunction: PciFunction): number[] 
     const isWide = (word & 7) === 4;
     const upper = isWide ? config.read(address, FIRST_BAR + 4 * index + 4, 4) : 0;
     const isIo = (word & 1) === 1;
-    const base = isIo ? word & ~3 : (word & ~15) + upper;
-    if (base === 0 && sizeBar(config, address, index) !== 0) found.push(index);
+    const base = isIo ? word & ~3 : ((word & ~15) >>> 0) + upper * MEMORY_32_END;
+    const isBeyond = !isIo && base >= memoryEnd;
+    if ((base === 0 || isBeyond) && sizeBar(config, address, index) !== 0) found.push(index);
     if (isWide) index += 1;
   }
   return found;

@@ -25,6 +25,9 @@ export interface PciConfigAccess {
   write(address: PciAddress, offset: number, width: Width, value: number): void;
 }
 
+/** 1af4:1100, which real chipsets and other emulators do not have. */
+export const QEMU_SUBSYSTEM = 0x1100_1af4;
+
 const CONFIG_ADDRESS_PORT = 0xcf8;
 const CONFIG_DATA_PORT = 0xcfc;
 const CONFIG_ENABLE = 0x8000_0000;

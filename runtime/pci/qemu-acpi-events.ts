@@ -12,7 +12,7 @@
  * chipset and its subsystem are QEMU's.
  */
 import type { Hal } from "../hal.ts";
-import type { PciAddress, PciConfigAccess } from "./config.ts";
+import { type PciAddress, type PciConfigAccess, QEMU_SUBSYSTEM } from "./config.ts";
 import { matchPci, type PciFunction } from "./enumerate.ts";
 import { QemuHotplug } from "./qemu-hotplug.ts";
 
@@ -23,8 +23,6 @@ const INTEL = 0x8086;
 const PIIX4 = 0x7113;
 const ICH9 = 0x2918;
 const SUBSYSTEM = 0x2c;
-/** 1af4:1100, which real chipsets and other emulators do not have. */
-const QEMU = 0x1100_1af4;
 const PM_BASE = 0x40;
 const PM_BASE_MASK = 0xff80;
 
@@ -96,6 +94,6 @@ export function findQemuAcpiEvents(options: QemuAcpiEventsOptions): QemuAcpiEven
 }
 
 function qemuPmBase(config: PciConfigAccess, address: PciAddress): number {
-  if (config.read(address, SUBSYSTEM, 4) !== QEMU) return 0;
+  if (config.read(address, SUBSYSTEM, 4) !== QEMU_SUBSYSTEM) return 0;
   return config.read(address, PM_BASE, 4) & PM_BASE_MASK;
 }

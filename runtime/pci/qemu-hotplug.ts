@@ -9,7 +9,6 @@
  * once, but its BARs have no addresses.
  */
 import type { Hal } from "../hal.ts";
-import type { AddressWindows } from "./address-windows.ts";
 
 const EJECT_REQUESTS = 4;
 const EJECT = 8;
@@ -25,12 +24,6 @@ export interface HotplugSlot {
   /** The PCI device number, 0 to 31. */
   readonly device: number;
 }
-
-/** Address space that both machines leave to PCI. Their firmware may have assigned parts of it. */
-export const QEMU_ADDRESS_WINDOWS: AddressWindows = {
-  io: { start: 0xc000, end: 0x1_0000 },
-  memory: { start: 0xe000_0000, end: 0xfec0_0000 },
-};
 
 export class QemuHotplug {
   private readonly hal: Hal;

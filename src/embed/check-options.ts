@@ -40,6 +40,7 @@ const DISCOVER: Names<Discover> = {
   interrupts: true,
   commandLine: true,
   probe: true,
+  ram: true,
 };
 const HAL_FUNCTIONS: Names<Omit<Hal, "interrupts">> = {
   portRead: true,

@@ -150,6 +150,8 @@ void frames_from_ledger(void);
 uint64_t frame_take(void);
 /* One of the frames that were set aside. */
 uint64_t frame_take_promised(void);
+/* One past the last address that physical() can show: a power of two. */
+uint64_t memory_end(void);
 /* Where the processor sees a physical address; on i386 valid until the next call. */
 volatile void* physical(uint64_t address);
 /* Fills whole frames with a 32-bit value. */

@@ -45,12 +45,7 @@ js_t machine_portWrite(const struct call* call) {
 
 /* Aligned, so that no access reaches into the next page, which may show other memory. */
 static bool reachable(uint64_t address, uint32_t width) {
-  if (address & (width - 1)) return false;
-#ifdef __x86_64__
-  return address < (uint64_t)1 << 46;
-#else
-  return address < (uint64_t)1 << 32;
-#endif
+  return !(address & (width - 1)) && address < memory_end();
 }
 
 js_t machine_memoryRead(const struct call* call) {
@@ -80,6 +75,11 @@ js_t machine_memoryWrite(const struct call* call) {
     case 4: *(volatile uint32_t*)at = value; return 0;
     default: return js_throw("memoryWrite: width must be 1, 2 or 4");
   }
+}
+
+js_t machine_memoryEnd(const struct call* call) {
+  (void)call;
+  return js_number((double)memory_end());
 }
 
 js_t machine_now(const struct call* call) {

@@ -139,6 +139,16 @@ static void paging_setup(void) {
   }
 }
 
+/* A page table with a bit beyond the address bits of CPUID 0x80000008 is a fault. */
+uint64_t memory_end(void) {
+  static uint32_t bits;
+  if (!bits) {
+    bits = cpuid(0x80000000, 0).a >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;
+    if (bits > DIRECT_BITS) bits = DIRECT_BITS;
+  }
+  return (uint64_t)1 << bits;
+}
+
 static uint64_t tables_needed(void) {
   uint64_t end = 0;
   for (uint32_t at = 0; at < region_count; at++) {
@@ -200,6 +210,8 @@ static void paging_setup(void) {
   }
   paging_start(root_table);
 }
+
+uint64_t memory_end(void) { return (uint64_t)1 << 32; }
 
 static uint64_t tables_needed(void) { return 2; }
 

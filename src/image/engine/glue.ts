@@ -15,6 +15,7 @@ export const MACHINE_FUNCTIONS = [
   "portWrite",
   "memoryRead",
   "memoryWrite",
+  "memoryEnd",
   "now",
   "listen",
   "connect",

@@ -13,6 +13,7 @@ import {
   type Arch,
   ask,
   BOOT_MS,
+  GIB,
   inflateTo,
   MIB,
   qemuGuest,
@@ -153,5 +154,30 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
       const seen = (await vm.execute({ command: "query-balloon" })) as { actual: number };
       return seen.actual === actual;
     });
+  });
+});
+
+/** With memory above 4 GiB the firmware of newer QEMUs puts BARs there. */
+it.concurrent.for([
+  ["q35", "virtio-balloon-pci", []],
+  ["q35,acpi=off", "virtio-balloon-pci", []],
+  ["pc", "virtio-balloon-pci-non-transitional,bus=bridge", ["pci-bridge,id=bridge,chassis_nr=1"]],
+] as const)("i386 %s reaches the registers of %s", async ([machine, balloon, others], context) => {
+  const devices = [...others, balloon].flatMap((device) => ["-device", device]);
+  const [name, ...properties] = machine.split(",");
+  const vm = await qemuGuest(context, {
+    arch: "i386",
+    binary: qemu10OrSkip(context, "x86_64"),
+    machine: name as QemuMachine,
+    memoryBytes: 6 * GIB,
+    balloon: false,
+    extraArgs: [...properties.flatMap((it) => ["-M", it]), "-cpu", "qemu64", ...devices],
+  });
+  expect((await statusOf(vm)).transport).toMatch(/^modern PCI at /);
+  const actual = 5 * GIB;
+  await vm.execute({ command: "balloon", args: { value: actual } });
+  await until(async () => {
+    const seen = (await vm.execute({ command: "query-balloon" })) as { actual: number };
+    return seen.actual === actual;
   });
 });

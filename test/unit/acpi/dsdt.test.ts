@@ -143,6 +143,19 @@ describe("readDsdt", () => {
     ]);
   });
 
+  it("takes what a scope elsewhere adds to a bridge", () => {
+    const crs = name("_CRS", ...buffer([...space(0, 0xc0000000, 0x1000), ...END]));
+    const bridge = (id: string) => device(id, name("_HID", ...dword(0x080ad041)));
+    const added = (path: Bytes) => [0x10, ...sized([...path, ...crs])];
+    const path = [0x5c, 0x2e, ...ascii("_SB_PCI1")];
+    const ours = [...scope(bridge("PCI0"), bridge("PCI1")), ...added(path)];
+    const parent = [...ascii("^"), ...ascii("PCI0")];
+    const other = scope(device("OTHR", added(parent)));
+    const { hostBridges } = readDsdt({ hal: machine([...ours, ...other]) }) ?? {};
+    const memory = [{ start: 0xc0000000, end: 0xc0001000 }];
+    expect(hostBridges?.map((it) => it.memory)).toEqual([memory, memory]);
+  });
+
   it("leaves out the bridges of other segments, whose buses have the same numbers", () => {
     const bridge = (segment: number) =>
       device("PC00", name("_HID", ...dword(0x080ad041)), name("_SEG", 0x0a, segment));

@@ -129,6 +129,10 @@ export class FakeMachine implements Machine {
     this.lines.add(line);
   }
 
+  memoryEnd(): number {
+    return 2 ** 32;
+  }
+
   /** There is no I/O APIC. */
   connect(): 0 {
     return 0;

@@ -248,3 +248,68 @@ describe("AddressWindow", () => {
     expect(new AddressWindow({ start: 0, end: 0xfff }).rest(0x1000)).toBeUndefined();
   });
 });
+
+describe("what the guest cannot reach", () => {
+  const beyond = (): SizedFunction => {
+    const fake = device({ 1: MEMORY, 4: WIDE });
+    fake.set(0x14, 4, 0xe000_0000).set(0x20, 4, 0x0000_000c).set(0x24, 4, 0x38);
+    return fake.set(0x04, 2, 7);
+  };
+
+  it("is moved into a window below, and nothing else is", () => {
+    const moved = beyond();
+    const { config, assign } = machine({ "00:01.0": moved, "00:02.0": beyond() });
+    const wants = ({ address }: { address: { device: number } }) => address.device === 1;
+    expect(assign({ memoryEnd: 2 ** 32, wants })).toEqual({ bars: 1, bridges: 0, unplaced: [] });
+    const bars = (at: number) => readBars(config, { bus: 0, device: at, function: 0 });
+    expect(bars(1)[1]).toEqual({ kind: "memory", base: 0xe000_0000, wide: false });
+    expect(bars(1)[4]).toEqual({ kind: "memory", base: 0xe000_4000, wide: true });
+    expect(bars(2)[4]).toEqual({ kind: "memory", base: 0x38_0000_0000, wide: true });
+    expect(moved.get(0x04, 2)).toBe(7);
+  });
+
+  it("is no place for a BAR, though a window lies there", () => {
+    const { assign } = machine({ "00:01.0": device({ 4: WIDE }) });
+    const windows = { memoryHigh: WINDOWS.memoryHigh };
+    expect(assign({ windows, memoryEnd: 2 ** 32 }).unplaced).toEqual([
+      "00:01.0 BAR 4: no 16384 bytes of memory left",
+    ]);
+    expect(assign({ windows, memoryEnd: 2 ** 40 }).bars).toBe(1);
+  });
+
+  it("is moved behind a bridge into its ordinary window, and its other one stays", () => {
+    const outer = bridge();
+    outer.set(0x18, 1, 0).set(0x19, 1, 1).set(0x1a, 1, 1);
+    outer.set(0x20, 2, 0xe000).set(0x22, 2, 0xe000);
+    outer.set(0x24, 2, 0x0001).set(0x26, 2, 0x0001).set(0x28, 4, 0x38).set(0x2c, 4, 0x38);
+    const { config, assign } = machine({ "00:01.0": outer, "01:00.0": beyond() });
+    expect(assign({ memoryEnd: 2 ** 32 })).toEqual({ bars: 1, bridges: 0, unplaced: [] });
+    const bars = readBars(config, { bus: 1, device: 0, function: 0 });
+    expect(bars[4]).toEqual({ kind: "memory", base: 0xe000_4000, wide: true });
+    expect([0x24, 0x26].map((at) => outer.get(at, 2))).toEqual([1, 1]);
+    expect([0x28, 0x2c].map((at) => outer.get(at, 4))).toEqual([0x38, 0x38]);
+  });
+
+  it("never gets an address in RAM or between windows", () => {
+    const closed = [
+      { start: 0xdff0_0000, end: 0xe000_2000 },
+      { start: 0xe000_8000, end: 0xe000_9000 },
+    ];
+    const fakes = { "00:01.0": device({ 4: WIDE }), "00:02.0": device({ 4: WIDE }) };
+    const { config, assign } = machine(fakes);
+    expect(assign({ windows: { ...WINDOWS, closed } }).bars).toBe(2);
+    const base = (at: number) => readBars(config, { bus: 0, device: at, function: 0 })[4];
+    expect(base(1)).toMatchObject({ base: 0xe000_4000 });
+    expect(base(2)).toMatchObject({ base: 0xe000_c000 });
+  });
+});
+
+describe("a bus", () => {
+  it("gets no number beyond the last of its root", () => {
+    const { assign } = machine({ "00:01.0": bridge(), "00:02.0": bridge() });
+    expect(assign({ lastBus: 1 })).toMatchObject({
+      bridges: 1,
+      unplaced: ["00:02.0: no bus number left"],
+    });
+  });
+});
