@@ -26,4 +26,6 @@ export const STOP = {
   engine: 0x45,
   /** What the boot loader handed over cannot be used. */
   loader: 0x46,
+  /** The processor lacks what the image is compiled for. */
+  processor: 0x47,
 } as const;

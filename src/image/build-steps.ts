@@ -16,6 +16,7 @@ const SOURCES = [
   "start.c",
   "serial.c",
   "panic.c",
+  "regions.c",
   "loader.c",
   "memory.c",
   "platform/acpi.c",

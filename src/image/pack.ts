@@ -4,7 +4,7 @@
  *   packed   run, run, ..
  *   run      u16 words kept · u16 words that are 0, before them · the words kept
  *
- * The boot code (loader.c) unpacks them onto zeros.
+ * The boot code (engine.c) unpacks them.
  */
 const WORD_BYTES = 4;
 const RUN_WORDS_MAX = 0xffff;

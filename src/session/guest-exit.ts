@@ -39,6 +39,10 @@ const MEANING = new Map<number, readonly [what: string, todo: string]>([
       "give it more with --memory; if it has enough, report the panic line",
     ],
   ],
+  [
+    STOP.processor,
+    ["the processor lacks what the guest needs", "give the machine a newer processor"],
+  ],
 ]);
 
 /** Every code with a meaning, for tests. */

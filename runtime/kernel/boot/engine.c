@@ -16,7 +16,7 @@
 
 extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
 extern const uint32_t snapshot_promised, snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
-extern char snapshot_frames[], image_start[];
+extern char snapshot_frames[], image_start[], image_end[];
 extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 
 w2c_engine engine;
@@ -68,15 +68,16 @@ static bool grow(uint32_t wanted) {
 }
 
 /*
- * snapshot_frames is still zero, so only words that are not zero are packed; see src/image/pack.ts.
- * region_need: where memory is short, firmware may have written over what is packed.
+ * Only words that are not zero are packed; see src/image/pack.ts. region_need: where memory is
+ * short, part of the image lies nowhere, or firmware has written over it.
  */
 void engine_unpack(void) {
-  region_need((uintptr_t)image_start, (uintptr_t)snapshot_packed_end - (uintptr_t)image_start);
+  region_need((uintptr_t)image_start, (uintptr_t)image_end - (uintptr_t)image_start);
   uint32_t* to = (uint32_t*)snapshot_frames;
   for (const uint32_t* from = snapshot_packed; from < snapshot_packed_end;) {
-    uint32_t kept = *from & 0xffff;
-    to += *from++ >> 16;
+    uint32_t kept = *from & 0xffff, zeros = *from++ >> 16;
+    memset(to, 0, 4 * zeros);
+    to += zeros;
     memcpy(to, from, 4 * kept);
     from += kept;
     to += kept;

@@ -5,33 +5,42 @@
  */
 #include "entry-common.inc"
 
-#define MULTIBOOT_MAGIC 0x1badb002
-/* Modules are aligned, and the loader passes the memory map. */
-#define MULTIBOOT_FLAGS 3
+#define MULTIBOOT_HEADER 0x1badb002
+/* Modules are aligned, the loader passes the memory map, and addresses follow. */
+#define MULTIBOOT_FLAGS 0x10003
 
+  /* crosvm takes Multiboot only with addresses. */
   .section .multiboot, "a"
   .balign 4
-  .long MULTIBOOT_MAGIC, MULTIBOOT_FLAGS, -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+multiboot_header:
+  .long MULTIBOOT_HEADER, MULTIBOOT_FLAGS, -(MULTIBOOT_HEADER + MULTIBOOT_FLAGS)
+  .long multiboot_header, image_start, packed_end, image_end, entry
+  multiboot2_header
 
   pvh_note entry_pvh
+
+#include "entry-check.inc"
 
   .text
   .globl entry
 entry:
-  movl $LOADER_MULTIBOOT, %ebp
+  tell_loader
   jmp 1f
 entry_pvh:
-  movl $LOADER_PVH, %ebp
+  movl $LOADER_PVH, %eax
 1:
   outermost eip
   cli
   cld
-  movl %ebx, %esi /* the address of what the loader left */
-  movl $stack_top, %esp
+  movl $stack_top - 8, %esp
+  pushl %ebx
+  pushl %eax
   lgdt gdt_pointer
   ljmp $SELECTOR_CODE, $2f
 2:
   load_segments
+  call early_traps
+  call processor_check
   clear_bss
 
   /* CR0: no emulation, monitor coprocessor. CR4: FXSAVE and SSE exceptions. */
@@ -39,14 +48,9 @@ entry_pvh:
   andl $~0x4, %eax
   orl $0x2, %eax
   movl %eax, %cr0
-  movl %cr4, %eax
-  orl $0x600, %eax
+  movl $0x600, %eax
   movl %eax, %cr4
   fninit
-
-  subl $8, %esp
-  pushl %esi
-  pushl %ebp
   call boot_start
 3:
   cli

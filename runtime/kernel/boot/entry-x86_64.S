@@ -1,14 +1,15 @@
 /*
- * entry-x86_64.S: from the 32-bit entry of PVH to long mode, and the entry of traps.
+ * entry-x86_64.S: from the entries of the boot protocols to long mode, and the entry of traps.
  *
- * C code is entered in long mode with the first GiB identity mapped, a cleared .bss, an aligned
+ * C code is entered in long mode with the first 4 GiB identity mapped, a cleared .bss, an aligned
  * stack, SSE on and interrupts off.
  */
 #include "entry-common.inc"
 
-  pvh_note entry
+  multiboot2_header
+  pvh_note entry_pvh
 
-  .section .bss
+  .section .bss.pages, "aw", @nobits
   .balign 4096
   .globl root_table, identity_table, identity_directory
 root_table:
@@ -18,33 +19,63 @@ identity_table:
 identity_directory:
   .skip 4096
 
+#include "entry-check.inc"
+
+  /*
+   * Multiboot 2 enters in 32-bit mode, the Linux protocol in either. 0x48 is `dec %eax` in 32-bit
+   * mode; in 64-bit mode it belongs to the `nop` and does nothing.
+   */
   .text
-  .code32
   .globl entry
 entry:
   cli
   cld
-  movl %ebx, %esi /* the address of what the loader left */
+  xchgl %eax, %ecx
+  xorl %eax, %eax
+  .byte 0x48
+  nop
+  testl %eax, %eax
+  jz entry_linux64
+  movl %ecx, %eax
+  tell_loader
+  jmp entry_known
+entry_pvh:
+  movl $LOADER_PVH, %eax
+entry_known:
+  cli
+  cld
   movl $stack_top, %esp
+  pushl %ebx
+  pushl %eax
+  lgdt gdt_pointer
+  ljmp $SELECTOR_CODE, $2f
+2:
+  load_segments
+  call early_traps
+  call processor_check
   clear_bss
 
-  /* The first GiB in 2 MiB pages: present, writable, large. */
+  /*
+   * Large pages: present, writable. Those from 1 GiB on are for loader.c alone; their directories
+   * lie where the stack does not reach yet.
+   */
   movl $identity_table + 3, root_table
   movl $identity_directory + 3, identity_table
-  movl $identity_directory, %edi
+  movl $stack_bottom + 3, identity_table + 8
+  movl $stack_bottom + FRAME_BYTES + 3, identity_table + 16
+  movl $stack_bottom + 2 * FRAME_BYTES + 3, identity_table + 24
   movl $0x83, %eax
-1:
-  movl %eax, (%edi)
-  addl $8, %edi
-  addl $LARGE_PAGE_BYTES, %eax
-  cmpl $IDENTITY_BYTES, %eax
-  jb 1b
+  movl $identity_directory, %edi
+  movl $512, %ecx
+  call fill_directories
+  movl $stack_bottom, %edi
+  movl $3 * 512, %ecx
+  call fill_directories
 
   movl $root_table, %eax
   movl %eax, %cr3
   /* CR4: PAE, FXSAVE and SSE exceptions. */
-  movl %cr4, %eax
-  orl $0x620, %eax
+  movl $0x620, %eax
   movl %eax, %cr4
   /* EFER: long mode. */
   movl $0xc0000080, %ecx
@@ -56,17 +87,51 @@ entry:
   andl $~0x4, %eax
   orl $0x80010002, %eax
   movl %eax, %cr0
-  lgdt gdt_pointer
   ljmp $SELECTOR_CODE64, $entry64
+
+/* ecx entries at edi, the first is eax. */
+fill_directories:
+  movl %eax, (%edi)
+  movl $0, 4(%edi)
+  addl $8, %edi
+  addl $LARGE_PAGE_BYTES, %eax
+  decl %ecx
+  jnz fill_directories
+  ret
+
+  .code64
+/* Leaves long mode: the tables and the mode of paging are the loader's. */
+entry_linux64:
+  lgdt gdt_pointer
+  ljmpl *1f(%rip)
+1:
+  .long entry_linux
+  .word SELECTOR_CODE
+
+  .code32
+entry_linux:
+  load_segments
+  movl %cr0, %eax
+  andl $0x7fffffff, %eax
+  movl %eax, %cr0
+  movl $0xc0000080, %ecx
+  rdmsr
+  andl $~0x100, %eax
+  wrmsr
+  xorl %eax, %eax
+  movl %eax, %cr4
+  movl $LOADER_LINUX, %eax
+  movl %esi, %ebx
+  jmp entry_known
 
   .code64
 entry64:
   outermost rip
   load_segments
+  movl (%rsp), %edi
+  movl 4(%rsp), %esi
   movl $stack_top, %esp
   fninit
-  movl $LOADER_PVH, %edi
-  movl %esi, %esi
   call boot_start
 1:
   cli

@@ -92,6 +92,7 @@ enum stop_code {
   STOP_NO_MEMORY = 0x44,
   STOP_ENGINE = 0x45,
   STOP_LOADER = 0x46,
+  STOP_PROCESSOR = 0x47,
 };
 
 /* From now on a panic line ends with what `report` prints. */
@@ -112,9 +113,9 @@ NORETURN void stop(uint8_t code);
 /* From now on a machine without that device ends by `end`; when it returns, the processor halts. */
 void stop_on_end(void (*end)(uint8_t code));
 
-/* ---- loader.c: what the loader said ---------------------------------------------------------- */
+/* ---- regions.c: the machine's memory --------------------------------------------------------- */
 
-enum { REGIONS_MAX = 64, COMMAND_LINE_MAX = 4096 };
+enum { REGIONS_MAX = 64 };
 enum region_kind { REGION_AVAILABLE, REGION_RESERVED, REGION_KERNEL };
 
 struct region {
@@ -123,19 +124,28 @@ struct region {
   enum region_kind kind;
 };
 
+/* Sorted by base. */
 extern struct region regions[REGIONS_MAX];
 extern uint32_t region_count;
+/* Available memory shrinks to whole frames, everything else grows to them. */
+void region_add(uint64_t base, uint64_t bytes, enum region_kind kind);
+/* Ends overlaps, which some firmware's maps have: reserved wins over available. */
+void regions_settle(void);
+/* Stops the machine unless the whole range lies in one available region. */
+void region_need(uint64_t base, uint64_t bytes);
+/* The same; from now on the range is the kernel's. */
+void region_carve(uint64_t base, uint64_t bytes);
+
+/* ---- loader.c: what the loader said ---------------------------------------------------------- */
+
+enum { COMMAND_LINE_MAX = 4096 };
 /* The start of the command line, and the length of all of it. */
 extern char command_line[COMMAND_LINE_MAX + 1];
 extern uint32_t command_line_bytes;
 /* Where the loader says that ACPI's root pointer is; 0: it says nothing. */
 extern uint64_t loader_root_pointer;
-/* `loader` is LOADER_PVH or LOADER_MULTIBOOT, `start_info` the address of what it left. */
+/* `loader` is one of layout.h's LOADER_*, `start_info` the address of what it left. */
 void loader_read(uint32_t loader, uint32_t start_info);
-/* Stops the machine unless the whole range lies in one available region. */
-void region_need(uint64_t base, uint64_t bytes);
-/* The same; from now on the range is the kernel's. */
-void region_carve(uint64_t base, uint64_t bytes);
 
 /* ---- memory.c: frames and page tables -------------------------------------------------------- */
 
@@ -266,8 +276,13 @@ void line_interrupt(uint32_t vector);
 
 /* ---- trap.c: exceptions ---------------------------------------------------------------------- */
 
-/* `on_page_fault` gets an offset into the engine's window; true when it backed the page. */
-void trap_start(bool (*on_page_fault)(uintptr_t offset));
+/* From now on an exception is a panic. */
+void trap_start(void);
+/*
+ * With paging on: from now on `handle` gets the offset of a page fault in the engine's window; it
+ * returns true when it backed the page.
+ */
+void trap_on_page_fault(bool (*handle)(uintptr_t offset));
 
 /* ---- platform/timers.c: timers of a known rate ----------------------------------------------- */
 

@@ -12,7 +12,8 @@
 #ifndef BOOT_LAYOUT_H_
 #define BOOT_LAYOUT_H_
 
-#define KERNEL_BASE 0x100000
+/* crosvm loads nothing below 2 MiB. */
+#define KERNEL_BASE 0x200000
 /* The builder limits JavaScript's depth so that the compiled engine stays within this. */
 #define STACK_BYTES 0x100000
 #define FRAME_BYTES 4096
@@ -22,6 +23,8 @@
 #ifdef __x86_64__
 #define WINDOW_BYTES 0x200000000
 #define LARGE_PAGE_BYTES 0x200000
+/* Mapped while loader.c reads, in the window's place. */
+#define LOADER_BYTES 0x100000000
 #define DIRECT_BASE 0xffff800000000000
 #define DIRECT_BITS 46
 #else
@@ -42,8 +45,11 @@
 #define GATES 80
 #define STUB_BYTES 16
 
-/* The protocol by which the loader started the image. */
+/* The protocol by which the loader started the image; Multiboot's are what a loader has in eax. */
 #define LOADER_PVH 0
-#define LOADER_MULTIBOOT 1
+#define LOADER_MULTIBOOT 0x2badb002
+#define LOADER_MULTIBOOT2 0x36d76289
+/* "HdrS", which stands in Linux's boot parameters. */
+#define LOADER_LINUX 0x53726448
 
 #endif

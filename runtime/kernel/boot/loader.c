@@ -1,14 +1,16 @@
 /*
- * loader.c: the memory map and the command line, from PVH or Multiboot 1.
+ * loader.c: the memory map, the command line and ACPI's root pointer, from whichever loader started
+ * the image: PVH, Multiboot 1 and 2, or Linux's boot parameters.
  *
- * It copies all that it keeps: the memory that the loader left is handed out later. After
- * loader_read, `regions` is sorted, without overlaps, and made of whole frames.
+ * It copies all that it keeps: the memory that the loader left is handed out later. All that it
+ * reads must lie below 4 GiB.
  */
 #include "kernel.h"
 
 #define PVH_MAGIC 0x336ec578
 #define E820_AVAILABLE 1
 #define ADDRESS_END 0x100000000
+#define ROOT_POINTER_BYTES 36
 
 struct pvh_start {
   uint32_t magic;
@@ -52,85 +54,62 @@ struct multiboot_entry {
   uint32_t kind;
 } __attribute__((packed));
 
-struct region regions[REGIONS_MAX];
-uint32_t region_count;
+enum {
+  TAG_END = 0,
+  TAG_COMMAND_LINE = 1,
+  TAG_MAP = 6,
+  TAG_ROOT_POINTER = 14,
+  TAG_ROOT_POINTER_2 = 15,
+  TAG_ALIGN = 8,
+};
+struct multiboot2_start {
+  uint32_t bytes; /* of all tags, and this */
+  uint32_t reserved;
+};
+struct multiboot2_tag {
+  uint32_t kind;
+  uint32_t bytes; /* with these two words */
+  union {
+    char text[1];
+    struct {
+      uint32_t entry_bytes, entry_version;
+    } map;
+  };
+};
+struct multiboot2_entry {
+  uint64_t base;
+  uint64_t bytes;
+  uint32_t kind;
+  uint32_t reserved;
+};
+
+/* Offsets in boot_params (Linux, Documentation/arch/x86/zero-page.rst). */
+enum {
+  LINUX_ROOT_POINTER = 0x070,
+  LINUX_COMMAND_LINE_HIGH = 0x0c8,
+  LINUX_MAP_ENTRIES = 0x1e8,
+  LINUX_MAGIC = 0x202,
+  LINUX_COMMAND_LINE = 0x228,
+  LINUX_MAP = 0x2d0,
+  LINUX_MAP_MAX = 128,
+};
+struct linux_entry {
+  uint64_t base;
+  uint64_t bytes;
+  uint32_t kind;
+} __attribute__((packed));
+
 char command_line[COMMAND_LINE_MAX + 1];
 uint32_t command_line_bytes;
 uint64_t loader_root_pointer;
 
-static void insert(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind kind) {
-  if (region_count == REGIONS_MAX) panic(STOP_LOADER, "loader", "too many memory regions");
-  for (uint32_t from = region_count++; from > at; from--) regions[from] = regions[from - 1];
-  regions[at] = (struct region){base, bytes, kind};
+static const void* told(uint64_t address) {
+  if (address >= ADDRESS_END) panic(STOP_LOADER, "loader", "something lies above 4 GiB");
+  return (const void*)(uintptr_t)address;
 }
 
-/* Available memory shrinks to whole frames, everything else grows to them. */
-static void add(uint64_t base, uint64_t bytes, enum region_kind kind) {
-  uint64_t mask = FRAME_BYTES - 1;
-  uint64_t end = base + bytes;
-  if (kind == REGION_AVAILABLE) {
-    base = (base + mask) & ~mask;
-    end &= ~mask;
-#ifndef __x86_64__
-    /* Page table entries have 32 bits here: memory above cannot be mapped. */
-    if (end > ADDRESS_END) end = ADDRESS_END;
-#endif
-    /* Frame 0 is never handed out: its number would look like "none". */
-    if (base == 0) base = FRAME_BYTES;
-  } else {
-    base &= ~mask;
-    end = (end + mask) & ~mask;
-  }
-  if (end <= base) return;
-  uint32_t at = 0;
-  while (at < region_count && regions[at].base < base) at++;
-  insert(at, base, end - base, kind);
-}
-
-/* Cuts [base, base + bytes) out of available region `at`; what was cut out becomes `kind`. */
-static void carve(uint32_t at, uint64_t base, uint64_t bytes, enum region_kind kind) {
-  struct region whole = regions[at];
-  uint64_t end = base + bytes;
-  uint64_t whole_end = whole.base + whole.bytes;
-  regions[at] = (struct region){base, bytes, kind};
-  if (end < whole_end) insert(at + 1, end, whole_end - end, REGION_AVAILABLE);
-  if (whole.base < base) insert(at, whole.base, base - whole.base, REGION_AVAILABLE);
-}
-
-/* The available region that holds [base, base + bytes); without one the machine stops. */
-static uint32_t holder(uint64_t base, uint64_t bytes) {
-  for (uint32_t at = 0; at < region_count; at++) {
-    const struct region* here = &regions[at];
-    if (here->kind == REGION_AVAILABLE && here->base <= base &&
-        base + bytes <= here->base + here->bytes) {
-      return at;
-    }
-  }
-  panic(STOP_LOADER, "loader", "the image does not lie in available memory");
-}
-
-void region_need(uint64_t base, uint64_t bytes) { holder(base, bytes); }
-
-void region_carve(uint64_t base, uint64_t bytes) {
-  carve(holder(base, bytes), base, bytes, REGION_KERNEL);
-}
-
-/* Some firmware's maps overlap: where a reserved range covers available memory, reserved wins. */
-static void settle(void) {
-  for (uint32_t at = 0; at < region_count; at++) {
-    if (regions[at].kind == REGION_AVAILABLE) continue;
-    uint64_t base = regions[at].base, end = base + regions[at].bytes;
-    for (uint32_t other = 0; other < region_count; other++) {
-      struct region* here = &regions[other];
-      uint64_t here_end = here->base + here->bytes;
-      if (here->kind != REGION_AVAILABLE || here_end <= base || end <= here->base) continue;
-      if (here->base < base && end < here_end) insert(other + 1, end, here_end - end, here->kind);
-      here = &regions[other];
-      if (here->base < base) here->bytes = base - here->base;
-      else if (end < here_end) *here = (struct region){end, here_end - end, REGION_AVAILABLE};
-      else here->bytes = 0;
-    }
-  }
+static void add(uint64_t base, uint64_t bytes, uint32_t kind) {
+  region_add(base, bytes, kind == E820_AVAILABLE ? REGION_AVAILABLE : REGION_RESERVED);
 }
 
 static void copy_command_line(const char* from) {
@@ -146,9 +125,9 @@ static void copy_command_line(const char* from) {
  */
 static const char* multiboot_words(const struct multiboot_start* start) {
   if (!(start->flags & MULTIBOOT_HAS_COMMAND_LINE)) return "";
-  const char* words = (const char*)(uintptr_t)start->command_line;
+  const char* words = told(start->command_line);
   if (!(start->flags & MULTIBOOT_HAS_LOADER)) return words;
-  if (strcmp((const char*)(uintptr_t)start->loader, "qemu")) return words;
+  if (strcmp(told(start->loader), "qemu")) return words;
   while (*words && *words != ' ') words++;
   return *words ? words + 1 : words;
 }
@@ -156,12 +135,11 @@ static const char* multiboot_words(const struct multiboot_start* start) {
 static void read_pvh(const struct pvh_start* start) {
   if (start->magic != PVH_MAGIC) panic(STOP_LOADER, "loader", "no PVH start information");
   if (start->version < 1 || !start->map) panic(STOP_LOADER, "loader", "no memory map");
-  copy_command_line(start->command_line ? (const char*)(uintptr_t)start->command_line : "");
+  copy_command_line(start->command_line ? told(start->command_line) : "");
   loader_root_pointer = start->root_pointer;
-  const struct pvh_entry* map = (const struct pvh_entry*)(uintptr_t)start->map;
+  const struct pvh_entry* map = told(start->map);
   for (uint32_t at = 0; at < start->map_entries; at++) {
-    add(map[at].base, map[at].bytes,
-        map[at].kind == E820_AVAILABLE ? REGION_AVAILABLE : REGION_RESERVED);
+    add(map[at].base, map[at].bytes, map[at].kind);
   }
 }
 
@@ -169,16 +147,75 @@ static void read_multiboot(const struct multiboot_start* start) {
   copy_command_line(multiboot_words(start));
   if (!(start->flags & MULTIBOOT_HAS_MAP)) panic(STOP_LOADER, "loader", "no memory map");
   for (uint32_t at = 0; at + sizeof(struct multiboot_entry) <= start->map_bytes;) {
-    const struct multiboot_entry* entry =
-        (const struct multiboot_entry*)(uintptr_t)(start->map + at);
-    add(entry->base, entry->bytes,
-        entry->kind == E820_AVAILABLE ? REGION_AVAILABLE : REGION_RESERVED);
+    const struct multiboot_entry* entry = told((uint64_t)start->map + at);
+    add(entry->base, entry->bytes, entry->kind);
     at += entry->size + sizeof(entry->size);
   }
 }
 
+static void read_multiboot2_map(const struct multiboot2_tag* tag) {
+  uint32_t step = tag->map.entry_bytes;
+  if (step < sizeof(struct multiboot2_entry)) panic(STOP_LOADER, "loader", "no memory map");
+  for (uint32_t at = 16; at + step <= tag->bytes; at += step) {
+    const struct multiboot2_entry* entry = (const void*)((uintptr_t)tag + at);
+    add(entry->base, entry->bytes, entry->kind);
+  }
+}
+
+/* What tells of ACPI is a copy of the root pointer, so it is copied again. */
+static void keep_root_pointer(const struct multiboot2_tag* tag) {
+  static char kept[ROOT_POINTER_BYTES];
+  uint32_t bytes = tag->bytes - 8;
+  memcpy(kept, tag->text, bytes < sizeof(kept) ? bytes : sizeof(kept));
+  loader_root_pointer = (uintptr_t)kept;
+}
+
+static void read_multiboot2(const struct multiboot2_start* start) {
+  bool has_map = false;
+  for (uint32_t at = sizeof(*start); at + 8 <= start->bytes;) {
+    const struct multiboot2_tag* tag = told((uintptr_t)start + at);
+    if (tag->kind == TAG_END || tag->bytes < 8) break;
+    if (tag->kind == TAG_COMMAND_LINE) copy_command_line(tag->text);
+    if (tag->kind == TAG_MAP) {
+      has_map = true;
+      read_multiboot2_map(tag);
+    }
+    /* The newer one comes with the older, before it or after it. */
+    bool older = tag->kind == TAG_ROOT_POINTER && !loader_root_pointer;
+    if (older || tag->kind == TAG_ROOT_POINTER_2) keep_root_pointer(tag);
+    at += (tag->bytes + TAG_ALIGN - 1) & ~(uint32_t)(TAG_ALIGN - 1);
+  }
+  if (!has_map) panic(STOP_LOADER, "loader", "no memory map");
+}
+
+static uint32_t word_at(const char* place) {
+  uint32_t word;
+  memcpy(&word, place, sizeof(word));
+  return word;
+}
+
+static void read_linux(const char* start) {
+  if (word_at(start + LINUX_MAGIC) != LOADER_LINUX) {
+    panic(STOP_LOADER, "loader", "no protocol that the image knows");
+  }
+  uint64_t high = word_at(start + LINUX_COMMAND_LINE_HIGH);
+  uint64_t words = high << 32 | word_at(start + LINUX_COMMAND_LINE);
+  copy_command_line(words ? told(words) : "");
+  memcpy(&loader_root_pointer, start + LINUX_ROOT_POINTER, sizeof(loader_root_pointer));
+  uint32_t entries = (uint8_t)start[LINUX_MAP_ENTRIES];
+  if (!entries || entries > LINUX_MAP_MAX) panic(STOP_LOADER, "loader", "no memory map");
+  const struct linux_entry* map = (const void*)(start + LINUX_MAP);
+  for (uint32_t at = 0; at < entries; at++) add(map[at].base, map[at].bytes, map[at].kind);
+}
+
 void loader_read(uint32_t loader, uint32_t start_info) {
-  if (loader == LOADER_PVH) read_pvh((const struct pvh_start*)(uintptr_t)start_info);
-  else read_multiboot((const struct multiboot_start*)(uintptr_t)start_info);
-  settle();
+  const void* start = told(start_info);
+  switch (loader) {
+    case LOADER_MULTIBOOT: read_multiboot(start); break;
+    case LOADER_MULTIBOOT2: read_multiboot2(start); break;
+    case LOADER_LINUX: read_linux(start); break;
+    case LOADER_PVH: read_pvh(start); break;
+    default: panic(STOP_LOADER, "loader", "no protocol that the image knows");
+  }
+  regions_settle();
 }

@@ -6,8 +6,8 @@
 #include "kernel.h"
 
 /*
- * Frames right behind the image, besides the promised ones: for page tables, and for the engine's
- * growth until the guest's ledger takes over.
+ * Frames besides the promised ones: for page tables, and for the engine's growth until the guest's
+ * ledger takes over.
  */
 #define POOL_FRAMES 160
 /* The last frames of the pool are for page tables alone: growth can then always be mapped. */
@@ -15,11 +15,15 @@
 /* Frames taken from the ledger at once. */
 #define LEDGER_RUN_FRAMES 16
 
+/* Of variables that are whole pages: link.ld keeps them together. */
+#define PAGES __attribute__((aligned(FRAME_BYTES), section(".bss.pages")))
+
 enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARGE = 0x80 };
 
-extern char image_start[], image_end[], stack_guard[];
+extern char image_start[], image_end[], packed_start[], packed_end[], stack_guard[];
 
-static uint64_t pool_base, pool_total, pool_used;
+/* The pool: where the packed snapshot was, which is unpacked by now, and more behind the image. */
+static uint64_t pool_total, pool_used;
 /* Frames for pages that the engine has not touched yet: they must never run out. */
 static uint64_t pool_promised;
 static ledger_take_t ledger_take;
@@ -31,9 +35,15 @@ uint32_t pool_frames(void) { return (uint32_t)pool_total; }
 uint32_t pool_frames_free(void) { return (uint32_t)(pool_total - pool_used); }
 void frames_from_ledger(void) { ledger_ready = true; }
 
+static uint64_t packed_frames(void) {
+  return ((uintptr_t)packed_end - (uintptr_t)packed_start) / FRAME_BYTES;
+}
+
 static uint64_t pool_take(uint64_t keep) {
   if (pool_used + keep + 1 > pool_total) return 0;
-  return pool_base + FRAME_BYTES * pool_used++;
+  uint64_t at = pool_used++;
+  if (at < packed_frames()) return (uintptr_t)packed_start + FRAME_BYTES * at;
+  return (uintptr_t)image_end + FRAME_BYTES * (at - packed_frames());
 }
 
 static uint64_t ledger_frame(void) {
@@ -81,7 +91,7 @@ typedef uint64_t entry_t;
 #define TABLE_ENTRIES 512
 extern entry_t root_table[TABLE_ENTRIES], identity_table[TABLE_ENTRIES];
 extern entry_t identity_directory[TABLE_ENTRIES];
-static entry_t direct_table[TABLE_ENTRIES] __attribute__((aligned(FRAME_BYTES)));
+static entry_t direct_table[TABLE_ENTRIES] PAGES;
 
 static entry_t* below(entry_t* entry) {
   if (!(*entry & PRESENT)) {
@@ -126,6 +136,9 @@ volatile void* physical(uint64_t address) {
 }
 
 static void paging_setup(void) {
+  /* What loader.c saw beyond the first GiB becomes the window. */
+  for (uint32_t at = 1; at < LOADER_BYTES / IDENTITY_BYTES; at++) identity_table[at] = 0;
+  __asm__ volatile("mov %0, %%cr3" : : "r"(root_table) : "memory");
   /* One directory shows the first GiB at both places. */
   root_table[DIRECT_BASE >> 39 & 511] = (uintptr_t)direct_table | PRESENT | WRITABLE;
   direct_table[0] = (uintptr_t)identity_directory | PRESENT | WRITABLE;
@@ -171,7 +184,7 @@ uint64_t core_memory_end(void) {
 typedef uint32_t entry_t;
 #define TABLE_ENTRIES 1024
 void paging_start(entry_t* directory);
-static entry_t root_table[TABLE_ENTRIES] __attribute__((aligned(FRAME_BYTES)));
+static entry_t root_table[TABLE_ENTRIES] PAGES;
 
 static entry_t* leaf(uintptr_t address) {
   entry_t* directory = &root_table[address >> 22];
@@ -249,12 +262,12 @@ static void unmap(uintptr_t address) {
 }
 
 void memory_start(uint32_t promised, ledger_take_t take) {
-  uint64_t image = (uintptr_t)image_start;
   ledger_take = take;
-  pool_base = (uintptr_t)image_end;
   pool_promised = promised;
   pool_total = POOL_FRAMES + tables_needed() + pool_promised;
-  region_carve(image, pool_base - image + FRAME_BYTES * pool_total);
+  uint64_t behind = pool_total > packed_frames() ? pool_total - packed_frames() : 0;
+  uint64_t end = (uintptr_t)image_end + FRAME_BYTES * behind;
+  region_carve((uintptr_t)image_start, end - (uintptr_t)image_start);
   paging_setup();
   /* A stack overflow and a null pointer must fault. */
   unmap((uintptr_t)stack_guard);

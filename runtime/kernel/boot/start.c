@@ -6,11 +6,12 @@
 
 NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   serial_start();
+  trap_start();
   panic_on_report(engine_print_stack);
   loader_read(loader, start_info);
   engine_unpack();
   memory_start(engine_frames_promised(), core_ledger_take);
-  trap_start(engine_fault);
+  trap_on_page_fault(engine_fault);
   acpi_start(loader_root_pointer);
   power_start();
   stop_on_end(power_end);

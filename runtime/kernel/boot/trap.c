@@ -27,7 +27,8 @@ extern char trap_stubs[], stack_guard[];
 extern uint64_t gdt[];
 static bool (*page_fault)(uintptr_t offset);
 
-static const char* const names[] = {
+/* entry-check.inc uses them, too. */
+const char* const trap_names[] = {
     "divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range",
     "invalid opcode", "no coprocessor", "double fault", "coprocessor overrun", "invalid task",
     "segment not present", "stack fault", "general protection", "page fault", "reserved",
@@ -35,8 +36,8 @@ static const char* const names[] = {
 };
 
 static NORETURN void exception(const struct trap_frame* frame, uintptr_t address) {
-  const char* name =
-      frame->number < sizeof(names) / sizeof(*names) ? names[frame->number] : "unknown";
+  const char* name = "unknown";
+  if (frame->number < sizeof(trap_names) / sizeof(*trap_names)) name = trap_names[frame->number];
   if (frame->number == EXCEPTION_PAGE_FAULT) {
     static char text[48] = "page fault on 0x";
     size_t at = strlen(text);
@@ -61,7 +62,7 @@ void trap_enter(struct trap_frame* frame) {
   if (frame->number == EXCEPTION_PAGE_FAULT) {
     __asm__ volatile("mov %%cr2, %0" : "=r"(address));
     uintptr_t offset = address - (uintptr_t)WINDOW_BASE;
-    if (offset < (uintptr_t)WINDOW_BYTES && page_fault(offset)) return;
+    if (page_fault && offset < (uintptr_t)WINDOW_BYTES && page_fault(offset)) return;
   }
   if (frame->number == EXCEPTION_DOUBLE_FAULT) {
     panic_alone(STOP_EXCEPTION, "exception", DOUBLE_FAULT_TEXT, frame->where);
@@ -147,7 +148,6 @@ static void idt_start(void) {
   idt[EXCEPTION_DOUBLE_FAULT].selector = SELECTOR_FAULT_TSS;
   idt[EXCEPTION_DOUBLE_FAULT].type = 0x8500; /* a task gate */
 
-  __asm__ volatile("mov %%cr3, %0" : "=r"(fault_tss.root));
   fault_tss.where = (uintptr_t)double_fault_entry;
   fault_tss.flags = 2;
   fault_tss.sp = (uintptr_t)fault_stack + sizeof(fault_stack) - 16;
@@ -162,8 +162,14 @@ static void idt_start(void) {
 
 #endif
 
-void trap_start(bool (*on_page_fault)(uintptr_t offset)) {
-  page_fault = on_page_fault;
+void trap_on_page_fault(bool (*handle)(uintptr_t offset)) {
+  page_fault = handle;
+#ifndef __x86_64__
+  __asm__ volatile("mov %%cr3, %0" : "=r"(fault_tss.root));
+#endif
+}
+
+void trap_start(void) {
   idt_start();
   struct pointer pointer = {sizeof(idt) - 1, (uintptr_t)idt};
   __asm__ volatile("lidt %0" : : "m"(pointer));

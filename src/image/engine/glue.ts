@@ -207,7 +207,7 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
   const word = (name: string, value: number) =>
     `  .globl snapshot_${name}\nsnapshot_${name}:\n  .long ${value}`;
   return [
-    `${HEADER}  .section .bss.snapshot, "aw", @nobits`,
+    `${HEADER}  .section .snapshot, "aw", @nobits`,
     "  .balign 4096",
     "  .globl snapshot_frames",
     `snapshot_frames:\n  .skip ${snapshot.frames.length}`,

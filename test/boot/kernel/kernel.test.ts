@@ -60,7 +60,7 @@ test.each(MACHINES)(
     expect(memoryBytes - total).toBeLessThan(2 * MIB);
     const kernel = map.filter(({ kind }) => kind === "kernel");
     expect(kernel).toHaveLength(1);
-    expect(kernel[0]?.base).toBe(MIB);
+    expect(kernel[0]?.base).toBe(2 * MIB);
     // Image, stack and pool; the engine's memory lies inside the image.
     expect(kernel[0]?.size).toBeLessThan(4 * MIB);
   },

@@ -6,11 +6,12 @@ import { packWords } from "../../../src/image/pack.ts";
 /** As runtime/kernel/boot/engine.c does it. */
 function unpack(packed: Uint8Array, bytes: number): Uint8Array {
   const halves = new Uint16Array(packed.slice().buffer);
-  const words = new Uint32Array(bytes / 4);
+  const words = new Uint32Array(bytes / 4).fill(0x5555_5555);
   const from = new Uint32Array(packed.slice().buffer);
   let to = 0;
   for (let at = 0; at < from.length; ) {
     const [kept = 0, zeros = 0] = halves.subarray(2 * at, 2 * at + 2);
+    words.fill(0, to, to + zeros);
     words.set(from.subarray(at + 1, at + 1 + kept), to + zeros);
     to += zeros + kept;
     at += 1 + kept;

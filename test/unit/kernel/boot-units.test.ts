@@ -14,6 +14,7 @@ const ORDER = [
   "serial.c",
   "panic.c",
   "wasm-rt.c",
+  "regions.c",
   "loader.c",
   "memory.c",
   "platform/acpi.c",
@@ -72,7 +73,7 @@ describe("the units of the boot code", () => {
   it("are looked through for what they define", () => {
     expect(defined(code("platform/clock.c"))).toEqual(["clock_start", "clock_now"]);
     expect(defined(code("platform/wait.c"))).toEqual(["wait_until"]);
-    expect(defined(code("loader.c"))).toContain("regions");
+    expect(defined(code("regions.c"))).toContain("regions");
     expect(defined(code("engine.c"))).toContain("engine_fault");
   });
 });
