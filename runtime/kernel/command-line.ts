@@ -7,6 +7,7 @@ import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-or
 import { makeSettings } from "../balloon/make-settings.ts";
 import { PERSONA_NAMES, type PersonaName } from "../balloon/personas.ts";
 import type { DriverSettings } from "../balloon/settings.ts";
+import { CONTROL_PORTS, type ControlPort } from "../control-ports.ts";
 import { type BallonetError, configError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { follow } from "../policy/follow.ts";
@@ -24,6 +25,8 @@ export interface GuestOptions {
   readonly interrupts: InterruptChoice;
   /** Whether to wait for a device to be plugged in when there is none. */
   readonly waitForDevice: boolean;
+  /** The port of the control channel. Undefined: COM2, or COM1 where that is missing. */
+  readonly control: ControlPort | undefined;
 }
 
 const PREFIX = "ballonet.";
@@ -46,6 +49,7 @@ export const COMMAND_LINE_KEYS = {
   poison: "what free memory is filled with, a number",
   "newer-statistics": "yes or no",
   "wait-for-device": "yes or no: wait for a balloon to be plugged in where there is none",
+  control: "com1 or com2: the control channel's port (com2, or com1 where that is missing)",
   "pause-after-features": "milliseconds between reading features and accepting them",
   poll: "milliseconds between looks at a device that does not interrupt",
   "report-rate": "free pages that are reported in one second, at most",
@@ -123,5 +127,6 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     prefer: choice("interface", PCI_INTERFACES) ?? "modern",
     interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
     waitForDevice: choice("wait-for-device", ["yes", "no"]) === "yes",
+    control: choice("control", CONTROL_PORTS),
   };
 }

@@ -12,14 +12,12 @@ import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
 import { checkCommandLine, type GuestOptions, parseCommandLine } from "./command-line.ts";
+import { ControlChannel } from "./control-channel.ts";
 import { controlMethods } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
-import { JsonRpcServer } from "./json-rpc-server.ts";
-import { type Machine, MESSAGE } from "./machine.ts";
+import { LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
 import { Workload } from "./workload.ts";
 
-/** COM2's interrupt line on every PC. */
-const COM2_LINE = 3;
 /** How often to poll a device that cannot interrupt: quick for people, and cheap. */
 const POLL_MS = 50;
 /** How long a guest that lacks memory waits for the host to return some. */
@@ -68,7 +66,7 @@ function messages(machine: Machine): InterruptAllocator | undefined {
 function log(machine: Machine, level: LogLevel, line: string): void {
   const prefix = level === "info" ? "" : `${level}: `;
   const oneLine = line.replace(/[\r\n]+/g, " | ").slice(0, LOG_LINE_MAX);
-  machine.serialWrite(1, `ballonet: ${prefix}${oneLine}\n`);
+  machine.serialWrite(1, `${LOG_PREFIX}${prefix}${oneLine}\n`);
 }
 
 /** Logs the reason and ends the machine. */
@@ -117,7 +115,7 @@ export class Guest {
   private readonly machine: Machine;
   private readonly driver: BalloonDriver;
   private readonly slot: BalloonSlot;
-  private readonly control: JsonRpcServer;
+  private readonly control: ControlChannel;
   /** When the driver wants its next step. */
   private nextMs = 0;
 
@@ -143,15 +141,14 @@ export class Guest {
       shortage: (frames) => this.awaitShortage(frames),
       pause: () => this.serveBalloon(),
     });
-    this.control = new JsonRpcServer({
-      methods: controlMethods({ machine, driver: this.driver, workload }),
-      send: (line) => machine.serialWrite(2, line),
-    });
+    const methods = controlMethods({ machine, driver: this.driver, workload });
+    this.control = new ControlChannel({ machine, wanted: options.control, methods });
+    if (this.control.port === 1) log(machine, "info", "the control channel is on COM1");
   }
 
   /** Listens first, then brings the balloon up: no interrupt is lost. */
   start(): number {
-    this.machine.listen(COM2_LINE);
+    this.control.listen();
     this.slot.listen();
     this.driver.start();
     return this.wake(0);
@@ -159,21 +156,14 @@ export class Guest {
 
   /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
-    const asked = this.serveControl();
+    const asked = this.control.serve();
+    const { line } = this.control;
     // A long request comes in many small pieces: the balloon need not be served for each.
-    const pieceOnly = !asked && lines === 1 << COM2_LINE;
-    const isShared = this.slot.deviceLine === COM2_LINE;
+    const pieceOnly = !asked && line !== undefined && lines === 1 << line;
+    const isShared = this.slot.deviceLine === line;
     if (pieceOnly && !isShared && this.machine.now() < this.nextMs) return this.nextMs;
     this.serveChipset(lines);
     return this.serveBalloon(lines >>> MESSAGE.firstLine);
-  }
-
-  private serveControl(): boolean {
-    let asked = false;
-    for (let bytes = this.machine.serialRead(2); bytes !== ""; bytes = this.machine.serialRead(2)) {
-      if (this.control.receive(bytes)) asked = true;
-    }
-    return asked;
   }
 
   private serveChipset(lines: number): void {

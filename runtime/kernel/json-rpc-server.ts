@@ -43,6 +43,8 @@ export interface JsonRpcServerOptions {
   readonly methods: Readonly<Record<string, RpcMethod>>;
   /** Sends one reply, line end included. */
   send(line: string): void;
+  /** Whether a line that is no request gets no reply; `parsed` is undefined where it is no JSON. */
+  ignores?(line: string, parsed: unknown): boolean;
 }
 
 export class JsonRpcServer {
@@ -93,11 +95,13 @@ export class JsonRpcServer {
     try {
       request = JSON.parse(decodeUtf8(line));
     } catch (error) {
+      if (this.options.ignores?.(line, undefined)) return;
       this.replyError(null, new RpcError(RPC_ERROR.parse, "Parse error", messageOf(error)));
       return;
     }
     const refusal = checkRequest(request);
     if (refusal !== undefined) {
+      if (this.options.ignores?.(line, request)) return;
       this.replyError(idOf(request), new RpcError(RPC_ERROR.request, "Invalid Request", refusal));
       return;
     }
@@ -146,6 +150,12 @@ interface Request {
   readonly id?: RpcId;
   readonly method: string;
   readonly params?: RpcParams;
+}
+
+/** Whether what a line holds is a reply to somebody's request. */
+export function isReply(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || "method" in value) return false;
+  return "result" in value || "error" in value;
 }
 
 /** Returns what is wrong with a request, or undefined. */

@@ -33,6 +33,9 @@ export const MESSAGE = { firstLine: 16, endLine: 31, vector: 0x20 } as const;
 /** The line of `connect`. */
 export const INPUT_LINE = 31;
 
+/** What each line of the guest's log begins with; no line of the control channel does. */
+export const LOG_PREFIX = "ballonet: ";
+
 /** Faults for `provoke`, to test how the kernel reports them. */
 export const FAULT = {
   invalidOpcode: 0,
@@ -74,11 +77,21 @@ export interface Machine {
    * bit each. Prefer to return from `boot` or `wake`: that waits without the stack in between.
    */
   waitForInterrupt(untilMs: number): number;
-  /** Writes a text as UTF-8. Port 1 is the log, port 2 the control channel. */
-  serialWrite(port: 1 | 2, text: string): void;
+  /** The serial ports of the machine: bit 0 for the first, bit 1 for the second. */
+  serialPorts(): number;
   /**
-   * Returns the bytes that arrived, at most 4096, each as one character below U+0100 (a 0 as
-   * U+0001). Listen to line 3 for port 2.
+   * Writes a text as UTF-8, behind all that waits. Port 1 is the log, port 2 the control channel. A
+   * text is whole or, when nobody has read for seconds, dropped.
+   */
+  serialWrite(port: 1 | 2, text: string): void;
+  /** The same for a text that is never dropped: one after each look at `serialRoom`. */
+  serialSend(port: 1 | 2, text: string): void;
+  /** Bytes that may still wait for the host. 0: it does not read, so send nothing now. */
+  serialRoom(port: 1 | 2): number;
+  /**
+   * Returns the bytes that arrived, up to a line end or 2048 of them, each as one character below
+   * U+0100 (a 0 as U+0001, a carriage return as a line end). Listen to line 4 for port 1, to line 3
+   * for port 2: it ends a wait when a line has arrived, or 1024 bytes of one, and there is room.
    */
   serialRead(port: 1 | 2): string;
   /** The loader's words, without a path that it puts before them; at most 4096 bytes of them. */

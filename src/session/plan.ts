@@ -2,6 +2,7 @@
  * The options of a session, and the plan that they amount to. It refuses options that contradict
  * each other; it does not look at files, and leaves to the guest what only the guest can judge.
  */
+import type { ControlPort } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import { formatBytes, pagesOf, type Target } from "../text/units.ts";
 import { checkAppend } from "../vmm/machine.ts";
@@ -35,6 +36,11 @@ export interface SessionOptions {
   readonly balloon?: boolean;
   /** Properties of QEMU's balloon device, by QEMU's names. */
   readonly device?: Readonly<Record<string, string>>;
+  /**
+   * `com1`: a machine with one serial port, which carries log and control channel. Default: `com2`,
+   * a second port for the control channel.
+   */
+  readonly control?: ControlPort | undefined;
   /** How long one step may take, or the balloon may not move, in ms. Default: 30,000. */
   readonly timeoutMs?: number;
   /** Ends the session and the guest. */
@@ -58,6 +64,7 @@ export interface SessionPlan {
   readonly image: string | undefined;
   readonly balloon: boolean;
   readonly device: Readonly<Record<string, string>>;
+  readonly control: ControlPort;
   /** True: no targets; the session waits until freed memory was reported to the host. */
   readonly reportOnly: boolean;
   readonly timeoutMs: number;
@@ -163,6 +170,7 @@ export function planSession(options: SessionOptions): SessionPlan {
     workloadPages: workloadBytes === undefined ? undefined : Math.ceil(workloadBytes / PAGE_BYTES),
     image: options.image,
     qemu: options.qemu,
+    control: options.control ?? "com2",
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   };
 }

@@ -53,7 +53,8 @@ function firecracker({ arch, image }: RecipeOptions): string {
     });
   }
   const config = {
-    "boot-source": { kernel_image_path: image },
+    // Its COM2 leads nowhere.
+    "boot-source": { kernel_image_path: image, boot_args: "ballonet.control=com1" },
     drives: [],
     "machine-config": { vcpu_count: 1, mem_size_mib: MEMORY_MIB },
     balloon: { amount_mib: 0, deflate_on_oom: true, stats_polling_interval_s: 1 },

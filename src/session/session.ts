@@ -119,8 +119,8 @@ async function launch(parts: {
   image: ProvidedImage;
 }): Promise<Vmm> {
   const { plan, signal, image } = parts;
-  const { arch, machine, memoryBytes, append, balloon, device, qemu } = plan;
-  const common = { image: image.path, memoryBytes, append, signal };
+  const { arch, machine, memoryBytes, append, balloon, device, qemu, control } = plan;
+  const common = { image: image.path, memoryBytes, append, control, signal };
   if (machine === null) {
     return launchV86({ ...common, image: image.contents ?? image.path, balloon });
   }

@@ -1,4 +1,4 @@
-/** The client of the guest's control channel: JSON-RPC 2.0 over COM2, one object a line. */
+/** The client of the control channel: JSON-RPC 2.0 over a serial port, one object a line. */
 
 import { type Deadline, waitFor } from "./deadline.ts";
 import { ControlReplyError, tailPhrase, VmmError } from "./errors.ts";

@@ -1,4 +1,5 @@
 /** ballonet/vmm: launching guests and controlling them from outside. Public names only. */
+export type { ControlPort } from "../../runtime/abi.ts";
 export {
   ControlClient,
   type ControlOptions,

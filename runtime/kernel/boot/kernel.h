@@ -41,6 +41,13 @@ static inline void out16(uint16_t port, uint16_t value) {
 static inline void out32(uint16_t port, uint32_t value) {
   __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
+/* Moves bytes one after the other: a hypervisor does it in one exit. */
+static inline void in8_all(uint16_t port, void* to, size_t count) {
+  __asm__ volatile("rep insb" : "+D"(to), "+c"(count) : "d"(port) : "memory");
+}
+static inline void out8_all(uint16_t port, const void* from, size_t count) {
+  __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(port) : "memory");
+}
 
 struct cpuid {
   uint32_t a, b, c, d;
@@ -71,10 +78,30 @@ static inline uint64_t counter(void) {
 /* ---- serial.c: the two serial ports ---------------------------------------------------------- */
 
 void serial_start(void);
+/* Bit 0: the first, bit 1: the second. */
+uint32_t serial_ports(void);
+/* The interrupt line of a port, and from now on what arrives at the port with that line is kept. */
+uint32_t serial_line(int port);
+void serial_listen(uint32_t line);
+/*
+ * Sends a text, which has to stay as it is until serial_sent() returns it. False: it was dropped,
+ * for there is no port or no place; a droppable one waits for a place until the port is stuck.
+ */
+bool serial_send(int port, const char* bytes, size_t count, bool droppable);
+const char* serial_sent(int port);
+/* Bytes that may still wait. 0: send no text now that is not droppable. */
+uint32_t serial_room(int port);
+/* Waits until everything was sent, or the port is stuck. */
+void serial_flush(void);
+/* Behind all that waits, and done when it returns. */
 void serial_put(int port, const char* bytes, size_t count);
-/* Takes what has arrived, at most `most` bytes. Returns how many. */
-size_t serial_take(int port, uint8_t* bytes, size_t most);
-bool serial_waiting(int port);
+/* Takes what has arrived, up to a line end or `most` bytes. Returns how many. */
+size_t serial_take(int port, char* bytes, size_t most);
+/* Moves what can be moved. True: there was something. */
+bool serial_serve(int port);
+bool serial_waits(int port);
+/* Whether a line or much of one has arrived, and a reply to it can be sent. */
+bool serial_asks(int port);
 void print(const char* text);
 void print_hex(uint64_t value);
 void print_number(uint32_t value);
@@ -262,8 +289,9 @@ void line_listen(uint32_t line);
 bool line_listened(uint32_t line);
 /* The same for a line that an I/O APIC's input raises. False: there is no such input. */
 bool line_connect(uint32_t line, const struct input* input);
-/* As if the line had asked. */
+/* As if the line had asked, and as if it had not. */
 void line_raise(uint32_t line);
+void line_forget(uint32_t line);
 /* Before and after a wait. */
 void lines_open(bool with_pit);
 void lines_close(void);

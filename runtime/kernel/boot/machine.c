@@ -6,7 +6,7 @@
 #include "engine.h"
 
 /* Bytes taken from a serial port in one call, at most. */
-#define TAKE_MAX 4096
+#define TAKE_MAX 2048
 /* Frames filled or verified in one call, at most: interrupts are off meanwhile. */
 #define FRAMES_MAX 0x10000
 #define FRAME_WORDS (FRAME_BYTES / 4)
@@ -91,6 +91,7 @@ js_t machine_listen(const struct call* call) {
   uint32_t line = call_word(call, 0);
   if (line >= LINES || line == INPUT_LINE) return js_throw("listen: an interrupt line is 0 to 30");
   line_listen(line);
+  serial_listen(line);
   return 0;
 }
 
@@ -119,27 +120,64 @@ static bool serial_port(const struct call* call, int* port) {
   return *port == 1 || *port == 2;
 }
 
+js_t machine_serialPorts(const struct call* call) {
+  (void)call;
+  return js_word(serial_ports());
+}
+
+static void free_sent(int port) {
+  for (const char* text; (text = serial_sent(port));) {
+    QTS_FreeCString(snapshot_context, (js_t)(text - (const char*)window(0)));
+  }
+}
+
+/* The engine keeps the text until it was sent. */
+static bool send_text(int port, js_t text, bool droppable) {
+  const char* bytes = window(text);
+  free_sent(port);
+  bool taken = serial_send(port, bytes, strlen(bytes), droppable);
+  free_sent(port);
+  if (!taken) QTS_FreeCString(snapshot_context, text);
+  return taken;
+}
+
+static js_t text_of(const struct call* call, int* port) {
+  if (!serial_port(call, port) || call->count < 2) return 0;
+  js_t value = QTS_ArgvGetJSValueConstPointer(call->arguments, 1);
+  return QTS_GetString(snapshot_context, value);
+}
+
 js_t machine_serialWrite(const struct call* call) {
   int port;
-  if (!serial_port(call, &port) || call->count < 2) return js_throw("serialWrite: port 1 or 2");
-  js_t value = QTS_ArgvGetJSValueConstPointer(call->arguments, 1);
-  js_t text = QTS_GetString(snapshot_context, value);
-  if (!text) return js_throw("serialWrite: not a text");
-  const char* bytes = window(text);
-  serial_put(port, bytes, strlen(bytes));
-  QTS_FreeCString(snapshot_context, text);
+  js_t text = text_of(call, &port);
+  if (!text) return js_throw("serialWrite: port 1 or 2, and a text");
+  send_text(port, text, true);
   return 0;
 }
 
+js_t machine_serialSend(const struct call* call) {
+  int port;
+  js_t text = text_of(call, &port);
+  if (!text) return js_throw("serialSend: port 1 or 2, and a text");
+  if (send_text(port, text, false)) return 0;
+  return js_throw("serialSend: there is no room, or no such port");
+}
+
+js_t machine_serialRoom(const struct call* call) {
+  int port;
+  if (!serial_port(call, &port)) return js_throw("serialRoom: port 1 or 2");
+  free_sent(port);
+  return js_word(serial_room(port));
+}
+
 js_t machine_serialRead(const struct call* call) {
-  static uint8_t bytes[TAKE_MAX];
-  static char text[2 * TAKE_MAX];
+  static char bytes[TAKE_MAX], text[2 * TAKE_MAX];
   int port;
   if (!serial_port(call, &port)) return js_throw("serialRead: port 1 or 2");
   size_t count = serial_take(port, bytes, TAKE_MAX), length = 0;
   for (size_t at = 0; at < count; at++) {
     /* One byte is one character, in UTF-8. A 0 would end the text, so it becomes a 1. */
-    uint8_t byte = bytes[at] ? bytes[at] : 1;
+    uint8_t byte = bytes[at] ? (uint8_t)bytes[at] : 1;
     if (byte >= 0x80) text[length++] = (char)(0xc0 | byte >> 6);
     text[length++] = (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte);
   }

@@ -14,6 +14,7 @@ static enum stop_code first_code;
 void stop_on_end(void (*end)(uint8_t code)) { end_machine = end; }
 
 NORETURN void stop(uint8_t code) {
+  serial_flush();
   out8(DEBUG_EXIT_PORT, code);
   /* Without that device the code can only be read. */
   if (!ending) {

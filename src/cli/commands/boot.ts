@@ -1,7 +1,7 @@
 /**
  * `ballonet boot`: options to a session, its events to a printer, its last event to an exit code.
  */
-import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/index.ts";
+import { CONTROL_PORTS, DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/abi.ts";
 import { FailureError } from "../../failure.ts";
 import type { SessionOptions } from "../../session/plan.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
@@ -32,6 +32,11 @@ export const spec: CommandSpec = {
     choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
     choice("deflate", DEFLATE_MODES, "when the host is told of pages in use (tell-first)"),
     { name: "reserve", value: "SIZE", text: "free memory that the driver leaves the guest (1M)" },
+    choice(
+      "control",
+      CONTROL_PORTS,
+      "the serial port of the control channel; com1 has the log, too (com2)",
+    ),
     { name: "append", value: "WORDS", text: "more words for the guest's command line" },
     { name: "image", value: "FILE", text: "boot this image instead of building one" },
     { name: "no-balloon", text: "a machine without a balloon device" },
@@ -118,6 +123,7 @@ export function sessionOptions(
     workloadBytes: size("workload"),
     image: given.value("image"),
     balloon: !given.has("no-balloon"),
+    control: given.value("control") as SessionOptions["control"],
     append: words.join(" "),
     ...(qemu === undefined ? {} : { qemu }),
     ...(device === undefined ? {} : { device: deviceOptions(device) }),

@@ -2,11 +2,12 @@
  * QEMU's command line, as a pure function of the options.
  *
  * The machine is bare: no default devices, no network, no display. COM1 is the log, COM2 the
- * control channel, and a write to port 0x501 ends the machine with the guest's exit code. All
- * channels are file descriptors inherited from the starter, so a machine leaves nothing in any
- * directory. It runs only when it is told to over QMP (-S).
+ * control channel unless COM1 is both, and a write to port 0x501 ends the machine with the guest's
+ * exit code. All channels are file descriptors inherited from the starter, so a machine leaves
+ * nothing in any directory. It runs only when it is told to over QMP (-S).
  */
 
+import type { ControlPort } from "../../../runtime/abi.ts";
 import { checkAppend, checkMemory, EXIT_PORT, EXIT_PORT_BYTES } from "../machine.ts";
 
 /** The processor of the machine: which qemu-system-ARCH runs it. */
@@ -61,6 +62,11 @@ export interface QemuMachineOptions {
   readonly preallocate?: boolean;
   /** The machine waits for a guest to arrive by `migrate` or `loadState`. */
   readonly incoming?: boolean;
+  /**
+   * `com1`: the machine has one serial port, for log and control channel; the guest then takes it
+   * by itself. Default: `com2`, a second port for the control channel.
+   */
+  readonly control?: ControlPort;
   /** A guest that reboots ends the machine (reason `shutdown`). Default: it reboots. */
   readonly exitOnReboot?: boolean;
   /** Further arguments, at the end, as they are. */
@@ -116,10 +122,12 @@ export function qemuArguments(options: QemuMachineOptions): string[] {
   add("-mon", "chardev=qmp,mode=control");
   add("-chardev", `socket,id=com1,fd=${COM1_FD}`);
   add("-serial", "chardev:com1");
-  add("-chardev", `socket,id=com2,fd=${COM2_FD}`);
-  // microvm creates only the first serial port by itself.
-  if (machine === "microvm") add("-device", "isa-serial,chardev=com2,index=1");
-  else add("-serial", "chardev:com2");
+  if (options.control !== "com1") {
+    add("-chardev", `socket,id=com2,fd=${COM2_FD}`);
+    // microvm creates only the first serial port by itself.
+    if (machine === "microvm") add("-device", "isa-serial,chardev=com2,index=1");
+    else add("-serial", "chardev:com2");
+  }
   add("-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=${EXIT_PORT_BYTES}`);
   for (const [at, id] of (options.rootPorts ?? []).entries()) {
     // No two ports may have the same chassis and slot number.

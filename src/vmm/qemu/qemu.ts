@@ -18,6 +18,7 @@ import { delimiter, join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { ControlPort } from "../../../runtime/abi.ts";
 import { ControlClient } from "../control.ts";
 import { type Deadline, waitFor } from "../deadline.ts";
 import { tailPhrase, VmmError } from "../errors.ts";
@@ -25,6 +26,7 @@ import { describeExit, exitedError, noBalloonError } from "../exit.ts";
 import { asBigInt, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { GuestLog } from "../log.ts";
 import { unreadableImage } from "../machine.ts";
+import { SharedSerial } from "../shared-serial.ts";
 import type { GuestExit, Vmm } from "../vmm.ts";
 import { COM1_FD, COM2_FD, type QemuMachineOptions, QMP_FD, qemuArguments } from "./arguments.ts";
 import { QemuBalloon } from "./balloon.ts";
@@ -72,7 +74,8 @@ export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
     detached: true,
     stdio: ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
   });
-  const vmm = new QemuVmm(child, options.memoryBytes, options.balloon !== false);
+  const { memoryBytes, balloon, control = "com2" } = options;
+  const vmm = new QemuVmm(child, memoryBytes, balloon !== false, control);
   const deadline = { signal: options.signal, timeoutMs: options.timeoutMs ?? LAUNCH_MS };
   try {
     await vmm.start({ ...deadline, paused: options.paused ?? false });
@@ -125,23 +128,34 @@ export class QemuVmm implements Vmm {
   readonly control: ControlClient;
   readonly exited: Promise<GuestExit>;
   private readonly child: ChildProcess;
+  private readonly com1: SharedSerial;
   private device: QemuBalloon | undefined;
   private client: QmpClient | undefined;
   private complaint = "";
   private killed = false;
   private hasRun = false;
 
-  constructor(child: ChildProcess, memoryBytes: number, hasBalloon: boolean) {
+  constructor(
+    child: ChildProcess,
+    memoryBytes: number,
+    hasBalloon: boolean,
+    control: ControlPort = "com2",
+  ) {
     this.child = child;
     this.memoryBytes = memoryBytes;
     this.plugged(hasBalloon);
     const com1 = stream(child, COM1_FD);
     const com2 = stream(child, COM2_FD);
     this.control = new ControlClient({
-      send: (bytes) => com2.write(bytes),
+      send: (bytes) => (control === "com1" ? com1 : com2).write(bytes),
       logTail: () => this.log.tail(),
     });
-    com1.on("data", (bytes: Buffer) => this.log.push(bytes));
+    this.com1 = new SharedSerial({
+      onLog: (bytes) => this.log.push(bytes),
+      onControl: (bytes) => this.control.receive(bytes),
+    });
+    if (control === "com1") com1.on("data", (bytes: Buffer) => this.com1.push(bytes));
+    else com1.on("data", (bytes: Buffer) => this.log.push(bytes));
     com2.on("data", (bytes: Buffer) => this.control.receive(bytes));
     // A socket whose other end is gone may report an error. `exited` reports the end itself.
     for (const fd of [WATCH_FD, QMP_FD, COM1_FD, COM2_FD]) stream(child, fd).on("error", () => {});
@@ -231,6 +245,7 @@ export class QemuVmm implements Vmm {
   /** Resolves when QEMU has reset the machine. The device keeps `actual` over a reset. */
   async reset(options: Deadline = {}): Promise<void> {
     await this.executeUntil({ ...options, command: "system_reset", event: "RESET" });
+    this.com1.cut();
   }
 
   /** Runs a QMP command, and resolves with the event by which QEMU says that it is done. */
@@ -298,6 +313,7 @@ export class QemuVmm implements Vmm {
         resolve([null, null]);
       });
     });
+    this.com1.cut();
     const exit = this.describe(code, signal);
     const reason = exitedError({ exit, log: this.log });
     this.client?.close();

@@ -8,6 +8,7 @@
  */
 
 import type { V86 } from "v86";
+import type { ControlPort } from "../../../runtime/abi.ts";
 import { ControlClient } from "../control.ts";
 import { type Deadline, waitFor } from "../deadline.ts";
 import { tailPhrase } from "../errors.ts";
@@ -15,6 +16,7 @@ import { exitedError, noBalloonError } from "../exit.ts";
 import { GuestLog } from "../log.ts";
 import { checkAppend, checkMemory, EXIT_PORT, EXIT_PORT_BYTES } from "../machine.ts";
 import { loadMultiboot, type Segment } from "../qemu/multiboot.ts";
+import { SharedSerial } from "../shared-serial.ts";
 import type { GuestExit, Snapshots, Vmm } from "../vmm.ts";
 import { V86Balloon } from "./balloon.ts";
 import { Board, type BoardFunction } from "./board.ts";
@@ -30,7 +32,8 @@ const MAX_MEMORY_BYTES = 2 ** 31 - MEMORY_GRANULE_BYTES;
 const V86_EXIT_PORT = 0xf4;
 /** QEMU's isa-debug-exit keeps the lower seven bits of a byte. */
 const EXIT_CODE_MASK = 0x7f;
-const COM2 = 1;
+/** v86 counts its serial ports from 0. */
+const UART = { com1: 0, com2: 1 } as const;
 
 /** What `launchV86` is given: the machine, and how long the launch may take. */
 export interface LaunchV86Options extends Deadline {
@@ -42,6 +45,11 @@ export interface LaunchV86Options extends Deadline {
   readonly append?: string;
   /** Default: true. */
   readonly balloon?: boolean;
+  /**
+   * `com1`: the machine has one serial port, for log and control channel; the guest then takes it
+   * by itself. Default: `com2`, a second port for the control channel.
+   */
+  readonly control?: ControlPort;
   /**
    * Called before the guest's first instruction: returns a function for the PCI bus, where v86's
    * own balloon would be. `balloon` has to be false.
@@ -75,7 +83,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
     multiboot: { buffer: image.buffer },
     cmdline: options.append ?? "",
     virtio_balloon: options.balloon !== false,
-    uart1: true,
+    uart1: options.control !== "com1",
     autostart: false,
     disable_keyboard: true,
     disable_mouse: true,
@@ -90,6 +98,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
     memoryBytes: options.memoryBytes,
     hasBalloon: settings.virtio_balloon,
     plug: options.plug,
+    control: options.control ?? "com2",
   });
   try {
     await vmm.start({ signal: options.signal, timeoutMs: options.timeoutMs });
@@ -108,6 +117,7 @@ interface V86VmmParts {
   readonly memoryBytes: number;
   readonly hasBalloon: boolean;
   readonly plug: Plug | undefined;
+  readonly control: ControlPort;
 }
 
 /** Thrown by our exit port, to leave v86's loop. */
@@ -126,6 +136,7 @@ export class V86Vmm implements Vmm {
   private readonly engine: V86Engine;
   private readonly segments: readonly Segment[];
   private readonly plug: Plug | undefined;
+  private readonly com1: SharedSerial;
   private readonly device: V86Balloon;
   private readonly endListeners = new Set<(reason: Error) => void>();
   private resolveExited: (exit: GuestExit) => void = () => {};
@@ -133,7 +144,7 @@ export class V86Vmm implements Vmm {
   private guestExitCode: number | undefined;
   private halted = false;
 
-  constructor({ emulator, engine, segments, memoryBytes, hasBalloon, plug }: V86VmmParts) {
+  constructor({ emulator, engine, segments, memoryBytes, hasBalloon, plug, control }: V86VmmParts) {
     this.emulator = emulator as V86 & V86Insides;
     this.engine = engine;
     this.segments = segments;
@@ -144,7 +155,7 @@ export class V86Vmm implements Vmm {
       this.resolveExited = resolve;
     });
     this.control = new ControlClient({
-      send: (bytes) => emulator.serial_send_bytes(COM2, bytes),
+      send: (bytes) => emulator.serial_send_bytes(UART[control], bytes),
       logTail: () => this.log.tail(),
     });
     const device = () => {
@@ -165,7 +176,15 @@ export class V86Vmm implements Vmm {
       save: (options = {}) => this.save(options),
       restore: (options) => this.restore(options),
     };
-    emulator.add_listener("serial0-output-byte", (byte) => this.log.push(Uint8Array.of(byte)));
+    this.com1 = new SharedSerial({
+      onLog: (bytes) => this.log.push(bytes),
+      onControl: (bytes) => this.control.receive(bytes),
+    });
+    emulator.add_listener("serial0-output-byte", (byte) => {
+      const bytes = Uint8Array.of(byte);
+      if (control === "com1") this.com1.push(bytes);
+      else this.log.push(bytes);
+    });
     emulator.add_listener("serial1-output-byte", (byte) =>
       this.control.receive(Uint8Array.of(byte)),
     );
@@ -243,6 +262,7 @@ export class V86Vmm implements Vmm {
     const loop = this.living();
     const { cpu } = loop;
     this.emulator.restart();
+    this.com1.cut();
     const balloon = cpu.devices.virtio_balloon;
     if (balloon !== undefined) {
       balloon.virtio.reset();
@@ -335,6 +355,7 @@ export class V86Vmm implements Vmm {
       signal: null,
       complaint: `${this.engine.panic}${error}`.trim(),
     };
+    this.com1.cut();
     this.ended = exitedError({ exit, log: this.log });
     const emulator = this.emulator;
     const loop: V86Loop | undefined = emulator.v86;

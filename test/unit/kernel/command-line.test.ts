@@ -22,6 +22,7 @@ const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   poll: "2000",
   "report-rate": "1024",
   dialect: "two-bit",
+  control: "com1",
   "pause-after-features": "5000",
 };
 

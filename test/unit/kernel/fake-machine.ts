@@ -23,8 +23,10 @@ const USED = 1;
 const CALL_FRAMES_MAX = 0x10000;
 /** The reference device's interrupt is seen by its pending state, not by a line. */
 const NO_LINES = 0;
-const COM2_LINE = 3;
+const SERIAL_LINES = { 1: 4, 2: 3 } as const;
 const SCI_LINE = 9;
+/** What may wait before there is no room. */
+const READY_BYTES = 100;
 /** Waits that bring nothing about: past this, the guest hangs. */
 const WAITS_MAX = 10_000;
 
@@ -44,6 +46,8 @@ export interface FakeMachineOptions {
   readonly ramBytes?: number;
   /** False: a machine without a balloon. */
   readonly device?: Omit<MachineOptions, "memory"> | false;
+  /** Default: both; a bit each. */
+  readonly serialPorts?: number;
   /** Default 0: no messages. */
   readonly messageAddress?: number;
   /** Into whose slots devices are plugged. Default: none. */
@@ -61,7 +65,10 @@ export class FakeMachine implements Machine {
   private readonly ramBytes: number;
   /** What is listened to. */
   readonly lines = new Set<number>();
-  private inbox = "";
+  /** While false, what is sent waits. */
+  reads = true;
+  private readonly waiting = { 1: "", 2: "" };
+  private readonly inboxes = { 1: "", 2: "" };
   private clockMs = 0;
   private waits = 0;
   private growing = false;
@@ -88,9 +95,18 @@ export class FakeMachine implements Machine {
     return this.written[1].split("\n").slice(0, -1);
   }
 
-  /** Bytes for the guest's port 2, as text of characters below U+0100. */
-  send(bytes: string): void {
-    this.inbox += bytes;
+  /** Bytes for a port of the guest, as text of characters below U+0100. */
+  send(bytes: string, port: 1 | 2 = 2): void {
+    this.inboxes[port] += bytes;
+  }
+
+  /** The host looks again, and reads all that has waited. */
+  read(): void {
+    this.reads = true;
+    for (const port of [1, 2] as const) {
+      this.written[port] += this.waiting[port];
+      this.waiting[port] = "";
+    }
   }
 
   portRead(port: number, width: Width): number {
@@ -155,7 +171,19 @@ export class FakeMachine implements Machine {
   /** The lines that are up and listened to, but for the reference device's. */
   get asking(): number {
     const chipset = this.lines.has(SCI_LINE) && this.options.chipset?.asks;
-    return (this.inbox === "" ? NO_LINES : 1 << COM2_LINE) | (chipset ? 1 << SCI_LINE : NO_LINES);
+    return this.serialLines | (chipset ? 1 << SCI_LINE : NO_LINES);
+  }
+
+  /** A port asks when a line or much of one is there, and it is ready. */
+  private get serialLines(): number {
+    let asking = NO_LINES;
+    for (const port of [1, 2] as const) {
+      const inbox = this.inboxes[port];
+      const isWorth = inbox.includes("\n") || inbox.length >= 1024;
+      const line = SERIAL_LINES[port];
+      if (isWorth && this.lines.has(line) && this.serialRoom(port) > 0) asking |= 1 << line;
+    }
+    return asking;
   }
 
   /** Lets the device work and time pass until then; answers the lines that ask. */
@@ -171,18 +199,33 @@ export class FakeMachine implements Machine {
     return NO_LINES;
   }
 
+  serialPorts(): number {
+    return this.options.serialPorts ?? 3;
+  }
+
   serialWrite(port: 1 | 2, text: string): void {
-    if (!/^[\x20-\x7e]*\n$/.test(text) && port === 2)
-      throw new Error("port 2: not a line of ASCII");
     if (!/^[^\r\n]*\n$/.test(text)) throw new Error("serialWrite: not one line");
-    this.written[port] += text;
+    if (this.reads) this.written[port] += text;
+    else this.waiting[port] += text;
+  }
+
+  serialSend(port: 1 | 2, text: string): void {
+    if ((this.serialPorts() & port) === 0) throw new Error(`serialSend: there is no port ${port}`);
+    if (!/^[\x20-\x7e]*\n$/.test(text)) throw new Error("serialSend: not a line of ASCII");
+    if (this.serialRoom(port) === 0) throw new Error("serialSend: no room");
+    this.serialWrite(port, text);
+  }
+
+  serialRoom(port: 1 | 2): number {
+    return Math.max(0, READY_BYTES - this.waiting[port].length);
   }
 
   serialRead(port: 1 | 2): string {
-    if (port !== 2 || !this.lines.has(COM2_LINE)) throw new Error("serialRead: not listened to");
-    // As a serial port does: a few bytes at once.
-    const bytes = this.inbox.slice(0, 14);
-    this.inbox = this.inbox.slice(14);
+    if (!this.lines.has(SERIAL_LINES[port])) throw new Error("serialRead: not listened to");
+    // As a serial port does: a few bytes at once, and no more than a line.
+    const inbox = this.inboxes[port];
+    const bytes = inbox.slice(0, Math.min(14, inbox.indexOf("\n") + 1 || 14));
+    this.inboxes[port] = inbox.slice(bytes.length);
     return bytes;
   }
 

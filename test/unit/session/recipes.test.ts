@@ -41,6 +41,7 @@ describe("a recipe", () => {
   it("for Firecracker is JSON with the image and a balloon", () => {
     const config = JSON.parse(recipe("firecracker", OPTIONS));
     expect(config["boot-source"].kernel_image_path).toBe(OPTIONS.image);
+    expect(config["boot-source"].boot_args).toBe("ballonet.control=com1");
     expect(config.balloon.amount_mib).toBe(0);
     expect(config["machine-config"].mem_size_mib).toBe(256);
     expect(() => recipe("firecracker", { ...OPTIONS, arch: "i386" })).toThrow(/use x86_64/);

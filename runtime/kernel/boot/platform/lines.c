@@ -58,6 +58,8 @@ bool line_listened(uint32_t line) { return listened >> line & 1; }
 
 void line_raise(uint32_t line) { pending |= 1u << line; }
 
+void line_forget(uint32_t line) { pending &= ~(1u << line); }
+
 void lines_open(bool with_pit) {
   if (by_pic) pic_unmask((uint16_t)(listened | (with_pit ? 1u << PIT_LINE : 0)));
   for (uint32_t line = 0; masked; line++) {

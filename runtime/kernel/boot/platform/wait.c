@@ -3,12 +3,23 @@
  */
 #include "../kernel.h"
 
-#define SERIAL2_LINE 3
+/*
+ * Moves the bytes of the serial ports, and forgets interrupts that were for that alone. Where
+ * another device has the same line and asks too, its level asks again.
+ */
+static void serve_ports(void) {
+  for (int port = 1; port <= 2; port++) {
+    uint32_t line = serial_line(port);
+    if (serial_serve(port)) line_forget(line);
+    if (serial_waits(port)) line_listen(line);
+    if (serial_asks(port)) line_raise(line);
+  }
+}
 
 uint32_t wait_until(double until_ms) {
   for (;;) {
     lines_open(alarm_by_pit());
-    if (line_listened(SERIAL2_LINE) && serial_waiting(2)) line_raise(SERIAL2_LINE);
+    serve_ports();
     if (lines_ask()) break;
     double now = clock_now();
     if (!(now < until_ms)) break;

@@ -64,6 +64,11 @@ test("QEMU's arguments: balloon options, no balloon, microvm, preallocation", ()
     "virtio-balloon-device,id=balloon0",
   ]);
   expect(values(micro, "-global")).toEqual(["virtio-mmio.force-legacy=false"]);
+  for (const machine of ["q35", "microvm"] as const) {
+    const single = qemuArguments({ ...base, machine, control: "com1" });
+    expect(values(single, "-serial")).toEqual(["chardev:com1"]);
+    expect(single.join(" ")).not.toContain("com2");
+  }
   const legacy = qemuArguments({ ...base, machine: "microvm", balloon: { disableLegacy: false } });
   expect(legacy.join(" ")).not.toContain("legacy");
 });
