@@ -19,7 +19,7 @@ import type { Verdict } from "./judge/verdict.ts";
 import { judgeFault } from "./known-options.ts";
 import { GuestMemory } from "./memory/guest-memory.ts";
 import { Clock } from "./sim/clock.ts";
-import { FaultInjector, type FaultSpec } from "./sim/faults.ts";
+import { FaultInjector, type FaultName, type FaultSpec } from "./sim/faults.ts";
 import { Random } from "./sim/random.ts";
 import { Trace } from "./sim/trace.ts";
 import type { Parts } from "./snapshot/part.ts";
@@ -221,6 +221,11 @@ export abstract class BalloonHost {
     return { accesses, notifications, idleNotifications: kicks.idle, interrupts, logLines };
   }
 
+  /** The armed faults that have struck. */
+  get faultsStruck(): ReadonlySet<FaultName> {
+    return this.faults.struck;
+  }
+
   /** Whether the device has nothing planned. */
   get idle(): boolean {
     return this.clock.pending === 0;
@@ -312,8 +317,10 @@ export abstract class BalloonHost {
   inject(fault: FaultSpec): void {
     judgeFault(fault);
     this.trace.add("fault", `armed ${fault.name}`);
-    if (fault.name === "needs-reset") this.virtio.needReset();
-    else this.faults.arm(fault);
+    if (fault.name === "needs-reset") {
+      this.faults.struck.add(fault.name);
+      this.virtio.needReset();
+    } else this.faults.arm(fault);
   }
 
   /** Takes the device out: nobody answers in its place, and all its pages are the guest's. */

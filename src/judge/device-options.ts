@@ -1,5 +1,5 @@
 /** The device of one scenario: what the caller has chosen, with what the scenario asks for. */
-import type { MachineOptions } from "../device/index.ts";
+import { type MachineOptions, profiles } from "../device/index.ts";
 import type { ScenarioDevice } from "./platform.ts";
 
 /** Options of the device that hold for every scenario. */
@@ -15,9 +15,23 @@ export type DeviceChoice = Pick<
   | "waive"
 >;
 
-/** Returns both; of the offered features, what the caller has chosen counts. */
+/**
+ * Returns both; of the offered features, what the caller has chosen counts. A scenario's own
+ * profile gets the bus of the chosen one, so that it fits into a machine that is running.
+ */
 export function deviceOptions(choice: DeviceChoice, own: ScenarioDevice) {
-  return { ...choice, ...own, offer: { ...own.offer, ...choice.offer } };
+  const { pci, mmio } = profileOf(choice);
+  return {
+    ...choice,
+    ...own,
+    ...(own.profile !== undefined && { pci, mmio }),
+    offer: { ...own.offer, ...choice.offer },
+  };
+}
+
+/** Returns the profile that the caller has chosen. */
+export function profileOf({ profile = "strict" }: DeviceChoice) {
+  return typeof profile === "string" ? profiles[profile] : profile;
 }
 
 /** Returns what was chosen besides profile and transport, as a report tells it. */

@@ -17,6 +17,7 @@ export {
   type JudgedDevice,
   type JudgedGuest,
   type Outcome,
+  type PageUse,
   type Platform,
   type ScenarioDevice,
   type SystemActions,
@@ -25,7 +26,8 @@ export { reportPasses, withBaseline } from "./report/baseline.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { mergeReports, type NamedReport } from "./report/merge.ts";
 export { readReport } from "./report/read-report.ts";
-export { type Scenario, scenarios } from "./scenarios.ts";
+export type { Scenario } from "./scenario.ts";
+export { scenarios } from "./scenarios.ts";
 export { parseShard, type Shard } from "./shard.ts";
 export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

@@ -1,11 +1,12 @@
 /** Leads a driver through scenarios, and sums up what the device saw. */
 
 import { nearestName } from "../../runtime/abi.ts";
-import type { Device } from "../device/index.ts";
+import type { Device, FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
 import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
 import { GuestLost, type Platform } from "./platform.ts";
-import { LeftOut, type Scenario, scenarios } from "./scenarios.ts";
+import { LeftOut, type Scenario } from "./scenario.ts";
+import { scenarios } from "./scenarios.ts";
 import { partOf, type Shard } from "./shard.ts";
 
 /** What `judge` is asked for. */
@@ -102,7 +103,10 @@ export async function runScenario(
     await guest.close();
   }
   const { outcome: ended } = guest.device;
-  const findings = guest.device.summary().filter(({ rule }) => !waive.includes(rule));
+  const devices = [...guest.left, guest.device];
+  const findings = joined(devices.flatMap((device) => device.summary())).filter(
+    ({ rule }) => !waive.includes(rule),
+  );
   const end = lost?.how ?? ended.end;
   const outcome = leftOut !== undefined && end === "up" ? null : end;
   return {
@@ -124,4 +128,14 @@ function noteOf(
 ): string | null {
   if (end === "never came") return [...(error ? [error.message] : []), why].join("; ");
   return error?.message ?? (end === "up" ? null : why);
+}
+
+/** Folds the verdicts of several devices: of a rule the first one tells what was seen. */
+function joined(all: readonly FoldedVerdict[]): readonly FoldedVerdict[] {
+  const found = new Map<string, FoldedVerdict>();
+  for (const one of all) {
+    const { count = 0, ...first } = found.get(one.rule) ?? {};
+    found.set(one.rule, { ...one, ...first, count: count + one.count, lastMs: one.lastMs });
+  }
+  return [...found.values()];
 }

@@ -2,17 +2,19 @@
  * What runs a driver and carries the reference device for it: this process, an emulator in it, or
  * one beside it. The scenarios know these types alone, so every platform runs the same ones.
  */
-import type { Device, DeviceOptions } from "../device/index.ts";
+import type { Device, DeviceOptions, ProfileName } from "../device/index.ts";
 
 /** The host's side of the reference device: what a scenario asks for, and what it looks at. */
 export type JudgedDevice = Pick<
   Device,
   | "actual"
   | "check"
+  | "faultsStruck"
   | "finishHinting"
   | "heldPages"
   | "hinting"
   | "inject"
+  | "negotiated"
   | "outcome"
   | "plug"
   | "reportedPages"
@@ -31,15 +33,24 @@ export type JudgedDevice = Pick<
 export type ScenarioDevice = Pick<
   DeviceOptions,
   "completion" | "faults" | "offer" | "staleActual" | "strangeQueues"
->;
+> & {
+  /** Another balloon than that of the chosen profile, in the same place on the bus. */
+  readonly profile?: ProfileName;
+};
+
+/** How much of each page is written; a system that cannot choose writes what it likes. */
+export type PageUse = "whole" | "part";
 
 /**
  * What the system around the driver can be asked to do. A member is absent where the system cannot;
  * scenarios that need it are left out.
  */
 export interface SystemActions {
-  /** Uses this many more pages, each with contents of its own. Returns how many it got. */
-  usePages?(pages: number): Promise<number>;
+  /**
+   * Uses this many more pages, each with contents of its own: all of it, or a part, so that what
+   * was in the rest before stays there unless the system clears it. Returns how many it got.
+   */
+  usePages?(pages: number, how?: PageUse): Promise<number>;
   /** Verifies the contents of all used pages and frees them. Returns how many had changed. */
   dropPages?(): Promise<number>;
   /** Takes the driver from the device, and gives the device to the driver. */
@@ -68,6 +79,13 @@ export interface JudgedGuest {
   rest(): Promise<void>;
   /** Lets this many milliseconds of the device's time pass. @throws GuestLost */
   pass(ms: number): Promise<void>;
+  /**
+   * Moves the guest, as it stands, to another host, whose device this is: `device` is that one from
+   * now on. Absent where the platform cannot.
+   */
+  move?(device: ScenarioDevice): Promise<void>;
+  /** The devices of the hosts that the guest has left. */
+  readonly left: readonly JudgedDevice[];
   /** Ends the guest. Never throws. */
   close(): Promise<void>;
 }

@@ -65,6 +65,12 @@ export class DriverLife {
     this.end = undefined;
   }
 
+  /** The guest came from another host, with the device in this status. */
+  movedIn(status: number): void {
+    this.begin();
+    if (status !== 0) this.statusWritten(status, status);
+  }
+
   /** The device was taken out. */
   takenOut(): void {
     this.out = true;

@@ -167,6 +167,8 @@ interface Armed {
 
 /** Holds the faults that are armed, and says when each strikes. */
 export class FaultInjector {
+  /** Those that have struck. */
+  readonly struck = new Set<FaultName>();
   private armed: Armed[] = [];
 
   arm(spec: FaultSpec): void {
@@ -181,6 +183,7 @@ export class FaultInjector {
       armed.wait -= 1;
       return false;
     }
+    this.struck.add(name);
     armed.left -= 1;
     if (armed.left <= 0) this.armed = this.armed.filter((other) => other !== armed);
     return true;
@@ -188,7 +191,9 @@ export class FaultInjector {
 
   /** Whether the fault is armed; for faults that last. */
   lasts(name: FaultName): boolean {
-    return this.find(name) !== undefined;
+    if (this.find(name) === undefined) return false;
+    this.struck.add(name);
+    return true;
   }
 
   private find(name: FaultName, queue?: number): Armed | undefined {

@@ -341,6 +341,7 @@ export class VirtioDevice {
     Object.assign(this, plain);
     this.accepted = BigInt(accepted);
     this.bringUp.load(bringUp);
+    this.life.movedIn(this.status);
     this.early.clear();
     for (const index of early) {
       const queue = this.queues[index];

@@ -10,7 +10,8 @@
  *   read PATH        the file's first 3 KiB        list PATH   names in a folder, a blank between
  *   write PATH TEXT  0                             load NAME   loads /modules/NAME.ko; 0
  *   use PAGES        how many pages it got         unload NAME 0
- *   drop             how many of them had changed
+ *   part PAGES       the same; a few bytes of each are written, and Linux leaves the others alone
+ *   drop             how many of both had changed
  *
  * What Linux refuses is an error with its number, negative. Memory is used by a child, because
  * Linux may kill it when memory is short.
@@ -129,6 +130,14 @@ static unsigned long pattern(unsigned long chunk, unsigned long page) {
 }
 
 static char *chunks[CHUNKS_MAX];
+/* The end to read of each pipe that is filled. */
+static int pipes[CHUNKS_MAX];
+static unsigned long pipe_count;
+
+/* An order to the child: pages to use, and whether a part of each is enough. */
+struct order {
+  long pages, part;
+};
 
 static void child_use(long pages) {
   static unsigned long count;
@@ -144,6 +153,24 @@ static void child_use(long pages) {
   }
 }
 
+/*
+ * Linux clears all memory that a program can read, before it does; what it takes for itself it may
+ * leave as it is. Each write to a pipe of packets fills the start of a page of its own.
+ */
+static void child_part(long pages) {
+  for (long left = pages; left > 0 && pipe_count < CHUNKS_MAX; left -= CHUNK_PAGES) {
+    int ends[2];
+    if (call3(SYS_pipe2, (long)ends, O_DIRECT | O_NONBLOCK, 0) < 0) return;
+    call3(SYS_fcntl, ends[1], F_SETPIPE_SZ, CHUNK_PAGES * PAGE);
+    pipes[pipe_count] = ends[0];
+    for (unsigned long page = 0; page < CHUNK_PAGES; page += 1) {
+      unsigned long it = pattern(pipe_count, page);
+      if (call3(SYS_write, ends[1], (long)&it, sizeof it) == sizeof it) shared->used += 1;
+    }
+    pipe_count += 1;
+  }
+}
+
 static void child_verify(void) {
   for (unsigned long chunk = 0; chunk < CHUNKS_MAX && chunks[chunk] != 0; chunk += 1) {
     for (unsigned long page = 0; page < CHUNK_PAGES; page += 1) {
@@ -151,14 +178,21 @@ static void child_verify(void) {
       if (is != pattern(chunk, page)) shared->changed += 1;
     }
   }
+  for (unsigned long pipe = 0; pipe < pipe_count; pipe += 1) {
+    unsigned long is;
+    for (unsigned long page = 0; page < CHUNK_PAGES; page += 1) {
+      if (call3(SYS_read, pipes[pipe], (long)&is, sizeof is) <= 0) break;
+      if (is != pattern(pipe, page)) shared->changed += 1;
+    }
+  }
 }
 
 static void child_main(void) {
-  long order;
+  struct order order;
   call1(SYS_close, to_child[1]);
   write_file("/proc/self/oom_score_adj", "1000");
   while (call3(SYS_read, to_child[0], (long)&order, sizeof order) == sizeof order) {
-    child_use(order);
+    (order.part ? child_part : child_use)(order.pages);
     call3(SYS_write, from_child[1], (long)&order, sizeof order);
   }
   child_verify();
@@ -186,8 +220,8 @@ static void end_child(void) {
 }
 
 /* Returns how many pages were used by this call. A child that Linux killed holds none any more. */
-static long use_pages(long pages) {
-  long order = pages;
+static long use_pages(long pages, int part) {
+  struct order order = {pages, part};
   if (pages < 0) return -22;
   if (child <= 0) start_child();
   long before = shared->used;
@@ -302,7 +336,8 @@ static void serve_line(void) {
   if (starts(method, "write")) result = write_file(first, second);
   else if (starts(method, "load")) result = load_module(first);
   else if (starts(method, "unload")) result = call3(SYS_delete_module, (long)first, O_NONBLOCK, 0);
-  else if (starts(method, "use")) result = use_pages(number);
+  else if (starts(method, "use")) result = use_pages(number, 0);
+  else if (starts(method, "part")) result = use_pages(number, 1);
   else if (starts(method, "drop")) result = drop_pages();
   else result = -38;
   if (result < 0) reply_error(id, result);

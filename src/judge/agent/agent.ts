@@ -1,5 +1,6 @@
 /** The host's side of the agent: what a judged Linux can be asked to do. */
 import type { ControlClient, JsonValue } from "../../vmm/index.ts";
+import type { PageUse } from "../platform.ts";
 
 /** A request may wait for a driver that gives thousands of pages back. */
 const REQUEST_MS = 60_000;
@@ -26,9 +27,9 @@ export class Agent {
     this.limits = limits;
   }
 
-  /** Uses this many more pages. Returns how many it got. */
-  async usePages(pages: number): Promise<number> {
-    return Number(await this.ask("use", [pages]));
+  /** Uses this many more pages, or a part of each. Returns how many it got. */
+  async usePages(pages: number, how: PageUse = "whole"): Promise<number> {
+    return Number(await this.ask(how === "whole" ? "use" : "part", [pages]));
   }
 
   /** Verifies all used pages and frees them. Returns how many had changed. */

@@ -8,11 +8,13 @@ enum {
   O_RDWR = 2,
   O_NOCTTY = 0400,
   O_NONBLOCK = 04000,
+  O_DIRECT = 040000,
   O_DIRECTORY = 0200000,
   MAP_SHARED = 1,
   MAP_PRIVATE = 2,
   MAP_ANONYMOUS = 32,
   PROT_READ_WRITE = 3,
+  F_SETPIPE_SZ = 1031,
   TCGETS = 0x5401,
   TCSETS = 0x5402
 };
@@ -29,9 +31,11 @@ enum {
   SYS_fork = 57,
   SYS_exit = 60,
   SYS_wait4 = 61,
+  SYS_fcntl = 72,
   SYS_mount = 165,
   SYS_delete_module = 176,
   SYS_getdents64 = 217,
+  SYS_pipe2 = 293,
   SYS_finit_module = 313
 };
 
@@ -60,10 +64,12 @@ enum {
   SYS_mount = 21,
   SYS_pipe = 42,
   SYS_ioctl = 54,
+  SYS_fcntl = 55,
   SYS_wait4 = 114,
   SYS_delete_module = 129,
   SYS_mmap = 192, /* mmap2: the offset, always 0 here, is in pages */
   SYS_getdents64 = 220,
+  SYS_pipe2 = 331,
   SYS_finit_module = 350
 };
 

@@ -9,7 +9,7 @@ import { type Failure, FailureError } from "../../failure.ts";
 import { type DeviceChoice, settingsOf } from "../device-options.ts";
 import { judge } from "../judge.ts";
 import type { JudgeReport, ScenarioResult } from "../judge-report.ts";
-import type { Scenario } from "../scenarios.ts";
+import type { Scenario } from "../scenario.ts";
 import type { Shard } from "../shard.ts";
 import { wasmDriver } from "./wasm-driver.ts";
 

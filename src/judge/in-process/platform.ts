@@ -4,7 +4,13 @@
  */
 import { createMachine, type Machine, type MachineHal } from "../../device/index.ts";
 import { type DeviceChoice, deviceOptions } from "../device-options.ts";
-import { GuestLost, type JudgedGuest, type Platform, type SystemActions } from "../platform.ts";
+import {
+  GuestLost,
+  type JudgedGuest,
+  type Platform,
+  type ScenarioDevice,
+  type SystemActions,
+} from "../platform.ts";
 import type { Driver, StartDriver } from "./driver.ts";
 
 const PAGE_BYTES = 4096;
@@ -27,6 +33,8 @@ export interface FreshDriver {
   readonly start: StartDriver;
 }
 
+type MakeMachine = (own: ScenarioDevice, incoming?: Uint8Array) => Machine;
+
 /** Returns the platform that runs a driver in this process: `fresh` gives a new one each time. */
 export function inProcess(
   fresh: () => FreshDriver | Promise<FreshDriver>,
@@ -36,8 +44,13 @@ export function inProcess(
     name: "in process",
     async start({ device, signal }) {
       const { memory, start } = await fresh();
-      const machine = createMachine({ ...deviceOptions(choice, device), memory });
-      const guest = new InProcessGuest(machine, memory, signal);
+      const make = (own: ScenarioDevice, incoming?: Uint8Array) =>
+        createMachine({
+          ...deviceOptions(choice, own),
+          memory,
+          ...(incoming && { incoming }),
+        });
+      const guest = new InProcessGuest(make(device), { make, memory, signal });
       await guest.start(start);
       return guest;
     },
@@ -45,9 +58,11 @@ export function inProcess(
 }
 
 class InProcessGuest implements JudgedGuest {
-  readonly device: Machine;
+  readonly left: Machine[] = [];
   readonly pages: number;
+  device: Machine;
   system: SystemActions = {};
+  private readonly make: MakeMachine;
   private readonly memory: WebAssembly.Memory;
   private readonly signal: AbortSignal;
   private driver: Driver | undefined;
@@ -56,8 +71,13 @@ class InProcessGuest implements JudgedGuest {
   /** Why the driver can be called no more. */
   private ended: GuestLost | undefined;
 
-  constructor(machine: Machine, memory: WebAssembly.Memory, signal: AbortSignal) {
+  constructor(
+    machine: Machine,
+    parts: { make: MakeMachine; memory: WebAssembly.Memory; signal: AbortSignal },
+  ) {
+    const { make, memory, signal } = parts;
     this.device = machine;
+    this.make = make;
     this.memory = memory;
     this.signal = signal;
     this.pages = Math.floor(memory.buffer.byteLength / PAGE_BYTES);
@@ -86,6 +106,12 @@ class InProcessGuest implements JudgedGuest {
 
   pass(ms: number): Promise<void> {
     return this.run(this.device.nowMs + ms);
+  }
+
+  async move(own: ScenarioDevice): Promise<void> {
+    const { device } = this;
+    this.device = this.make(own, device.save({ memory: false }));
+    this.left.push(device);
   }
 
   close(): Promise<void> {
@@ -139,14 +165,19 @@ class InProcessGuest implements JudgedGuest {
     }
   }
 
-  /** The machine's Hal, that ends a call which accesses the device without end. */
-  private bounded(hal: MachineHal): MachineHal {
+  /** The present machine's Hal, that ends a call which accesses the device without end. */
+  private bounded({ interrupts }: MachineHal): MachineHal {
     const check = () => {
-      if (this.device.counters.accesses - this.accessesAtCall < ACCESSES_MAX) return hal;
+      const { counters, hal } = this.device;
+      if (counters.accesses - this.accessesAtCall < ACCESSES_MAX) return hal;
       throw new GuestLost("hung", `the driver made ${ACCESSES_MAX} accesses in one call`);
     };
     return {
-      ...hal,
+      now: () => this.device.hal.now(),
+      log: (level, line) => this.device.hal.log(level, line),
+      ...(interrupts && {
+        interrupts: { allocate: (count) => check().interrupts?.allocate(count) ?? [] },
+      }),
       portRead: (port, width) => check().portRead(port, width),
       portWrite: (port, width, value) => check().portWrite(port, width, value),
       mmioRead: (address, width) => check().mmioRead(address, width),

@@ -119,9 +119,10 @@ export class QemuHost {
     return this.socket.accesses;
   }
 
-  /** Puts another device in the place of the present one, which the guest must not use. */
-  renewDevice(make: MakeDevice): void {
+  /** Puts another device in the place of the present one, which the guest must not use now. */
+  renewDevice(make: MakeDevice): Device {
     this.socket.renew((interrupts) => make(this.memory, interrupts));
+    return this.socket.device;
   }
 
   /**

@@ -11,6 +11,7 @@ import { type DeviceChoice, deviceOptions } from "../device-options.ts";
 import {
   GuestLost,
   type JudgedGuest,
+  type PageUse,
   type Platform,
   type ScenarioDevice,
   type SystemActions,
@@ -63,7 +64,9 @@ export class QemuPlatform implements Platform {
     const make = this.maker(parts.device);
     const host = (await this.goOn(make, signal)) ?? (await this.boot(make, signal));
     const { memoryBytes, timeoutMs = TIMEOUT_MS } = this.options;
-    const guest = new QemuGuest({ host, signal, timeoutMs, pages: memoryBytes / PAGE_BYTES });
+    const pages = memoryBytes / PAGE_BYTES;
+    const maker = (own: ScenarioDevice, incoming: Uint8Array) => this.maker(own, incoming);
+    const guest = new QemuGuest({ host, signal, timeoutMs, pages, maker });
     await guest.comeUp();
     return guest;
   }
@@ -75,11 +78,12 @@ export class QemuPlatform implements Platform {
     await host?.end();
   }
 
-  private maker(device: ScenarioDevice): MakeDevice {
+  private maker(device: ScenarioDevice, incoming?: Uint8Array): MakeDevice {
     const choice = this.options.device;
     return (memory, interrupts) =>
       createDevice({
         ...deviceOptions(choice, device),
+        ...(incoming && { incoming }),
         memory,
         subject: "system",
         interrupts: withVectors(choice) ? interrupts : { onLine: (up) => interrupts.onLine?.(up) },
@@ -130,7 +134,9 @@ function withVectors({ vectors = 0 }: DeviceChoice): boolean {
 class QemuGuest implements JudgedGuest {
   readonly pages: number;
   readonly system: SystemActions;
-  readonly device: Device;
+  readonly left: Device[] = [];
+  device: Device;
+  private readonly maker: (own: ScenarioDevice, incoming: Uint8Array) => MakeDevice;
   private readonly host: QemuHost;
   private readonly signal: AbortSignal;
   private readonly timeoutMs: number;
@@ -140,8 +146,10 @@ class QemuGuest implements JudgedGuest {
     readonly signal: AbortSignal;
     readonly timeoutMs: number;
     readonly pages: number;
+    readonly maker: (own: ScenarioDevice, incoming: Uint8Array) => MakeDevice;
   }) {
     this.host = parts.host;
+    this.maker = parts.maker;
     this.device = parts.host.device;
     this.signal = parts.signal;
     this.timeoutMs = parts.timeoutMs;
@@ -163,6 +171,12 @@ class QemuGuest implements JudgedGuest {
 
   async pass(ms: number): Promise<void> {
     await this.host.run(() => sleep(ms, undefined, { signal: this.signal }));
+  }
+
+  async move(own: ScenarioDevice): Promise<void> {
+    const { device } = this;
+    this.device = this.host.renewDevice(this.maker(own, device.save({ memory: false })));
+    this.left.push(device);
   }
 
   async close(): Promise<void> {
@@ -210,7 +224,7 @@ class QemuGuest implements JudgedGuest {
       (...args: Arguments) =>
         host.run(() => work(...args)).catch(lostIfSilent);
     return {
-      usePages: running((pages: number) => agent.usePages(pages)),
+      usePages: running((pages: number, how?: PageUse) => agent.usePages(pages, how)),
       dropPages: running(() => agent.dropPages()),
       unbind: running(() => agent.unbind()),
       bind: running(() => agent.bind()),

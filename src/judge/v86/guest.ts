@@ -4,7 +4,12 @@
  */
 import type { Device } from "../../device/index.ts";
 import { type Board, type V86Vmm, VmmError } from "../../vmm/index.ts";
-import { GuestLost, type JudgedGuest, type SystemActions } from "../platform.ts";
+import {
+  GuestLost,
+  type JudgedGuest,
+  type ScenarioDevice,
+  type SystemActions,
+} from "../platform.ts";
 
 const PAGE_BYTES = 4096;
 const STATUS_DRIVER_OK = 4;
@@ -19,11 +24,15 @@ const QUIET_MS = 150;
 const COME_UP_MS = 60_000;
 const TIMEOUT_MS = 60_000;
 
+/** Puts a device that takes over this state in the place of the present one. */
+export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
+
 /** What a guest is made of. */
 interface V86GuestParts {
   readonly vmm: V86Vmm;
   readonly board: Board;
   readonly device: Device;
+  readonly renew: RenewDevice;
   readonly system: SystemActions;
   readonly signal: AbortSignal;
   /** Milliseconds in which it must come to rest. Default 60,000. */
@@ -33,9 +42,11 @@ interface V86GuestParts {
 }
 
 export class V86Guest implements JudgedGuest {
-  readonly device: Device;
+  readonly left: Device[] = [];
   readonly pages: number;
   readonly system: SystemActions;
+  device: Device;
+  private readonly renew: RenewDevice;
   private readonly vmm: V86Vmm;
   private readonly board: Board;
   private readonly signal: AbortSignal;
@@ -47,6 +58,7 @@ export class V86Guest implements JudgedGuest {
 
   constructor(parts: V86GuestParts) {
     const { vmm, board, device, system, signal } = parts;
+    this.renew = parts.renew;
     this.goesOn = parts.goesOn ?? false;
     this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
     this.vmm = vmm;
@@ -103,6 +115,12 @@ export class V86Guest implements JudgedGuest {
     this.board.wake();
     const end = this.device.nowMs + ms;
     await this.until(() => this.device.nowMs >= end, this.timeoutMs + ms);
+  }
+
+  async move(own: ScenarioDevice): Promise<void> {
+    const { device } = this;
+    this.device = this.renew(own, device.save({ memory: false }));
+    this.left.push(device);
   }
 
   async close(): Promise<void> {

@@ -15,7 +15,7 @@ import type { DeviceChoice } from "../device-options.ts";
 import type { Platform, SystemActions } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
 import { linuxImage } from "./linux-image.ts";
-import { pluggedDevice } from "./plugged.ts";
+import { plugIn } from "./plugged.ts";
 
 /** What the platform boots. */
 export interface LinuxInV86Options {
@@ -45,15 +45,15 @@ export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Prom
       board.replace(NO_FUNCTION);
       board.line(false);
       await vmm.snapshots.restore({ state, signal });
-      const { device, plugged } = pluggedDevice(board, options.device, own);
-      board.replace(plugged);
+      const plug = plugIn(board, options.device);
+      const device = plug(own);
       const { timeoutMs } = options;
       const agent = new Agent(vmm.control, {
         signal,
         ...(timeoutMs !== undefined && { timeoutMs }),
       });
       const system = actionsOf(agent);
-      const parts = { vmm, board, device, system, signal, timeoutMs, goesOn: true };
+      const parts = { vmm, board, device, renew: plug, system, signal, timeoutMs, goesOn: true };
       const guest = new V86Guest(parts);
       return guest.begin(() => agent.rescan());
     },
@@ -125,7 +125,7 @@ async function initramfsOf(
 
 function actionsOf(agent: Agent): SystemActions {
   return {
-    usePages: (pages) => agent.usePages(pages),
+    usePages: (pages, how) => agent.usePages(pages, how),
     dropPages: () => agent.dropPages(),
     unbind: () => agent.unbind(),
     bind: () => agent.bind(),

@@ -4,7 +4,7 @@ import { type Board, launchV86, type V86Vmm } from "../../vmm/index.ts";
 import type { DeviceChoice } from "../device-options.ts";
 import type { Platform, SystemActions } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
-import { pluggedDevice } from "./plugged.ts";
+import { pluggedDevice, plugIn } from "./plugged.ts";
 
 /** What the platform boots. */
 export interface InV86Options {
@@ -34,7 +34,8 @@ export function inV86(options: InV86Options): Platform {
       const vmm = await launchV86(launch);
       if (made === undefined) throw new Error("v86 made no machine");
       const system = options.system?.(vmm) ?? {};
-      return new V86Guest({ ...made, vmm, signal, system }).begin();
+      const renew = plugIn(made.board, choice);
+      return new V86Guest({ ...made, vmm, signal, system, renew }).begin();
     },
   };
 }

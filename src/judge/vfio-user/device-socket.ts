@@ -66,6 +66,7 @@ export class DeviceSocket {
   /** Another device takes its place; the guest must not use it meanwhile. */
   renew(make: MakeDevice): void {
     this.current = this.made(make);
+    this.server.lineChanged();
   }
 
   /** The guest runs from now on: accesses to configuration space are its own. */

@@ -46,7 +46,7 @@ function inShort({ results }: JudgeReport): Record<string, string> {
 describe("this project's driver", () => {
   it("is up after every scenario, and breaks no rule", async () => {
     const offer = { freePageHint: true, pageReporting: true, pagePoison: true };
-    const report = await reportOf({ start: ballonet(), offer });
+    const report = await reportOf({ start: ballonet({ poison: 0xaa }), offer });
     expect(report.passed).toBe(true);
     const asked = ["rebind", "rebind-no-oom", "reload", "removal", "suspend"];
     const names = DEFAULTS.filter((name) => !asked.includes(name));
@@ -72,6 +72,22 @@ describe("this project's driver", () => {
     expect(report.results.filter(({ passed }) => !passed).map(({ scenario }) => scenario)).toEqual(
       [],
     );
+  });
+
+  it("takes every order of completion, and other hosts' devices", async () => {
+    const names = scenarios
+      .map(({ name }) => name)
+      .filter((name) => /^(completion|profile)-/.test(name));
+    const report = await reportOf({ start: ballonet(), scenarios: names });
+    const ends = Object.fromEntries(names.map((name) => [name, "up"]));
+    expect(inShort(report)).toEqual(ends);
+    expect(names).toHaveLength(11);
+  });
+
+  it("is moved with its requests in flight, and what it breaks on both hosts is told", async () => {
+    const start = ballonet({ persona: "linux" });
+    const report = await reportOf({ start, scenarios: ["move"], hostDesign: "plain" });
+    expect(inShort(report)).toEqual({ move: "up G-NOTIFY-EARLY x1" });
   });
 
   it("breaks as Linux the rules that Linux breaks", async () => {

@@ -1,6 +1,6 @@
 /** How a driver ended, and its verdicts folded. */
 import { describe, expect, it } from "vitest";
-import { formatFolded, rules } from "../../../../src/device/index.ts";
+import { createMachine, formatFolded, rules } from "../../../../src/device/index.ts";
 import { type Breach, ready } from "../breaches/breach.ts";
 import { freePageBreaches } from "../breaches/free-pages.ts";
 import { mmioRig } from "../drivers/mmio-driver.ts";
@@ -167,6 +167,15 @@ describe("the summary", () => {
     const lines = driver.machine.trace.lines().join("\n");
     expect(lines).toMatch(/inflate pages=200 first=256/);
     expect(lines).toMatch(/write device_status width=1 value=0xf/);
+  });
+});
+
+describe("a guest that was moved", () => {
+  it("is as it was on the host before", () => {
+    const { machine, memory } = rig(NO_DECOYS).bringUp();
+    const incoming = machine.save({ memory: false });
+    const there = createMachine({ ...NO_DECOYS, memory, incoming });
+    expect(there.outcome.end).toBe("up");
   });
 });
 
