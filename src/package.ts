@@ -70,6 +70,20 @@ export function installAdvice(name: string): string {
   return `run \`npm install ${wanted.join(" ")}\` where ballonet is installed`;
 }
 
+/** Returns what to say of an import of a package that is not installed; undefined for others. */
+export function missingPackage(
+  error: unknown,
+): { readonly what: string; readonly seen: string; readonly todo: string } | undefined {
+  const { code, message = "" } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
+  // Which of our files imports it says nothing to a user.
+  const seen = message.replace(/(\n| imported from )[\s\S]*/, "");
+  const name = /'((?:@[\w.-]+\/)?[\w.-]+)(?:[/\\][^']*)?'/.exec(seen)?.[1];
+  if (name === undefined) return { what: "a package", seen, todo: "run `ballonet doctor`" };
+  const instead = name === "v86" ? ", or take QEMU instead (--on qemu)" : "";
+  return { what: `the package ${name}`, seen, todo: `${installAdvice(name)}${instead}` };
+}
+
 /** Returns the version in the package's package.json. */
 export function packageVersion(): string {
   return versionIn(join(packageFolder(), "package.json"));

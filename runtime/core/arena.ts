@@ -111,7 +111,7 @@ export function openMemory(options: MemoryOptions): void {
     throw memoryError(
       "arena",
       `${arena.bytes} bytes`,
-      `give at least ${needed}, as arenaBytes() says`,
+      `give at least ${needed}, as arenaBytes() or balloonArenaBytes() says`,
     );
   }
   checkDisjoint([arena, ...ram]);

@@ -7,6 +7,7 @@ import {
   discoverBalloon,
   FRAME_BYTES,
   follow,
+  ledgerStatistics,
   makeSettings,
   openMemory,
 } from "../../runtime/index.ts";
@@ -74,7 +75,7 @@ export async function createBalloon(options: BalloonOptions): Promise<Balloon> {
     settings,
     transport: options.transport ?? find(),
     policy: options.policy === undefined ? follow(settings.follow) : policyOf(options.policy),
-    ...(statistics && { statistics }),
+    ...(statistics && { statistics: () => ({ ...ledgerStatistics(core), ...statistics() }) }),
   });
   driver.start();
   driver.step();

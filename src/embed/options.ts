@@ -34,8 +34,11 @@ export interface BalloonOptions {
   readonly policy?: Policy | PolicyName;
   /** A persona and changes to it. */
   readonly settings?: SettingsInput;
-  /** Returns what to report to the host, in bytes or counts. Default: what the ledger knows. */
-  readonly statistics?: () => Statistics;
+  /**
+   * Returns what to report to the host, in bytes or counts. What it leaves out, and all by default,
+   * is what the ledger knows; that is 0 where it knows nothing, as of page faults.
+   */
+  readonly statistics?: () => Partial<Statistics>;
   /** core.wasm. Default: the one that this package carries. */
   readonly core?: CoreSource;
   /** The way to the device. Default: the first balloon that the Hal reaches. */

@@ -4,10 +4,9 @@
  */
 import { copyFile, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { cacheFolder, isCheckout, packageFolder } from "../package.ts";
+import { cacheFolder, isCheckout, missingPackage, packageFolder } from "../package.ts";
 import { unpackedSources } from "./archive.ts";
 import { compileKernel, compileModule, convert, LINKED, link, startBuild } from "./build-steps.ts";
-import { bundleGuest } from "./bundle.ts";
 import { Cache } from "./cache.ts";
 import type { Architecture } from "./compiler.ts";
 import { readEngine } from "./engine/engine-package.ts";
@@ -125,6 +124,15 @@ function stepper({ signal, onProgress }: BuildImageOptions): () => void {
  * or two. Rejects with ImageError, or with the signal's reason when aborted.
  */
 export async function buildImage(options: BuildImageOptions): Promise<BuiltImage> {
+  try {
+    return await build(options);
+  } catch (error) {
+    const absent = missingPackage(error);
+    throw absent === undefined ? error : new ImageError({ code: "package", ...absent });
+  }
+}
+
+async function build(options: BuildImageOptions): Promise<BuiltImage> {
   const { arch, signal, bundle } = options;
   const next = stepper(options);
   const root = packageFolder();
@@ -132,12 +140,14 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
 
   next();
   const sources = await unpackedSources(cache);
-  const build = await startBuild({ arch, signal, cache, boot: sources.boot });
+  const tools = await startBuild({ arch, signal, cache, boot: sources.boot });
   const core = await readCore(root, options.coreWasm);
   const functions = [...coreFunctions(core).keys()];
 
   next();
   const entry = options.entry ?? sources.entry;
+  // It imports esbuild, and whoever imports this file may have other things to do.
+  const { bundleGuest } = await import("./bundle.ts");
   const scripts = bundle === undefined ? await bundleGuest(entry) : [bundle];
 
   next();
@@ -151,21 +161,21 @@ export async function buildImage(options: BuildImageOptions): Promise<BuiltImage
   });
 
   next();
-  const engineC = await convert(build, "engine", withoutData(engine.wasm), ENGINE_PARTS);
-  const coreC = await convert(build, "core", core, 1);
+  const engineC = await convert(tools, "engine", withoutData(engine.wasm), ENGINE_PARTS);
+  const coreC = await convert(tools, "core", core, 1);
 
   next();
-  const engineObjects = await compileModule(build, "engine", engineC);
+  const engineObjects = await compileModule(tools, "engine", engineC);
 
   next();
-  const coreObjects = await compileModule(build, "core", coreC);
-  const kernel = await compileKernel(build, [engineC, coreC], {
+  const coreObjects = await compileModule(tools, "core", coreC);
+  const kernel = await compileKernel(tools, [engineC, coreC], {
     "engine-names.h": engineNames(engine, await readFile(join(engineC, "engine-module.h"), "utf8")),
     "core-glue.c": coreGlue(core, await readFile(join(coreC, "core-module.h"), "utf8")),
   });
 
   next();
-  const linked = await link(build, [kernel, engineObjects, coreObjects], snapshot);
+  const linked = await link(tools, [kernel, engineObjects, coreObjects], snapshot);
   const images = isCheckout() ? join(root, "build/images") : ".";
   const path = options.out ?? resolve(images, `ballonet-${arch}.elf`);
   const symbolsPath = `${path.replace(/\.elf$/, "")}.sym.elf`;

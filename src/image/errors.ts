@@ -10,8 +10,16 @@ import { ActionError } from "../../runtime/index.ts";
  * - `engine`: the JavaScript engine's package is not of the shape that the builder knows.
  * - `core`: core.wasm is missing, or imports or exports what the glue cannot carry.
  * - `bundle`: the guest bundle does not evaluate, or does not export `boot` and `wake`.
+ * - `package`: a package that building needs is not installed.
  */
-export type ImageErrorCode = "no-compiler" | "compile" | "convert" | "engine" | "core" | "bundle";
+export type ImageErrorCode =
+  | "no-compiler"
+  | "compile"
+  | "convert"
+  | "engine"
+  | "core"
+  | "bundle"
+  | "package";
 
 /** What `buildImage` rejects with, except for an abort. */
 export class ImageError extends ActionError<ImageErrorCode> {

@@ -6,7 +6,7 @@ import { relative } from "node:path";
 import { type ActionError, BallonetError } from "../../runtime/index.ts";
 import { type Failure, FailureError, type FailureKind } from "../failure.ts";
 import { ImageError } from "../image/errors.ts";
-import { cacheFolder, installAdvice } from "../package.ts";
+import { cacheFolder, missingPackage } from "../package.ts";
 import { VmmError } from "../vmm/errors.ts";
 
 const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
@@ -16,6 +16,7 @@ const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
   compile: "missing",
   convert: "emulator",
   bundle: "usage",
+  package: "missing",
 };
 
 const VMM_KINDS: Readonly<Record<VmmError["code"], FailureKind>> = {
@@ -48,21 +49,8 @@ export function failureOf(error: unknown): Failure | undefined {
   }
   if (error instanceof ImageError) return failureFrom(IMAGE_KINDS[error.code], error);
   if (error instanceof BallonetError) return failureFrom("usage", error);
-  return missingPackage(error) ?? failureOfFile(error);
-}
-
-/** The failure of an import of a package that is not installed. */
-function missingPackage(error: unknown): Failure | undefined {
-  const code = codeOf(error);
-  if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return undefined;
-  const seen = (error as Error).message.split("\n")[0] ?? "";
-  const name = /'((?:@[\w.-]+\/)?[\w.-]+)(?:[/\\][^']*)?'/.exec(seen)?.[1];
-  return {
-    kind: "missing",
-    what: name === undefined ? "a package" : `the package ${name}`,
-    seen,
-    todo: name === undefined ? "run `ballonet doctor`" : installAdvice(name),
-  };
+  const absent = missingPackage(error);
+  return absent === undefined ? failureOfFile(error) : { kind: "missing", ...absent };
 }
 
 /**

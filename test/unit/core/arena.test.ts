@@ -54,7 +54,7 @@ const REFUSALS: readonly Refusal[] = [
     why: "an arena that is too small",
     changes: () => ({ arena: { start: 0x1000, bytes: 4096 } }),
     seen: "4096 bytes",
-    todo: /give at least \d+, as arenaBytes\(\) says/,
+    todo: /give at least \d+, as arenaBytes\(\) or balloonArenaBytes\(\) says/,
   },
   {
     why: "an arena at 0",

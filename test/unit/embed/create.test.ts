@@ -77,7 +77,7 @@ const MEMORY_CASES: readonly Case[] = [
   {
     what: "an arena too small",
     changes: ({ arena }) => ({ arena: { start: arena.start, bytes: PAGE } }),
-    ...memory(/4096 bytes/, /at least \d+, as arenaBytes\(\) says/),
+    ...memory(/4096 bytes/, /at least \d+, as arenaBytes\(\) or balloonArenaBytes\(\) says/),
   },
   {
     what: "an arena at 0",
