@@ -15,6 +15,8 @@ import { ImageError } from "./errors.ts";
 export interface ProvideImageOptions {
   /** The processor that the image is for. */
   readonly arch: Architecture;
+  /** A guest program of the caller's, as of `buildImage`. Default: the package's own. */
+  readonly entry?: string;
   /** Where to write it. Default: build/images in a checkout, else the user's cache. */
   readonly out?: string;
   /** True: `contents` suffice; an installed package then writes nothing. Default: false. */
@@ -40,8 +42,8 @@ export interface ProvidedImage {
  * the file system when a file cannot be read or written, or with the signal's reason.
  */
 export async function provideImage(options: ProvideImageOptions): Promise<ProvidedImage> {
-  const { arch, out, inMemory = false, signal } = options;
-  const archive = archivePath();
+  const { arch, entry, out, inMemory = false, signal } = options;
+  const archive = entry === undefined ? archivePath() : undefined;
   if (archive === undefined) {
     // Building needs packages that booting does not.
     const { buildImage } = await import("./build-image.ts");

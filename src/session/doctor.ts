@@ -145,14 +145,18 @@ function probes({ qemu, signal }: DiagnoseOptions): Probe[] {
         },
       }),
     ),
-    {
-      name: "QEMU 10",
-      purpose: "the tests of devices with MSI-X, beside an older qemu-system-x86_64",
-      ifMissing: "optional",
-      todo: "run `npm run setup` in a checkout",
-      find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), cancel }),
-    },
+    ...(isCheckout() ? [testsQemuProbe(root, cancel)] : []),
   ];
+}
+
+function testsQemuProbe(root: string, cancel: { signal?: AbortSignal }): Probe {
+  return {
+    name: "QEMU 10",
+    purpose: "the tests of devices with MSI-X, beside an older qemu-system-x86_64",
+    ifMissing: "optional",
+    todo: "run `npm run setup`",
+    find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), cancel }),
+  };
 }
 
 function v86Probe(cancel: { signal?: AbortSignal }): Probe {

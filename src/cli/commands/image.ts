@@ -3,7 +3,9 @@
  *
  * With --quiet that command is all of standard output, so that a shell can run it.
  */
+import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
+import { FailureError } from "../../failure.ts";
 import { qemuCommand } from "../../session/qemu-command.ts";
 import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
@@ -18,6 +20,7 @@ export const spec: CommandSpec = {
   text: "build a bootable image, and print the QEMU command that boots it",
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
+    { name: "entry", value: "FILE", text: "a guest program of your own, in TypeScript" },
     { name: "out", value: "FILE", text: "where to write it (ballonet-ARCH.elf)" },
     choice("format", RECIPE_NAMES, "for whom to print how to boot it (qemu)"),
     { name: "json", text: "print one JSON object" },
@@ -25,12 +28,14 @@ export const spec: CommandSpec = {
     HELP,
   ],
   notes: [
-    "An installed package brings its images. In a checkout the first one takes half a minute, " +
-      "because the JavaScript engine is compiled; later ones take a second or two. i386 images " +
-      "boot by Multiboot and PVH, x86_64 images by PVH.",
+    "An installed package brings its images. One with a program of your own (GUIDE.md shows one) " +
+      "is built, and so are all in a checkout. The first takes a minute, because the JavaScript " +
+      "engine is compiled; later ones take a second or two.",
+    "i386 images boot by Multiboot and PVH, x86_64 images by PVH.",
   ],
   examples: [
     ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
+    ["ballonet image --entry mine.ts --out mine.elf --format libvirt", "with your own program"],
     ['sh -c "$(ballonet image --quiet)"', "build, and boot on QEMU"],
   ],
 };
@@ -48,6 +53,8 @@ export async function run(
   const format = RECIPE_NAMES.find((name) => name === given.value("format")) ?? "qemu";
   // What cannot be printed is refused before anything is built.
   recipe(format, { arch, image: "" });
+  const entry = given.value("entry");
+  if (entry !== undefined) await expectReadable(entry);
   const { provideImage } = await load();
   await expectWritable({ path: out, option: "--out", makesFolder: true });
   const screen = new Screen(io.out, io.environment);
@@ -56,6 +63,7 @@ export async function run(
   try {
     built = await provideImage({
       arch,
+      ...(entry !== undefined && { entry }),
       signal: io.signal,
       out,
       ...(quiet ? {} : { onProgress: (step) => steps.show(step) }),
@@ -76,6 +84,17 @@ export async function run(
     io.out.write(`${text}\n${format === "qemu" ? KEYS : ""}`);
   }
   return GOOD;
+}
+
+async function expectReadable(entry: string): Promise<void> {
+  await readFile(entry).catch((error: Error) => {
+    throw new FailureError({
+      kind: "missing",
+      what: "option --entry",
+      seen: error.message,
+      todo: "name a program that can be read: --entry FILE",
+    });
+  });
 }
 
 const KEYS = `

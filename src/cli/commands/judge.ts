@@ -34,7 +34,7 @@ export const spec: CommandSpec = {
       value: "FILE",
       text: "the driver of a Linux: its bzImage, run in an emulator",
     },
-    { name: "modules", value: "FOLDER", text: "its modules (beside it, or in /lib/modules)" },
+    { name: "modules", value: "FOLDER", text: "its modules (beside it, or in lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
     choice("transport", TRANSPORTS, "how the driver reaches the device (modern)"),
     { name: "features", value: "LIST", text: "offer these features, and not those with a minus" },
@@ -47,15 +47,15 @@ export const spec: CommandSpec = {
     choice("machine", MACHINES, "the machine of a Linux on QEMU (pc)"),
     { name: "memory", value: "SIZE", text: "the memory of a Linux (512M; v86 128M)" },
     { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
-    { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (the one that the setup fetched)" },
+    { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (qemu-system-x86_64)" },
     BASELINE,
     ...REPORT_OPTIONS,
     HELP,
   ],
   notes: [
     "A module exports `memory` and `step() -> f64`, and imports the hardware as six functions of " +
-      "the module `hal`: port_read, port_write, mmio_read, mmio_write, now, log. GUIDE.md shows " +
-      "one in C.",
+      "the module `hal`: port_read, port_write, mmio_read, mmio_write, now, log. GUIDE.md has " +
+      "one in C, and what they take. --transport has to be where the driver looks.",
     "A Linux is started with a first program of ours, which loads the modules and does what a " +
       "scenario asks of the system. It stays up from one scenario to the next.",
     `Features: ${FEATURE_NAMES.join(", ")}.`,

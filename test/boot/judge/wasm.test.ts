@@ -1,5 +1,5 @@
 /**
- * A driver in C, compiled to WebAssembly and judged by the program: the example as it is, with
+ * A driver in C, compiled to WebAssembly and judged by the program: the guide's as it is, with
  * mistakes planted in it, and modules that are no driver.
  */
 import { execFile } from "node:child_process";
@@ -13,7 +13,7 @@ import type { JudgeReport } from "../../../src/judge/index.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { ROOT, run, start } from "../support/cli-program.ts";
 
-const EXAMPLE = join(ROOT, "src/judge/example/driver.c");
+const GUIDE = join(ROOT, "GUIDE.md");
 const CLANG = "/usr/bin/clang";
 const COMPILE = ["--target=wasm32", "-O2", "-Wall", "-Werror", "-nostdlib", "-Wl,--no-entry"];
 
@@ -31,9 +31,9 @@ async function compiled(source: string): Promise<string> {
   return module;
 }
 
-/** The example's text with these pieces replaced, each of which is there once. */
+/** The driver in the guide, with these pieces replaced, each of which is there once. */
 async function example(mistakes: Readonly<Record<string, string>> = {}): Promise<string> {
-  let text = await readFile(EXAMPLE, "utf8");
+  let [, text = ""] = /^```c\n([\s\S]*?)^```$/m.exec(await readFile(GUIDE, "utf8")) ?? [];
   for (const [piece, mistake] of Object.entries(mistakes)) {
     expect(text.split(piece)).toHaveLength(2);
     text = text.replace(piece, () => mistake);
@@ -125,7 +125,7 @@ describe("a file that is no driver", () => {
       'it imports function "puts" of "env"',
     ],
   ])("%s", async (name, source, seen) => {
-    const module = name === "no WebAssembly" ? EXAMPLE : await compiled(source);
+    const module = name === "no WebAssembly" ? GUIDE : await compiled(source);
     const { code, stderr } = await run(["judge", "--wasm", module]);
     expect(code).toBe(3);
     expect(stderr).toContain(seen);

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { COMMANDS, Interrupted, main } from "../../../src/cli/cli.ts";
 import type { Command } from "../../../src/cli/command.ts";
@@ -572,6 +573,22 @@ describe("image", () => {
     expect(out).toBe(`${recipe(format, { arch: "x86_64", image: built.path })}\n`);
     const refused = await run(["image", "--format", format, "--arch", "i386"], { image: load });
     expect(refused.code).toBe(format === "firecracker" ? 2 : 0);
+  });
+
+  it("builds a program of the caller's, once that can be read", async () => {
+    const asked: (string | undefined)[] = [];
+    const image: Work["image"] = async () => ({
+      provideImage: async ({ entry }) => {
+        asked.push(entry);
+        return built;
+      },
+    });
+    const entry = fileURLToPath(import.meta.url);
+    expect((await run(["image", "--quiet", "--entry", entry], { image })).code).toBe(0);
+    const { code, err } = await run(["image", "--entry", "/no/program.ts"], { image });
+    expect(code).toBe(3);
+    expect(err).toMatch(/^failed {3}option --entry\n +seen: ENOENT/);
+    expect(asked).toEqual([entry]);
   });
 
   it("draws its steps on a terminal, and takes them away", async () => {
