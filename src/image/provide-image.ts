@@ -15,7 +15,7 @@ import { ImageError } from "./errors.ts";
 export interface ProvideImageOptions {
   /** The processor that the image is for. */
   readonly arch: Architecture;
-  /** A guest program of the caller's, as of `buildImage`. Default: the package's own. */
+  /** As of `buildImage`. */
   readonly entry?: string;
   /** Where to write it. Default: build/images in a checkout, else the user's cache. */
   readonly out?: string;

@@ -40,11 +40,11 @@ export const spec: CommandSpec = {
   ],
 };
 
-type Work = Pick<typeof import("../../image/provide-image.ts"), "provideImage">;
+type Work = Pick<typeof import("../../image/index.ts"), "provideImage">;
 
 export async function run(
   { given, io }: Call,
-  load: () => Promise<Work> = () => import("../../image/provide-image.ts"),
+  load: () => Promise<Work> = () => import("../../image/index.ts"),
 ): Promise<number> {
   const json = given.has("json");
   const quiet = given.has("quiet") || json;
