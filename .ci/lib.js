@@ -122,8 +122,18 @@ const SEEN_BY = /(readonly seenBy: )readonly \[[^\]]*\]/g;
 /** What classes share among themselves alone would bring in the types of half of the device. */
 const INSIDE = /^ *protected readonly \w+: [^;{]*;\n/gm;
 
+/** A private member keeps a class from being made up; the next ones say nothing more. */
+const COMMENT = /(?:\t+\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?/.source;
+const PRIVATE = new RegExp(
+  `(${COMMENT}\\t+private [^\\n]*;\\n)(?:${COMMENT}\\t+private [^\\n]*;\\n)+`,
+  "g",
+);
+
 function compact(code) {
-  return withTabs(code).replace(SENTENCE, "$1string").replace(SEEN_BY, "$1readonly string[]");
+  return withTabs(code)
+    .replace(SENTENCE, "$1string")
+    .replace(SEEN_BY, "$1readonly string[]")
+    .replace(PRIVATE, "$1");
 }
 
 async function writeTypes() {
