@@ -12,6 +12,7 @@ import type { TestContext } from "vitest";
 
 const KERNELS = fileURLToPath(new URL("../../build/kernels/", import.meta.url));
 const QEMU_11 = fileURLToPath(new URL("../../build/qemu-11/qemu-system-x86_64", import.meta.url));
+const GRUB = fileURLToPath(new URL("../../build/grub/", import.meta.url));
 const QEMU_10 = fileURLToPath(new URL("../../build/qemu-10/", import.meta.url));
 
 /** The tool's path. Skips the test, or fails it in CI, when there is none. */
@@ -44,4 +45,9 @@ export function qemu11OrSkip(context: TestContext): string {
 export function kernelOrSkip(context: TestContext, name: string): string {
   const path = join(KERNELS, name, "vmlinuz");
   return toolOrSkip(context, existsSync(path) ? path : undefined, `kernel ${name}`);
+}
+
+/** The folder with GRUB for a BIOS and for UEFI, and a firmware (.ci/setup-grub); or a skip. */
+export function grubOrSkip(context: TestContext): string {
+  return toolOrSkip(context, existsSync(join(GRUB, "OVMF.fd")) ? GRUB : undefined, "GRUB");
 }
