@@ -10,7 +10,7 @@ import { type KernelModule, modulesFolder, readModules } from "./agent/modules.t
 import { type DeviceChoice, settingsOf } from "./device-options.ts";
 import { judge, runScenario } from "./judge.ts";
 import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
-import { QemuPlatform } from "./qemu/platform.ts";
+import { QemuPlatform } from "./qemu/linux.ts";
 import type { Shard } from "./shard.ts";
 import { linuxInV86 } from "./v86/linux.ts";
 

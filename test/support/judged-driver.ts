@@ -4,7 +4,28 @@ import type { TransportKind } from "../../src/device/index.ts";
 import type { Balloon, BalloonOptions } from "../../src/index.ts";
 import { balloonArenaBytes, createBalloon } from "../../src/index.ts";
 import type { StartDriver } from "../../src/judge/index.ts";
+import { compilePatchedCore, importPatched, type Patch, patchFiles } from "./patched.ts";
 import { coreModule, SLOT_WORD } from "./vm.ts";
+
+/** A build of the driver. */
+export interface DriverBuild {
+  readonly core: WebAssembly.Module;
+  readonly balloonArenaBytes: typeof balloonArenaBytes;
+  readonly createBalloon: typeof createBalloon;
+}
+
+/** The driver as it is. */
+const sources: DriverBuild = { core: coreModule, balloonArenaBytes, createBalloon };
+
+const ENTRY = 'export { balloonArenaBytes, createBalloon } from "./src/index.ts";';
+
+/** Builds the driver with these patches. */
+export async function patchedDriver(patches: readonly Patch[]): Promise<DriverBuild> {
+  const files = patchFiles(patches);
+  const patchesCore = [...files.keys()].some((name) => name.startsWith("assembly/"));
+  const core = patchesCore ? await compilePatchedCore(files) : coreModule;
+  return { ...(await importPatched<Omit<DriverBuild, "core">>(ENTRY, files)), core };
+}
 
 const RAM_START = 0x10_0000;
 /** Room for the arena of any persona. */
@@ -16,19 +37,20 @@ export const MEMORY_BYTES = 16 << 20;
 export function ballonet(
   settings: NonNullable<BalloonOptions["settings"]> = {},
   transport: TransportKind = "modern",
+  { core, balloonArenaBytes, createBalloon }: DriverBuild = sources,
 ): StartDriver {
   const discover = transport.endsWith("mmio") ? { discover: { commandLine: SLOT_WORD } } : {};
   return async ({ hal, memory }) => {
     const ramBytes = memory.buffer.byteLength - RAM_START - OWN_BYTES;
     const ram = [{ start: RAM_START, bytes: ramBytes }];
-    const bytes = await balloonArenaBytes({ ram, core: coreModule, settings });
+    const bytes = await balloonArenaBytes({ ram, core, settings });
     const arena = { start: RAM_START + ramBytes, bytes };
     const balloon = await createBalloon({
       memory,
       hal,
       ram,
       arena,
-      core: coreModule,
+      core,
       settings,
       ...discover,
     });
