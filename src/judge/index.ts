@@ -22,6 +22,7 @@ export {
   type ScenarioDevice,
   type SystemActions,
 } from "./platform.ts";
+export { type InQemuOptions, inQemu } from "./qemu/platform.ts";
 export { reportPasses, withBaseline } from "./report/baseline.ts";
 export { REPORTS, type ReportFormat, reportLines } from "./report/formats.ts";
 export { mergeReports, type NamedReport } from "./report/merge.ts";

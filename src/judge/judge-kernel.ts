@@ -1,22 +1,32 @@
-/** Judges the driver of a Linux, as it is, in QEMU or in v86. */
+/** Judges the driver of a Linux, as it is, or of an image that boots, in QEMU or in v86. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FailureError } from "../failure.ts";
 import { isCheckout, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
+import { type Vmm, VmmError } from "../vmm/index.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
 import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
+import { type BootImage, readBootImage } from "./boot-file.ts";
 import { type DeviceChoice, settingsOf } from "./device-options.ts";
+import { imageActions } from "./image-system.ts";
 import { judge, runScenario } from "./judge.ts";
 import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
-import { QemuPlatform } from "./qemu/linux.ts";
+import type { Platform } from "./platform.ts";
+import { LinuxInQemu } from "./qemu/linux.ts";
+import { inQemu } from "./qemu/platform.ts";
 import type { Shard } from "./shard.ts";
 import { linuxInV86 } from "./v86/linux.ts";
+import { inV86 } from "./v86/platform.ts";
 
 /** What `judgeKernel` is asked for. */
 export interface JudgeKernelOptions {
-  /** Path of a bzImage, for x86_64 or i386. */
+  /**
+   * Path of a bzImage, for x86_64 or i386; or of an image that an emulator boots by itself: an ELF
+   * file with a Multiboot header or a PVH note, such as this package builds. An image is booted
+   * anew for each scenario.
+   */
   readonly kernel: string;
   /**
    * The folder of its modules, packed or not, at any depth. Default: `modules` beside the kernel,
@@ -24,13 +34,16 @@ export interface JudgeKernelOptions {
    * the driver has to be in the kernel itself.
    */
   readonly modules?: string | undefined;
-  /** Where it runs: QEMU, or v86 in this process for a kernel for i386. Default `qemu`. */
+  /** Where it runs: QEMU, or v86 in this process for what is for i386. Default `qemu`. */
   readonly on?: "qemu" | "v86" | undefined;
   /** The program qemu-system-x86_64, 10.1 or newer. Default: what the setup fetched, or PATH's. */
   readonly qemu?: string | undefined;
   /** Default `pc`. */
   readonly machine?: "pc" | "q35" | undefined;
-  /** Up to 2 GiB; with less than 512 MiB Linux reports no free pages. Default 512 MiB, v86 128. */
+  /**
+   * Up to 2 GiB; with less than 512 MiB Linux reports no free pages. Default 512 MiB; on v86, and
+   * for an image, 128 MiB.
+   */
   readonly memoryBytes?: number | undefined;
   /** More words for the kernel's command line. */
   readonly append?: string | undefined;
@@ -46,41 +59,46 @@ export interface JudgeKernelOptions {
 
 const MIB = 2 ** 20;
 const MEMORY_BYTES = 512 * MIB;
-const V86_MEMORY_BYTES = 128 * MIB;
+const SMALL_MEMORY_BYTES = 128 * MIB;
 /** Above, a PC has a hole in its memory, and the file would not begin at address 0. */
 const MEMORY_BYTES_MAX = 2048 * MIB;
 const MEMORY_BYTES_MIN = 64 * MIB;
+const TIMEOUT_MS = 60_000;
 
 /** The first version that lets another process serve a device. */
 const QEMU_SINCE = [10, 1] as const;
 const FETCHED_QEMU = "build/qemu-11/qemu-system-x86_64";
 
+/** What is judged, and where it runs. */
+interface Subject {
+  /** Its name in the report. */
+  readonly driver: string;
+  readonly platform: Platform & { end?(): Promise<void> };
+  /** Says what a result most likely means here. */
+  explained?(result: ScenarioResult): ScenarioResult;
+}
+
 /**
- * Judges the virtio balloon driver of a Linux.
+ * Judges the virtio balloon driver of a Linux, or of an image.
  *
- * @throws FailureError `missing` for a kernel, module or QEMU that cannot be used, `usage` for an
+ * @throws FailureError `missing` for a kernel, image, module or QEMU that cannot be used, `usage` for an
  *   unknown scenario; ImageError where there is no C compiler; the signal's reason. Nothing is left
  *   running.
  */
 export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
-  const { device, scenarios, timeoutMs, signal = new AbortController().signal } = options;
-  const { machine = "pc", append = "", on = "qemu" } = options;
-  const { memoryBytes = on === "v86" ? V86_MEMORY_BYTES : MEMORY_BYTES } = options;
+  const { device, scenarios, signal = new AbortController().signal } = options;
+  const { machine = "pc", on = "qemu", append = "" } = options;
+  const image = await readBootImage(options.kernel);
+  const isSmall = on === "v86" || image !== undefined;
+  const { memoryBytes = isSmall ? SMALL_MEMORY_BYTES : MEMORY_BYTES } = options;
   checkDevice(device.transport, memoryBytes);
-  const kernel = await readKernel(options.kernel);
-  const modules = await modulesOf(kernel, options.modules);
-  const timed = timeoutMs === undefined ? {} : { timeoutMs };
-  const parts = { kernel, modules, memoryBytes, append, device, ...timed };
-  const platform =
-    on === "v86"
-      ? linuxInV86(parts)
-      : new QemuPlatform({
-          ...parts,
-          ...{ qemu: await findQemu(options.qemu, signal), machine },
-        });
+  const choice = { ...options, machine, on, memoryBytes, signal };
+  const subject =
+    image === undefined ? await linuxSubject(choice) : await imageSubject(image, choice);
+  const { driver, platform, explained = (result) => result } = subject;
   try {
     return await judge({
-      driver: `Linux ${kernel.version}`,
+      driver,
       platform: on === "v86" ? platform.name : `${platform.name}, ${machine}`,
       profile: device.profile,
       transport: device.transport,
@@ -93,17 +111,76 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
       shard: options.shard,
       signal,
       onScenario: (...progress) => options.onScenario?.(...progress),
-      run: async (scenario) => {
-        const result = await runScenario(platform, scenario, signal);
-        return modules.length === 0 ? withoutModules(result, kernel) : result;
-      },
+      run: async (scenario) => explained(await runScenario(platform, scenario, signal)),
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    throw image === undefined ? error : unbootable(error, image);
   } finally {
-    await platform.end();
+    await platform.end?.();
   }
+}
+
+/** The options, with the defaults in their places. */
+type Choice = Omit<JudgeKernelOptions, "machine" | "memoryBytes" | "on" | "signal"> & {
+  readonly machine: "pc" | "q35";
+  readonly memoryBytes: number;
+  readonly on: "qemu" | "v86";
+  readonly signal: AbortSignal;
+};
+
+async function linuxSubject(choice: Choice): Promise<Subject> {
+  const { memoryBytes, append = "", device, timeoutMs, on, machine, signal } = choice;
+  const kernel = await readKernel(choice.kernel);
+  const modules = await modulesOf(kernel, choice.modules);
+  const timed = timeoutMs === undefined ? {} : { timeoutMs };
+  const parts = { kernel, modules, memoryBytes, append, device, ...timed };
+  const driver = `Linux ${kernel.version}`;
+  const explained = (result: ScenarioResult) =>
+    modules.length === 0 ? withoutModules(result, kernel) : result;
+  if (on === "v86") return { driver, platform: linuxInV86(parts), explained };
+  const qemu = await findQemu(choice.qemu, signal);
+  return { driver, platform: new LinuxInQemu({ ...parts, qemu, machine }), explained };
+}
+
+async function imageSubject(image: BootImage, choice: Choice): Promise<Subject> {
+  const { memoryBytes, append, device, timeoutMs, on, machine, signal } = choice;
+  const limits = { signal, timeoutMs: timeoutMs ?? TIMEOUT_MS };
+  const parts = {
+    image: image.path,
+    memoryBytes,
+    device,
+    timeoutMs,
+    ...(append !== undefined && { append }),
+    ...(image.isOurs && { system: ({ control }: Vmm) => imageActions(control, limits) }),
+  };
+  const driver = image.name;
+  if (on === "qemu") {
+    const qemu = await findQemu(choice.qemu, signal);
+    return { driver, platform: inQemu({ ...parts, qemu, machine }) };
+  }
+  if (image.arch === "i386") return { driver, platform: inV86(parts) };
+  throw new FailureError({
+    kind: "missing",
+    what: `image ${image.name}`,
+    seen: "an image for x86_64, and v86 has no 64-bit mode",
+    todo: "judge it on qemu, or give one for i386",
+  });
+}
+
+/** What QEMU says of itself when it ends, without its warnings. */
+const COMPLAINT = /qemu-system-\w+: (?!-)([^\\"]+)/;
+
+/** Returns the failure of an image that no emulator can start; any other error as it is. */
+function unbootable(error: unknown, { name }: BootImage): unknown {
+  const isRefused = error instanceof VmmError && ["exited-early", "image"].includes(error.code);
+  if (!isRefused) return error;
+  return new FailureError({
+    kind: "missing",
+    what: `image ${name}`,
+    seen: COMPLAINT.exec(error.seen)?.[1] ?? error.seen,
+    todo: "give a bzImage of Linux, or an ELF file that a PC's emulator starts by itself",
+  });
 }
 
 function checkDevice(transport: string, memoryBytes: number): void {

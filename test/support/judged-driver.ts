@@ -4,7 +4,13 @@ import type { TransportKind } from "../../src/device/index.ts";
 import type { Balloon, BalloonOptions } from "../../src/index.ts";
 import { balloonArenaBytes, createBalloon } from "../../src/index.ts";
 import type { StartDriver } from "../../src/judge/index.ts";
-import { compilePatchedCore, importPatched, type Patch, patchFiles } from "./patched.ts";
+import {
+  importPatched,
+  type Patch,
+  type PatchedFiles,
+  patchedCoreBytes,
+  patchFiles,
+} from "./patched.ts";
 import { coreModule, SLOT_WORD } from "./vm.ts";
 
 /** A build of the driver. */
@@ -19,12 +25,20 @@ const sources: DriverBuild = { core: coreModule, balloonArenaBytes, createBalloo
 
 const ENTRY = 'export { balloonArenaBytes, createBalloon } from "./src/index.ts";';
 
+/** A build of patched sources, with what its image is built of. */
+export interface PatchedBuild extends DriverBuild {
+  readonly files: PatchedFiles;
+  /** The core; undefined when no source of it is patched. */
+  readonly coreBytes: Uint8Array | undefined;
+}
+
 /** Builds the driver with these patches. */
-export async function patchedDriver(patches: readonly Patch[]): Promise<DriverBuild> {
+export async function patchedDriver(patches: readonly Patch[]): Promise<PatchedBuild> {
   const files = patchFiles(patches);
-  const patchesCore = [...files.keys()].some((name) => name.startsWith("assembly/"));
-  const core = patchesCore ? await compilePatchedCore(files) : coreModule;
-  return { ...(await importPatched<Omit<DriverBuild, "core">>(ENTRY, files)), core };
+  const coreBytes = await patchedCoreBytes(files);
+  const core = coreBytes === undefined ? coreModule : new WebAssembly.Module(coreBytes);
+  const driver = await importPatched<Omit<DriverBuild, "core">>(ENTRY, files);
+  return { ...driver, core, coreBytes, files };
 }
 
 const RAM_START = 0x10_0000;

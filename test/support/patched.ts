@@ -101,8 +101,20 @@ export async function importPatched<T>(entry: string, files: PatchedFiles): Prom
   return (await import(/* @vite-ignore */ url)) as T;
 }
 
+/** Returns the core of patched sources; undefined when none of them is the core's. */
+export async function patchedCoreBytes(
+  files: PatchedFiles,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (![...files.keys()].some((name) => name.startsWith("assembly/"))) return undefined;
+  return new Uint8Array(await compileCore(files));
+}
+
 /** The core, built as its configuration says. */
 export async function compilePatchedCore(files: PatchedFiles): Promise<WebAssembly.Module> {
+  return new WebAssembly.Module(new Uint8Array(await compileCore(files)));
+}
+
+async function compileCore(files: PatchedFiles): Promise<Uint8Array> {
   let wasm: Uint8Array | undefined;
   const { error, stderr } = await asc(["assembly/index.ts", "--target", "release"], {
     readFile: (name, base) => {
@@ -118,5 +130,5 @@ export async function compilePatchedCore(files: PatchedFiles): Promise<WebAssemb
     listFiles: () => [],
   });
   if (error !== null || wasm === undefined) throw new Error(`asc: ${error} ${stderr}`);
-  return new WebAssembly.Module(new Uint8Array(wasm));
+  return wasm;
 }

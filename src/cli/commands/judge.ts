@@ -32,7 +32,7 @@ export const spec: CommandSpec = {
     {
       name: "kernel",
       value: "FILE",
-      text: "the driver of a Linux: its bzImage, run in an emulator",
+      text: "the driver of a Linux: its bzImage, run in an emulator; or of an image that boots",
     },
     { name: "modules", value: "FOLDER", text: "its modules (beside it, or in lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
@@ -43,10 +43,14 @@ export const spec: CommandSpec = {
     { name: "shard", value: "K/N", text: "only part K of N of these; `ballonet report merge`" },
     repeatable("waive", RULES, "do not judge these; `ballonet list rules`", "RULE"),
     { name: "timeout", value: "TIME", text: "longest time of one scenario (60s)" },
-    choice("on", PLATFORMS, "where a Linux runs; v86 takes kernels for i386 (qemu)"),
-    choice("machine", MACHINES, "the machine of a Linux on QEMU (pc)"),
-    { name: "memory", value: "SIZE", text: "the memory of a Linux (512M; v86 128M)" },
-    { name: "append", value: "WORDS", text: "more words for a Linux's command line" },
+    choice("on", PLATFORMS, "where a kernel runs; v86 takes those for i386 (qemu)"),
+    choice("machine", MACHINES, "the machine on QEMU (pc)"),
+    {
+      name: "memory",
+      value: "SIZE",
+      text: "the memory of a guest (512M; on v86, and for an image, 128M)",
+    },
+    { name: "append", value: "WORDS", text: "more words for the command line" },
     { name: "qemu", value: "FILE", text: "QEMU 10.1 or newer (qemu-system-x86_64)" },
     BASELINE,
     ...REPORT_OPTIONS,
@@ -58,6 +62,9 @@ export const spec: CommandSpec = {
       "one in C, and what they take. --transport has to be where the driver looks.",
     "A Linux is started with a first program of ours, which loads the modules and does what a " +
       "scenario asks of the system. It stays up from one scenario to the next.",
+    "An image is an ELF file with a Multiboot header or a PVH note. It boots anew for each " +
+      "scenario, and scenarios that ask something of the system are left out, unless `ballonet " +
+      "image` made it.",
     `Features: ${FEATURE_NAMES.join(", ")}.`,
     "JSON.md describes what --report json prints. With --baseline, a rule that the same scenario " +
       "broke then is known, and settings that are other ones now are told.",
@@ -72,6 +79,7 @@ export const spec: CommandSpec = {
     ["ballonet judge --wasm driver.wasm --shard 2/3 --report json=2.json", "a third of them"],
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
+    ["ballonet judge --kernel ballonet-i386.elf --append ballonet.persona=linux", "an image"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
   ],
 };
@@ -81,8 +89,8 @@ type Work = Pick<
   "judgeKernel" | "judgeModule" | "readReport" | "reportLines" | "reportPasses" | "withBaseline"
 >;
 
-/** Options that say how a Linux runs. */
-const LINUX_OPTIONS = ["modules", "on", "machine", "memory", "append", "qemu"];
+/** Options that say how a kernel runs. */
+const KERNEL_OPTIONS = ["modules", "on", "machine", "memory", "append", "qemu"];
 
 export async function run(
   { given, io }: Call,
@@ -149,10 +157,10 @@ function readModule(file: string): Promise<Buffer<ArrayBuffer>> {
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */
 function checkSubject(given: Given): void {
-  const isLinux = given.has("kernel");
-  const stray = isLinux ? undefined : LINUX_OPTIONS.find((name) => given.has(name));
-  if (isLinux !== given.has("wasm") && stray === undefined) return;
-  const both = isLinux && given.has("wasm");
+  const isKernel = given.has("kernel");
+  const stray = isKernel ? undefined : KERNEL_OPTIONS.find((name) => given.has(name));
+  if (isKernel !== given.has("wasm") && stray === undefined) return;
+  const both = isKernel && given.has("wasm");
   const alone = stray === undefined ? "no driver" : `--${stray} without --kernel`;
   throw new FailureError({
     kind: "usage",

@@ -1,6 +1,6 @@
 /** The host's side of the agent: what a judged Linux can be asked to do. */
 import type { ControlClient, JsonValue } from "../../vmm/index.ts";
-import type { PageUse } from "../platform.ts";
+import type { PageUse, SystemActions } from "../platform.ts";
 
 /** A request may wait for a driver that gives thousands of pages back. */
 const REQUEST_MS = 60_000;
@@ -25,6 +25,18 @@ export class Agent {
   constructor(control: ControlClient, limits: AgentLimits) {
     this.control = control;
     this.limits = limits;
+  }
+
+  /** What a scenario may ask of it on every machine. */
+  actions(): SystemActions {
+    return {
+      usePages: (pages, how) => this.usePages(pages, how),
+      dropPages: () => this.dropPages(),
+      unbind: () => this.unbind(),
+      bind: () => this.bind(),
+      unload: () => this.unload(),
+      load: () => this.load(),
+    };
   }
 
   /** Uses this many more pages, or a part of each. Returns how many it got. */

@@ -1,7 +1,7 @@
 /**
- * A machine of QEMU that runs a Linux with the agent; its balloon is a device of this process.
+ * A machine of QEMU; its balloon is a device of this process.
  *
- *   Linux: driver    agent                       this process: scenario
+ *   guest: driver    agent                       this process: scenario
  *            |         | COM2                                     |
  *          QEMU -------+---------- control channel ---------------+
  *            |                                                    |
@@ -15,13 +15,10 @@
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Device, DeviceInterrupts } from "../../device/index.ts";
-import { FailureError } from "../../failure.ts";
+import { createDevice, type Device, type DeviceInterrupts } from "../../device/index.ts";
 import { launchQemu, type QemuVmm, VmmError } from "../../vmm/index.ts";
-import { writeInitramfs } from "../agent/initramfs.ts";
-import type { Kernel } from "../agent/kernel.ts";
-import type { KernelModule } from "../agent/modules.ts";
-import { GuestLost } from "../platform.ts";
+import { type DeviceChoice, deviceOptions } from "../device-options.ts";
+import { GuestLost, type ScenarioDevice } from "../platform.ts";
 import { DeviceSocket } from "../vfio-user/device-socket.ts";
 import { FileMemory } from "../vfio-user/file-memory.ts";
 
@@ -30,13 +27,15 @@ export interface HostParts {
   /** The program qemu-system-x86_64. */
   readonly qemu: string;
   readonly machine: "pc" | "q35";
-  readonly kernel: Kernel;
-  readonly modules: readonly KernelModule[];
+  /** Path of a kernel or an image that QEMU can start. */
+  readonly image: string;
   readonly memoryBytes: number;
   /** Entries of the device's MSI-X table. */
   readonly vectors: number;
-  /** More words for the kernel's command line. */
+  /** The command line. */
   readonly append: string;
+  /** Writes the guest's first file system to this path. Default: it has none. */
+  readonly writeInitramfs?: (path: string) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -47,10 +46,10 @@ export type MakeDevice = (memory: FileMemory, interrupts: DeviceInterrupts) => D
 export const DEVICE_ADDRESS = "0000:00:05.0";
 const DEVICE_SLOT = "05.0";
 
-/** Output for the log, an end at a panic, and no doubts about clocks on a busy host. */
-const APPEND = "console=ttyS0 loglevel=5 panic=-1 no_timer_check tsc=reliable mitigations=off";
-const READY = /agent: (?:ready|no second serial port)/;
-const BOOT_MS = 120_000;
+/** Name of the first file system beside the memory's file. */
+const INITRAMFS = "initramfs";
+
+const LAUNCH_MS = 120_000;
 
 /** The device's clock is moved this often while the guest runs. */
 const TICK_MS = 5;
@@ -73,18 +72,18 @@ export class QemuHost {
   }
 
   /**
-   * Boots the guest and leaves it at a standstill, when its agent is ready.
+   * Starts the machine and leaves it at a standstill before the guest's first instruction.
    *
-   * @throws FailureError, VmmError or ImageError when it cannot be started or does not come up, and
-   *   the signal's reason; nothing is left running then.
+   * @throws FailureError, VmmError or ImageError when it cannot be started, and the signal's
+   *   reason; nothing is left running then.
    */
-  static async boot(parts: HostParts, make: MakeDevice): Promise<QemuHost> {
+  static async start(parts: HostParts, make: MakeDevice): Promise<QemuHost> {
     const folder = mkdtempSync(join(roomFor(parts.memoryBytes), "ballonet-judge-"));
     const memory = new FileMemory(join(folder, "memory"), parts.memoryBytes);
     let socket: DeviceSocket | undefined;
     let vmm: QemuVmm | undefined;
     try {
-      const { kernel, modules, vectors, signal } = parts;
+      const { vectors, signal } = parts;
       const path = join(folder, "device");
       socket = await DeviceSocket.open({
         path,
@@ -92,13 +91,11 @@ export class QemuHost {
         make: (interrupts) => make(memory, interrupts),
         signal,
       });
-      const initramfs = join(folder, "initramfs");
-      await writeInitramfs({ path: initramfs, arch: kernel.arch, modules, signal });
+      await parts.writeInitramfs?.(join(folder, INITRAMFS));
       vmm = await launchQemu(launchOptions(parts, folder));
       rmSync(folder, { recursive: true });
-      const host = new QemuHost(vmm, socket, memory);
-      await host.comeUp(signal);
-      return host;
+      socket.start();
+      return new QemuHost(vmm, socket, memory);
     } catch (error) {
       await vmm?.kill();
       await socket?.close();
@@ -162,30 +159,6 @@ export class QemuHost {
     this.memory.close();
   }
 
-  private async comeUp(signal: AbortSignal): Promise<void> {
-    this.socket.start();
-    const { log } = this.vmm;
-    const { text } = await this.run(() =>
-      log.waitForLine({ pattern: READY, timeoutMs: BOOT_MS, signal }),
-    ).catch((error: unknown) => {
-      const isLate = error instanceof VmmError && error.code === "timeout";
-      if (!isLate && !(error instanceof GuestLost)) throw error;
-      throw new FailureError({
-        kind: "missing",
-        what: "the kernel",
-        seen: isLate ? error.seen : `${(error as Error).message}`,
-        todo: "give a kernel that boots in QEMU with a first program in its initramfs",
-      });
-    });
-    if (text.includes("ready")) return;
-    throw new FailureError({
-      kind: "missing",
-      what: "the kernel",
-      seen: "no second serial port in the guest",
-      todo: "give a kernel with the driver 8250 for serial ports",
-    });
-  }
-
   /** Turns the guest's end, and the connection's, into what they mean here. */
   private async telling<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -193,10 +166,36 @@ export class QemuHost {
     } catch (error) {
       const isEnd = error instanceof VmmError && ["exited", "closed"].includes(error.code);
       if (!isEnd) throw error;
-      const panic = this.vmm.log.lines.find((line) => line.includes("Kernel panic"));
-      throw new GuestLost("crashed", panic ?? error.seen);
+      const { lines } = this.vmm.log;
+      const panic = lines.find((line) => line.includes("Kernel panic"));
+      throw new GuestLost("crashed", panic ?? (lines.slice(-2).join("; ") || error.seen));
     }
   }
+}
+
+/** Returns what makes the device of one scenario. */
+export function servedDevice(
+  choice: DeviceChoice,
+  own: ScenarioDevice,
+  incoming?: Uint8Array,
+): MakeDevice {
+  const { vectors = 0 } = choice;
+  return (memory, interrupts) =>
+    createDevice({
+      ...deviceOptions(choice, own),
+      ...(incoming && { incoming }),
+      memory,
+      subject: "system",
+      interrupts: vectors > 0 ? interrupts : { onLine: (up) => interrupts.onLine?.(up) },
+    });
+}
+
+/** Puts a device that takes over this state in the place of the present one. */
+export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
+
+/** Returns what moves a host's guest to devices of other hosts. */
+export function renewing(host: QemuHost, choice: DeviceChoice): RenewDevice {
+  return (own, incoming) => host.renewDevice(servedDevice(choice, own, incoming));
 }
 
 /** Memory that is not on a disk, where there is enough of it. */
@@ -211,7 +210,8 @@ function roomFor(bytes: number): string {
 }
 
 function launchOptions(parts: HostParts, folder: string) {
-  const { qemu, machine, kernel, memoryBytes, append, signal } = parts;
+  const { qemu, machine, image, memoryBytes, append, signal } = parts;
+  const initramfs = parts.writeInitramfs ? ["-initrd", join(folder, INITRAMFS)] : [];
   const device = {
     driver: "vfio-user-pci",
     socket: { type: "unix", path: join(folder, "device") },
@@ -225,19 +225,19 @@ function launchOptions(parts: HostParts, folder: string) {
     arch: "x86_64",
     binary: qemu,
     machine,
-    image: kernel.path,
+    image,
     memoryBytes,
     balloon: false,
     paused: true,
     exitOnReboot: true,
-    append: `${APPEND} ${append}`.trim(),
+    append,
     extraArgs: [
-      ...["-initrd", join(folder, "initramfs")],
+      ...initramfs,
       ...["-object", `${memory},mem-path=${join(folder, "memory")}`],
       ...["-machine", "memory-backend=ram0"],
       ...["-device", JSON.stringify(device)],
     ],
     signal,
-    timeoutMs: BOOT_MS,
+    timeoutMs: LAUNCH_MS,
   } as const;
 }

@@ -2,7 +2,7 @@
  * A guest in v86 with the reference device. The device's clock goes on while the guest's processor
  * waits, by real milliseconds: outside of that, driver and device take turns.
  */
-import type { Device } from "../../device/index.ts";
+import { type Device, hasFailed } from "../../device/index.ts";
 import { type Board, type V86Vmm, VmmError } from "../../vmm/index.ts";
 import {
   GuestLost,
@@ -83,10 +83,10 @@ export class V86Guest implements JudgedGuest {
    * guest that cannot begin is closed.
    */
   async begin(find: () => Promise<void> = async () => {}): Promise<this> {
-    const isUp = () => (this.device.status & STATUS_DRIVER_OK) !== 0;
+    const isUp = () => (this.device.status & STATUS_DRIVER_OK) !== 0 || hasFailed(this.device);
     try {
       await this.act(find, []);
-      await this.until(isUp, COME_UP_MS);
+      await this.until(isUp, Math.min(COME_UP_MS, this.timeoutMs));
     } catch (error) {
       // The scenario finds the same, and tells of it.
       if (error instanceof GuestLost) return this;
@@ -153,8 +153,8 @@ export class V86Guest implements JudgedGuest {
     try {
       return await act(...given);
     } catch (error) {
-      if (error instanceof VmmError) throw new GuestLost("crashed", error.message);
-      throw error;
+      if (!(error instanceof VmmError)) throw error;
+      throw new GuestLost(error.code === "timeout" ? "hung" : "crashed", error.message);
     }
   }
 

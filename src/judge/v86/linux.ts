@@ -12,7 +12,7 @@ import { writeInitramfs } from "../agent/initramfs.ts";
 import type { Kernel } from "../agent/kernel.ts";
 import type { KernelModule } from "../agent/modules.ts";
 import type { DeviceChoice } from "../device-options.ts";
-import type { Platform, SystemActions } from "../platform.ts";
+import type { Platform } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
 import { linuxImage } from "./linux-image.ts";
 import { plugIn } from "./plugged.ts";
@@ -52,7 +52,7 @@ export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Prom
         signal,
         ...(timeoutMs !== undefined && { timeoutMs }),
       });
-      const system = actionsOf(agent);
+      const system = agent.actions();
       const parts = { vmm, board, device, renew: plug, system, signal, timeoutMs, goesOn: true };
       const guest = new V86Guest(parts);
       return guest.begin(() => agent.rescan());
@@ -121,15 +121,4 @@ async function initramfsOf(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function actionsOf(agent: Agent): SystemActions {
-  return {
-    usePages: (pages, how) => agent.usePages(pages, how),
-    dropPages: () => agent.dropPages(),
-    unbind: () => agent.unbind(),
-    bind: () => agent.bind(),
-    unload: () => agent.unload(),
-    load: () => agent.load(),
-  };
 }

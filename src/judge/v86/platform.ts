@@ -14,6 +14,8 @@ export interface InV86Options {
   readonly append?: string;
   readonly memoryBytes: number;
   readonly device: DeviceChoice;
+  /** Milliseconds in which a guest must come to rest or answer. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
   /** What the system around the driver can be asked to do. Default: nothing. */
   system?(vmm: V86Vmm): SystemActions;
 }
@@ -23,7 +25,7 @@ export function inV86(options: InV86Options): Platform {
   return {
     name: "v86",
     async start({ device, signal }) {
-      const { image, append = "", memoryBytes, device: choice } = options;
+      const { image, append = "", memoryBytes, device: choice, timeoutMs } = options;
       let made: { readonly board: Board; readonly device: Device } | undefined;
       const plug = (board: Board) => {
         const one = pluggedDevice(board, choice, device);
@@ -35,7 +37,7 @@ export function inV86(options: InV86Options): Platform {
       if (made === undefined) throw new Error("v86 made no machine");
       const system = options.system?.(vmm) ?? {};
       const renew = plugIn(made.board, choice);
-      return new V86Guest({ ...made, vmm, signal, system, renew }).begin();
+      return new V86Guest({ ...made, vmm, signal, system, timeoutMs, renew }).begin();
     },
   };
 }

@@ -1,0 +1,156 @@
+/** A guest of QEMU with the reference device: a scenario's way to it, and when it is at rest. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Device, hasFailed } from "../../device/index.ts";
+import { VmmError } from "../../vmm/index.ts";
+import {
+  GuestLost,
+  type JudgedGuest,
+  type ScenarioDevice,
+  type SystemActions,
+} from "../platform.ts";
+import type { QemuHost, RenewDevice } from "./host.ts";
+
+const PAGE_BYTES = 4096;
+const STATUS_DRIVER_OK = 4;
+
+/** How often the guest is looked at while it comes to rest. */
+const LOOK_MS = 25;
+
+/** Without an access for so long, and its processor halted, the guest is at rest. */
+const QUIET_MS = 200;
+
+/** Looks in a row at a processor that is halted. */
+const HALTED_LOOKS = 3;
+
+/** Accesses without an effect for so long: the driver tries again and again what cannot be done. */
+const NO_EFFECT_MS = 1500;
+
+/** The longest time for a system to boot and its driver to come up, in ms. */
+const COME_UP_MS = 60_000;
+
+/** What a guest is made of. */
+interface QemuGuestParts {
+  readonly host: QemuHost;
+  readonly renew: RenewDevice;
+  /** What the system can be asked to do; each is asked while the guest runs. */
+  readonly system: SystemActions;
+  readonly signal: AbortSignal;
+  /** Milliseconds in which it must come to rest. */
+  readonly timeoutMs: number;
+  /** Whether the machine goes on when the guest is closed. */
+  readonly goesOn: boolean;
+}
+
+export class QemuGuest implements JudgedGuest {
+  readonly pages: number;
+  readonly system: SystemActions;
+  readonly left: Device[] = [];
+  device: Device;
+  private readonly renew: RenewDevice;
+  private readonly host: QemuHost;
+  private readonly signal: AbortSignal;
+  private readonly timeoutMs: number;
+  private readonly goesOn: boolean;
+
+  constructor(parts: QemuGuestParts) {
+    this.host = parts.host;
+    this.renew = parts.renew;
+    this.device = parts.host.device;
+    this.signal = parts.signal;
+    this.timeoutMs = parts.timeoutMs;
+    this.goesOn = parts.goesOn;
+    this.pages = parts.host.vmm.memoryBytes / PAGE_BYTES;
+    this.system = Object.fromEntries(
+      Object.entries(parts.system).map(([name, act]) => [name, this.running(act)]),
+    );
+  }
+
+  /** Gives a driver whose system runs its time to come up. */
+  comeUp(): Promise<void> {
+    return this.rest().catch(leaveToScenario);
+  }
+
+  /** Boots the system, and returns when its driver is up or has had its time. */
+  boot(): Promise<void> {
+    return this.host.run(() => this.untilUp()).catch(leaveToScenario);
+  }
+
+  rest(): Promise<void> {
+    return this.host.run(() => this.untilRest());
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.host.run(() => sleep(ms, undefined, { signal: this.signal }));
+  }
+
+  async move(own: ScenarioDevice): Promise<void> {
+    const { device } = this;
+    this.device = this.renew(own, device.save({ memory: false }));
+    this.left.push(device);
+  }
+
+  async close(): Promise<void> {
+    if (!this.goesOn) await this.host.end();
+  }
+
+  private running(act: (...given: never[]) => Promise<unknown>) {
+    return (...given: never[]) => this.host.run(() => act(...given)).catch(lostIfSilent);
+  }
+
+  private async untilUp(): Promise<void> {
+    const endMs = performance.now() + Math.min(COME_UP_MS, this.timeoutMs);
+    while (performance.now() < endMs) {
+      const { device, signal } = this;
+      if ((device.status & STATUS_DRIVER_OK) !== 0 || hasFailed(device)) return;
+      // Asks for what it needs not know, to hear of the machine's end.
+      await this.host.isHalted();
+      await sleep(LOOK_MS, undefined, { signal });
+    }
+  }
+
+  private async untilRest(): Promise<void> {
+    const { host, signal } = this;
+    const endMs = performance.now() + this.timeoutMs;
+    let accesses = -1;
+    let effect = "";
+    let [quietMs, noEffectMs] = [0, 0];
+    let halted = 0;
+    while (performance.now() < endMs) {
+      const nowMs = performance.now();
+      if (host.accesses !== accesses) [quietMs, halted] = [nowMs, 0];
+      const seen = this.effect();
+      if (seen !== effect) noEffectMs = nowMs;
+      accesses = host.accesses;
+      effect = seen;
+      if (nowMs - noEffectMs > NO_EFFECT_MS && this.device.idle) return;
+      if (nowMs - quietMs > QUIET_MS && this.device.idle) {
+        halted = (await host.isHalted()) ? halted + 1 : 0;
+        if (halted >= HALTED_LOOKS) return;
+      }
+      await sleep(LOOK_MS, undefined, { signal });
+    }
+    throw new GuestLost("hung", `the guest does not come to rest in ${this.timeoutMs / 1000} s`);
+  }
+
+  /** What accesses can change, but for `actual` that is written anew. */
+  private effect(): string {
+    const { heldPages, inflatingPages, deflatingPages, actual, status, stats } = this.device;
+    const { hinting, reportedPages } = this.device;
+    const counted = [hinting.pages, hinting.starts, hinting.stops, reportedPages.buffers];
+    const pages = [heldPages, inflatingPages, deflatingPages, actual];
+    return [...pages, status, stats.samples, ...counted].join();
+  }
+}
+
+/** The scenario finds the same, and tells of it. */
+function leaveToScenario(error: unknown): void {
+  if (!(error instanceof GuestLost)) throw error;
+}
+
+/** A guest that does not answer a request is one that hangs. */
+function lostIfSilent(error: unknown): never {
+  if (error instanceof VmmError && error.code === "timeout") {
+    throw new GuestLost("hung", error.seen);
+  }
+  throw error;
+}
