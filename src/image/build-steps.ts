@@ -173,7 +173,8 @@ export function compileModule(
 ): Promise<string> {
   const { arch } = build;
   const flags = [...CODE_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
-  const inputs = [folder, ...build.base, ...flags];
+  // Its name is a digest of what is in it, wherever the cache lies.
+  const inputs = [basename(folder), ...build.base, ...flags];
   return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });
     const sources = (await readdir(folder)).filter((name) => name.endsWith(".c"));

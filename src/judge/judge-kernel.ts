@@ -81,9 +81,9 @@ interface Subject {
 /**
  * Judges the virtio balloon driver of a Linux, or of an image.
  *
- * @throws FailureError `missing` for a kernel, image, module or QEMU that cannot be used, `usage` for an
- *   unknown scenario; ImageError where there is no C compiler; the signal's reason. Nothing is left
- *   running.
+ * @throws FailureError `missing` for a kernel, image, module or QEMU that cannot be used, `usage`
+ *   for an unknown scenario; ImageError where there is no C compiler; the signal's reason. Nothing
+ *   is left running.
  */
 export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
   const { device, scenarios, signal = new AbortController().signal } = options;
