@@ -20,6 +20,9 @@ const REPORTING_MS = 10_000;
 /** Milliseconds after which every driver that was short of memory has tried again. */
 const RETRY_MS = 12_000;
 
+/** Milliseconds after which a device that asks for a reset has waited for long enough. */
+const ANSWER_MS = 1000;
+
 /** PAGE_POISON (virtio 1.3, 5.5.3). */
 const POISON_BIT = 4n;
 
@@ -283,6 +286,7 @@ const USUAL: readonly Omit<Scenario, "isDefault">[] = [
       await reach(guest, Math.floor(guest.pages / 8));
       guest.device.inject({ name: "needs-reset" });
       await guest.rest();
+      await guest.pass(ANSWER_MS);
       guest.device.check();
     },
   },

@@ -25,7 +25,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   pressure: "up G-NOTIFY-EARLY Q-ORDER",
   rebind: "up G-NOTIFY-EARLY Q-ORDER",
   reload: "up G-NOTIFY-EARLY Q-ORDER",
-  "needs-reset": "lost G-NOTIFY-EARLY Q-ORDER",
+  "needs-reset": "lost G-NOTIFY-EARLY Q-NEEDS-RESET Q-ORDER",
   "completion-late": "up G-NOTIFY-EARLY Q-ORDER",
 };
 

@@ -56,7 +56,7 @@ describe.each(KERNELS)("%s", (name) => {
       removal: "up G-NOTIFY-EARLY Q-ORDER",
       suspend: "up G-FEATURE-READ G-NOTIFY-EARLY Q-ORDER",
       "completion-scattered": "up G-NOTIFY-EARLY Q-ORDER",
-      "needs-reset": "lost G-NOTIFY-EARLY Q-ORDER",
+      "needs-reset": "lost G-NOTIFY-EARLY Q-NEEDS-RESET Q-ORDER",
     };
     const report = await judged(context, name, { scenarios: Object.keys(expected) });
     expect(inShort(report)).toEqual(expected);
