@@ -207,6 +207,21 @@ export const SUPPORT_ROWS: readonly SupportRow[] = [
   },
   {
     group: "Hosts",
+    what: "GRUB by Multiboot 2, i386 and x86_64, under a BIOS and under UEFI",
+    tests: { qemu: of("boot/machines/grub.test.ts", /(is told of its memory|follows a target): /) },
+  },
+  {
+    group: "Hosts",
+    what: "loaders that start Linux with boot_params, i386 and x86_64",
+    tests: { qemu: of("boot/kernel/protocols.test.ts", /entry of the Linux protocol$/) },
+  },
+  {
+    group: "Hosts",
+    what: "processors of QEMU that have what the images need",
+    tests: { qemu: of("boot/machines/processors.test.ts", / on every processor /) },
+  },
+  {
+    group: "Hosts",
     what: "libvirt, by the printed recipe",
     tests: { qemu: of("boot/vmm/libvirt.test.ts", /^starts, moves its balloon/) },
   },

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { STOP } from "../../../runtime/kernel/exit-codes.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { type Arch, scriptImage } from "../support/kernel-images.ts";
@@ -24,10 +25,10 @@ interface Machine {
   readonly ended: Promise<number | null>;
 }
 
-function start(arch: Arch, machine: string, image: string): Machine {
+function start(arch: Arch, machine: string, image: string, more: readonly string[] = []): Machine {
   const args = ["-accel", "tcg", "-M", machine, "-m", "64M", "-nodefaults", "-display", "none"];
   const rest = ["-no-reboot", "-serial", "stdio", "-kernel", image];
-  const child = spawn(`qemu-system-${arch}`, [...args, ...rest], {
+  const child = spawn(`qemu-system-${arch}`, [...args, ...rest, ...more], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   onTestFinished(() => {
@@ -70,5 +71,17 @@ describe.each(ARCHES)("%s", (arch) => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(guest.process.exitCode).toBe(null);
     expect(guest.log()).toBe("ballonet: the guest has ended with code 7\n");
+  });
+
+  test("a processor that lacks something halts, and is never reset", async () => {
+    const image = await scriptImage(arch, "boot() { machine.exit(0) }");
+    const guest = start(arch, "q35", image, ["-cpu", "pentium3"]);
+    const ended = `ballonet: the guest has ended with code ${STOP.processor}\n`;
+    await expect.poll(() => guest.log(), { timeout: 60_000 }).toContain(ended);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(guest.process.exitCode).toBe(null);
+    const [first, ...rest] = guest.log().split("\n");
+    expect(first).toMatch(/^ballonet: error: the processor lacks .*SSE2; do /);
+    expect(rest.join("\n")).toBe(ended);
   });
 });
