@@ -2,6 +2,7 @@
  * What an installed package brings for its guest: the images, and the boot code of others.
  *
  *   lib/guest.br   brotli( [[name, bytes], ..] as JSON · newline · the files, one after another )
+ *   the images     with the places that their calls lead to (call-distances.ts)
  *
  * A checkout has none: its images are built of its sources, so that none is older than they are.
  */
@@ -11,6 +12,7 @@ import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { isCheckout, packageFolder } from "../package.ts";
 import type { Cache } from "./cache.ts";
+import { distancesOfCalls } from "./call-distances.ts";
 import type { Architecture } from "./compiler.ts";
 
 const decompress = promisify(brotliDecompress);
@@ -41,8 +43,10 @@ export async function readArchive(path: string): Promise<Archive> {
   const directory = JSON.parse(whole.toString("utf8", 0, end)) as [string, number][];
   let at = end + 1;
   const files = directory.map(([name, bytes]): [string, Uint8Array] => {
+    const contents = whole.subarray(at, at + bytes);
     at += bytes;
-    return [name, whole.subarray(at - bytes, at)];
+    if (name.endsWith(".elf")) distancesOfCalls(contents);
+    return [name, contents];
   });
   return { path, packed, files: new Map(files) };
 }

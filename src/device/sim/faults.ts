@@ -4,8 +4,8 @@
  */
 
 /** A way to misbehave that the device knows. */
-export interface Fault {
-  readonly name: string;
+export interface Fault<Name extends string = string> {
+  readonly name: Name;
   /** What the device does. */
   readonly does: string;
   /** What a good driver does then. */
@@ -18,8 +18,13 @@ const QUARANTINE =
 const GONE =
   "The driver takes every page back, says so once, and touches the device no more; it is no lie.";
 
+/** Its type keeps the names alone, which `FaultName` is made of. */
+function faultsOf<const Name extends string>(table: readonly Fault<Name>[]) {
+  return table;
+}
+
 /** All faults, for the machine's option `faults` and its `inject`. */
-export const faults = [
+export const faults = faultsOf([
   {
     name: "used-id-out-of-range",
     does: "The next returned buffer is reported with an id that is not below the queue size.",
@@ -143,7 +148,7 @@ export const faults = [
     does: "The device sets DEVICE_NEEDS_RESET and serves nothing until it is reset.",
     expected: "The driver stops using its queues; it may reset and start again.",
   },
-] as const satisfies readonly Fault[];
+]);
 
 /** The `name` of a fault. */
 export type FaultName = (typeof faults)[number]["name"];

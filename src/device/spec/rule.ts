@@ -19,9 +19,9 @@ export interface Standing {
  * What a driver owes, and who notices when it does not do it. What the device answers to a breach
  * is not part of the rule.
  */
-export interface Rule {
+export interface Rule<Id extends string = string> {
   /** Short name, stable over versions. */
-  readonly id: string;
+  readonly id: Id;
   readonly level: Level;
   /** Where it stands: a section of virtio 1.3, or what makes the field demand it. */
   readonly section: string;
@@ -46,6 +46,11 @@ export function standingOf(
   place: { readonly by: Interface; readonly packed: boolean },
 ): Standing {
   return { level, section, ...over?.[place.by], ...(place.packed && over?.packed) };
+}
+
+/** A part of the table of rules. Its type keeps the ids alone, which `RuleId` is made of. */
+export function rulesOf<const Id extends string>(rules: readonly Rule<Id>[]): readonly Rule<Id>[] {
+  return rules;
 }
 
 /**

@@ -24,7 +24,7 @@ export const rules = [
   ...PACKED_RULES,
   ...BALLOON_RULES,
   ...FREE_PAGE_RULES,
-] as const;
+];
 
 /** The `id` of a rule: what a verdict names, and what `waive` takes. */
 export type RuleId = (typeof rules)[number]["id"];

@@ -3,7 +3,7 @@
  * Ids that start with "D" are statements of the specification, those with "Q-" come from the field.
  */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
 /** Breaches that devices answer by leaving pages out: then driver and host count differently. */
 const UNSERVED = [
@@ -11,7 +11,7 @@ const UNSERVED = [
   ...["Q-PFN-RANGE", "Q-PFN-TWICE", "Q-PFN-HELD", "D13"],
 ] as const;
 
-export const BALLOON_RULES = [
+export const BALLOON_RULES = rulesOf([
   {
     id: "D1",
     level: "SHOULD",
@@ -294,4 +294,4 @@ export const BALLOON_RULES = [
     observed: "At a check, the interrupt is still asserted and somebody listens to it.",
     seenBy: ["pci/virtio-pci", "virtio/transport-hooks"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -3,9 +3,9 @@
  * Ids that start with "D" are statements of the specification, those with "Q-" come from the field.
  */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const FREE_PAGE_RULES = [
+export const FREE_PAGE_RULES = rulesOf([
   {
     id: "D2",
     level: "SHOULD NOT",
@@ -167,4 +167,4 @@ export const FREE_PAGE_RULES = [
     observed: "A report has device-readable bytes; they are not looked at.",
     seenBy: ["balloon/reporting"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -1,8 +1,8 @@
 /** Rules of bring-up and feature negotiation (virtio 1.3, chapters 2 and 3). */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const GENERAL_RULES = [
+export const GENERAL_RULES = rulesOf([
   {
     id: "G-RESET-FIRST",
     level: "MUST",
@@ -204,4 +204,4 @@ export const GENERAL_RULES = [
     observed: "A buffer is made available on such a queue without the feature.",
     seenBy: ["checks/kick-check"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -3,9 +3,9 @@
  * are called "Legacy Interface").
  */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const LEGACY_RULES = [
+export const LEGACY_RULES = rulesOf([
   {
     id: "L-FEATURES-OK",
     level: "MUST NOT",
@@ -47,4 +47,4 @@ export const LEGACY_RULES = [
     observed: "With MSI-X enabled an access at 20 to 23 has not the width of a vector register.",
     seenBy: ["pci/legacy-header"],
   },
-] as const satisfies readonly Rule[];
+]);

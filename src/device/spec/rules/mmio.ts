@@ -1,8 +1,8 @@
 /** Rules of virtio over MMIO, version 2 and legacy version 1 (virtio 1.3, 4.2). */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const MMIO_RULES = [
+export const MMIO_RULES = rulesOf([
   {
     id: "M-IDENTITY",
     level: "MUST",
@@ -204,4 +204,4 @@ export const MMIO_RULES = [
     observed: "Another value is written to QueueAlign.",
     seenBy: ["mmio/legacy-mmio-queues"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -1,8 +1,8 @@
 /** Rules of MSI-X (virtio 1.3, 4.1.5.1.2; PCI local bus specification 3.0, 6.8.2 and 6.8.3). */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const MSIX_RULES = [
+export const MSIX_RULES = rulesOf([
   {
     id: "P-MSIX-VECTOR",
     level: "MUST NOT",
@@ -100,4 +100,4 @@ export const MSIX_RULES = [
     observed: "At a check MSI-X is enabled and a pending bit is set.",
     seenBy: ["pci/msix-vectors"],
   },
-] as const satisfies readonly Rule[];
+]);

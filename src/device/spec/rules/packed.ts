@@ -3,9 +3,9 @@
  * length of chains, changes in flight, notifications and the like, stands in ring.ts.
  */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const PACKED_RULES = [
+export const PACKED_RULES = rulesOf([
   {
     id: "G-RING-PACKED",
     level: "SHOULD",
@@ -72,4 +72,4 @@ export const PACKED_RULES = [
     observed: "Another value is found when the device looks at the ring.",
     seenBy: ["queue/packed-ring"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -1,8 +1,8 @@
 /** Rules of virtio over PCI (virtio 1.3, 4.1). */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const PCI_RULES = [
+export const PCI_RULES = rulesOf([
   {
     id: "P-WIDTH",
     level: "MUST",
@@ -230,4 +230,4 @@ export const PCI_RULES = [
     observed: "An access at port 0xCFC + n with a width that reaches beyond 0xCFF.",
     seenBy: ["pci/pci-bus"],
   },
-] as const satisfies readonly Rule[];
+]);

@@ -1,8 +1,8 @@
 /** Rules of the split virtqueue (virtio 1.3, 2.7), many of which hold for packed ones, too. */
 
-import type { Rule } from "../rule.ts";
+import { rulesOf } from "../rule.ts";
 
-export const RING_RULES = [
+export const RING_RULES = rulesOf([
   {
     id: "R-ALIGN",
     level: "MUST",
@@ -235,4 +235,4 @@ export const RING_RULES = [
     observed: "A notification comes for buffers for which flags or avail_event asked for none.",
     seenBy: ["checks/kick-check"],
   },
-] as const satisfies readonly Rule[];
+]);
