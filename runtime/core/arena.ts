@@ -15,7 +15,7 @@ export interface MemoryRange {
 /** The core's pointers have 32 bits. */
 const ARENA_END_MAX = 0x1_0000_0000;
 /** PFNs are u32 on the wire, and the last one is the core's NO_FRAME. */
-const RAM_END_MAX = NO_FRAME * FRAME_BYTES;
+export const RAM_END_MAX = NO_FRAME * FRAME_BYTES;
 /** More ranges than any firmware reports. */
 const RANGES_MAX = 1024;
 

@@ -3,10 +3,10 @@
  * listens to the balloon's interrupt and to the control channel, so the host can always reach it.
  */
 import { BalloonDriver } from "../balloon/driver.ts";
-import { arenaBytes, type MemoryRange, openMemory } from "../core/arena.ts";
+import { type MemoryRange, openMemory } from "../core/arena.ts";
 import { framesIn } from "../core/exports.ts";
 import { FRAME_BYTES, Frames } from "../core/frames.ts";
-import { BallonetError } from "../errors.ts";
+import { BallonetError, hex } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
@@ -16,6 +16,7 @@ import { ControlChannel } from "./control-channel.ts";
 import { controlMethods } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
 import { LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
+import { planMemory } from "./memory-plan.ts";
 import { Workload } from "./workload.ts";
 
 /** How often to poll a device that cannot interrupt: quick for people, and cheap. */
@@ -29,6 +30,9 @@ const NAP_MS = 50;
 const LOG_LINE_MAX = 1000;
 /** The least memory for the arena and a reserve. */
 const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
+/** The core's memory is the first 4 GiB; on i386 it is the first quarter of all addresses. */
+const CORE_END_MAX = 0x1_0000_0000;
+const CORE_SHARE = 4;
 
 /**
  * Returns a Hal on the machine, with interrupt messages from the first one on. `Required`: a new
@@ -85,27 +89,29 @@ function readOptions(machine: Machine): GuestOptions {
   }
 }
 
-/** Gives all available memory to the ledger, except the arena: the start of the first region. */
+/** Gives all available memory to the ledger, except the arena. */
 function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
   const { core } = machine;
-  const ram: MemoryRange[] = machine
+  const available: MemoryRange[] = machine
     .memoryMap()
-    .filter(({ kind, size }) => kind === "available" && size > 0)
+    .filter(({ kind }) => kind === "available")
     .map(({ base, size }) => ({ start: base, bytes: size }));
-  const available = ram.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytes = available.reduce((sum, range) => sum + range.bytes, 0);
   const tooLittle: (needed: number) => never = (needed) =>
     giveUp(
       machine,
       EXIT.tooLittleMemory,
-      `too little memory: ${available} bytes are available, ${needed} needed; add some`,
+      `too little memory: ${bytes} bytes are available, ${needed} needed; add some`,
     );
-  if (available < AVAILABLE_BYTES_MIN) tooLittle(AVAILABLE_BYTES_MIN);
-  const needed = arenaBytes({ core, settings, ram });
-  const home = ram.findIndex(({ bytes }) => bytes > needed);
-  const range = ram[home];
-  if (range === undefined) tooLittle(needed + FRAME_BYTES);
-  const arena = { start: range.start, bytes: needed };
-  ram[home] = { start: range.start + needed, bytes: range.bytes - needed };
+  if (bytes < AVAILABLE_BYTES_MIN) tooLittle(AVAILABLE_BYTES_MIN);
+  const coreEnd = Math.min(CORE_END_MAX, machine.memoryEnd() / CORE_SHARE);
+  const plan = planMemory({ core, settings, available, coreEnd });
+  if (typeof plan === "number") tooLittle(plan + FRAME_BYTES);
+  const { arena, ram, unusedBytes, usedEnd } = plan;
+  if (unusedBytes > 0) {
+    const why = `the memory below ${hex(coreEnd)} cannot describe more`;
+    log(machine, "warn", `${unusedBytes} bytes from ${hex(usedEnd)} on stay unused: ${why}`);
+  }
   openMemory({ core, settings, arena, ram });
   machine.growFromLedger();
 }

@@ -142,7 +142,7 @@ void stop_on_end(void (*end)(uint8_t code));
 
 /* ---- regions.c: the machine's memory --------------------------------------------------------- */
 
-enum { REGIONS_MAX = 64 };
+enum { REGIONS_MAX = 256 };
 enum region_kind { REGION_AVAILABLE, REGION_RESERVED, REGION_KERNEL };
 
 struct region {
@@ -151,17 +151,22 @@ struct region {
   enum region_kind kind;
 };
 
-/* Sorted by base. */
+/* Sorted by base, without overlaps. */
 extern struct region regions[REGIONS_MAX];
 extern uint32_t region_count;
-/* Available memory shrinks to whole frames, everything else grows to them. */
+/* One past the last address that the processor reaches: a power of two. */
+uint64_t address_end(void);
+/*
+ * Available memory shrinks to whole frames below that end, everything else grows to them. What is
+ * told in several ways counts once, and reserved wins over available.
+ */
 void region_add(uint64_t base, uint64_t bytes, enum region_kind kind);
-/* Ends overlaps, which some firmware's maps have: reserved wins over available. */
-void regions_settle(void);
 /* Stops the machine unless the whole range lies in one available region. */
 void region_need(uint64_t base, uint64_t bytes);
 /* The same; from now on the range is the kernel's. */
 void region_carve(uint64_t base, uint64_t bytes);
+/* One past the last byte of memory below `limit`. */
+uint64_t memory_end_below(uint64_t limit);
 
 /* ---- loader.c: what the loader said ---------------------------------------------------------- */
 
@@ -187,8 +192,6 @@ void frames_from_ledger(void);
 uint64_t frame_take(void);
 /* One of the frames that were set aside. */
 uint64_t frame_take_promised(void);
-/* One past the last address that physical() can show: a power of two. */
-uint64_t memory_end(void);
 /* Where the processor sees a physical address; on i386 valid until the next call. */
 volatile void* physical(uint64_t address);
 /* Fills whole frames with a 32-bit value. */

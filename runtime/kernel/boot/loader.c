@@ -149,6 +149,8 @@ static void read_multiboot(const struct multiboot_start* start) {
   for (uint32_t at = 0; at + sizeof(struct multiboot_entry) <= start->map_bytes;) {
     const struct multiboot_entry* entry = told((uint64_t)start->map + at);
     add(entry->base, entry->bytes, entry->kind);
+    /* A size that makes no sense must not lead back. */
+    if (entry->size > start->map_bytes) break;
     at += entry->size + sizeof(entry->size);
   }
 }
@@ -174,7 +176,7 @@ static void read_multiboot2(const struct multiboot2_start* start) {
   bool has_map = false;
   for (uint32_t at = sizeof(*start); at + 8 <= start->bytes;) {
     const struct multiboot2_tag* tag = told((uintptr_t)start + at);
-    if (tag->kind == TAG_END || tag->bytes < 8) break;
+    if (tag->kind == TAG_END || tag->bytes < 8 || tag->bytes > start->bytes - at) break;
     if (tag->kind == TAG_COMMAND_LINE) copy_command_line(tag->text);
     if (tag->kind == TAG_MAP) {
       has_map = true;
@@ -217,5 +219,4 @@ void loader_read(uint32_t loader, uint32_t start_info) {
     case LOADER_PVH: read_pvh(start); break;
     default: panic(STOP_LOADER, "loader", "no protocol that the image knows");
   }
-  regions_settle();
 }

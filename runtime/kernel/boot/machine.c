@@ -45,7 +45,7 @@ js_t machine_portWrite(const struct call* call) {
 
 /* Aligned, so that no access reaches into the next page, which may show other memory. */
 static bool reachable(uint64_t address, uint32_t width) {
-  return !(address & (width - 1)) && address < memory_end();
+  return !(address & (width - 1)) && address < address_end();
 }
 
 js_t machine_memoryRead(const struct call* call) {
@@ -79,7 +79,7 @@ js_t machine_memoryWrite(const struct call* call) {
 
 js_t machine_memoryEnd(const struct call* call) {
   (void)call;
-  return js_number((double)memory_end());
+  return js_number((double)address_end());
 }
 
 js_t machine_now(const struct call* call) {
@@ -200,7 +200,6 @@ js_t machine_memoryMap(const struct call* call) {
   js_t list = QTS_NewArray(snapshot_context);
   uint32_t entries = 0;
   for (uint32_t at = 0; at < region_count; at++) {
-    if (!regions[at].bytes) continue;
     js_t entry = QTS_NewObject(snapshot_context);
     js_set(entry, "base", js_number((double)regions[at].base));
     js_set(entry, "size", js_number((double)regions[at].bytes));

@@ -152,32 +152,25 @@ static void paging_setup(void) {
   }
 }
 
-/* A page table with a bit beyond the address bits of CPUID 0x80000008 is a fault. */
-uint64_t memory_end(void) {
-  static uint32_t bits;
-  if (!bits) {
-    bits = cpuid(0x80000000, 0).a >= 0x80000008 ? cpuid(0x80000008, 0).a & 0xff : 36;
-    if (bits > DIRECT_BITS) bits = DIRECT_BITS;
-  }
-  return (uint64_t)1 << bits;
-}
-
+/* A directory for each GiB in which there is memory, and a table of them for each 512 GiB. */
 static uint64_t tables_needed(void) {
-  uint64_t end = 0;
+  uint64_t tables = 0, directories_end = 0, roots_end = 0;
   for (uint32_t at = 0; at < region_count; at++) {
-    if (regions[at].kind == REGION_AVAILABLE) end = regions[at].base + regions[at].bytes;
+    if (regions[at].kind == REGION_RESERVED) continue;
+    uint64_t last = regions[at].base + regions[at].bytes - 1;
+    for (uint64_t it = regions[at].base >> 30; it <= last >> 30; it++) {
+      if (it < directories_end) continue;
+      directories_end = it + 1;
+      tables++;
+      if (it >> 9 < roots_end) continue;
+      roots_end = (it >> 9) + 1;
+      tables++;
+    }
   }
-  return end / IDENTITY_BYTES + 1;
+  return tables;
 }
 
-uint64_t core_memory_end(void) {
-  uint64_t limit = 0;
-  for (uint32_t at = 0; at < region_count; at++) {
-    uint64_t end = regions[at].base + regions[at].bytes;
-    if (regions[at].kind != REGION_RESERVED && end <= 0x100000000) limit = end;
-  }
-  return limit;
-}
+uint64_t core_memory_end(void) { return memory_end_below((uint64_t)1 << 32); }
 
 #else
 
@@ -224,19 +217,9 @@ static void paging_setup(void) {
   paging_start(root_table);
 }
 
-uint64_t memory_end(void) { return (uint64_t)1 << 32; }
-
 static uint64_t tables_needed(void) { return 2; }
 
-uint64_t core_memory_end(void) {
-  uint64_t limit = 0;
-  for (uint32_t at = 0; at < region_count; at++) {
-    uint64_t end = regions[at].base + regions[at].bytes;
-    if (regions[at].kind == REGION_RESERVED || regions[at].base >= IDENTITY_BYTES) continue;
-    limit = end < IDENTITY_BYTES ? end : IDENTITY_BYTES;
-  }
-  return limit;
-}
+uint64_t core_memory_end(void) { return memory_end_below(IDENTITY_BYTES); }
 
 #endif
 
