@@ -34,6 +34,9 @@ const APPEND = "console=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable";
 const READY = /agent: ready/;
 const BOOT_MS = 180_000;
 
+/** A driver that has not found its device by then waits for what never comes. */
+const FIND_MS = 10_000;
+
 /** Returns the platform, and what ends its machine. */
 export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Promise<void> } {
   let booted: Promise<Booted> | undefined;
@@ -55,7 +58,8 @@ export function linuxInV86(options: LinuxInV86Options): Platform & { end(): Prom
       const system = agent.actions();
       const parts = { vmm, board, device, renew: plug, system, signal, timeoutMs, goesOn: true };
       const guest = new V86Guest(parts);
-      return guest.begin(() => agent.rescan());
+      const finder = new Agent(vmm.control, { signal, timeoutMs: timeoutMs ?? FIND_MS });
+      return guest.begin(() => finder.rescan());
     },
     async end() {
       const found = await booted?.catch(() => undefined);
