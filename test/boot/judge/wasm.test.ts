@@ -1,6 +1,6 @@
 /**
- * A driver in C, compiled to WebAssembly and judged by the program: the guide's as it is, with
- * mistakes planted in it, and modules that are no driver.
+ * Drivers in C and AssemblyScript, compiled to WebAssembly and judged by the program: the guide's as
+ * they are, with mistakes planted in them, and modules that are no driver.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -15,25 +15,36 @@ import { ROOT, run, start } from "../support/cli-program.ts";
 
 const GUIDE = join(ROOT, "GUIDE.md");
 const CLANG = "/usr/bin/clang";
+const ASC = join(ROOT, "node_modules/assemblyscript/bin/asc.js");
+const ASC_FLAGS = ["-O3", "--initialMemory", "272"];
 const COMPILE = ["--target=wasm32", "-O2", "-Wall", "-Werror", "-nostdlib", "-Wl,--no-entry"];
 
 /** Does not end, and does nothing that the device could see. */
 const LOOP = `EXPORT(step) double step(void) {
   for (volatile int i = 0;; i++) {}`;
 
-/** Compiles C to a module, and returns its path. */
-async function compiled(source: string): Promise<string> {
+type Language = "assemblyscript" | "c";
+
+/** Compiles to a module, and returns its path. */
+async function compiled(source: string, language: Language = "c"): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "ballonet-judge-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  const [file, module] = [join(folder, "driver.c"), join(folder, "driver.wasm")];
-  await writeFile(file, source);
-  await promisify(execFile)(CLANG, [...COMPILE, "-o", module, file]);
+  const module = join(folder, "driver.wasm");
+  const name = language === "c" ? "driver.c" : "driver.ts";
+  await writeFile(join(folder, name), source);
+  const [command, ...args] =
+    language === "c" ? [CLANG, ...COMPILE] : [process.execPath, ASC, ...ASC_FLAGS];
+  await promisify(execFile)(command as string, [...args, "-o", module, name], { cwd: folder });
   return module;
 }
 
 /** The driver in the guide, with these pieces replaced, each of which is there once. */
-async function example(mistakes: Readonly<Record<string, string>> = {}): Promise<string> {
-  let [, text = ""] = /^```c\n([\s\S]*?)^```$/m.exec(await readFile(GUIDE, "utf8")) ?? [];
+async function example(
+  mistakes: Readonly<Record<string, string>> = {},
+  language: Language = "c",
+): Promise<string> {
+  const blocks = (await readFile(GUIDE, "utf8")).matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm);
+  let text = [...blocks].find(([, name]) => name === language)?.[2] ?? "";
   for (const [piece, mistake] of Object.entries(mistakes)) {
     expect(text.split(piece)).toHaveLength(2);
     text = text.replace(piece, () => mistake);
@@ -111,6 +122,44 @@ describe("a driver in C", () => {
     const { code, report } = await judged(...options);
     expect(code).toBe(1);
     expect(report.results[0]).toMatchObject({ outcome: "crashed", note: /unreachable/ });
+  });
+});
+
+describe("a driver in AssemblyScript", () => {
+  it("that is good breaks no rule", async () => {
+    const module = await compiled(await example({}, "assemblyscript"), "assemblyscript");
+    const { code, report } = await judged("--wasm", module, "--transport", "mmio");
+    expect(rulesOf(report)).toEqual([]);
+    expect(code).toBe(0);
+    const ran = report.results.filter(({ outcome }) => outcome === "up");
+    expect(ran.map(({ scenario }) => scenario)).toEqual(
+      expect.arrayContaining(["start", "targets", "reversed", "unreachable", "move"]),
+    );
+  });
+
+  it("with two mistakes is found to break the rules of each", async () => {
+    const mistakes = {
+      "set(0x70, 11);": "",
+      "held = asked; set(0x104, held);": "held = asked;",
+    };
+    const source = await example(mistakes, "assemblyscript");
+    const module = await compiled(source, "assemblyscript");
+    const { code, report } = await judged(
+      "--wasm",
+      module,
+      "--scenario",
+      "targets",
+      "--transport",
+      "mmio",
+    );
+    expect({ code, outcome: report.results[0]?.outcome }).toEqual({ code: 1, outcome: "gave up" });
+    const [, ...lasting] = Object.entries(mistakes);
+    const untold = await compiled(
+      await example(Object.fromEntries(lasting), "assemblyscript"),
+      "assemblyscript",
+    );
+    const later = await judged("--wasm", untold, "--scenario", "targets", "--transport", "mmio");
+    expect(rulesOf(later.report)).toEqual(["D14"]);
   });
 });
 
