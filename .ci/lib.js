@@ -24,10 +24,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, "lib");
 const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
-/** What is run, not imported: the program, a thread of the judge, and the guest program of images. */
+/**
+ * What has no types of its own: the program, a thread of the judge, the judge for pages, and the
+ * guest program of images.
+ */
 const PROGRAMS = [
   ["cli", "src/cli/main"],
   ["worker", "src/judge/in-process/worker"],
+  ["judge-browser", "src/judge/browser"],
   ["guest", "runtime/kernel/main"],
 ];
 const SMALL_MAP_BYTES = 1_600;

@@ -3,7 +3,6 @@
  * settles once and runs its clean-up once, however it ends.
  */
 
-import { setTimeout as sleepFor } from "node:timers/promises";
 import { VmmError } from "./errors.ts";
 
 /** How long an asynchronous call may take; all of src/vmm take one. */
@@ -98,14 +97,23 @@ export async function pollFor<T>(poll: Poll<T>): Promise<T> {
   }
 }
 
-/** node:timers/promises wraps an abort in an error of its own; callers expect the reason itself. */
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleepFor(ms, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+/** Rejects with the signal's reason itself. */
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
 }
 
 function timeoutError(parts: {

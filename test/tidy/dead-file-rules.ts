@@ -15,6 +15,7 @@ const ENTRIES = [
   "src/embed/core-bytes.d.ts", // what package.json types "#core-bytes" by
   "runtime/kernel/main.ts", // bundled into the image
   "src/judge/in-process/worker.ts", // started as a thread
+  "src/judge/browser.ts", // what bundlers for pages take as "ballonet/judge"
   ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),
   "test/support/build-core.ts", // vitest's global setup
   "test/support/build-program.ts", // and that of the boots

@@ -3,7 +3,9 @@
  * waits, by real milliseconds: outside of that, driver and device take turns.
  */
 import { type Device, hasFailed } from "../../device/index.ts";
-import { type Board, type V86Vmm, VmmError } from "../../vmm/index.ts";
+import { VmmError } from "../../vmm/errors.ts";
+import type { Board } from "../../vmm/v86/board.ts";
+import type { V86Vmm } from "../../vmm/v86/v86.ts";
 import {
   GuestLost,
   type JudgedGuest,
@@ -52,7 +54,7 @@ export class V86Guest implements JudgedGuest {
   private readonly signal: AbortSignal;
   private readonly goesOn: boolean;
   private readonly timeoutMs: number;
-  private readonly ticks: NodeJS.Timeout;
+  private readonly ticks: ReturnType<typeof setInterval>;
   private lastMs = performance.now();
   private ended = false;
 

@@ -1,6 +1,7 @@
 /** Boots an image in v86 for each scenario, with the reference device on its PCI bus. */
 import type { Device } from "../../device/index.ts";
-import { type Board, launchV86, type V86Vmm } from "../../vmm/index.ts";
+import type { Board } from "../../vmm/v86/board.ts";
+import { launchV86, type V86Vmm } from "../../vmm/v86/v86.ts";
 import type { DeviceChoice } from "../device-options.ts";
 import type { Platform, SystemActions } from "../platform.ts";
 import { V86Guest } from "./guest.ts";
@@ -16,6 +17,11 @@ export interface InV86Options {
   readonly device: DeviceChoice;
   /** Milliseconds in which a guest must come to rest or answer. Default 60,000. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * v86's own WebAssembly module, `v86/build/v86.wasm`. Default: read from the package, which a
+   * page cannot do.
+   */
+  readonly engine?: WebAssembly.Module;
   /** What the system around the driver can be asked to do. Default: nothing. */
   system?(vmm: V86Vmm): SystemActions;
 }
@@ -32,7 +38,8 @@ export function inV86(options: InV86Options): Platform {
         made = { board, device: one.device };
         return one.plugged;
       };
-      const launch = { image, append, memoryBytes, balloon: false, plug, signal };
+      const engine = options.engine && { engine: options.engine };
+      const launch = { image, append, memoryBytes, balloon: false, plug, signal, ...engine };
       const vmm = await launchV86(launch);
       if (made === undefined) throw new Error("v86 made no machine");
       const system = options.system?.(vmm) ?? {};

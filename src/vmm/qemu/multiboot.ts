@@ -3,9 +3,9 @@
  * an image is not bootable or does not fit into memory: the guest then runs without any code.
  */
 
-import { readFile } from "node:fs/promises";
 import { VmmError } from "../errors.ts";
 import { unreadableImage } from "../machine.ts";
+import { files } from "../node-modules.ts";
 
 /** A part of the image and its place in memory. */
 export interface Segment {
@@ -40,7 +40,7 @@ export async function loadMultiboot(options: {
 
 async function readImage(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await (await files()).readFile(path);
   } catch (cause) {
     throw unreadableImage(path, cause);
   }

@@ -3,8 +3,7 @@
  * loader looks for the file in the working directory, drops failures, and prints panics to stderr.
  */
 
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { files, modules } from "../node-modules.ts";
 
 /** A panic has two lines; more is cut. */
 const MAX_PANIC_CHARS = 4_096;
@@ -13,9 +12,14 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** The module has 2 MB: compiling it takes longer than booting a guest. */
 export function compileV86(): Promise<WebAssembly.Module> {
-  const path = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
-  compiled ??= readFile(path).then((bytes) => WebAssembly.compile(bytes));
+  compiled ??= readEngine().then((bytes) => WebAssembly.compile(bytes));
   return compiled;
+}
+
+async function readEngine(): Promise<Uint8Array<ArrayBuffer>> {
+  const { createRequire } = await modules();
+  const path = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
+  return (await files()).readFile(path) as Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** One machine's instance of the module. */

@@ -55,6 +55,11 @@ export interface LaunchV86Options extends Deadline {
    * own balloon would be. `balloon` has to be false.
    */
   readonly plug?: Plug;
+  /**
+   * v86's own WebAssembly module, `v86/build/v86.wasm`. Default: read from the package, which a
+   * page cannot do.
+   */
+  readonly engine?: WebAssembly.Module;
   /** Leave the guest stopped before its first instruction, until `resume()`. */
   readonly paused?: boolean;
 }
@@ -75,7 +80,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
   checkAppend(options.append ?? "");
   const { image, segments } = await loadMultiboot(options);
   const { V86 } = await import("v86");
-  const wasm = await compileV86();
+  const wasm = options.engine ?? (await compileV86());
   options.signal?.throwIfAborted();
   const engine = new V86Engine(wasm);
   const settings = {
