@@ -152,6 +152,8 @@ async function writeTypes() {
     dir: lib,
     entryFileNames: "[name].d.ts",
     chunkFileNames: "types-[hash].d.ts",
+    // Else each set of entries that share something has a file of its own.
+    manualChunks: (id) => /dist\/(runtime|src\/device)\/(?!index\.)/.exec(id)?.[1],
     plugins: [{ name: "indent", renderChunk: (code) => ({ code: compact(code), map: null }) }],
   });
   await bundle.close();
