@@ -13,6 +13,7 @@ export { type JudgeOptions, judge, runScenario } from "./judge.ts";
 export { type JudgeKernelOptions, judgeKernel } from "./judge-kernel.ts";
 export type { Baseline, Difference, JudgeReport, ScenarioResult } from "./judge-report.ts";
 export {
+  GuestEnded,
   GuestLost,
   type JudgedDevice,
   type JudgedGuest,
@@ -29,6 +30,7 @@ export { mergeReports, type NamedReport } from "./report/merge.ts";
 export { readReport } from "./report/read-report.ts";
 export type { Scenario } from "./scenario.ts";
 export { scenarios } from "./scenarios.ts";
+export { type ServeDeviceOptions, serveDevice } from "./serve/serve.ts";
 export { parseShard, type Shard } from "./shard.ts";
 export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

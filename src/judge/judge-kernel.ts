@@ -1,11 +1,8 @@
 /** Judges the driver of a Linux, as it is, or of an image that boots, in QEMU or in v86. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { FailureError } from "../failure.ts";
-import { isCheckout, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
 import { type Vmm, VmmError } from "../vmm/index.ts";
-import { qemuVersion } from "../vmm/qemu/qemu.ts";
+import { vfioUserQemu } from "../vmm/qemu/vfio-user-qemu.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
 import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
 import { type BootImage, readBootImage } from "./boot-file.ts";
@@ -13,6 +10,7 @@ import { type DeviceChoice, settingsOf } from "./device-options.ts";
 import { imageActions } from "./image-system.ts";
 import { judge, runScenario } from "./judge.ts";
 import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
+import { expectMachine } from "./machine-limits.ts";
 import type { Platform } from "./platform.ts";
 import { LinuxInQemu } from "./qemu/linux.ts";
 import { inQemu } from "./qemu/platform.ts";
@@ -60,14 +58,7 @@ export interface JudgeKernelOptions {
 const MIB = 2 ** 20;
 const MEMORY_BYTES = 512 * MIB;
 const SMALL_MEMORY_BYTES = 128 * MIB;
-/** Above, a PC has a hole in its memory, and the file would not begin at address 0. */
-const MEMORY_BYTES_MAX = 2048 * MIB;
-const MEMORY_BYTES_MIN = 64 * MIB;
 const TIMEOUT_MS = 60_000;
-
-/** The first version that lets another process serve a device. */
-const QEMU_SINCE = [10, 1] as const;
-const FETCHED_QEMU = "build/qemu-11/qemu-system-x86_64";
 
 /** What is judged, and where it runs. */
 interface Subject {
@@ -81,9 +72,9 @@ interface Subject {
 /**
  * Judges the virtio balloon driver of a Linux, or of an image.
  *
- * @throws FailureError `missing` for a kernel, image, module or QEMU that cannot be used, `usage`
- *   for an unknown scenario; ImageError where there is no C compiler; the signal's reason. Nothing
- *   is left running.
+ * @throws FailureError `missing` for a kernel, image or module that cannot be used, `usage` for an
+ *   unknown scenario; VmmError `qemu-not-found` for a QEMU that cannot be used; ImageError where
+ *   there is no C compiler; the signal's reason. Nothing is left running.
  */
 export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
   const { device, scenarios, signal = new AbortController().signal } = options;
@@ -91,7 +82,7 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
   const image = await readBootImage(options.kernel);
   const isSmall = on === "v86" || image !== undefined;
   const { memoryBytes = isSmall ? SMALL_MEMORY_BYTES : MEMORY_BYTES } = options;
-  checkDevice(device.transport, memoryBytes);
+  expectMachine(device.transport, memoryBytes);
   const choice = { ...options, machine, on, memoryBytes, signal };
   const subject =
     image === undefined ? await linuxSubject(choice) : await imageSubject(image, choice);
@@ -139,7 +130,7 @@ async function linuxSubject(choice: Choice): Promise<Subject> {
   const explained = (result: ScenarioResult) =>
     modules.length === 0 ? withoutModules(result, kernel) : result;
   if (on === "v86") return { driver, platform: linuxInV86(parts), explained };
-  const qemu = await findQemu(choice.qemu, signal);
+  const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal });
   return { driver, platform: new LinuxInQemu({ ...parts, qemu, machine }), explained };
 }
 
@@ -156,7 +147,7 @@ async function imageSubject(image: BootImage, choice: Choice): Promise<Subject> 
   };
   const driver = image.name;
   if (on === "qemu") {
-    const qemu = await findQemu(choice.qemu, signal);
+    const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal });
     return { driver, platform: inQemu({ ...parts, qemu, machine }) };
   }
   if (image.arch === "i386") return { driver, platform: inV86(parts) };
@@ -183,24 +174,6 @@ function unbootable(error: unknown, { name }: BootImage): unknown {
   });
 }
 
-function checkDevice(transport: string, memoryBytes: number): void {
-  if (transport.includes("mmio")) {
-    throw new FailureError({
-      kind: "usage",
-      what: "transport",
-      seen: `${transport}, with a kernel`,
-      todo: "choose modern, transitional or legacy: the device is a PCI function there",
-    });
-  }
-  if (memoryBytes >= MEMORY_BYTES_MIN && memoryBytes <= MEMORY_BYTES_MAX) return;
-  throw new FailureError({
-    kind: "usage",
-    what: "memory",
-    seen: `${memoryBytes / MIB} MiB`,
-    todo: `give ${MEMORY_BYTES_MIN / MIB}M to ${MEMORY_BYTES_MAX / MIB}M`,
-  });
-}
-
 async function modulesOf(
   kernel: Kernel,
   folder: string | undefined,
@@ -214,25 +187,4 @@ function withoutModules(result: ScenarioResult, { version }: Kernel): ScenarioRe
   if (result.outcome !== "never came") return result;
   const where = `beside the kernel or in /lib/modules/${version}`;
   return { ...result, note: `${result.note}; no modules were found ${where}: name their folder` };
-}
-
-async function findQemu(chosen: string | undefined, signal: AbortSignal): Promise<string> {
-  const fetched = join(packageFolder(), FETCHED_QEMU);
-  const binary = chosen ?? (existsSync(fetched) ? fetched : undefined);
-  const { path, version } = await qemuVersion({
-    arch: "x86_64",
-    ...(binary !== undefined && { binary }),
-    signal,
-  });
-  const [major = 0, minor = 0] = (/version (\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
-  const [sinceMajor, sinceMinor] = QEMU_SINCE;
-  if (major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)) return path;
-  throw new FailureError({
-    kind: "missing",
-    what: `QEMU ${sinceMajor}.${sinceMinor} or newer`,
-    seen: `${path}, which is ${major}.${minor}`,
-    todo: isCheckout()
-      ? "run `npm run setup` in ballonet's folder, which fetches one, or name one with --qemu"
-      : "name a newer one with --qemu, or judge a kernel for i386 with --on v86",
-  });
 }

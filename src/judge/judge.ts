@@ -4,7 +4,7 @@ import { nearestName } from "../../runtime/abi.ts";
 import type { Device, FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
 import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
-import { GuestLost, type Platform } from "./platform.ts";
+import { GuestEnded, GuestLost, type Platform } from "./platform.ts";
 import { LeftOut, type Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
 import { partOf, type Shard } from "./shard.ts";
@@ -91,29 +91,27 @@ export async function runScenario(
   const startMs = performance.now();
   const { name, text, device = {}, mayEnd = [], waive = [] } = scenario;
   const guest = await platform.start({ device, signal });
-  let lost: GuestLost | undefined;
-  let leftOut: LeftOut | undefined;
+  let brokenOff: BrokenOff | undefined;
   try {
     await scenario.run(guest);
   } catch (error) {
-    if (error instanceof GuestLost) lost = error;
-    else if (error instanceof LeftOut) leftOut = error;
-    else throw error;
+    if (!isBrokenOff(error)) throw error;
+    brokenOff = error;
   } finally {
     await guest.close();
   }
-  const { outcome: ended } = guest.device;
+  const { outcome: ended = guest.device.outcome } = guest;
   const devices = [...guest.left, guest.device];
   const findings = joined(devices.flatMap((device) => device.summary())).filter(
     ({ rule }) => !waive.includes(rule),
   );
-  const end = lost?.how ?? ended.end;
-  const outcome = leftOut !== undefined && end === "up" ? null : end;
+  const end = brokenOff instanceof GuestLost ? brokenOff.how : ended.end;
+  const outcome = brokenOff instanceof LeftOut && end === "up" ? null : end;
   return {
     scenario: name,
     text,
     outcome,
-    note: noteOf(lost ?? leftOut, ended),
+    note: noteOf(brokenOff, ended),
     lastSteps: end === "up" ? [] : ended.steps,
     findings,
     passed: endsWell(outcome, mayEnd) && !findings.some(({ level }) => level.startsWith("MUST")),
@@ -121,11 +119,14 @@ export async function runScenario(
   };
 }
 
+type BrokenOff = GuestLost | GuestEnded | LeftOut;
+
+function isBrokenOff(error: unknown): error is BrokenOff {
+  return [GuestLost, GuestEnded, LeftOut].some((kind) => error instanceof kind);
+}
+
 /** Why the scenario broke off, and why the driver is not up. */
-function noteOf(
-  error: GuestLost | LeftOut | undefined,
-  { end, why }: Device["outcome"],
-): string | null {
+function noteOf(error: BrokenOff | undefined, { end, why }: Device["outcome"]): string | null {
   if (end === "never came") return [...(error ? [error.message] : []), why].join("; ");
   return error?.message ?? (end === "up" ? null : why);
 }

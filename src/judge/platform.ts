@@ -72,9 +72,11 @@ export interface JudgedGuest {
   /** Pages of 4 KiB that the guest has. */
   readonly pages: number;
   readonly system: SystemActions;
+  /** How the driver ended, where that is not how the device stands at the end. */
+  readonly outcome?: Device["outcome"];
   /**
    * Lets driver and device work until both wait for nothing but an event from outside.
-   * @throws GuestLost when they never do, or when the guest ends.
+   * @throws GuestLost when they never do, or when the guest ends; GuestEnded.
    */
   rest(): Promise<void>;
   /** Lets this many milliseconds of the device's time pass. @throws GuestLost */
@@ -115,6 +117,11 @@ export class GuestLost extends Error {
     this.name = "GuestLost";
     this.how = how;
   }
+}
+
+/** A guest was ended from outside amid a scenario: what was seen until then counts. */
+export class GuestEnded extends Error {
+  override readonly name = "GuestEnded";
 }
 
 /**

@@ -2,8 +2,9 @@
  * Checks whether this machine has what sessions need, by trying it: it compiles a function and
  * boots a guest on each emulator. It installs nothing, and builds no image.
  */
-import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { access, readdir, readFile, stat } from "node:fs/promises";
+import { release } from "node:os";
 import { join } from "node:path";
 import { FailureError } from "../failure.ts";
 import { archivePath, imageName, readArchive } from "../image/archive.ts";
@@ -11,6 +12,7 @@ import { type Architecture, tryCompiler } from "../image/compiler.ts";
 import { dependencyVersion, installAdvice, isCheckout, packageFolder } from "../package.ts";
 import { formatBytes } from "../text/units.ts";
 import { qemuVersion } from "../vmm/qemu/qemu.ts";
+import { triedVfioUserQemu } from "../vmm/qemu/vfio-user-qemu.ts";
 import { failureOf } from "./failure-of.ts";
 import type { SessionOptions } from "./plan.ts";
 import { runSession } from "./session.ts";
@@ -146,6 +148,7 @@ function probes({ qemu, signal }: DiagnoseOptions): Probe[] {
       }),
     ),
     ...(isCheckout() ? [testsQemuProbe(root, cancel)] : []),
+    ...judgeProbes({ root, signal }),
   ];
 }
 
@@ -157,6 +160,50 @@ function testsQemuProbe(root: string, cancel: { signal?: AbortSignal }): Probe {
     todo: "run `npm run setup`",
     find: () => findNewerQemu({ folder: join(root, "build/qemu-10"), cancel }),
   };
+}
+
+/** What `ballonet judge` needs besides, where it judges what runs in an emulator. */
+function judgeProbes(parts: {
+  readonly root: string;
+  readonly signal: AbortSignal | undefined;
+}): Probe[] {
+  const { root, signal } = parts;
+  return [
+    {
+      name: "QEMU with vfio-user",
+      purpose: "judge --kernel",
+      ifMissing: "optional",
+      todo: "name QEMU 10.1 or newer with --qemu",
+      find: async () => {
+        const { path, version } = await triedVfioUserQemu({ signal });
+        return `${version}, ${path}`;
+      },
+    },
+    {
+      name: "kernels",
+      purpose: "judge --kernel, and its tests",
+      ifMissing: "optional",
+      todo: "name any bzImage with --kernel",
+      find: () => findKernels(root),
+    },
+  ];
+}
+
+/** The kernels that the setup fetched, and this system's own, as far as it can be read. */
+async function findKernels(root: string): Promise<string | undefined> {
+  const folder = join(root, "build/kernels");
+  const names = await readdir(folder).catch(() => []);
+  const fetched = names.filter((name) => existsSync(join(folder, name, "vmlinuz"))).sort();
+  const own = `/boot/vmlinuz-${release()}`;
+  const isOwn = await access(own, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+  const found = [
+    ...(fetched.length > 0 ? [`${fetched.join(", ")} in ${folder}`] : []),
+    ...(isOwn ? [own] : []),
+  ];
+  return found.length === 0 ? undefined : found.join("; ");
 }
 
 function v86Probe(cancel: { signal?: AbortSignal }): Probe {

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { profiles, type RuleId, rules } from "../../device/index.ts";
 import { FailureError } from "../../failure.ts";
+import type { JudgeReport } from "../../judge/judge-report.ts";
 import { scenarios } from "../../judge/scenarios.ts";
 import { parseShard } from "../../judge/shard.ts";
 import { parseDuration, parseSize } from "../../text/units.ts";
@@ -14,6 +15,7 @@ import { FEATURE_NAMES, parseFeatures } from "../offer-option.ts";
 import type { Given } from "../options.ts";
 import { withCellProgress } from "../progress.ts";
 import { BASELINE, REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
+import { labelled, Screen } from "../terminal.ts";
 
 const TRANSPORTS = ["modern", "transitional", "legacy", "mmio", "legacy-mmio"] as const;
 /** Entries of the largest MSI-X table of the device. */
@@ -34,6 +36,7 @@ export const spec: CommandSpec = {
       value: "FILE",
       text: "the driver of a Linux: its bzImage, run in an emulator; or of an image that boots",
     },
+    { name: "serve", value: "SOCKET", text: "the driver of a guest that a vfio-user client runs" },
     { name: "modules", value: "FOLDER", text: "its modules (beside it, or in lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
     choice("transport", TRANSPORTS, "how the driver reaches the device (modern)"),
@@ -65,6 +68,9 @@ export const spec: CommandSpec = {
     "An image is an ELF file with a Multiboot header or a PVH note. It boots anew for each " +
       "scenario, and scenarios that ask something of the system are left out, unless `ballonet " +
       "image` made it.",
+    "--serve waits for a client at SOCKET, such as QEMU with vfio-user-pci. Its guest's memory " +
+      "is the file SOCKET.memory. One scenario is run (targets); the report comes when the " +
+      "client leaves, or at Ctrl-C. LINUX.md has the client's options.",
     `Features: ${FEATURE_NAMES.join(", ")}.`,
     "JSON.md describes what --report json prints. With --baseline, a rule that the same scenario " +
       "broke then is known, and settings that are other ones now are told.",
@@ -81,59 +87,92 @@ export const spec: CommandSpec = {
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
     ["ballonet judge --kernel ballonet-i386.elf --append ballonet.persona=linux", "an image"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
+    ["ballonet judge --serve /tmp/balloon --memory 256M", "any guest of your own QEMU"],
   ],
 };
 
 type Work = Pick<
   typeof import("../../judge/index.ts"),
-  "judgeKernel" | "judgeModule" | "readReport" | "reportLines" | "reportPasses" | "withBaseline"
+  | "judgeKernel"
+  | "judgeModule"
+  | "readReport"
+  | "reportLines"
+  | "reportPasses"
+  | "serveDevice"
+  | "withBaseline"
 >;
 
-/** Options that say how a kernel runs. */
-const KERNEL_OPTIONS = ["modules", "on", "machine", "memory", "append", "qemu"];
+/** What is judged: one of these is given. */
+const SUBJECTS = ["wasm", "kernel", "serve"];
+/** Options that make sense with some of these alone. */
+const ONLY_WITH: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ["modules", "on", "machine", "append", "qemu"].map((name) => [name, ["kernel"]]),
+  ),
+  memory: ["kernel", "serve"],
+  shard: ["kernel", "wasm"],
+};
 
 export async function run(
   { given, io }: Call,
   load: () => Promise<Work> = () => import("../../judge/index.ts"),
 ): Promise<number> {
   checkSubject(given);
-  const [device, memory] = [chosen(given), given.value("memory")];
-  const [typed, timeout] = [given.value("shard"), given.value("timeout")];
-  const shard = typed === undefined ? undefined : parseShard(typed, "option --shard");
+  const common = commonOptions({ given, io });
   const outputs = await reportOutputs(given);
   const work = await load();
   const earlier = await baselineOf(given, work);
-  const judged = await withCellProgress(io, async (onScenario) => {
-    const common = {
-      device,
-      scenarios: given.values("scenario"),
-      shard,
-      ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),
-      signal: io.signal,
-      onScenario,
-    };
-    const kernel = given.value("kernel");
-    const file = given.value("wasm") ?? "";
+  const judged = await judgedBy(work, common, { given, io });
+  const report =
+    earlier === undefined ? judged : work.withBaseline(judged, earlier.report, earlier.file);
+  await writeReports({ report, outputs, lines: work.reportLines, io });
+  return work.reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
+}
+
+/** Options of every driver. @throws FailureError `usage` */
+function commonOptions({ given, io }: Call) {
+  const [shard, timeout, memory] = ["shard", "timeout", "memory"].map((name) => given.value(name));
+  return {
+    device: chosen(given),
+    scenarios: given.values("scenario"),
+    shard: shard === undefined ? undefined : parseShard(shard, "option --shard"),
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),
+    memoryBytes: memory === undefined ? undefined : parseSize(memory, "option --memory"),
+    signal: io.signal,
+  };
+}
+
+function judgedBy(
+  work: Work,
+  options: ReturnType<typeof commonOptions>,
+  { given, io }: Call,
+): Promise<JudgeReport> {
+  const { memoryBytes, ...common } = options;
+  const socket = given.value("serve");
+  if (socket !== undefined) {
+    const screen = new Screen(io.err, io.environment);
+    const onStep = (about: string, text: string) =>
+      screen.line(labelled(screen.paint, about, text));
+    const [scenario] = common.scenarios;
+    return work.serveDevice({ ...common, memoryBytes, socket, scenario, onStep });
+  }
+  const kernel = given.value("kernel");
+  const file = given.value("wasm") ?? "";
+  return withCellProgress(io, async (onScenario) => {
     if (kernel === undefined) {
       const bytes = await readModule(file);
-      return work.judgeModule({ ...common, name: basename(file), bytes });
+      return work.judgeModule({ ...common, onScenario, name: basename(file), bytes });
     }
     return work.judgeKernel({
-      ...common,
-      kernel,
+      ...{ ...common, memoryBytes, onScenario, kernel },
       modules: given.value("modules"),
       on: given.value("on") as (typeof PLATFORMS)[number] | undefined,
       qemu: given.value("qemu"),
       // The parser has refused every other name.
       machine: given.value("machine") as (typeof MACHINES)[number] | undefined,
-      memoryBytes: memory === undefined ? undefined : parseSize(memory, "option --memory"),
       append: given.value("append"),
     });
   });
-  const report =
-    earlier === undefined ? judged : work.withBaseline(judged, earlier.report, earlier.file);
-  await writeReports({ report, outputs, lines: work.reportLines, io });
-  return work.reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
 }
 
 /** The earlier report; undefined when none was named. It is read before the work begins. */
@@ -157,16 +196,19 @@ function readModule(file: string): Promise<Buffer<ArrayBuffer>> {
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */
 function checkSubject(given: Given): void {
-  const isKernel = given.has("kernel");
-  const stray = isKernel ? undefined : KERNEL_OPTIONS.find((name) => given.has(name));
-  if (isKernel !== given.has("wasm") && stray === undefined) return;
-  const both = isKernel && given.has("wasm");
-  const alone = stray === undefined ? "no driver" : `--${stray} without --kernel`;
+  const subjects = SUBJECTS.filter((name) => given.has(name));
+  const stray = Object.entries(ONLY_WITH).find(
+    ([name, owners]) => given.has(name) && !owners.some((owner) => given.has(owner)),
+  );
+  const isOneScenario = !given.has("serve") || given.values("scenario").length <= 1;
+  if (subjects.length === 1 && stray === undefined && isOneScenario) return;
+  const alone = stray ? `--${stray[0]} without --${stray[1].join(" or --")}` : "no driver";
+  const both = subjects.map((name) => `--${name}`).join(" and ");
   throw new FailureError({
     kind: "usage",
     what: "`ballonet judge`",
-    seen: both ? "--wasm and --kernel" : alone,
-    todo: "give --wasm FILE or --kernel FILE; see `ballonet judge --help`",
+    seen: isOneScenario ? (subjects.length > 1 ? both : alone) : "--serve with two scenarios",
+    todo: "give --wasm FILE, --kernel FILE or --serve SOCKET; see `ballonet judge --help`",
   });
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Device, hasFailed } from "../../device/index.ts";
 import { VmmError } from "../../vmm/index.ts";
+import { effectsOn } from "../effects.ts";
 import {
   GuestLost,
   type JudgedGuest,
@@ -118,7 +119,7 @@ export class QemuGuest implements JudgedGuest {
     while (performance.now() < endMs) {
       const nowMs = performance.now();
       if (host.accesses !== accesses) [quietMs, halted] = [nowMs, 0];
-      const seen = this.effect();
+      const seen = effectsOn(this.device);
       if (seen !== effect) noEffectMs = nowMs;
       accesses = host.accesses;
       effect = seen;
@@ -130,15 +131,6 @@ export class QemuGuest implements JudgedGuest {
       await sleep(LOOK_MS, undefined, { signal });
     }
     throw new GuestLost("hung", `the guest does not come to rest in ${this.timeoutMs / 1000} s`);
-  }
-
-  /** What accesses can change, but for `actual` that is written anew. */
-  private effect(): string {
-    const { heldPages, inflatingPages, deflatingPages, actual, status, stats } = this.device;
-    const { hinting, reportedPages } = this.device;
-    const counted = [hinting.pages, hinting.starts, hinting.stops, reportedPages.buffers];
-    const pages = [heldPages, inflatingPages, deflatingPages, actual];
-    return [...pages, status, stats.samples, ...counted].join();
   }
 }
 

@@ -14,6 +14,8 @@ export interface DeviceSocketOptions {
   /** Entries of the device's MSI-X table. */
   readonly vectors: number;
   readonly signal?: AbortSignal;
+  /** Called once, when the client does not wait for its writes. */
+  onPosted?(): void;
 }
 
 export class DeviceSocket {
@@ -21,11 +23,14 @@ export class DeviceSocket {
   accesses = 0;
   /** Why the client is served no more; undefined while it is. */
   ended: string | undefined;
+  /** Whether a client has connected. */
+  isConnected = false;
   private current: Device;
   private readonly server: VfioUserServer;
   private relay: Relay | undefined;
 
-  private constructor({ make, vectors }: DeviceSocketOptions) {
+  private constructor(options: DeviceSocketOptions) {
+    const { make, vectors } = options;
     this.current = this.made(make);
     this.server = new VfioUserServer({
       wire: {
@@ -37,6 +42,7 @@ export class DeviceSocket {
       onAccess: () => {
         this.accesses += 1;
       },
+      onPosted: () => options.onPosted?.(),
     });
   }
 
@@ -48,6 +54,9 @@ export class DeviceSocket {
   static async open(options: DeviceSocketOptions): Promise<DeviceSocket> {
     const socket = new DeviceSocket(options);
     const listener = {
+      onClient: () => {
+        socket.isConnected = true;
+      },
       onBytes: (bytes: Uint8Array) => socket.server.receive(bytes),
       onEnd: () => {
         socket.ended ??= "the client has gone";

@@ -157,6 +157,7 @@ static int serve(int listener) {
       client = accept(listener, NULL, NULL);
       if (client < 0) return fail("accept");
       close(listener);
+      fputs("relay: connected\n", stderr);
     }
   }
 }

@@ -10,6 +10,8 @@ const COMPLAINT_CHARS_MAX = 1000;
 
 /** What comes of the client. */
 export interface RelayListener {
+  /** A client has connected. */
+  onClient(): void;
   /** Bytes of the client. */
   onBytes(bytes: Uint8Array): void;
   /** The client has gone, or the relay has. */
@@ -49,11 +51,16 @@ export class Relay {
       once(child.stderr, "data").then(([bytes]) => `${bytes}`),
       once(child, "close").then(() => "the relay's end"),
     ]);
+    if (said.includes("listening")) {
+      // It says nothing else before it ends.
+      child.stderr.once("data", () => listener.onClient());
+      child.stderr.resume();
+      return relay;
+    }
     child.stderr.resume();
-    if (said.includes("listening")) return relay;
     await relay.end();
     throw new FailureError({
-      kind: "emulator",
+      kind: "missing",
       what: "the socket of the device",
       seen: said.trim().slice(0, COMPLAINT_CHARS_MAX),
       todo: "name a path that can be made, in a folder that can be written",

@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly vectors: number;
   /** Called when an access was served. */
   readonly onAccess?: () => void;
+  /** Called at the first write that the client does not wait for. */
+  readonly onPosted?: () => void;
 }
 
 /** PCI regions of VFIO: BARs from 0 on, the expansion ROM, configuration space, VGA. */
@@ -80,6 +82,7 @@ export class VfioUserServer {
   private readonly sizes: readonly number[];
   private ended = false;
   private lineIsMasked = false;
+  private hasPosted = false;
 
   constructor(options: ServerOptions) {
     this.options = options;
@@ -122,9 +125,17 @@ export class VfioUserServer {
     } catch (error) {
       if (!(error instanceof ShortPayload)) throw error;
     }
-    if (!message.wantsReply) return;
+    if (!message.wantsReply) {
+      if (message.command === COMMAND.regionWrite) this.posted();
+      return;
+    }
     if (answer === undefined) wire.send(refusal(message, ERRNO.invalid));
     else wire.send(answer);
+  }
+
+  private posted(): void {
+    if (!this.hasPosted) this.options.onPosted?.();
+    this.hasPosted = true;
   }
 
   /** Returns the reply; undefined when the message makes no sense. */

@@ -20,7 +20,7 @@ import {
   start,
 } from "../support/cli-program.ts";
 
-beforeAll(buildImages, BUILD_MS);
+beforeAll(() => buildImages(), BUILD_MS);
 beforeEach((context) => {
   for (const program of ["qemu-system-i386", "qemu-system-x86_64"]) {
     toolOrSkip(context, findOnPath(program), program);

@@ -22,7 +22,7 @@ import {
   start,
 } from "../support/cli-program.ts";
 
-beforeAll(buildImages, BUILD_MS);
+beforeAll(() => buildImages(), BUILD_MS);
 
 describe("a session", () => {
   test("of the default kind: v86, half of 64 MiB and back", async () => {

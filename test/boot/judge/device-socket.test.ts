@@ -53,8 +53,9 @@ describe("a device behind a socket", () => {
   });
 
   it("takes no second client", async () => {
-    const { path } = await listening();
+    const { path, socket } = await listening();
     await connected(path);
+    await expect.poll(() => socket.isConnected, SOON).toBe(true);
     const second = connect(path);
     const code = await new Promise((resolve) => second.once("error", resolve));
     expect(code).toMatchObject({ code: "ECONNREFUSED" });

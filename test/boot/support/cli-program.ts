@@ -41,7 +41,7 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
   const ended = new Promise<Ended>((resolve) => {
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
-  return { child, ended, printed: () => stdout };
+  return { child, ended, printed: () => stdout, complained: () => stderr };
 }
 
 export async function run(
@@ -66,9 +66,9 @@ export function ofType<T extends SessionEvent["type"]>(events: readonly SessionE
   return events.filter((event): event is SessionEvent & { type: T } => event.type === type);
 }
 
-/** Builds both images, where they are older than their sources. */
-export async function buildImages(): Promise<void> {
-  for (const arch of ["i386", "x86_64"]) {
+/** Builds these images, where they are older than their sources. */
+export async function buildImages(of: readonly string[] = ["i386", "x86_64"]): Promise<void> {
+  for (const arch of of) {
     const out = join(ROOT, `build/images/ballonet-${arch}.elf`);
     const args = ["image", "--quiet", "--arch", arch, "--out", out];
     const child = spawn(process.execPath, [PROGRAM, ...args], {

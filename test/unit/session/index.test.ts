@@ -42,6 +42,10 @@ describe("ballonet/session", () => {
     const isHere = ({ state, todo }: Check) => (state === "here") === (todo === "");
     expect(findings.every(isHere)).toBe(true);
     expect(ready).toBe(findings.every(({ state }) => state !== "missing"));
+    // What judges a Linux has a QEMU of its own.
+    const judged = findings.filter(({ purpose }) => purpose.startsWith("judge --kernel"));
+    expect(judged.map(({ name }) => name)).toEqual(["QEMU with vfio-user", "kernels"]);
+    for (const { seen } of judged) expect(seen).not.toContain("/nonexistent/qemu");
     const qemu = findings.filter(({ name }) => name.startsWith("qemu-system-"));
     expect(qemu).toHaveLength(2);
     for (const { state, seen } of qemu) {

@@ -1,4 +1,5 @@
 /** The server of vfio-user: what it answers a client, and that no client can make it fall. */
+import { fc, it as property } from "@fast-check/vitest";
 import { describe, expect, it } from "vitest";
 import { COMMAND, fields, TRIGGER } from "../../../../src/judge/vfio-user/messages.ts";
 import { VfioUserServer } from "../../../../src/judge/vfio-user/server.ts";
@@ -113,6 +114,64 @@ describe("a client", () => {
     for (const byte of stream) server.receive(Uint8Array.of(byte));
     expect(sent.map(({ id }) => id)).toEqual([1, 2, 3]);
   });
+});
+
+/** What a client of ill will may send: fields that make sense among those that do not. */
+const word = fc.oneof(
+  fc.constantFrom(0, 1, 2, 4, 7, 16, 32, 64, 255, 256, 4096, 0xffff, 0xffff_ffff),
+  fc.nat({ max: 0x400 }),
+);
+const payload = fc.oneof(
+  fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)),
+  fc.array(word, { maxLength: 12 }).map((words) => fields(...words)),
+  fc
+    .tuple(word, fc.nat({ max: 9 }), fc.nat({ max: 9 }), fc.uint8Array({ maxLength: 9 }))
+    .map(([at, region, count, bytes]) => Buffer.concat([fields(BigInt(at), region, count), bytes])),
+);
+const message = fc
+  .tuple(fc.nat({ max: 15 }), payload, fc.boolean())
+  .map(([command, rest, asks]) => {
+    const bytes = request(command, rest, command);
+    if (!asks) bytes.writeUInt32LE(0x10, 8);
+    return { bytes, asks };
+  });
+
+describe("a client of ill will", () => {
+  property.prop([fc.array(message, { maxLength: 30 }), fc.constantFrom(0, 2, 128)])(
+    "gets one answer to each question, and does the server no harm",
+    (messages, vectors) => {
+      const { server, sent, ends, ask } = served({ vectors, subject: "system" });
+      server.guestRuns = true;
+      for (const { bytes } of messages) server.receive(bytes);
+      expect(ends).toEqual([]);
+      const answers = sent.filter(({ command }) => command !== TRIGGER);
+      const asked = messages.filter(({ asks }) => asks).map(({ bytes }) => bytes.readUInt16LE(2));
+      // Command 0 is a trigger between relay and server; a client that sends it is refused.
+      expect(answers.map(({ command }) => command)).toEqual(asked.filter((one) => one !== 0));
+      for (const {
+        flags,
+        error,
+        payload: { length },
+      } of answers) {
+        expect([flags, error === 0]).toEqual(flags === ERROR ? [ERROR, false] : [1, true]);
+        expect(length).toBeLessThanOrEqual(16 + 4096);
+      }
+      expect(ask(COMMAND.getInfo).error).toBe(0);
+    },
+  );
+
+  property.prop([fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 12 })])(
+    "may send any bytes in any pieces: it is served, or cut off once",
+    (pieces) => {
+      const { server, sent, ends } = served();
+      for (const bytes of pieces) server.receive(bytes);
+      const before = sent.length;
+      expect(ends.length).toBeLessThanOrEqual(1);
+      if (ends.length === 0) return;
+      server.receive(request(COMMAND.getInfo));
+      expect(sent).toHaveLength(before);
+    },
+  );
 });
 
 describe("the line", () => {
