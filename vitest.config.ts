@@ -21,6 +21,7 @@ export default defineConfig({
       project("property", propertyTimeout),
       project("conformance", 60_000),
       project("boot", 120_000, ["test/support/build-program.ts"]),
+      project("kvm", 400_000),
     ],
   },
 });

@@ -162,8 +162,8 @@ export class Guest {
 
   /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
-    const asked = this.control.serve();
     const { line } = this.control;
+    const asked = line !== undefined && (lines & (1 << line)) !== 0 && this.control.serve();
     // A long request comes in many small pieces: the balloon need not be served for each.
     const pieceOnly = !asked && line !== undefined && lines === 1 << line;
     const isShared = this.slot.deviceLine === line;

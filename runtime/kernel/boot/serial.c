@@ -69,8 +69,20 @@ static void enable(struct port* it, uint8_t cause, bool on) {
   out8(it->base + INTERRUPT_ENABLE, enabled);
 }
 
+static bool wait_for_status(struct port* it, uint8_t bits) {
+  uint64_t start = counter();
+  while (!status(it, bits)) {
+    if (it->stuck || counter() - start > STUCK_TICKS) {
+      it->stuck = true;
+      return false;
+    }
+  }
+  it->stuck = false;
+  return true;
+}
+
 /* Lets the port talk to itself: emulated ones may ask at the first byte. */
-static bool has_trigger(const struct port* it) {
+static bool has_trigger(struct port* it) {
   out8(it->base + MODEM_CONTROL, LOOP);
   out8(it->base + INTERRUPT_ENABLE, ON_RECEIVED);
   bool early = false;
@@ -78,6 +90,7 @@ static bool has_trigger(const struct port* it) {
     early |= (in8(it->base + CAUSE) & CAUSE_MASK) == CAUSE_TRIGGER;
     out8(it->base + DATA, 0);
   }
+  wait_for_status(it, STATUS_SENT);
   bool asks = (in8(it->base + CAUSE) & CAUSE_MASK) == CAUSE_TRIGGER;
   out8(it->base + INTERRUPT_ENABLE, 0);
   for (uint32_t at = 0; at < FIFO_BYTES && status(it, STATUS_RECEIVED); at++) in8(it->base + DATA);
@@ -150,18 +163,6 @@ static bool wait_for_queue(struct port* it, uint32_t most) {
     else if (it->stuck || counter() - start > STUCK_TICKS) it->stuck = true;
     if (it->stuck) return false;
   }
-  return true;
-}
-
-static bool wait_for_status(struct port* it, uint8_t bits) {
-  uint64_t start = counter();
-  while (!status(it, bits)) {
-    if (it->stuck || counter() - start > STUCK_TICKS) {
-      it->stuck = true;
-      return false;
-    }
-  }
-  it->stuck = false;
   return true;
 }
 

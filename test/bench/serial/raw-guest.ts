@@ -7,7 +7,7 @@
  */
 
 /** What it moves each way. */
-export const RAW_BYTES = 1 << 17;
+export const RAW_BYTES = 1 << 15;
 
 const BASE = 0x10_0000;
 const HEADERS = 84;
