@@ -7,6 +7,7 @@ export type DeviceChoice = Pick<
   MachineOptions,
   | "hostDesign"
   | "hostVersion"
+  | "judging"
   | "offer"
   | "profile"
   | "ringSize"

@@ -4,6 +4,7 @@
  * Time is the machine's virtual clock alone, so every run with the same seed is the same.
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   createMachine,
   type Machine,
@@ -11,9 +12,10 @@ import {
   profiles,
 } from "../../src/device/index.ts";
 import { createWasmVm, type WasmVm, type WasmVmOptions } from "../../src/embed/example/vm.ts";
+import { packageFolder } from "../../src/package.ts";
 
 const compiled = (name: string) =>
-  new WebAssembly.Module(readFileSync(new URL(`../../build/${name}`, import.meta.url)));
+  new WebAssembly.Module(readFileSync(join(packageFolder(), "build", name)));
 
 export const coreModule = compiled("core.wasm");
 export const guestModule = compiled("example-guest.wasm");

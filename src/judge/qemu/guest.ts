@@ -123,7 +123,9 @@ export class QemuGuest implements JudgedGuest {
       if (seen !== effect) noEffectMs = nowMs;
       accesses = host.accesses;
       effect = seen;
-      if (nowMs - noEffectMs > NO_EFFECT_MS && this.device.idle) return;
+      // A guest that works and leaves its device alone is not at rest.
+      const isTrying = nowMs - quietMs < NO_EFFECT_MS;
+      if (isTrying && nowMs - noEffectMs > NO_EFFECT_MS && this.device.idle) return;
       if (nowMs - quietMs > QUIET_MS && this.device.idle) {
         halted = (await host.isHalted()) ? halted + 1 : 0;
         if (halted >= HALTED_LOOKS) return;

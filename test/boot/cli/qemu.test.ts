@@ -13,6 +13,8 @@ import {
   BUILD_MS,
   buildImages,
   checkGood,
+  INTERRUPTIONS,
+  interrupted,
   ofType,
   run,
   SOON,
@@ -153,30 +155,14 @@ describe("image", () => {
 });
 
 describe("an interruption", () => {
-  test.each([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("by %s ends with %d, and leaves nothing", async (signal, expected) => {
-    const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    const { env, survivors } = processTree();
-    // Paced, the balloon is on its way for seconds.
-    const { child, ended, printed } = start(
-      ["boot", "--json", "--on", "qemu", "--memory", "1G", "--policy", "gentle"],
-      { ...env, TMPDIR: folder },
-    );
-    await expect.poll(printed, { timeout: 60_000, interval: 20 }).toMatch(/"type":"progress"/);
-    expect((await survivors()).join()).toContain("qemu-system");
-    child.kill(signal);
-    const { code, stdout, stderr } = await ended;
-    expect(code).toBe(expected);
-    expect(stderr).toContain(signal);
-    const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-    expect(last).toEqual({ type: "interrupted", signal, exitCode: expected });
-    expect(stdout).not.toContain('"type":"summary"');
-    await expect.poll(survivors, SOON).toEqual([]);
-    expect(await readdir(folder)).toEqual([]);
-  });
+  test.each(INTERRUPTIONS)("by %s ends with %d, and leaves nothing", (signal, exitCode) =>
+    interrupted({
+      args: ["--on", "qemu"],
+      signal,
+      exitCode,
+      isRunning: (processes) => processes.includes("qemu-system"),
+    }),
+  );
 
   test("by SIGKILL leaves no QEMU", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cli-test-"));

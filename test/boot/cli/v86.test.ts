@@ -3,23 +3,22 @@
  * what an interruption leaves behind.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/index.ts";
-import { processTree } from "../../support/process-tree.ts";
 import {
   BUILD_MS,
   buildImages,
   checkGood,
+  INTERRUPTIONS,
+  interrupted,
   ofType,
   PROGRAM,
   ROOT,
   run,
-  SOON,
   session,
-  start,
 } from "../support/cli-program.ts";
 
 beforeAll(() => buildImages(), BUILD_MS);
@@ -201,29 +200,13 @@ describe("what cannot be read or written is told in words, not as a stack, by", 
 });
 
 describe("an interruption", () => {
-  test.each([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("by %s ends with %d, and leaves nothing", async (signal, expected) => {
-    const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    const { env, survivors } = processTree();
-    // Paced, the balloon is on its way for seconds.
-    const { child, ended, printed } = start(
-      ["boot", "--json", "--memory", "1G", "--policy", "gentle"],
-      { ...env, TMPDIR: folder },
-    );
-    await expect.poll(printed, { timeout: 60_000, interval: 20 }).toMatch(/"type":"progress"/);
-    child.kill(signal);
-    const { code, stdout, stderr } = await ended;
-    expect(code).toBe(expected);
-    expect(stderr).toContain(signal);
-    const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-    expect(last).toEqual({ type: "interrupted", signal, exitCode: expected });
-    expect(stdout).not.toContain('"type":"summary"');
-    await expect.poll(survivors, SOON).toEqual([]);
-    expect(await readdir(folder)).toEqual([]);
-  });
+  test.each(INTERRUPTIONS)("by %s ends with %d, and leaves nothing", (signal, exitCode) =>
+    interrupted({
+      args: [],
+      signal,
+      exitCode,
+    }),
+  );
 });
 
 test("a usage error ends with 2 and the nearest name", async () => {

@@ -3,13 +3,19 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it, onTestFinished, type TestContext } from "vitest";
+import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { buildImage } from "../../../src/image/build-image.ts";
 import { processTree } from "../../support/process-tree.ts";
 import { kernelOrSkip, qemu11OrSkip } from "../../support/tools.ts";
-import { ROOT, run, SOON, start } from "../support/cli-program.ts";
+import { BUILD_MS, ROOT, run, SOON, start } from "../support/cli-program.ts";
+import { tinyGuest } from "../support/tiny-guest.ts";
 
 /** By then the guest runs, and its agent is not ready yet or the first scenario has begun. */
 const AMID_BOOT_MS = 2000;
+
+/** Where a kernel for arm64 has its magic number; where headers of a small ELF file end. */
+const ARM64_MAGIC_AT = 0x38;
+const ELF_HEADERS_BYTES = 84;
 
 const modulesOf = (kernel: string) => join(dirname(kernel), "modules");
 
@@ -38,6 +44,53 @@ it("needs a kernel", () => cannotStart(["judge", "--kernel", join(ROOT, "none")]
 
 it("needs a kernel for a PC", () =>
   cannotStart(["judge", "--kernel", join(ROOT, "package.json")], /that is no bzImage/));
+
+it("needs a kernel for this processor", async () => {
+  const kernel = join(await folder(), "Image");
+  const bytes = Buffer.alloc(4096);
+  bytes.write("ARMd", ARM64_MAGIC_AT);
+  await writeFile(kernel, bytes);
+  await cannotStart(["judge", "--kernel", kernel], /a kernel for arm64\n.*x86_64 or i386/);
+});
+
+it("needs a kernel that v86 can run", async (context) => {
+  const kernel = kernelOrSkip(context, "linux-7-x86_64");
+  await cannotStart(["judge", "--kernel", kernel, "--on", "v86"], /no 64-bit mode\n.*on qemu/);
+});
+
+it("needs an image that boots", async (context) => {
+  const image = join(await folder(), "tiny.elf");
+  const bytes = tinyGuest();
+  bytes.fill(0, ELF_HEADERS_BYTES, ELF_HEADERS_BYTES + 4);
+  await writeFile(image, bytes);
+  const args = ["judge", "--kernel", image, "--qemu", qemu11OrSkip(context)];
+  await cannotStart(args, /seen: Error loading uncompressed kernel without PVH ELF Note\n/);
+});
+
+/** Runs the command, whose report has to say how the guest ended; nothing is left running. */
+async function ends(args: readonly string[], outcome: string, note: RegExp): Promise<void> {
+  const { env, survivors } = processTree();
+  const { code, stdout } = await run([...args, "--scenario", "start", "--json"], env);
+  expect(code).toBe(1);
+  const [result] = JSON.parse(stdout).results;
+  expect(result).toMatchObject({ outcome, note: expect.stringMatching(note) });
+  await expect.poll(survivors, SOON).toEqual([]);
+}
+
+describe.each(["qemu", "v86"])("tells on %s", (on) => {
+  it("of a guest that ends by itself", { timeout: BUILD_MS }, async (context) => {
+    const image = (await buildImage({ arch: "i386" })).path;
+    const words = ["--append", "ballonet.policy=nonsense", "--qemu", qemu11OrSkip(context)];
+    await ends(["judge", "--kernel", image, "--on", on, ...words], "crashed", /nonsense/);
+  });
+
+  it("of a guest that loops", async (context) => {
+    const image = join(await folder(), "tiny.elf");
+    await writeFile(image, tinyGuest());
+    const words = ["--timeout", "2s", "--qemu", qemu11OrSkip(context)];
+    await ends(["judge", "--kernel", image, "--on", on, ...words], "hung", /come to rest .*2 s/);
+  });
+});
 
 it("needs a QEMU that is new enough", async (context) => {
   const kernel = kernelOrSkip(context, "linux-7-x86_64");

@@ -4,10 +4,13 @@
  * No process that was started here outlives its test.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
 import type { SessionEvent } from "../../../src/session/events.ts";
+import { processTree } from "../../support/process-tree.ts";
 
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export const PROGRAM = join(ROOT, "dist/src/cli/main.js");
@@ -122,3 +125,41 @@ export function checkGood(parts: {
     verifiedBytes: bytes * targets.length,
   });
 }
+
+/**
+ * Interrupts a session in the middle of its work: it must end with this exit code, say so, and
+ * leave nothing. `isRunning` says whether what has to end with it is there.
+ */
+export async function interrupted(parts: {
+  readonly args: readonly string[];
+  readonly signal: "SIGINT" | "SIGTERM";
+  readonly exitCode: number;
+  isRunning?(processes: string): boolean;
+}): Promise<void> {
+  const { args, signal, exitCode, isRunning = () => true } = parts;
+  const folder = await mkdtemp(join(tmpdir(), "cli-test-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const { env, survivors } = processTree();
+  // Paced, the balloon is on its way for seconds.
+  const { child, ended, printed } = start(
+    ["boot", "--json", "--memory", "1G", "--policy", "gentle", ...args],
+    { ...env, TMPDIR: folder },
+  );
+  await expect.poll(printed, { timeout: 60_000, interval: 20 }).toMatch(/"type":"progress"/);
+  expect(isRunning((await survivors()).join())).toBe(true);
+  child.kill(signal);
+  const { code, stdout, stderr } = await ended;
+  expect(code).toBe(exitCode);
+  expect(stderr).toContain(signal);
+  const last = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+  expect(last).toEqual({ type: "interrupted", signal, exitCode });
+  expect(stdout).not.toContain('"type":"summary"');
+  await expect.poll(survivors, SOON).toEqual([]);
+  expect(await readdir(folder)).toEqual([]);
+}
+
+/** The signals that interrupt a session, and the exit codes that say so. */
+export const INTERRUPTIONS = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const;
