@@ -45,8 +45,6 @@ const COMMON_FLAGS = [
   "-fno-asynchronous-unwind-tables",
   "-fno-strict-aliasing",
   "-fno-math-errno",
-  // memset must not be compiled into a call of itself.
-  "-fno-tree-loop-distribute-patterns",
   // What nothing calls is left out when linking, and padding between functions only costs room.
   "-ffunction-sections",
   "-fno-align-functions",
@@ -55,6 +53,9 @@ const COMMON_FLAGS = [
   "-fno-align-labels",
   "-std=gnu11",
 ];
+
+/** For gcc: memset must not be compiled into a call of itself. clang does so only when hosted. */
+const GCC_FLAGS = ["-fno-tree-loop-distribute-patterns"];
 
 const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
   // x87 arithmetic would round differently and is slower in emulators.
@@ -116,7 +117,11 @@ export async function startBuild(
     compiler,
     sources,
     base: [compiler.command, compiler.version, ...compiler.options, runtimeHeader],
-    flags: [...COMMON_FLAGS, ...ARCH_FLAGS[arch]],
+    flags: [
+      ...COMMON_FLAGS,
+      ...(compiler.version.includes("clang") ? [] : GCC_FLAGS),
+      ...ARCH_FLAGS[arch],
+    ],
   };
 }
 

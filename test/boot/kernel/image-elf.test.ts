@@ -2,9 +2,17 @@
  * The images' machine-level face: program headers, boot headers, sizes, symbols; and what the cache
  * saves.
  */
-import { readFile, rm, stat } from "node:fs/promises";
-import { expect, onTestFinished, test } from "vitest";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { buildImage } from "../../../src/image/build-image.ts";
+import { startBuild } from "../../../src/image/build-steps.ts";
+import { Cache } from "../../../src/image/cache.ts";
+import { compile } from "../../../src/image/compiler.ts";
+import { packageFolder } from "../../../src/package.ts";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
 import { functionsOf, parseElf } from "../support/elf.ts";
 import type { Arch } from "../support/kernel-images.ts";
 
@@ -95,6 +103,32 @@ test.each(["i386", "x86_64"] as const)("%s: the symbols are the image's own", as
     const address = functions.get(name) ?? 0;
     expect(address).toBeGreaterThanOrEqual(text?.address ?? Number.POSITIVE_INFINITY);
     expect(address).toBeLessThan((text?.address ?? 0) + (text?.fileBytes ?? 0));
+  }
+});
+
+test.for(["i386", "x86_64"] as const)("%s: clang takes the boot code", async (arch, context) => {
+  vi.stubEnv("CC", toolOrSkip(context, findOnPath("clang"), "clang"));
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const out = await mkdtemp(join(tmpdir(), "clang-test-"));
+  onTestFinished(() => rm(out, { recursive: true }));
+  const boot = join(packageFolder(), "runtime/kernel/boot");
+  const { compiler, flags } = await startBuild({
+    arch,
+    boot,
+    signal: undefined,
+    cache: new Cache(out),
+  });
+  for (const source of ["libc.c", "memory.c", "loader.c", `entry-${arch}.S`]) {
+    const args = [...flags, `-I${join(boot, "include")}`, "-Wno-ignored-optimization-argument"];
+    const object = join(out, `${source}.o`);
+    await compile({
+      compiler,
+      directory: boot,
+      args: [...args, "-Werror", "-c", "-o", object, source],
+    });
+    expect((await stat(object)).size).toBeGreaterThan(0);
   }
 });
 
