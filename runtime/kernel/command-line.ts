@@ -64,6 +64,8 @@ function bad(word: string, todo: string): BallonetError {
 function words(commandLine: string): Map<Key, string> {
   const found = new Map<Key, string>();
   for (const word of commandLine.split(/\s+/)) {
+    // What follows are the arguments of the user's program.
+    if (word === "--") break;
     if (!word.startsWith(PREFIX)) continue;
     const [key = "", ...rest] = word.slice(PREFIX.length).split("=");
     if (!Object.hasOwn(COMMAND_LINE_KEYS, key)) {

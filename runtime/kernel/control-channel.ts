@@ -6,7 +6,7 @@
  * host may echo what it is sent there: what the guest itself says is no request.
  */
 import type { ControlPort } from "../control-ports.ts";
-import { isReply, JsonRpcServer, type RpcMethod } from "./json-rpc-server.ts";
+import { isReply, JsonRpcServer, type LaterMethods, type RpcMethod } from "./json-rpc-server.ts";
 import { LOG_PREFIX, type Machine } from "./machine.ts";
 
 /** The interrupt lines of the serial ports on every PC. */
@@ -17,6 +17,8 @@ export interface ControlChannelOptions {
   /** Undefined: COM2, or COM1 where that is missing. */
   readonly wanted: ControlPort | undefined;
   readonly methods: Readonly<Record<string, RpcMethod>>;
+  /** Those of the user's program. */
+  readonly later: LaterMethods;
 }
 
 export class ControlChannel {
@@ -25,13 +27,14 @@ export class ControlChannel {
   private readonly machine: Machine;
   private readonly server: JsonRpcServer;
 
-  constructor({ machine, wanted, methods }: ControlChannelOptions) {
+  constructor({ machine, wanted, methods, later }: ControlChannelOptions) {
     const has = (port: 1 | 2) => (machine.serialPorts() & (1 << (port - 1))) !== 0;
     const port = (wanted ?? (has(2) ? "com2" : "com1")) === "com2" ? 2 : 1;
     this.machine = machine;
     this.port = has(port) ? port : undefined;
     this.server = new JsonRpcServer({
       methods,
+      later,
       send: (line) => machine.serialSend(port, line),
       ...(port === 1 && { ignores: isOwnLine }),
     });
@@ -44,6 +47,12 @@ export class ControlChannel {
 
   listen(): void {
     if (this.line !== undefined) this.machine.listen(this.line);
+  }
+
+  /** Tells the host something. Where the host does not read, it is dropped. */
+  notify(name: string, value: unknown): void {
+    const { machine, port } = this;
+    if (port !== undefined && machine.serialRoom(port) > 0) this.server.notify(name, { value });
   }
 
   /** Serves what has arrived. True: a line ended, so a method may have changed something. */

@@ -93,8 +93,10 @@ export function controlMethods(options: ControlMethodsOptions): Record<string, R
       return null;
     },
     evaluate: (params) => {
-      only(params, ["script"]);
-      return evaluate(string(params, "script"));
+      only(params, ["script", "timeoutMs"]);
+      const script = string(params, "script");
+      const limitMs = params.timeoutMs === undefined ? SCRIPT_MS : integer(params, "timeoutMs", 1);
+      return evaluate(machine, script, limitMs);
     },
   };
 }
@@ -161,15 +163,29 @@ function driverMethods({ driver }: ControlMethodsOptions): Record<string, RpcMet
   };
 }
 
+/** How long a script may take when the host does not say: half of what a host waits for a reply. */
+const SCRIPT_MS = 5000;
+
 /** Runs a script of the user's and returns its value as JSON has it. */
-function evaluate(script: string): unknown {
-  try {
-    // Strict: otherwise the script's variables would become globals, as the guest program's are.
-    // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
-    const result: unknown = globalThis.eval(`"use strict"; undefined; ${script}`);
-    return JSON.parse(JSON.stringify(result ?? null) ?? "null");
+function evaluate(machine: Machine, script: string, limitMs: number): unknown {
+  // Strict: otherwise the script's variables would become globals of all scripts. What it returns
+  // and throws is made a text where it runs, within its time.
+  const source = JSON.stringify(`"use strict"; undefined; ${script}`);
+  const code = `(() => { try {
+    return "=" + (JSON.stringify((0, eval)(${source}) ?? null) ?? "null");
   } catch (error) {
-    const stack = error instanceof Error ? `${error}\n${error.stack ?? ""}` : String(error);
-    throw new RpcError(RPC_ERROR.refused, "the script failed", stack);
+    return "!" + (typeof error?.stack === "string" ? error + "\\n" + error.stack : String(error));
+  } })()`;
+  let text: string;
+  try {
+    text = String(machine.evaluate(code, limitMs));
+  } catch (error) {
+    throw new RpcError(RPC_ERROR.refused, "the script failed", messageOf(error));
   }
+  if (text.startsWith("=")) return JSON.parse(text.slice(1));
+  throw new RpcError(RPC_ERROR.refused, "the script failed", text.slice(1));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

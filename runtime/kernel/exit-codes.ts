@@ -12,6 +12,8 @@ export const EXIT = {
   badCommandLine: 12,
   /** There is a balloon device, but this guest cannot use it. */
   deviceFailed: 13,
+  /** The user's program threw an error that it did not catch: PROGRAM_FAILED of program.c. */
+  programFailed: 14,
 } as const;
 
 /** How a panic ends the machine: `enum stop_code` of runtime/kernel/boot/kernel.h. */

@@ -17,6 +17,7 @@ import { controlMethods } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
 import { LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
 import { planMemory } from "./memory-plan.ts";
+import { ProgramChannel } from "./program-channel.ts";
 import { Workload } from "./workload.ts";
 
 /** How often to poll a device that cannot interrupt: quick for people, and cheap. */
@@ -122,6 +123,7 @@ export class Guest {
   private readonly driver: BalloonDriver;
   private readonly slot: BalloonSlot;
   private readonly control: ControlChannel;
+  private readonly program: ProgramChannel;
   /** When the driver wants its next step. */
   private nextMs = 0;
 
@@ -148,7 +150,13 @@ export class Guest {
       pause: () => this.serveBalloon(),
     });
     const methods = controlMethods({ machine, driver: this.driver, workload });
-    this.control = new ControlChannel({ machine, wanted: options.control, methods });
+    this.program = new ProgramChannel({
+      machine,
+      reserved: Object.keys(methods),
+      notify: (name, value) => this.control.notify(name, value),
+    });
+    const later = this.program;
+    this.control = new ControlChannel({ machine, wanted: options.control, methods, later });
     if (this.control.port === 1) log(machine, "info", "the control channel is on COM1");
   }
 
@@ -162,6 +170,7 @@ export class Guest {
 
   /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
+    this.program.receive();
     const { line } = this.control;
     const asked = line !== undefined && (lines & (1 << line)) !== 0 && this.control.serve();
     // A long request comes in many small pieces: the balloon need not be served for each.

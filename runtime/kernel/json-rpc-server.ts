@@ -39,13 +39,25 @@ export type RpcParams = Readonly<Record<string, unknown>>;
 /** Returns the result of the reply. */
 export type RpcMethod = (params: RpcParams) => unknown;
 
+/** Methods of somebody else, who answers later. */
+export interface LaterMethods {
+  readonly names: readonly string[];
+  serves(method: string): boolean;
+  /** `done` gets a function that returns the result, or throws an RpcError. */
+  call(method: string, params: RpcParams, done: (answer: () => unknown) => void): void;
+}
+
 export interface JsonRpcServerOptions {
   readonly methods: Readonly<Record<string, RpcMethod>>;
+  readonly later?: LaterMethods;
   /** Sends one reply, line end included. */
   send(line: string): void;
   /** Whether a line that is no request gets no reply; `parsed` is undefined where it is no JSON. */
   ignores?(line: string, parsed: unknown): boolean;
 }
+
+/** The result of a call that is answered later. */
+const LATER = Symbol("later");
 
 export class JsonRpcServer {
   private readonly options: JsonRpcServerOptions;
@@ -108,22 +120,39 @@ export class JsonRpcServer {
     this.call(request as Request);
   }
 
-  private call({ id, method, params }: Request): void {
+  /** Tells the host something that it has not asked for: a notification of JSON-RPC. */
+  notify(method: string, params: RpcParams): void {
+    this.write({ jsonrpc: "2.0", method, params });
+  }
+
+  private call(request: Request): void {
+    const { method, params = {} } = request;
+    const { methods, later } = this.options;
+    this.answer(request, () => {
+      const known = Object.hasOwn(methods, method);
+      const run = known ? methods[method] : undefined;
+      if (run !== undefined) return run(params);
+      if (later?.serves(method)) {
+        later.call(method, params, (answer) => this.answer(request, answer));
+        return LATER;
+      }
+      const names = [...Object.keys(methods), ...(later?.names ?? [])].join(", ");
+      throw new RpcError(RPC_ERROR.method, "Method not found", `${method}; there are ${names}`);
+    });
+  }
+
+  private answer({ id }: Request, run: () => unknown): void {
     let result: unknown;
     try {
-      const known = Object.hasOwn(this.options.methods, method);
-      const run = known ? this.options.methods[method] : undefined;
-      if (run === undefined) {
-        const names = Object.keys(this.options.methods).join(", ");
-        throw new RpcError(RPC_ERROR.method, "Method not found", `${method}; there are ${names}`);
-      }
-      result = run(params ?? {});
+      result = run();
     } catch (error) {
       if (error instanceof FatalError) throw error;
       if (id !== undefined) this.replyError(id, error);
       return;
     }
-    if (id !== undefined) this.reply({ jsonrpc: "2.0", id, result: result ?? null });
+    if (id !== undefined && result !== LATER) {
+      this.write({ jsonrpc: "2.0", id, result: result ?? null });
+    }
   }
 
   private replyError(id: RpcId, error: unknown): void {
@@ -132,12 +161,12 @@ export class JsonRpcServer {
     const data = known ? error.data : messageOf(error);
     const code = known ? error.rpcCode : RPC_ERROR.internal;
     const reported = { code, message, ...(data !== undefined && { data }) };
-    this.reply({ jsonrpc: "2.0", id, error: reported });
+    this.write({ jsonrpc: "2.0", id, error: reported });
   }
 
-  private reply(reply: object): void {
+  private write(message: object): void {
     // ASCII alone, which every serial line and terminal passes unchanged.
-    const text = JSON.stringify(reply).replace(/[\u007f-\uffff]/g, (character) => {
+    const text = JSON.stringify(message).replace(/[\u007f-\uffff]/g, (character) => {
       return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
     });
     this.options.send(`${text}\n`);

@@ -109,6 +109,15 @@ export interface Machine {
   fillFrames(first: number, count: number, seed: number): void;
   /** Bytes that differ from what fillFrames wrote. */
   verifyFrames(first: number, count: number, seed: number): number;
+  /**
+   * Evaluates a script whose globals are its own, but for `machine`, and returns its value. Throws
+   * an Error for a script that throws or that takes longer than `limitMs`.
+   */
+  evaluate(script: string, limitMs: number): unknown;
+  /** Sends a message to the user's program, if the image has one. */
+  programSend(message: string): void;
+  /** Returns the oldest message of the user's program; undefined: there is none. */
+  programReceive(): string | undefined;
   /** Causes one of FAULT. */
   provoke(fault: number): void;
   /**

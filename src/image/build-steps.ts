@@ -10,7 +10,7 @@ import { type Architecture, type Compiler, compile, findCompiler } from "./compi
 import { snapshotSource } from "./engine/glue.ts";
 import type { Snapshot } from "./engine/snapshot.ts";
 import { packWords } from "./pack.ts";
-import { adaptC, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
+import { adaptC, limitStack, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
 
 const SOURCES = [
   "start.c",
@@ -29,12 +29,15 @@ const SOURCES = [
   "platform/timers.c",
   "platform/rate.c",
   "platform/clock.c",
+  "platform/date.c",
   "platform/alarm.c",
   "platform/wait.c",
   "libc.c",
   "wasm-rt.c",
   "engine.c",
+  "messages.c",
   "machine.c",
+  "program.c",
 ] as const;
 
 const COMMON_FLAGS = [
@@ -165,8 +168,12 @@ export async function convert(
     await rm(input);
     // The macros that are adapted stand in the shared header when there are several parts.
     const adapted = outputs > 1 ? `${module}-module-impl.h` : `${module}-module.c`;
-    const path = join(folder, adapted);
-    await writeFile(path, adaptC(await readFile(path, "utf8")));
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      const text = await readFile(path, "utf8");
+      const fitted = name === adapted ? adaptC(text) : text;
+      await writeFile(path, module === "engine" ? limitStack(fitted) : fitted);
+    }
   });
 }
 

@@ -14,18 +14,24 @@
 /* Promise jobs that run after one call; others wait for the next one: no job hangs it. */
 #define JOBS_MAX 1000
 
-extern const uint32_t snapshot_pages, snapshot_runtime, snapshot_boot, snapshot_wake;
-extern const uint32_t snapshot_promised, snapshot_scratch, snapshot_frame_count, snapshot_numbers[];
-extern char snapshot_frames[], image_start[], image_end[];
+extern const uint32_t snapshot_pages, snapshot_boot, snapshot_wake;
+extern const uint32_t snapshot_promised, snapshot_frame_count, snapshot_numbers[];
+extern const uint32_t snapshot_deep;
+extern char snapshot_frames[], image_start[], image_end[], stack_bottom[];
 extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 
 w2c_engine engine;
+/* The context of the JavaScript that runs, or that values are made for. */
+js_t engine_context;
 static wasm_rt_memory_t memory;
 static uint32_t frames_backed;
-static const callee_t* functions;
-static uint32_t function_count;
+static const callee_t *functions, *program_functions;
+static uint32_t function_count, program_function_count;
 /* Above 0 while JavaScript waits for a function of ours: only then a panic may enter the engine. */
 static uint32_t call_depth;
+static bool (*interrupt)(js_t runtime);
+/* Whether the heap grows for a program or a script: the pool is then closed. */
+static bool is_foreign;
 
 wasm_rt_memory_t* ENGINE_MEMORY(struct w2c_a* host) {
   (void)host;
@@ -61,7 +67,7 @@ static bool grow(uint32_t wanted) {
   if (wanted > ENGINE_BYTES_MAX) return false;
   uint32_t end = (wanted + WASM_PAGE_BYTES - 1) & ~(uint32_t)(WASM_PAGE_BYTES - 1);
   for (uint32_t offset = (uint32_t)memory.size; offset < end; offset += FRAME_BYTES) {
-    if (!window_mapped(offset) && !back(offset, frame_take())) return false;
+    if (!window_mapped(offset) && !back(offset, frame_take(is_foreign))) return false;
   }
   if (end > memory.size) set_size(end);
   return true;
@@ -72,7 +78,8 @@ static bool grow(uint32_t wanted) {
  * short, part of the image lies nowhere, or firmware has written over it.
  */
 void engine_unpack(void) {
-  region_need((uintptr_t)image_start, (uintptr_t)image_end - (uintptr_t)image_start);
+  uintptr_t end = (uintptr_t)image_end + program_bytes;
+  region_need((uintptr_t)image_start, end - (uintptr_t)image_start);
   uint32_t* to = (uint32_t*)snapshot_frames;
   for (const uint32_t* from = snapshot_packed; from < snapshot_packed_end;) {
     uint32_t kept = *from & 0xffff, zeros = *from++ >> 16;
@@ -98,6 +105,9 @@ void engine_start(const callee_t* given, uint32_t count) {
     }
   }
   frames_backed = snapshot_frame_count;
+  engine_context = snapshot_context;
+  wasm_rt_stack_limit = (uintptr_t)stack_bottom + STACK_REST_BYTES;
+  wasm_rt_deep = snapshot_deep;
   wasm2c_engine_instantiate(&engine, NULL);
 }
 
@@ -106,7 +116,7 @@ void engine_start(const callee_t* given, uint32_t count) {
 double call_number(const struct call* call, uint32_t index) {
   if (index >= call->count) return __builtin_nan("");
   js_t value = QTS_ArgvGetJSValueConstPointer(call->arguments, index);
-  return QTS_GetFloat64(snapshot_context, value);
+  return QTS_GetFloat64(engine_context, value);
 }
 
 uint32_t call_word(const struct call* call, uint32_t index) {
@@ -115,10 +125,9 @@ uint32_t call_word(const struct call* call, uint32_t index) {
   return (uint32_t)(int64_t)value;
 }
 
-js_t js_number(double value) { return QTS_NewFloat64(snapshot_context, value); }
+js_t js_number(double value) { return QTS_NewFloat64(engine_context, value); }
 
-/* Copies bytes into the engine, with a 0 behind them. */
-static js_t copy_in(const char* bytes, size_t length) {
+js_t js_copy(const char* bytes, size_t length) {
   js_t copy = ENGINE_malloc((uint32_t)length + 1);
   if (!copy) panic(STOP_NO_MEMORY, "memory", "the engine's heap is full");
   memcpy(window(copy), bytes, length);
@@ -127,23 +136,23 @@ static js_t copy_in(const char* bytes, size_t length) {
 }
 
 js_t js_text(const char* text, size_t length) {
-  js_t copy = copy_in(text, length);
-  js_t value = QTS_NewString(snapshot_context, copy);
+  js_t copy = js_copy(text, length);
+  js_t value = QTS_NewString(engine_context, copy);
   ENGINE_free(copy);
   return value;
 }
 
 void js_set(js_t object, const char* name, js_t value) {
   js_t key = js_text(name, strlen(name));
-  QTS_SetProp(snapshot_context, object, key, value);
-  QTS_FreeValuePointer(snapshot_context, key);
-  QTS_FreeValuePointer(snapshot_context, value);
+  QTS_SetProp(engine_context, object, key, value);
+  QTS_FreeValuePointer(engine_context, key);
+  QTS_FreeValuePointer(engine_context, value);
 }
 
 js_t js_throw(const char* message) {
-  js_t error = QTS_NewError(snapshot_context);
+  js_t error = QTS_NewError(engine_context);
   js_set(error, "message", js_text(message, strlen(message)));
-  return QTS_Throw(snapshot_context, error);
+  return QTS_Throw(engine_context, error);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -161,75 +170,107 @@ static size_t append(char* line, size_t at, const char* text) {
 }
 
 static size_t append_value(char* line, size_t at, js_t value) {
-  js_t text = QTS_GetString(snapshot_context, value);
+  js_t text = QTS_GetString(engine_context, value);
   return text ? append(line, at, window(text)) : append(line, at, "(no text)");
 }
 
-static NORETURN void uncaught(js_t error) {
+const char* js_describe(js_t error) {
   static char line[LINE_MAX + 2];
   size_t at = append_value(line, 0, error);
   js_t key = js_text("stack", 5);
-  js_t stack = QTS_GetProp(snapshot_context, error, key);
-  const char* type = window(QTS_Typeof(snapshot_context, stack));
+  js_t stack = QTS_GetProp(engine_context, error, key);
+  const char* type = window(QTS_Typeof(engine_context, stack));
   if (strcmp(type, "string") == 0) {
     if (at < LINE_MAX) line[at++] = ' ';
     append_value(line, at, stack);
   }
-  panic_text(STOP_UNCAUGHT, "uncaught", line);
+  return line;
+}
+
+static NORETURN void uncaught(js_t error) {
+  panic_text(STOP_UNCAUGHT, "uncaught", js_describe(error));
 }
 
 void engine_print_stack(void) {
   if (!call_depth) return;
   static const char script[] = "new Error().stack";
   static char line[LINE_MAX + 2];
-  js_t code = copy_in(script, sizeof(script) - 1);
-  js_t name = copy_in("panic", 5);
-  js_t stack = QTS_Eval(snapshot_context, code, sizeof(script) - 1, name, 0, 0);
-  if (QTS_ResolveException(snapshot_context, stack)) return;
+  js_t code = js_copy(script, sizeof(script) - 1);
+  js_t name = js_copy("panic", 5);
+  js_t stack = QTS_Eval(engine_context, code, sizeof(script) - 1, name, 0, 0);
+  if (QTS_ResolveException(engine_context, stack)) return;
   append_value(line, 0, stack);
   print(" in JavaScript ");
   print(line);
 }
 
-static void run_jobs(void) {
-  for (uint32_t jobs = 0; jobs < JOBS_MAX && QTS_IsJobPending(snapshot_runtime); jobs++) {
-    js_t result = QTS_ExecutePendingJob(snapshot_runtime, 1, snapshot_scratch);
-    const char* type = window(QTS_Typeof(snapshot_context, result));
-    if (strcmp(type, "number") != 0) uncaught(result);
-    QTS_FreeValuePointer(snapshot_context, result);
+js_t engine_jobs(js_t runtime) {
+  for (uint32_t jobs = 0; jobs < JOBS_MAX && QTS_IsJobPending(runtime); jobs++) {
+    js_t result = QTS_ExecutePendingJob(runtime, 1, snapshot_scratch);
+    const char* type = window(QTS_Typeof(engine_context, result));
+    if (strcmp(type, "number") != 0) return result;
+    QTS_FreeValuePointer(engine_context, result);
   }
+  return 0;
+}
+
+js_t js_call(js_t function, js_t argument, js_t* error) {
+  *(uint32_t*)window(snapshot_scratch) = argument;
+  js_t result =
+      QTS_Call(engine_context, function, QTS_GetUndefined(), argument ? 1 : 0, snapshot_scratch);
+  *error = QTS_ResolveException(engine_context, result);
+  if (argument) QTS_FreeValuePointer(engine_context, argument);
+  return result;
 }
 
 /* Calls a function of the guest program with one number. Returns when to wake the guest next. */
 static double call_guest(js_t function, double word) {
-  js_t self = QTS_GetUndefined();
-  js_t argument = js_number(word);
-  *(uint32_t*)window(snapshot_scratch) = argument;
-  js_t result = QTS_Call(snapshot_context, function, self, 1, snapshot_scratch);
-  js_t error = QTS_ResolveException(snapshot_context, result);
+  js_t before = engine_context;
+  engine_context = snapshot_context;
+  js_t error;
+  js_t result = js_call(function, js_number(word), &error);
   if (error) uncaught(error);
-  double until = QTS_GetFloat64(snapshot_context, result);
-  QTS_FreeValuePointer(snapshot_context, result);
-  QTS_FreeValuePointer(snapshot_context, argument);
-  run_jobs();
+  double until = QTS_GetFloat64(engine_context, result);
+  QTS_FreeValuePointer(engine_context, result);
+  error = engine_jobs(snapshot_runtime);
+  if (error) uncaught(error);
+  engine_context = before;
   return until;
 }
 
-NORETURN void engine_run(void) {
-  double until = call_guest(snapshot_boot, 0);
-  for (;;) until = call_guest(snapshot_wake, wait_until(until));
+double engine_boot(void) { return call_guest(snapshot_boot, 0); }
+double engine_wake(double lines) { return call_guest(snapshot_wake, lines); }
+
+void engine_program(const callee_t* given, uint32_t count) {
+  program_functions = given;
+  program_function_count = count;
+}
+
+void engine_on_interrupt(bool (*on_interrupt)(js_t runtime)) { interrupt = on_interrupt; }
+
+bool engine_foreign(bool now) {
+  bool before = is_foreign;
+  is_foreign = now;
+  return before;
 }
 
 /* ---- what the engine imports ----------------------------------------------------------------- */
 
 u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 count,
                                 u32 arguments, u32 number) {
-  (void)host, (void)context;
-  if (number >= function_count) panic(STOP_ENGINE, "engine", "a call to an unknown function");
+  (void)host;
+  const callee_t* callee = number < function_count ? &functions[number] : NULL;
+  if (number >= PROGRAM_CALLEES && number - PROGRAM_CALLEES < program_function_count) {
+    callee = &program_functions[number - PROGRAM_CALLEES];
+  }
+  if (!callee) panic(STOP_ENGINE, "engine", "a call to an unknown function");
   struct call call = {self, count, arguments};
+  js_t before = engine_context;
+  engine_context = context;
   call_depth++;
-  js_t result = functions[number](&call);
+  js_t result = (*callee)(&call);
   call_depth--;
+  engine_context = before;
   return result;
 }
 
@@ -252,15 +293,14 @@ u32 ENGINE_IMPORT_fd_write(struct w2c_a* host, u32 file, u32 vectors, u32 count,
 
 u32 ENGINE_IMPORT_clock_time_get(struct w2c_a* host, u32 clock, u64 precision, u32 result) {
   (void)host, (void)clock, (void)precision;
-  uint64_t nanoseconds = (uint64_t)(clock_now() * 1e6);
+  uint64_t nanoseconds = (uint64_t)(wall_now() * 1e6);
   memcpy(window(result), &nanoseconds, sizeof(nanoseconds));
   return 0;
 }
 
-/* There is no wall clock: the epoch is the boot. */
 f64 ENGINE_IMPORT_date_now(struct w2c_a* host) {
   (void)host;
-  return clock_now();
+  return wall_now();
 }
 
 void ENGINE_IMPORT_localtime(struct w2c_a* host, u64 seconds, u32 result) {
@@ -301,8 +341,8 @@ u32 ENGINE_IMPORT_setitimer(struct w2c_a* host, u32 which, f64 ms) {
 }
 
 u32 ENGINE_IMPORT_should_interrupt(struct w2c_a* host, u32 runtime) {
-  (void)host, (void)runtime;
-  return 0;
+  (void)host;
+  return interrupt && interrupt(runtime);
 }
 
 u32 ENGINE_IMPORT_load_module(struct w2c_a* host, u32 runtime, u32 context, u32 name) {

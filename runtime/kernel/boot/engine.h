@@ -20,7 +20,9 @@ struct call {
 };
 
 extern w2c_engine engine;
-extern const uint32_t snapshot_context;
+extern js_t engine_context;
+/* The guest's own runtime, and room for the arguments of a call. */
+extern const uint32_t snapshot_runtime, snapshot_context, snapshot_scratch;
 
 /* Where C sees an address of the window. */
 static inline void* window(js_t address) { return (void*)((uintptr_t)WINDOW_BASE + address); }
@@ -30,15 +32,51 @@ double call_number(const struct call* call, uint32_t index);
 /* The same modulo 2^32, as `>>> 0` in JavaScript. */
 uint32_t call_word(const struct call* call, uint32_t index);
 js_t js_number(double value);
+/* Copies bytes into the engine's heap, with a 0 behind them. */
+js_t js_copy(const char* bytes, size_t length);
 js_t js_text(const char* text, size_t length);
 /* Sets object[name] = value and frees `value`. */
 void js_set(js_t object, const char* name, js_t value);
+/* An error and its stack, as one line that lasts until the next call. */
+const char* js_describe(js_t error);
+/* Calls a function with one argument, which it frees, or none (0). *error: what it threw, or 0. */
+js_t js_call(js_t function, js_t argument, js_t* error);
 /* Throws an Error with this message; the caller must return the result. */
 js_t js_throw(const char* message);
 
 typedef js_t (*callee_t)(const struct call* call);
 /* `functions` are those that JavaScript can call, by the number that the snapshot has for each. */
 void engine_start(const callee_t* functions, uint32_t count);
+
+/* Runs jobs of promises that are due, but not without end. Returns what one threw, or 0. */
+js_t engine_jobs(js_t runtime);
+/* Call the guest program's `boot` and `wake`. Return when to wake the guest next. */
+double engine_boot(void);
+double engine_wake(double lines);
+/* Called now and then while a runtime that asked for it runs; true ends what runs there. */
+void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
+/* Whether what runs from now on is not the guest's own. Returns what was. */
+bool engine_foreign(bool now);
+
+/* Bytes of the program's text, which lies at the image's end; 0: there is no program. */
+extern const volatile uint32_t program_bytes;
+/* The functions that a program can call have the numbers from here on. */
+#define PROGRAM_CALLEES 0x10000
+void engine_program(const callee_t* functions, uint32_t count);
+
+/* ---- messages.c ------------------------------------------------------------------------------ */
+
+enum way { TO_GUEST, TO_PROGRAM, WAYS };
+/* False: the heap is full. */
+bool message_put(enum way way, const char* text);
+bool message_waits(enum way way);
+/* The oldest as a value of the current context; 0, which is `undefined`: there is none. */
+js_t message_take(enum way way);
+
+/* ---- machine.c ------------------------------------------------------------------------------- */
+
+/* Whether the script that the guest evaluates has used up its time. */
+bool script_late(double now);
 
 /* The list for engine_start, from core-glue.c, which is generated. */
 extern const callee_t callees[];

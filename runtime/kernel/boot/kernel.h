@@ -103,6 +103,8 @@ bool serial_waits(int port);
 /* Whether a line or much of one has arrived, and a reply to it can be sent. */
 bool serial_asks(int port);
 void print(const char* text);
+/* Prints both texts and a line end. */
+void print_line(const char* label, const char* text);
 void print_hex(uint64_t value);
 void print_number(uint32_t value);
 
@@ -137,6 +139,8 @@ NORETURN void panic_alone(enum stop_code code, const char* kind, const char* wha
 NORETURN void panic_text(enum stop_code code, const char* kind, const char* what);
 /* Ends the machine with this code where a device takes it; else logs it, and calls what is set. */
 NORETURN void stop(uint8_t code);
+/* The same for the user's program: the log says first that it is the program's code. */
+NORETURN void program_end(uint8_t code);
 /* From now on a machine without that device ends by `end`; when it returns, the processor halts. */
 void stop_on_end(void (*end)(uint8_t code));
 
@@ -184,12 +188,20 @@ void loader_read(uint32_t loader, uint32_t start_info);
 /* Takes a run of at most `most` frames from the guest's ledger; false: it has none. */
 typedef bool (*ledger_take_t)(uint32_t most, uint32_t* first, uint32_t* length);
 
-/* Sets `promised` frames aside for pages that the engine has not touched yet. */
-void memory_start(uint32_t promised, ledger_take_t take);
+/*
+ * Sets `promised` frames aside for pages that the engine has not touched yet. The first `own` bytes
+ * behind the image, whole frames, are kept as they are.
+ */
+void memory_start(uint32_t promised, ledger_take_t take, uint64_t own);
+/* From now on an access of this frame faults. It lies in the first GiB. */
+void memory_guard(uint64_t frame);
 /* From now on frames come from the guest's ledger, while it has some. */
 void frames_from_ledger(void);
-/* A frame from the ledger or the kernel's pool. 0: none is left. */
-uint64_t frame_take(void);
+/*
+ * A frame from the ledger or the kernel's pool; for what is not the guest's own, the pool is closed
+ * once there is a ledger. 0: none is left.
+ */
+uint64_t frame_take(bool is_foreign);
 /* One of the frames that were set aside. */
 uint64_t frame_take_promised(void);
 /* Where the processor sees a physical address; on i386 valid until the next call. */
@@ -362,6 +374,12 @@ void clock_start(double counter_hz);
 /* Milliseconds since boot; never goes back. */
 double clock_now(void);
 
+/* ---- platform/date.c: the date --------------------------------------------------------------- */
+
+/* Milliseconds since 1970 by the machine's clock; without one, since boot. */
+double wall_now(void);
+bool wall_known(void);
+
 /* ---- platform/alarm.c: an interrupt after some time ------------------------------------------ */
 
 void alarm_start(double counter_hz, double apic_ticks);
@@ -374,12 +392,13 @@ bool alarm_set(double now, double until_ms);
 /* Halts until a line asks that is listened to, or the time has come. Returns the lines that asked,
  * a bit each. */
 uint32_t wait_until(double until_ms);
+/* Does not halt. Returns the lines that ask. */
+uint32_t wait_not(void);
 
 /* ---- engine.c: the JavaScript engine --------------------------------------------------------- */
 
 /* Unpacks the snapshot. Call it before anything else uses the memory behind the image. */
 void engine_unpack(void);
-NORETURN void engine_run(void);
 /* Backs the page at this offset of the window; false when the engine has no such page. */
 bool engine_fault(uintptr_t offset);
 /* Prints " in JavaScript " and the stack, if JavaScript waits for the boot code. */
@@ -388,6 +407,13 @@ uint32_t engine_bytes(void);
 uint32_t engine_frames(void);
 /* Pages of the snapshot that are all zero: it holds no frames for them. */
 uint32_t engine_frames_promised(void);
+
+/* ---- program.c: the user's program ----------------------------------------------------------- */
+
+/* Bytes that the program needs at the image's end, before anything of it runs: see memory_start. */
+uint64_t program_own(void);
+/* Runs the guest, and the program if the image has one. */
+NORETURN void program_run(void);
 
 /* ---- core-glue.c (generated): the core ------------------------------------------------------- */
 

@@ -16,6 +16,15 @@
 #define KERNEL_BASE 0x200000
 /* The builder limits JavaScript's depth so that the compiled engine stays within this. */
 #define STACK_BYTES 0x100000
+/* JavaScript that would go deeper gets a RangeError: this is for the engine's own functions. */
+#define STACK_REST_BYTES 0x40000
+/* The stack of the user's program in linear memory, and the processor's: see STACK_BYTES. */
+#define PROGRAM_SHADOW_BYTES 0x40000
+#ifdef __x86_64__
+#define PROGRAM_STACK_BYTES 0x100000
+#else
+#define PROGRAM_STACK_BYTES 0x200000
+#endif
 #define FRAME_BYTES 4096
 #define IDENTITY_BYTES 0x40000000
 #define WINDOW_BASE 0x40000000

@@ -23,7 +23,7 @@ enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARG
 extern char image_start[], image_end[], packed_start[], packed_end[], stack_guard[];
 
 /* The pool: where the packed snapshot was, which is unpacked by now, and more behind the image. */
-static uint64_t pool_total, pool_used;
+static uint64_t pool_total, pool_used, pool_behind;
 /* Frames for pages that the engine has not touched yet: they must never run out. */
 static uint64_t pool_promised;
 static ledger_take_t ledger_take;
@@ -43,7 +43,7 @@ static uint64_t pool_take(uint64_t keep) {
   if (pool_used + keep + 1 > pool_total) return 0;
   uint64_t at = pool_used++;
   if (at < packed_frames()) return (uintptr_t)packed_start + FRAME_BYTES * at;
-  return (uintptr_t)image_end + FRAME_BYTES * (at - packed_frames());
+  return pool_behind + FRAME_BYTES * (at - packed_frames());
 }
 
 static uint64_t ledger_frame(void) {
@@ -53,13 +53,14 @@ static uint64_t ledger_frame(void) {
   return (uint64_t)run_first++ * FRAME_BYTES;
 }
 
-uint64_t frame_take(void) {
+uint64_t frame_take(bool is_foreign) {
   uint64_t frame = ledger_frame();
+  if (!frame && is_foreign && ledger_ready) return 0;
   return frame ? frame : pool_take(POOL_TABLE_RESERVE + pool_promised);
 }
 
 uint64_t frame_take_promised(void) {
-  if (!pool_promised) return frame_take();
+  if (!pool_promised) return frame_take(false);
   pool_promised--;
   return pool_take(0);
 }
@@ -244,18 +245,21 @@ static void unmap(uintptr_t address) {
   flush(address);
 }
 
-void memory_start(uint32_t promised, ledger_take_t take) {
+void memory_start(uint32_t promised, ledger_take_t take, uint64_t own) {
   ledger_take = take;
+  pool_behind = (uintptr_t)image_end + own;
   pool_promised = promised;
   pool_total = POOL_FRAMES + tables_needed() + pool_promised;
   uint64_t behind = pool_total > packed_frames() ? pool_total - packed_frames() : 0;
-  uint64_t end = (uintptr_t)image_end + FRAME_BYTES * behind;
+  uint64_t end = pool_behind + FRAME_BYTES * behind;
   region_carve((uintptr_t)image_start, end - (uintptr_t)image_start);
   paging_setup();
   /* A stack overflow and a null pointer must fault. */
   unmap((uintptr_t)stack_guard);
   unmap(0);
 }
+
+void memory_guard(uint64_t frame) { unmap((uintptr_t)frame); }
 
 bool memory_at(uint64_t address) { return is_memory(address, 1); }
 

@@ -27,6 +27,13 @@ NORETURN void stop(uint8_t code) {
   for (;;) __asm__ volatile("cli; hlt");
 }
 
+NORETURN void program_end(uint8_t code) {
+  print("ballonet: the program has ended with code ");
+  print_number(code);
+  print("\n");
+  stop(code);
+}
+
 static void begin(enum stop_code code, const char* kind, const char* what) {
   if (panicking) {
     /* The report failed as well: the line ends with what is known. */

@@ -293,6 +293,12 @@ void print(const char* text) {
   serial_put(1, text, strlen(text));
 }
 
+void print_line(const char* label, const char* text) {
+  print(label);
+  print(text);
+  print("\n");
+}
+
 void print_hex(uint64_t value) {
   char digits[18] = "0x";
   int count = 1;

@@ -7,6 +7,9 @@
 /* The engine's table has about 500 entries; the core has none. */
 #define TABLE_ENTRIES_MAX 1024
 
+uintptr_t wasm_rt_stack_limit;
+uint32_t wasm_rt_deep;
+
 static wasm_rt_funcref_t entries[TABLE_ENTRIES_MAX];
 static uint32_t used;
 
@@ -33,3 +36,13 @@ void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t* table, uint32_t ele
 }
 
 void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t* table) { (void)table; }
+
+uint32_t wasm_rt_add_function(wasm_rt_funcref_table_t* table, wasm_rt_func_type_t type,
+                              wasm_rt_function_ptr_t function, void* instance) {
+  if (used >= TABLE_ENTRIES_MAX || table->data + table->size != &entries[used]) {
+    panic(STOP_ENGINE, "engine", "no room in the function table");
+  }
+  entries[used++] = (wasm_rt_funcref_t){type, function, {NULL}, instance};
+  table->max_size = table->size + 1;
+  return table->size++;
+}

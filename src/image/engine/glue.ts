@@ -5,6 +5,7 @@
  */
 
 import { ImageError } from "../errors.ts";
+import { PROGRAM_MARK } from "../program/mark.ts";
 import { readExports, readImports, type Signature } from "../wasm/binary.ts";
 import type { EnginePackage } from "./engine-package.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -36,6 +37,9 @@ export const MACHINE_FUNCTIONS = [
   "fillFrames",
   "verifyFrames",
   "provoke",
+  "evaluate",
+  "programSend",
+  "programReceive",
 ] as const;
 
 /** The core's functions by which the kernel takes frames for the engine's heap, if it has them. */
@@ -218,10 +222,16 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
     "  .balign 4",
     "  .globl snapshot_packed, snapshot_packed_end",
     `snapshot_packed:\n  .incbin "${packed}"\nsnapshot_packed_end:`,
+    // A program is put at the image's end, and its length here.
+    '  .section .data, "aw", @progbits',
+    `  .balign 4\n  .ascii "${PROGRAM_MARK}"`,
+    "  .globl program_bytes\nprogram_bytes:\n  .long 0",
     '  .section .rodata, "a", @progbits',
     "  .balign 4",
     word("pages", snapshot.pages),
+    word("deep", snapshot.deep),
     word("runtime", snapshot.runtime),
+    word("rejections", snapshot.rejections),
     word("context", snapshot.context),
     word("boot", snapshot.boot),
     word("wake", snapshot.wake),

@@ -24,6 +24,8 @@ const STACK_BYTES = 5 << 20;
 const USED_STACK_BYTES = 1 << 20;
 /** How much stack the engine's own functions use beyond JavaScript's limit. */
 const STACK_MARGIN_BYTES = 64 * 1024;
+/** How far below JavaScript's limit a stack pointer surely is too deep for the engine. */
+const DEEPER_BYTES = 4 * 1024;
 
 export interface Snapshot {
   /** Size of the engine's memory in pages of 64 KiB. */
@@ -34,6 +36,10 @@ export interface Snapshot {
   readonly frames: Uint8Array;
   /** Frames that are all zero but may be written at any time: the kernel keeps memory for them. */
   readonly promisedFrames: number;
+  /** A stack pointer that is too deep for JavaScript. */
+  readonly deep: number;
+  /** Where a runtime keeps the function that is told of rejected promises, from its address on. */
+  readonly rejections: number;
   /** Addresses in the engine's memory. */
   readonly runtime: number;
   readonly context: number;
@@ -263,6 +269,50 @@ class BuildTimeEngine {
   }
 }
 
+/** A number that no function of the engine's table has: to call it is a trap. */
+const NO_FUNCTION = 0x7fff_ffff;
+/** The two functions stand close together in a runtime. */
+const RUNTIME_WORDS = 256;
+const NEAR_WORDS = 12;
+
+/** Returns whether evaluating `script` traps when a runtime has NO_FUNCTION at `offset`. */
+async function traps(engine: EnginePackage, offset: number, script: string): Promise<boolean> {
+  const probe = new BuildTimeEngine(engine);
+  await probe.start(STACK_MARGIN_BYTES, () => 0);
+  probe.word(probe.runtime + offset, NO_FUNCTION);
+  try {
+    probe.evaluate(script, "probe.js");
+    return false;
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) return true;
+    throw error;
+  }
+}
+
+/**
+ * Finds where a runtime keeps the function that the engine calls for a rejected promise. The engine
+ * exports no way to set it, but one for the interrupt handler, which stands a few words before it.
+ * @throws ImageError `engine` when there is no such place.
+ */
+async function findRejections(engine: EnginePackage): Promise<number> {
+  const first = new BuildTimeEngine(engine);
+  await first.start(STACK_MARGIN_BYTES, () => 0);
+  const words = () => new Uint32Array(first.memory.buffer, first.runtime, RUNTIME_WORDS).slice();
+  const before = words();
+  first.call("QTS_RuntimeEnableInterruptHandler", first.runtime);
+  const handler = words().findIndex((word, index) => word !== before[index]);
+  for (let word = handler + 1; handler >= 0 && word <= handler + NEAR_WORDS; word++) {
+    const rejects = await traps(engine, 4 * word, "Promise.reject(1)");
+    if (rejects && !(await traps(engine, 4 * word, "Promise.resolve(1)"))) return 4 * word;
+  }
+  throw new ImageError({
+    code: "engine",
+    what: "the engine's runtime",
+    seen: "no place for a function that is told of rejections",
+    todo: "use the version of the package that this one depends on",
+  });
+}
+
 function nonZeroFrames(bytes: Uint8Array): number[] {
   const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
   const wordsPerFrame = FRAME_BYTES / 8;
@@ -323,6 +373,18 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     number < Math.floor((stackTop - stackBytes) / FRAME_BYTES);
   const backed = frameNumbers.filter((number) => !deep(number)).length;
   const promisedFrames = Math.ceil(reachableBytes / FRAME_BYTES) + 1 - backed;
+  const deepest = stackTop - options.scriptStackBytes - DEEPER_BYTES;
   const { runtime, context } = engine;
-  return { pages, frameNumbers, frames, promisedFrames, runtime, context, boot, wake, scratch };
+  return {
+    ...{ pages, frameNumbers, frames, promisedFrames },
+    ...{
+      deep: deepest,
+      rejections: await findRejections(options.engine),
+      runtime,
+      context,
+      boot,
+      wake,
+      scratch,
+    },
+  };
 }

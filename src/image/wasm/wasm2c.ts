@@ -141,10 +141,20 @@ const PATCHES: readonly (readonly [string, string])[] = [
   ["    force_read(result);                                                \\\n", ""],
 ];
 
+/**
+ * Each function that has a frame in linear memory, or looks how deep it is, starts by reading the
+ * stack pointer, which is the module's first global.
+ */
+const STACK_POINTER_READ = /(?<== )instance->w2c_g0(?=;)/g;
+
 /** Returns all that decides what C a module becomes, for the digest that the C is kept under. */
 export async function wasm2cRecipe(): Promise<string> {
   const manifest = await readFile(require.resolve("wabt/package.json"), "utf8");
-  return JSON.stringify([(JSON.parse(manifest) as { version: string }).version, PATCHES]);
+  return JSON.stringify([
+    (JSON.parse(manifest) as { version: string }).version,
+    PATCHES,
+    STACK_POINTER_READ.source,
+  ]);
 }
 
 /** Adapts the C text. @throws ImageError `convert` when the tool wrote something unknown. */
@@ -158,4 +168,9 @@ export function adaptC(text: string): string {
       todo: "use the version of wabt that this package depends on",
     });
   }, text);
+}
+
+/** Returns C in which functions see a full stack of the processor, too (wasm-rt.h). */
+export function limitStack(text: string): string {
+  return text.replace(STACK_POINTER_READ, "wasm_rt_stack_pointer(instance->w2c_g0)");
 }

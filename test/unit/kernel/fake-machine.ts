@@ -60,6 +60,9 @@ export class FakeMachine implements Machine {
   /** What was written, by port. */
   readonly written = { 1: "", 2: "" };
   readonly faults: number[] = [];
+  /** Messages between the driver and the user's program. */
+  readonly toProgram: unknown[] = [];
+  readonly fromProgram: string[] = [];
   readonly memory: WebAssembly.Memory;
   private readonly options: FakeMachineOptions;
   private readonly ramBytes: number;
@@ -280,6 +283,21 @@ export class FakeMachine implements Machine {
       }
     });
     return wrong;
+  }
+
+  /** There is no limit here: a script that never ends would hang the test. */
+  evaluate(script: string, limitMs: number): unknown {
+    if (!(limitMs >= 1)) throw new Error(`evaluate: within ${limitMs} ms`);
+    // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
+    return globalThis.eval(script);
+  }
+
+  programSend(message: string): void {
+    this.toProgram.push(JSON.parse(message));
+  }
+
+  programReceive(): string | undefined {
+    return this.fromProgram.shift();
   }
 
   provoke(fault: number): void {

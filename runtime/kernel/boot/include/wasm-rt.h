@@ -108,8 +108,29 @@ typedef struct {
 WASM_RT_NO_RETURN void wasm_rt_trap(wasm_rt_trap_t trap);
 void wasm_rt_allocate_funcref_table(wasm_rt_funcref_table_t*, uint32_t elements, uint32_t max);
 void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t*);
+/* Adds a function to a table that still is the last one; returns its index. */
+uint32_t wasm_rt_add_function(wasm_rt_funcref_table_t* table, wasm_rt_func_type_t type,
+                              wasm_rt_function_ptr_t function, void* instance);
 static inline bool wasm_rt_is_initialized(void) { return true; }
 
 #define wasm_rt_memcpy __builtin_memcpy
+
+/*
+ * The engine looks at its stack pointer in linear memory to see how deep it is, but the compiled
+ * code uses the processor's stack as well, and some functions that one alone. So a function that
+ * starts below `wasm_rt_stack_limit` sees a pointer in linear memory that is too deep for the
+ * engine, which throws a RangeError.
+ */
+extern uintptr_t wasm_rt_stack_limit;
+extern uint32_t wasm_rt_deep;
+static inline uint32_t wasm_rt_stack_pointer(uint32_t pointer) {
+  uintptr_t here;
+#ifdef __x86_64__
+  __asm__ volatile("movq %%rsp, %0" : "=r"(here));
+#else
+  __asm__ volatile("movl %%esp, %0" : "=r"(here));
+#endif
+  return UNLIKELY(here < wasm_rt_stack_limit) && pointer > wasm_rt_deep ? wasm_rt_deep : pointer;
+}
 
 #endif

@@ -16,6 +16,14 @@ static void serve_ports(void) {
   }
 }
 
+uint32_t wait_not(void) {
+  lines_open(false);
+  serve_ports();
+  if (!lines_ask()) __asm__ volatile("sti; nop; cli" : : : "memory");
+  lines_close();
+  return lines_take();
+}
+
 uint32_t wait_until(double until_ms) {
   for (bool looks = true;; looks = lines_ask() || !lines_reach()) {
     lines_open(alarm_by_pit());

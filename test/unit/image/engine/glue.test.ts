@@ -94,6 +94,8 @@ test("the snapshot's source names every frame", () => {
       pages: 90,
       frameNumbers: [0, 7, 300],
       frames: new Uint8Array(3 * 4096),
+      deep: 4,
+      rejections: 8,
       promisedFrames: 9,
       runtime: 1,
       context: 2,

@@ -1,0 +1,313 @@
+/*
+ * program.c: the user's program, and whose turn it is.
+ *
+ * The program has an engine runtime of its own, and so globals, a heap's limits and errors of its
+ * own. It also has stacks of its own. While it runs, the engine calls `look` now and then, which
+ * changes to the guest's stacks and lets the guest have its turn: a program that never ends its
+ * turn stops no balloon.
+ *
+ *   at the image's end   the program's text, loaded with it · a guard page · its stack
+ *   in the engine's heap   its stack in linear memory
+ */
+#include "engine.h"
+
+/* What the engine's own functions use of a stack in linear memory beyond JavaScript's limit. */
+#define SHADOW_REST_BYTES 0x10000
+/* The time between two looks of a program that does not end its turn. */
+#define LOOK_MS 5
+/* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
+#define PROGRAM_FAILED 14
+#define SCRIPT_FLAGS 0
+
+extern const uint32_t snapshot_rejections;
+extern char image_end[];
+
+/* Where a runtime's stacks end, and where they go on when it gets its turn. */
+struct stacks {
+  uintptr_t limit, top;
+  uint32_t deep, pointer;
+};
+
+static struct stacks guest_stacks, program_stacks;
+static js_t runtime, context, turn_function, rejection_function;
+static double guest_until, program_until, next_look;
+static uint32_t guest_lines;
+static bool runs_program;
+
+static uint32_t whole(uint32_t bytes) { return (bytes + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1u); }
+
+uint64_t program_own(void) {
+  uint32_t text = program_bytes;
+  return text ? (uint64_t)whole(text) + FRAME_BYTES + PROGRAM_STACK_BYTES : 0;
+}
+
+/* ---- changing stacks ------------------------------------------------------------------------- */
+
+/* Calls `action` on the stack that ends at `top`, a multiple of 16. */
+void program_on_stack(void (*action)(void), uintptr_t top);
+__asm__(
+    ".text\n"
+    ".globl program_on_stack\n"
+    "program_on_stack:\n"
+#ifdef __x86_64__
+    "  pushq %rbp\n"
+    "  movq %rsp, %rbp\n"
+    "  movq %rsi, %rsp\n"
+    "  call *%rdi\n"
+    "  movq %rbp, %rsp\n"
+    "  popq %rbp\n"
+    "  ret\n"
+#else
+    "  pushl %ebp\n"
+    "  movl %esp, %ebp\n"
+    "  movl 8(%ebp), %eax\n"
+    "  movl 12(%ebp), %esp\n"
+    "  call *%eax\n"
+    "  movl %ebp, %esp\n"
+    "  popl %ebp\n"
+    "  ret\n"
+#endif
+);
+
+/* Below this function's own frame and that of program_on_stack. */
+#define BELOW_BYTES 512
+
+static void change(struct stacks* from, const struct stacks* to, void (*action)(void)) {
+  from->limit = wasm_rt_stack_limit;
+  from->deep = wasm_rt_deep;
+  from->pointer = engine.w2c_g0;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  from->top = (here - BELOW_BYTES) & ~(uintptr_t)15;
+  wasm_rt_stack_limit = to->limit;
+  wasm_rt_deep = to->deep;
+  engine.w2c_g0 = to->pointer;
+  program_on_stack(action, to->top);
+  wasm_rt_stack_limit = from->limit;
+  wasm_rt_deep = from->deep;
+  engine.w2c_g0 = from->pointer;
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void guest_turn(void) {
+  bool before = engine_foreign(false);
+  uint32_t lines = guest_lines;
+  guest_lines = 0;
+  guest_until = engine_wake(lines);
+  engine_foreign(before);
+  if (message_waits(TO_GUEST)) guest_until = 0;
+}
+
+static NORETURN void failed(js_t error) {
+  print_line("program.error: Uncaught ", js_describe(error));
+  program_end(PROGRAM_FAILED);
+}
+
+/* One task of the program, then the jobs of promises that it left. */
+static void program_turn(void) {
+  js_t error;
+  js_t result = js_call(turn_function, 0, &error);
+  if (error) failed(error);
+  program_until = QTS_GetFloat64(context, result);
+  QTS_FreeValuePointer(context, result);
+  error = engine_jobs(runtime);
+  if (error) failed(error);
+  if (QTS_IsJobPending(runtime) || message_waits(TO_PROGRAM)) program_until = 0;
+}
+
+static void run_program(void (*action)(void)) {
+  runs_program = true;
+  engine_context = context;
+  engine_foreign(true);
+  change(&guest_stacks, &program_stacks, action);
+  engine_foreign(false);
+  engine_context = snapshot_context;
+  runs_program = false;
+}
+
+static bool look(js_t which) {
+  double now = clock_now();
+  if (which == snapshot_runtime) return script_late(now);
+  if (now < next_look) return false;
+  next_look = now + LOOK_MS;
+  guest_lines |= wait_not();
+  if (guest_lines || now >= guest_until) {
+    js_t before = engine_context;
+    change(&program_stacks, &guest_stacks, guest_turn);
+    engine_context = before;
+  }
+  return false;
+}
+
+/* ---- rejections of promises ------------------------------------------------------------------ */
+
+/*
+ * The engine calls a function of its table when a promise is rejected that nobody listens to, and
+ * when somebody does later. It exports no way to set it, so the address in the runtime was found
+ * when the image was built.
+ */
+static void rejection(void* instance, u32 where, u64 promise, u64 reason, u32 is_handled,
+                      u32 opaque) {
+  (void)instance, (void)where, (void)opaque;
+  if (!rejection_function) return;
+  js_t values = ENGINE_malloc(16), arguments = ENGINE_malloc(12);
+  if (!values || !arguments) return;
+  memcpy(window(values), &promise, 8);
+  memcpy(window(values + 8), &reason, 8);
+  uint32_t list[3] = {values, values + 8, is_handled ? QTS_GetTrue() : QTS_GetFalse()};
+  memcpy(window(arguments), list, sizeof(list));
+  js_t result = QTS_Call(context, rejection_function, QTS_GetUndefined(), 3, arguments);
+  js_t error = QTS_ResolveException(context, result);
+  if (error) failed(error);
+  QTS_FreeValuePointer(context, result);
+  ENGINE_free(values);
+  ENGINE_free(arguments);
+}
+
+static void watch_rejections(void) {
+  wasm_rt_func_type_t type = wasm2c_engine_get_func_type(5, 0, WASM_RT_I32, WASM_RT_I64,
+                                                         WASM_RT_I64, WASM_RT_I32, WASM_RT_I32);
+  uint32_t index = wasm_rt_add_function(&engine.w2c_T0, type, (wasm_rt_function_ptr_t)rejection,
+                                        &engine);
+  *(uint32_t*)window(runtime + snapshot_rejections) = index;
+}
+
+/* ---- what the program can call --------------------------------------------------------------- */
+
+static js_t host_now(const struct call* call) {
+  (void)call;
+  return js_number(clock_now());
+}
+
+static js_t host_knowsDate(const struct call* call) {
+  (void)call;
+  return wall_known() ? QTS_GetTrue() : QTS_GetFalse();
+}
+
+/* The text of an argument, which lasts until free_text; 0: it is none. */
+static js_t call_text(const struct call* call, uint32_t index) {
+  if (index >= call->count) return 0;
+  return QTS_GetString(context, QTS_ArgvGetJSValueConstPointer(call->arguments, index));
+}
+
+static void free_text(js_t text) { QTS_FreeCString(context, text); }
+
+/* Writes one line of the log, behind a label. */
+static js_t host_write(const struct call* call) {
+  js_t label = call_text(call, 0), line = call_text(call, 1);
+  if (!label || !line) return js_throw("write: a label and a line");
+  print_line(window(label), window(line));
+  free_text(label);
+  free_text(line);
+  return 0;
+}
+
+static js_t host_send(const struct call* call) {
+  js_t text = call_text(call, 0);
+  if (!text) return js_throw("send: a text");
+  bool sent = message_put(TO_GUEST, window(text));
+  free_text(text);
+  if (!sent) return js_throw("send: out of memory");
+  guest_until = 0;
+  return 0;
+}
+
+static js_t host_receive(const struct call* call) {
+  (void)call;
+  return message_take(TO_PROGRAM);
+}
+
+static js_t host_commandLine(const struct call* call) {
+  (void)call;
+  return js_text(command_line, strlen(command_line));
+}
+
+static js_t host_exit(const struct call* call) { program_end((uint8_t)call_word(call, 0)); }
+
+/* The functions to call at each turn, and for each rejection. */
+static js_t host_start(const struct call* call) {
+  if (call->count < 2) return js_throw("start: two functions");
+  js_t turn = QTS_ArgvGetJSValueConstPointer(call->arguments, 0);
+  js_t rejected = QTS_ArgvGetJSValueConstPointer(call->arguments, 1);
+  turn_function = QTS_DupValuePointer(context, turn);
+  rejection_function = QTS_DupValuePointer(context, rejected);
+  return 0;
+}
+
+static const struct {
+  const char* name;
+  callee_t callee;
+} host_functions[] = {
+    {"now", host_now},         {"knowsDate", host_knowsDate},
+    {"write", host_write},     {"send", host_send},
+    {"receive", host_receive}, {"commandLine", host_commandLine},
+    {"exit", host_exit},       {"start", host_start},
+};
+enum { HOST_FUNCTIONS = sizeof(host_functions) / sizeof(*host_functions) };
+static callee_t callees_of_program[HOST_FUNCTIONS];
+
+/* ---- the start ------------------------------------------------------------------------------- */
+
+static void define_host(void) {
+  js_t host = QTS_NewObject(context);
+  for (uint32_t at = 0; at < HOST_FUNCTIONS; at++) {
+    const char* name = host_functions[at].name;
+    callees_of_program[at] = host_functions[at].callee;
+    js_t text = js_copy(name, strlen(name));
+    js_set(host, name, QTS_NewFunction(context, text, 0, 0, PROGRAM_CALLEES + at));
+    ENGINE_free(text);
+  }
+  engine_program(callees_of_program, HOST_FUNCTIONS);
+  js_set(QTS_GetGlobalObject(context), "ballonetHost", host);
+}
+
+static void begin(void) {
+  runtime = QTS_NewRuntime();
+  QTS_RuntimeSetMaxStackSize(runtime, PROGRAM_SHADOW_BYTES);
+  context = engine_context = QTS_NewContext(runtime, 0);
+  if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the program");
+  define_host();
+  watch_rejections();
+  QTS_RuntimeEnableInterruptHandler(runtime);
+  uint32_t bytes = program_bytes;
+  js_t text = js_copy(image_end, bytes), name = js_copy("program.js", 10);
+  js_t result = QTS_Eval(context, text, bytes, name, 0, SCRIPT_FLAGS);
+  js_t error = QTS_ResolveException(context, result);
+  if (error) failed(error);
+  QTS_FreeValuePointer(context, result);
+  ENGINE_free(text);
+  ENGINE_free(name);
+  if (!turn_function) panic(STOP_ENGINE, "program", "it does not start its loop");
+  error = engine_jobs(runtime);
+  if (error) failed(error);
+}
+
+static void prepare_stacks(void) {
+  uint64_t guard = (uintptr_t)image_end + whole(program_bytes);
+  memory_guard(guard);
+  js_t shadow = ENGINE_malloc(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
+  if (!shadow) panic(STOP_NO_MEMORY, "memory", "no room for the program's stack");
+  program_stacks.pointer = (shadow + PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES) & ~15u;
+  program_stacks.deep = shadow + SHADOW_REST_BYTES - FRAME_BYTES;
+  program_stacks.limit = (uintptr_t)guard + FRAME_BYTES + STACK_REST_BYTES;
+  program_stacks.top = (uintptr_t)guard + FRAME_BYTES + PROGRAM_STACK_BYTES;
+}
+
+NORETURN void program_run(void) {
+  engine_on_interrupt(look);
+  QTS_RuntimeEnableInterruptHandler(snapshot_runtime);
+  guest_until = engine_boot();
+  program_until = __builtin_inf();
+  if (program_bytes) {
+    prepare_stacks();
+    program_until = 0;
+    run_program(begin);
+  }
+  for (;;) {
+    double until = program_until < guest_until ? program_until : guest_until;
+    guest_lines |= until > clock_now() ? wait_until(until) : wait_not();
+    if (guest_lines || clock_now() >= guest_until) guest_turn();
+    if (message_waits(TO_PROGRAM) && turn_function) program_until = 0;
+    if (clock_now() >= program_until) run_program(program_turn);
+  }
+}
