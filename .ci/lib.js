@@ -25,14 +25,14 @@ const lib = join(root, "lib");
 const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
 /**
- * What has no types of its own: the program, a thread of the judge, the judge for pages, and the
- * guest program of images.
+ * What has no types of its own: the command, a thread of the judge, the judge for pages, and the
+ * driver's own program in images.
  */
 const PROGRAMS = [
   ["cli", "src/cli/main"],
   ["worker", "src/judge/in-process/worker"],
   ["judge-browser", "src/judge/browser"],
-  ["guest", "runtime/kernel/main"],
+  ["kernel-main", "runtime/kernel/main"],
 ];
 const SMALL_MAP_BYTES = 1_600;
 /** Packages of which a part is published with this one: in lib/, or compiled into the images. */
@@ -44,7 +44,12 @@ const INCLUDED = [
 ];
 
 /** Where an entry is not made of the room in src/ that has its name. */
-const ROOMS = { index: "src", runtime: "runtime", kernel: "runtime/kernel" };
+const ROOMS = {
+  index: "src",
+  runtime: "runtime",
+  kernel: "runtime/kernel",
+  guest: "runtime/guest",
+};
 /** The index that each entry of package.json is made of: `./device` is src/device/index. */
 const entries = Object.values(exports).flatMap(({ default: path }) => {
   const name = /^\.\/lib\/([\w-]+)\.js$/.exec(path)?.[1];

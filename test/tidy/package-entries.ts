@@ -14,6 +14,7 @@ const ROOMS: Readonly<Record<string, string>> = {
   index: "src",
   runtime: "runtime",
   kernel: "runtime/kernel",
+  guest: "runtime/guest",
 };
 
 /** lib/device.js is made of src/device/index.ts (.ci/lib.js). */

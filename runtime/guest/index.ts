@@ -1,0 +1,7 @@
+/**
+ * ballonet/guest: what a program in a guest imports. Public names only.
+ *
+ * The program's globals besides JavaScript's own are in globals.ts.
+ */
+export { notify, ServeError, type ServeHandler, type ServeParams, serve } from "./channel.ts";
+export { args, env, exit, knowsDate } from "./program.ts";
