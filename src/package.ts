@@ -54,12 +54,17 @@ export function userCacheFolder(parts: {
 /** The packages that building an image needs, besides this one and a C compiler. */
 const BUILD_PACKAGES = ["esbuild", "wabt", "@jitl/quickjs-ng-wasmfile-release-sync"];
 
-/** Returns what to do about a package that is missing, with the versions that fit. */
-export function installAdvice(name: string): string {
+/**
+ * Returns what to do about a package that is missing, with the versions that fit; `group`: the
+ * packages that the same work needs.
+ */
+export function installAdvice(
+  name: string,
+  group: readonly string[] = BUILD_PACKAGES.includes(name) ? BUILD_PACKAGES : [name],
+): string {
   if (isCheckout()) return "run `npm ci` in ballonet's folder";
-  const names = BUILD_PACKAGES.includes(name)
-    ? BUILD_PACKAGES.filter((it) => dependencyVersion(it) === undefined)
-    : [name];
+  const missing = group.filter((it) => dependencyVersion(it) === undefined);
+  const names = missing.length > 0 ? missing : [name];
   // The versions that this package is tested with; it accepts some more.
   const { devDependencies = {} } = manifestIn(join(packageFolder(), "package.json"));
   const wanted = names.map((it) => (devDependencies[it] ? `${it}@${devDependencies[it]}` : it));

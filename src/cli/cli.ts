@@ -17,6 +17,7 @@ import * as image from "./commands/image.ts";
 import * as judge from "./commands/judge.ts";
 import * as list from "./commands/list.ts";
 import * as report from "./commands/report.ts";
+import * as runCommand from "./commands/run.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { parseOptions } from "./options.ts";
@@ -26,6 +27,7 @@ import { type Io, Screen } from "./terminal.ts";
 /** In the order of the help. */
 export const COMMANDS: readonly Command[] = [
   boot,
+  runCommand,
   image,
   judge,
   report,
@@ -92,10 +94,18 @@ async function dispatch({ args, io, commands }: Required<MainOptions>): Promise<
     return GOOD;
   }
   const command = findCommand(commands, isHelp ? (rest[0] ?? "") : first);
-  const { name, options, operand, files } = command.spec;
+  const { name, options, operand, files, rest: words } = command.spec;
+  const takesRest = words !== undefined;
   const given = isHelp
     ? undefined
-    : parseOptions({ command: `ballonet ${name}`, specs: options, operand, files, args: rest });
+    : parseOptions({
+        command: `ballonet ${name}`,
+        specs: options,
+        operand,
+        files,
+        takesRest,
+        args: rest,
+      });
   if (given === undefined || given.has("help")) {
     io.out.write(commandHelp(command.spec));
     return GOOD;

@@ -14,6 +14,8 @@ export interface CommandSpec {
   readonly operand?: OperandSpec;
   /** The files that it takes behind that word. */
   readonly files?: FilesSpec;
+  /** The name in the help of the words after `--`, which are taken as they are. */
+  readonly rest?: string;
   readonly options: readonly OptionSpec[];
   /** Paragraphs after the options. */
   readonly notes: readonly string[];

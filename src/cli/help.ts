@@ -55,10 +55,11 @@ export function generalHelp(commands: readonly CommandSpec[]): string {
   ].join("\n");
 }
 
-function usage({ name, operand, files }: CommandSpec): string {
+function usage({ name, operand, files, rest }: CommandSpec): string {
   const word = operand?.required ? ` ${operand.value}` : operand && ` [${operand.value}]`;
   const behind = files === undefined ? "" : ` ${files.value}`;
-  return `Usage: ballonet ${name}${word ?? ""}${behind} [OPTIONS]`;
+  const more = rest === undefined ? "" : ` [-- ${rest}]`;
+  return `Usage: ballonet ${name}${word ?? ""}${behind} [OPTIONS]${more}`;
 }
 
 export function commandHelp(command: CommandSpec): string {

@@ -48,6 +48,8 @@ export interface Given {
   readonly operand: string | undefined;
   /** The files behind it. */
   readonly files: readonly string[];
+  /** What stands after `--`, for a command that takes it. */
+  readonly rest: readonly string[];
   has(name: string): boolean;
   /** The value; undefined when the option was not given. */
   value(name: string): string | undefined;
@@ -72,9 +74,14 @@ export function parseOptions(parts: {
   specs: readonly OptionSpec[];
   operand?: OperandSpec | undefined;
   files?: FilesSpec | undefined;
+  /** Whether the command takes words after `--` as they are. */
+  takesRest?: boolean | undefined;
   args: readonly string[];
 }): Given {
-  const { command, specs, operand, files, args } = parts;
+  const { command, specs, operand, files } = parts;
+  const end = parts.takesRest ? parts.args.indexOf("--") : -1;
+  const args = end < 0 ? parts.args : parts.args.slice(0, end);
+  const rest = end < 0 ? [] : parts.args.slice(end + 1);
   const listed = `see \`${command} --help\``;
   const config = specs.map(({ name, short, value }) => [
     name,
@@ -118,6 +125,7 @@ export function parseOptions(parts: {
   return {
     operand: operands[0],
     files: operands.slice(1),
+    rest,
     has: (name) => given.has(name),
     value: (name) => given.get(name)?.[0],
     values: (name) => given.get(name) ?? [],

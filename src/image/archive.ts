@@ -78,6 +78,6 @@ export async function unpackedSources(cache: Cache): Promise<Sources> {
       await writeFile(target, contents);
     }
   });
-  const entry = join(packageFolder(), "lib", "guest.js");
+  const entry = join(packageFolder(), "lib", "kernel-main.js");
   return { boot: join(folder, "boot"), entry, judge: join(folder, "judge") };
 }

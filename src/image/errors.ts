@@ -9,6 +9,7 @@ import { ActionError } from "../../runtime/index.ts";
  * - `convert`: wasm2c failed.
  * - `engine`: the JavaScript engine's package is not of the shape that the builder knows.
  * - `core`: core.wasm is missing, or imports or exports what the glue cannot carry.
+ * - `program`: the user's program is missing, or cannot be bundled.
  * - `bundle`: the guest bundle does not evaluate, or does not export `boot` and `wake`.
  * - `package`: a package that building needs is not installed.
  */
@@ -18,6 +19,7 @@ export type ImageErrorCode =
   | "convert"
   | "engine"
   | "core"
+  | "program"
   | "bundle"
   | "package";
 

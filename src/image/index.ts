@@ -8,3 +8,8 @@ export {
 export type { Architecture } from "./compiler.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";
 export { type ProvidedImage, type ProvideImageOptions, provideImage } from "./provide-image.ts";
+export {
+  type ProgramImage,
+  type ProvideProgramImageOptions,
+  provideProgramImage,
+} from "./provide-program-image.ts";

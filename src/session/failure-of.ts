@@ -17,6 +17,7 @@ const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
   convert: "emulator",
   bundle: "usage",
   package: "missing",
+  program: "usage",
 };
 
 const VMM_KINDS: Readonly<Record<VmmError["code"], FailureKind>> = {

@@ -21,6 +21,10 @@ const MEANING = new Map<number, readonly [what: string, todo: string]>([
     ["the guest refused its command line", "correct the ballonet.KEY=VALUE words"],
   ],
   [EXIT.deviceFailed, ["the guest could not use the balloon device", "see the log line"]],
+  [
+    EXIT.programFailed,
+    ["the program in the guest failed", "see the error that it printed, with its stack"],
+  ],
   [STOP.wasmTrap, ["the guest panicked: WebAssembly trap", REPORT]],
   [STOP.exception, ["the guest panicked: CPU exception", REPORT]],
   [STOP.uncaught, ["the guest panicked: uncaught error", REPORT]],

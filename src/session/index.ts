@@ -33,4 +33,5 @@ export type { GuestStatus } from "./guest-status.ts";
 export { planSession, type SessionOptions, type SessionPlan } from "./plan.ts";
 export { type QemuCommandOptions, qemuCommand, shellLine } from "./qemu-command.ts";
 export { RECIPE_NAMES, type RecipeName, type RecipeOptions, recipe } from "./recipes.ts";
+export { type ProgramLine, type RunProgramOptions, runProgram } from "./run-program.ts";
 export { runSession } from "./session.ts";

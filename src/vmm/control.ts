@@ -2,6 +2,7 @@
 
 import { type Deadline, waitFor } from "./deadline.ts";
 import { ControlReplyError, tailPhrase, VmmError } from "./errors.ts";
+import { EventQueue } from "./event-queue.ts";
 import { formatJson, isJsonObject, type JsonObject, type JsonValue, parseJson } from "./json.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
@@ -11,6 +12,8 @@ export const MAX_REQUEST_BYTES = 256 * 1024;
 export const MAX_REPLY_BYTES = 1024 * 1024;
 /** How many lines that are no replies are kept. */
 export const MAX_STRAY_LINES = 64;
+/** How many notifications are kept until somebody takes them. */
+const MAX_NOTIFICATIONS = 1024;
 /** How many replies without an id are kept until they are taken. */
 const MAX_UNATTRIBUTED_REPLIES = 64;
 const REQUEST_MS = 10_000;
@@ -28,6 +31,12 @@ interface Pending {
   readonly method: string;
   readonly resolve: (value: JsonValue) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** What a program in the guest told by `notify`. */
+export interface ControlNotification {
+  readonly name: string;
+  readonly value: JsonValue;
 }
 
 /** A reply whose id is null: the guest could not tell which request it belongs to. */
@@ -51,6 +60,7 @@ export class ControlClient {
   private readonly pending = new Map<number, Pending>();
   private readonly unattributed: UnattributedReply[] = [];
   private readonly strays: string[] = [];
+  private readonly notified = new EventQueue<ControlNotification>({ max: MAX_NOTIFICATIONS });
   private unattributedArrived = new Set<() => void>();
   private closing = new Set<(reason: Error) => void>();
   private closed: Error | undefined;
@@ -91,6 +101,21 @@ export class ControlClient {
         return () => this.pending.delete(id);
       },
     });
+  }
+
+  /**
+   * Returns what the guest's program tells, from the launch on, oldest first; the last 1,024 are
+   * kept until somebody takes them. Each goes to one loop alone. Ends when the machine has ended.
+   */
+  notifications(): AsyncIterableIterator<ControlNotification, undefined> {
+    const { notified } = this;
+    const iterator: AsyncIterableIterator<ControlNotification, undefined> = {
+      next: () => notified.next(),
+      // A loop that ends early does not end the others.
+      return: async () => ({ done: true, value: undefined }),
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   /**
@@ -154,6 +179,7 @@ export class ControlClient {
   close(reason: Error): void {
     if (this.closed !== undefined) return;
     this.closed = reason;
+    this.notified.close();
     const rejects = [...[...this.pending.values()].map(({ reject }) => reject), ...this.closing];
     this.pending.clear();
     this.closing.clear();
@@ -169,7 +195,9 @@ export class ControlClient {
       this.stray(line);
       return;
     }
-    if (!isReply(reply)) this.stray(line);
+    const notification = notificationOf(reply);
+    if (notification !== undefined) this.notified.push(notification);
+    else if (!isReply(reply)) this.stray(line);
     else if (reply.id === null) this.keepUnattributed(reply, line);
     else this.settle(reply, line);
   }
@@ -211,6 +239,14 @@ function isReply(value: JsonValue): value is JsonObject {
   if (!isJsonObject(value) || value.jsonrpc !== "2.0") return false;
   const hasError = "error" in value;
   return "result" in value !== hasError && (!hasError || isJsonObject(value.error));
+}
+
+/** A notification has a method and no id (JSON-RPC 2.0, 4.1); a program's has one value. */
+function notificationOf(line: JsonValue): ControlNotification | undefined {
+  if (!isJsonObject(line) || line.jsonrpc !== "2.0" || "id" in line) return undefined;
+  const { method, params } = line;
+  if (typeof method !== "string" || !isJsonObject(params) || !("value" in params)) return undefined;
+  return { name: method, value: params.value as JsonValue };
 }
 
 function rpcError(reply: JsonObject): UnattributedReply {

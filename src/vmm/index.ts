@@ -2,6 +2,7 @@
 export type { ControlPort } from "../../runtime/abi.ts";
 export {
   ControlClient,
+  type ControlNotification,
   type ControlOptions,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,

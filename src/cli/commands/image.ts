@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { FailureError } from "../../failure.ts";
+import type { ProvideImageOptions } from "../../image/provide-image.ts";
 import { qemuCommand } from "../../session/qemu-command.ts";
 import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
@@ -20,6 +21,7 @@ export const spec: CommandSpec = {
   text: "build a bootable image, and print the QEMU command that boots it",
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
+    { name: "app", value: "FILE", text: "put this program into it, TypeScript or JavaScript" },
     { name: "entry", value: "FILE", text: "a guest program of your own, in TypeScript" },
     { name: "out", value: "FILE", text: "where to write it (ballonet-ARCH.elf)" },
     choice("format", RECIPE_NAMES, "for whom to print how to boot it (qemu)"),
@@ -28,13 +30,16 @@ export const spec: CommandSpec = {
     HELP,
   ],
   notes: [
-    "An installed package brings its images. One with a program of your own (GUIDE.md shows one) " +
-      "is built, and so are all in a checkout. The first takes a minute, because the JavaScript " +
-      "engine is compiled; later ones take a second or two.",
+    "An installed package brings its images. With --app one of them runs a program of your own, " +
+      "which esbuild bundles with the packages that it imports; no compiler is needed. With " +
+      "--entry the program takes the place of the driver's own, and the image is built, as all " +
+      "are in a checkout. The first takes a minute, because the JavaScript engine is compiled; " +
+      "later ones take a second or two. GUIDE.md shows a program of each kind.",
     "i386 images boot by Multiboot and PVH, x86_64 images by PVH.",
   ],
   examples: [
     ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
+    ["ballonet image --app app.ts --out app.elf", "an image that runs app.ts"],
     ["ballonet image --entry mine.ts --out mine.elf --format libvirt", "with your own program"],
     ['sh -c "$(ballonet image --quiet)"', "build, and boot on QEMU"],
   ],
@@ -55,19 +60,30 @@ export async function run(
   recipe(format, { arch, image: "" });
   const entry = given.value("entry");
   if (entry !== undefined) await expectReadable(entry);
+  const app = given.value("app");
+  if (entry !== undefined && app !== undefined) {
+    const todo = "give one of them: --app runs beside the driver, --entry in its place";
+    throw new FailureError({ kind: "usage", what: "options", seen: "--app and --entry", todo });
+  }
   const { provideImage } = await load();
   await expectWritable({ path: out, option: "--out", makesFolder: true });
   const screen = new Screen(io.out, io.environment);
   const steps = new BuildSteps(screen);
-  let built: Awaited<ReturnType<typeof provideImage>>;
+  let built: { readonly path: string; readonly bytes: number };
   try {
-    built = await provideImage({
+    const options: ProvideImageOptions = {
       arch,
       ...(entry !== undefined && { entry }),
       signal: io.signal,
       out,
       ...(quiet ? {} : { onProgress: (step) => steps.show(step) }),
-    });
+    };
+    if (app === undefined) built = await provideImage(options);
+    else {
+      const { provideProgramImage } = await import("../../image/provide-program-image.ts");
+      const { bytes } = await provideProgramImage({ ...options, app, out });
+      built = { path: out, bytes };
+    }
   } finally {
     steps.end();
     screen.clear();

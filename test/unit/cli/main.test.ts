@@ -17,6 +17,7 @@ import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
 import * as list from "../../../src/cli/commands/list.ts";
 import * as report from "../../../src/cli/commands/report.ts";
+import * as runCommand from "../../../src/cli/commands/run.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import { type JudgeKernelOptions, reportLines } from "../../../src/judge/index.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
@@ -26,6 +27,7 @@ import { comparisonPage } from "../../../src/lab/report/page.ts";
 import type { SessionEvent } from "../../../src/session/events.ts";
 import { shellLine } from "../../../src/session/qemu-command.ts";
 import { RECIPE_NAMES, recipe } from "../../../src/session/recipes.ts";
+import type { RunProgramOptions } from "../../../src/session/run-program.ts";
 import { REPORT } from "../judge/report.ts";
 import { comparisonOf, losing, madeUp } from "../lab/cells.ts";
 import { type KeptIo, keptIo } from "./outputs.ts";
@@ -35,6 +37,7 @@ type Load<C extends { run: (...parts: never) => unknown }> = NonNullable<Paramet
 /** The work of commands, made up. */
 interface Work {
   readonly boot?: Load<typeof boot>;
+  readonly run?: Load<typeof runCommand>;
   readonly image?: Load<typeof image>;
   readonly judge?: Load<typeof judge>;
   readonly report?: Load<typeof report>;
@@ -50,6 +53,7 @@ function commands(work: Work): readonly Command[] {
   };
   return [
     { ...boot, run: (call) => boot.run(call, work.boot ?? none) },
+    { ...runCommand, run: (call) => runCommand.run(call, work.run ?? none) },
     { ...image, run: (call) => image.run(call, work.image ?? none) },
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
     { ...report, run: (call) => report.run(call, work.report ?? none) },
@@ -241,6 +245,52 @@ describe("exit codes", () => {
       }),
     };
     await expect(run(["doctor"], buggy)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("run", () => {
+  const asked: RunProgramOptions[] = [];
+  const load: NonNullable<Work["run"]> = async () => ({
+    runProgram: async (options) => {
+      asked.push(options);
+      options.onLine?.({ level: "log", text: "out" });
+      options.onLine?.({ level: "debug", text: "more" });
+      options.onLine?.({ level: "warn", text: "careful" });
+      options.onLine?.({ level: "error", text: "wrong" });
+      options.onLog?.("ballonet: ready");
+      return 42;
+    },
+  });
+
+  it("prints what the program prints, and ends with its code", async () => {
+    const { code, out, err } = await run(["run", "app.ts"], { run: load });
+    expect({ code, out, err }).toEqual({ code: 42, out: "out\nmore\n", err: "careful\nwrong\n" });
+    const verbose = await run(["run", "app.ts", "-v"], { run: load });
+    expect(verbose.err).toContain("ballonet: ready\n");
+  });
+
+  it("hands on what was typed, and all that stands after --", async () => {
+    const options = ["--on", "qemu", "--memory", "1G", "--env", "A=b=c", "--env", "B=;"];
+    await run(["run", "app.ts", ...options, "--", "--help", "-v", "--", "x y"], { run: load });
+    expect(asked.at(-1)).toMatchObject({
+      app: "app.ts",
+      on: "qemu",
+      memoryBytes: 2 ** 30,
+      args: ["--help", "-v", "--", "x y"],
+      env: { A: "b=c", B: ";" },
+    });
+  });
+
+  it.each([
+    [[], "no FILE"],
+    [["app.ts", "other.ts"], '"other.ts" after "app.ts"'],
+    [["app.ts", "--env", "A"], '"A"'],
+    [["app.ts", "--machine", "q35"], "--machine on v86"],
+    [["app.ts", "--arch", "x86_64"], "x86_64 on v86"],
+  ])("refuses %j", async (args, seen) => {
+    const { code, err } = await run(["run", ...args], { run: load });
+    expect(code).toBe(2);
+    expect(err).toContain(seen);
   });
 });
 

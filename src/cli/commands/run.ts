@@ -1,0 +1,174 @@
+/**
+ * `ballonet run`: a program of the user's in a guest; its output on the terminal, its exit code as
+ * the command's.
+ */
+import { stat } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FailureError } from "../../failure.ts";
+import type { ProgramLine, RunProgramOptions } from "../../session/run-program.ts";
+import { parseSize } from "../../text/units.ts";
+import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
+import type { Given } from "../options.ts";
+import { BuildSteps } from "../progress.ts";
+import { failedLines } from "../session/text.ts";
+import { type Io, Screen } from "../terminal.ts";
+
+export const spec: CommandSpec = {
+  name: "run",
+  text: "run a program of your own in a guest",
+  operand: { value: "FILE", required: true, text: "the program, TypeScript or JavaScript" },
+  rest: "ARGUMENTS",
+  options: [
+    choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
+    choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
+    choice("machine", ["pc", "q35", "microvm"], "QEMU's machine type (pc)"),
+    { name: "qemu", value: "PATH", text: "QEMU's program (BALLONET_QEMU, or qemu-system-ARCH)" },
+    { name: "memory", value: "SIZE", text: "memory of the machine (64M on v86, 256M on qemu)" },
+    {
+      name: "env",
+      value: "NAME=VALUE",
+      repeatable: true,
+      text: "a variable of the program's environment; repeat for more",
+    },
+    { name: "append", value: "WORDS", text: "words for the guest's driver: ballonet.KEY=VALUE" },
+    { name: "watch", text: "boot anew at each change of the program's files" },
+    { name: "verbose", short: "v", text: "show the guest's own log, too, on standard error" },
+    HELP,
+  ],
+  notes: [
+    "What the program prints with console.warn and console.error goes to standard error, all " +
+      "else to standard output. The command ends with the program's exit code, or with 14 after " +
+      "an error that nothing caught. When the program could not run, a message that begins with " +
+      "`failed` says so, and the code is 1 to 3, as in `ballonet --help`.",
+    "A program imports what only a guest has from ballonet/guest, and packages that need no " +
+      "Node. It takes the package esbuild to bundle them. GUIDE.md says more.",
+  ],
+  examples: [
+    ["ballonet run app.ts", "on v86"],
+    ["ballonet run app.ts --on qemu --memory 1G -- one two", "on QEMU, with arguments"],
+    ["ballonet run app.ts --watch", "again at each change"],
+  ],
+};
+
+/** How often --watch looks at the files. */
+const LOOK_MS = 250;
+
+type Work = Pick<typeof import("../../session/run-program.ts"), "runProgram">;
+
+function variables(given: Given): Record<string, string> {
+  const pairs = given.values("env").map((text) => {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (name !== undefined && value !== undefined) return [name, value];
+    const todo = "write --env NAME=VALUE";
+    throw new FailureError({ kind: "usage", what: "option --env", seen: `"${text}"`, todo });
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** @throws FailureError `usage` for options that contradict each other. */
+function programOptions(given: Given, { BALLONET_QEMU }: Io["environment"]): RunProgramOptions {
+  const on = given.value("on") === "qemu" ? "qemu" : "v86";
+  if (on === "v86") {
+    for (const name of ["machine", "qemu"]) {
+      const seen = `--${name} on v86`;
+      const todo = "leave it out, or run on qemu: --on qemu";
+      if (given.has(name)) throw new FailureError({ kind: "usage", what: "options", seen, todo });
+    }
+    if (given.value("arch") === "x86_64") {
+      const todo = "use i386: v86 has no 64-bit mode";
+      throw new FailureError({ kind: "usage", what: "option --arch", seen: "x86_64 on v86", todo });
+    }
+  }
+  const memory = given.value("memory");
+  const qemu = given.value("qemu") ?? (on === "qemu" ? BALLONET_QEMU || undefined : undefined);
+  const arch = given.value("arch") as RunProgramOptions["arch"];
+  const machine = given.value("machine") as RunProgramOptions["machine"];
+  return {
+    app: given.operand ?? "",
+    on,
+    args: given.rest,
+    env: variables(given),
+    append: given.value("append") ?? "",
+    ...(arch === undefined ? {} : { arch }),
+    ...(machine === undefined ? {} : { machine }),
+    ...(qemu === undefined ? {} : { qemu }),
+    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, "option --memory") }),
+  };
+}
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../session/run-program.ts"),
+): Promise<number> {
+  const { runProgram } = await load();
+  const options = programOptions(given, io.environment);
+  const runOnce = (signal: AbortSignal, onBundled: (inputs: readonly string[]) => void) =>
+    once({ io, runProgram, options: { ...options, signal, onBundled }, given });
+  if (!given.has("watch")) return runOnce(io.signal, () => {});
+  return watch(io, options.app, runOnce);
+}
+
+async function once(parts: {
+  io: Io;
+  given: Given;
+  options: RunProgramOptions;
+  runProgram: Work["runProgram"];
+}): Promise<number> {
+  const { io, given, options, runProgram } = parts;
+  const steps = new BuildSteps(new Screen(io.err, io.environment));
+  const isVerbose = given.has("verbose");
+  return runProgram({
+    ...options,
+    onLine: ({ level, text }: ProgramLine) => {
+      const to = level === "warn" || level === "error" ? io.err : io.out;
+      to.write(`${text}\n`);
+    },
+    onStart: () => steps.end(),
+    ...(isVerbose ? { onProgress: (step) => steps.show(step) } : {}),
+    ...(isVerbose ? { onLog: (line: string) => io.err.write(`${line}\n`) } : {}),
+  });
+}
+
+/** Runs the program again whenever one of its files has changed, until the signal aborts. */
+async function watch(
+  io: Io,
+  app: string,
+  runOnce: (signal: AbortSignal, onBundled: (inputs: readonly string[]) => void) => Promise<number>,
+): Promise<never> {
+  const { failureOf } = await import("../../session/failure-of.ts");
+  const screen = new Screen(io.err, io.environment);
+  let files: readonly string[] = [app];
+  for (;;) {
+    const startedMs = Date.now();
+    const changed = new AbortController();
+    const running = runOnce(AbortSignal.any([io.signal, changed.signal]), (inputs) => {
+      files = inputs;
+    }).then(
+      (code) => screen.line(`ended with code ${code}; waiting for a change`),
+      (error: unknown) => {
+        if (changed.signal.aborted || io.signal.aborted) return;
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        for (const line of failedLines(failure, screen.paint)) screen.line(line);
+      },
+    );
+    while (!io.signal.aborted && (await lastChange(files)) <= startedMs) {
+      await sleep(LOOK_MS, undefined, { signal: io.signal }).catch(() => {});
+    }
+    changed.abort(new Error("a file of the program has changed"));
+    await running;
+    io.signal.throwIfAborted();
+    screen.line("a file has changed: booting anew");
+  }
+}
+
+/** When a file was changed last, in milliseconds since 1970. */
+async function lastChange(files: readonly string[]): Promise<number> {
+  const times = files.map((path) =>
+    stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
+  );
+  return Math.max(0, ...(await Promise.all(times)));
+}

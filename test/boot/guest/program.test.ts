@@ -1,0 +1,258 @@
+/**
+ * A program of the user's in a guest: what it has, how it ends, and that neither its errors nor its
+ * endless loops touch the driver.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/image/errors.ts";
+import {
+  type ProgramLine,
+  type RunProgramOptions,
+  runProgram,
+} from "../../../src/session/run-program.ts";
+import type { Vmm } from "../../../src/vmm/vmm.ts";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+
+const BUILD_MS = 600_000;
+const MIB = 2 ** 20;
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "program-test-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Ran {
+  readonly code: number;
+  readonly lines: readonly ProgramLine[];
+  /** The texts of one level. */
+  of(level: ProgramLine["level"]): string[];
+}
+
+let written = 0;
+
+async function write(source: string): Promise<string> {
+  const app = join(folder, `app-${++written}.ts`);
+  await writeFile(app, source);
+  return app;
+}
+
+/** Runs a program; `meanwhile` gets its machine. */
+async function run(
+  source: string,
+  options: Partial<RunProgramOptions> = {},
+  meanwhile: (vm: Vmm) => Promise<void> = async () => {},
+): Promise<Ran> {
+  const lines: ProgramLine[] = [];
+  let done = Promise.resolve();
+  const code = await runProgram({
+    app: await write(source),
+    onLine: (line) => lines.push(line),
+    onStart: (vm) => {
+      done = meanwhile(vm);
+      done.catch(() => vm.kill());
+    },
+    ...options,
+  });
+  await done;
+  const of = (level: string) => lines.filter((it) => it.level === level).map(({ text }) => text);
+  return { code, lines, of };
+}
+
+const EVERYTHING = `
+import { args, env, exit, knowsDate } from "ballonet/guest";
+interface Pair { readonly a: number }
+const pair: Pair = { a: 1 };
+const before = Date.now();
+setTimeout(() => console.log("timer 2"), 20);
+setTimeout(() => console.log("timer 1"), 5);
+const stopped = setTimeout(() => console.log("never"), 1);
+clearTimeout(stopped);
+let ticks = 0;
+const ticking = setInterval(() => { ticks += 1; if (ticks === 3) clearInterval(ticking); }, 2);
+queueMicrotask(() => console.log("microtask"));
+console.log("start", pair, [1, "two", null], new Map([["k", new Set([1n])]]), -0);
+console.log("%s has %d%%", "it", 5, { deep: { er: [] } });
+console.info("info"); console.debug("debug"); console.warn("two\\nlines"); console.error("grüße", "😀");
+await new Promise((done) => setTimeout(done, 60));
+console.log("ticks", ticks);
+const bytes = new TextEncoder().encode("aé€😀");
+console.log(bytes.length, new TextDecoder().decode(bytes), new TextDecoder().decode(Uint8Array.of(0xff, 65)));
+const circle: { self?: unknown; at: Date } = { at: new Date(0) };
+circle.self = circle;
+const copy = structuredClone(circle);
+console.log(copy !== circle, copy.self === copy, copy.at.getTime());
+const measured = Date.now() - before;
+console.log(measured >= 60 && measured < 60000, performance.now() > 0, knowsDate(), new Date().getFullYear() >= 2024);
+const known = Object.getOwnPropertyNames(globalThis).filter((name) => name.length < 4 || /ballonet|machine|guest/.test(name));
+console.log(known.join());
+console.log(args, env.NAME);
+exit(args.length);
+`;
+
+const PRINTED = [
+  'start { a: 1 } [1, "two", null] Map(1) { "k" => Set(1) { 1n } } -0',
+  "it has 5% { deep: { er: [] } }",
+  "info",
+  "microtask",
+  "timer 1",
+  "timer 2",
+  "ticks 3",
+  "10 aé€😀 \ufffdA",
+  "true true 0",
+  "true true true true",
+  "NaN,Map,Set",
+  '["one", "two three", "50%"] a b',
+];
+
+describe.each([
+  { on: "v86", arch: "i386" },
+  { on: "qemu", arch: "i386" },
+  { on: "qemu", arch: "x86_64" },
+] as const)("on $on, $arch", ({ on, arch }) => {
+  it(
+    "has a loop, a console, the web's small things, and its arguments",
+    async (context) => {
+      if (on === "qemu") {
+        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
+      }
+      const args = ["one", "two three", "50%"];
+      const { code, of } = await run(EVERYTHING, { on, arch, args, env: { NAME: "a b" } });
+      expect(of("log").map((text) => text.replace(/^(AggregateError,)?/, ""))).toEqual(PRINTED);
+      expect(of("debug")).toEqual(["debug"]);
+      expect(of("warn")).toEqual(["two", "lines"]);
+      expect(of("error")).toEqual(["grüße 😀"]);
+      expect(code).toBe(3);
+    },
+    BUILD_MS,
+  );
+
+  it(
+    "serves methods, notifies, and never stops the balloon, also when it never ends its turn",
+    async (context) => {
+      if (on === "qemu") {
+        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
+      }
+      const source = `
+        import { exit, notify, serve, ServeError } from "ballonet/guest";
+        serve("add", ({ a, b }) => Number(a) + Number(b));
+        serve("later", async ({ ms }) => { await new Promise((done) => setTimeout(done, Number(ms))); return { ms }; });
+        serve("refuse", () => { throw new ServeError({ code: -32001, message: "no", data: [1] }); });
+        serve("throw", () => { throw new Error("oh"); });
+        serve("spin", () => { notify("spinning"); for (;;); });
+        notify("ready", { is: "grüße" });
+      `;
+      const ran = run(source, { on, arch }, async (vm) => {
+        const told = vm.control.notifications();
+        expect((await told.next()).value).toEqual({ name: "ready", value: { is: "grüße" } });
+        const ask = (method: string, params = {}) => vm.control.request({ method, params });
+        const later = ask("later", { ms: 50 });
+        expect(await ask("add", { a: 2, b: 3 })).toBe(5);
+        expect(await later).toEqual({ ms: 50 });
+        await expect(ask("refuse")).rejects.toMatchObject({ rpcCode: -32001, detail: [1] });
+        await expect(ask("throw")).rejects.toMatchObject({ rpcCode: -32603, detail: undefined });
+        await expect(ask("nowhere")).rejects.toMatchObject({
+          rpcCode: -32601,
+          detail: expect.stringContaining("throw"),
+        });
+        ask("spin").catch(() => {});
+        expect((await told.next()).value).toEqual({ name: "spinning", value: null });
+        await vm.balloon.setTarget({ pages: 4096 });
+        await vm.balloon.waitForActual({ pages: 4096 });
+        expect(await ask("status")).toMatchObject({ actualPages: 4096 });
+        await expect(ask("evaluate", { script: "for (;;);", timeoutMs: 50 })).rejects.toMatchObject(
+          { detail: expect.stringContaining("time limit") },
+        );
+        await ask("evaluate", { script: "machine.exit(42)" }).catch(() => {});
+      });
+      await expect(ran).rejects.toMatchObject({ what: "the guest ended", seen: /42/ });
+    },
+    BUILD_MS,
+  );
+});
+
+describe("ends", () => {
+  it.each([
+    ["with 0 when nothing is left to do", "await null;", 0, /^$/],
+    [
+      "with 14 and the line of the source when it throws",
+      "interface A { a: 1 }\n\nfunction inner(): never { throw new TypeError('oh'); }\ninner();",
+      14,
+      /^Uncaught TypeError: oh\n +at inner \(.*app-\d+\.ts:3:\d+\)\n +at .*app-\d+\.ts:4:\d+/,
+    ],
+    [
+      "with 14 when nobody listens to a rejected promise",
+      "\nvoid Promise.reject(new Error('lost'));\nsetInterval(() => {}, 1000);",
+      14,
+      /^Uncaught Error: lost\n +at .*app-\d+\.ts:2:\d+/,
+    ],
+    [
+      "as if nothing were when somebody listens in time",
+      "const late = Promise.reject(1);\nawait null;\nlate.catch(() => console.error('caught'));",
+      0,
+      /^caught$/,
+    ],
+    ["with 14 in a timer", "setTimeout(() => { null.x; }, 1);", 14, /^Uncaught TypeError/],
+    ["with 14 too deep", "const f = () => f(); f();", 14, /^Uncaught RangeError/],
+    ["with 14 in a nest", `JSON.parse("[".repeat(1e5));`, 14, /^Uncaught RangeError/],
+    ["with 14 without memory", "const a = []; for (;;) a.push(new Uint8Array(1e5));", 14, /memory/],
+    [
+      "as it likes after having caught that",
+      `const a: unknown[] = [];
+       try { for (;;) a.push(new Uint8Array(1e5)); } catch (error) { a.length = 0; }
+       try { "[".repeat(2 ** 30); } catch {}
+       try { new RegExp("(?:".repeat(1e5)); } catch (error) { console.error(String(error)); }
+       import { exit } from "ballonet/guest";
+       exit(127);`,
+      127,
+      /^SyntaxError/,
+    ],
+  ] as const)(
+    "%s",
+    async (_, source, code, stack) => {
+      const ran = await run(source);
+      expect(ran.of("error").join("\n")).toMatch(stack);
+      expect(ran.code).toBe(code);
+    },
+    BUILD_MS,
+  );
+
+  it(
+    "when it is aborted, with the reason",
+    async () => {
+      const reason = new Error("enough");
+      const controller = new AbortController();
+      const options = { signal: controller.signal, onLine: () => controller.abort(reason) };
+      await expect(run("console.log(1); for (;;);", options)).rejects.toBe(reason);
+    },
+    BUILD_MS,
+  );
+});
+
+describe("is not run", () => {
+  it.each([
+    ["without a file", undefined, /no file/],
+    ["when it imports Node", `import "node:fs";`, /"node:fs" in .*app-\d+\.ts is a module of Node/],
+    [
+      "when it imports Node by a short name",
+      `import "fs/promises";`,
+      /"fs\/promises" in .* of Node/,
+    ],
+    ["when it is no TypeScript", "const = 1;", /app-\d+\.ts:1:6: Expected identifier/],
+  ] as const)("%s", async (_, source, seen) => {
+    const app = source === undefined ? join(folder, "nowhere.ts") : await write(source);
+    const failure = await runProgram({ app }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ImageError);
+    expect(failure).toMatchObject({ code: "program", seen: expect.stringMatching(seen) });
+  });
+
+  it("with more words than a command line has", async () => {
+    const args = ["x".repeat(5000)];
+    await expect(run("", { args, memoryBytes: 64 * MIB })).rejects.toMatchObject({
+      what: "the guest's command line",
+    });
+  });
+});
