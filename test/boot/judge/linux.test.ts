@@ -56,6 +56,10 @@ describe.each(KERNELS)("%s", (name) => {
       removal: "up G-NOTIFY-EARLY Q-ORDER",
       suspend: "up G-FEATURE-READ G-NOTIFY-EARLY Q-ORDER",
       "completion-scattered": "up G-NOTIFY-EARLY Q-ORDER",
+      move: "up G-NOTIFY-EARLY Q-ORDER",
+      oom: "up D4 G-NOTIFY-EARLY Q-ORDER",
+      // These kernels clear all memory before they use it (init_on_alloc=1).
+      "hints-pressure": "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
       "needs-reset": "lost G-NOTIFY-EARLY Q-NEEDS-RESET Q-ORDER",
     };
     const report = await judged(context, name, { scenarios: Object.keys(expected) });
@@ -63,13 +67,17 @@ describe.each(KERNELS)("%s", (name) => {
     expect(report.passed).toBe(false);
   });
 
-  it("reads and writes a legacy device byte by byte", { timeout: RUN_MS }, async (context) => {
+  it("writes a legacy device byte by byte, and uses what it hinted as the host left it", {
+    timeout: RUN_MS,
+  }, async (context) => {
     const report = await judged(context, name, {
-      scenarios: ["targets"],
+      scenarios: ["targets", "hints-pressure"],
+      append: "init_on_alloc=0",
       device: { transport: "legacy" },
     });
     expect(inShort(report)).toEqual({
       targets: "up D17 G-NOTIFY-EARLY L-ANY-LAYOUT Q-ORDER",
+      "hints-pressure": "up D24 G-NOTIFY-EARLY L-ANY-LAYOUT Q-ACTUAL-INIT",
     });
   });
 });
