@@ -27,6 +27,11 @@ const EXPECTED: Readonly<Record<string, string>> = {
   reload: "up G-NOTIFY-EARLY Q-ORDER",
   "needs-reset": "lost G-NOTIFY-EARLY Q-NEEDS-RESET Q-ORDER",
   "completion-late": "up G-NOTIFY-EARLY Q-ORDER",
+  "completion-shuffled": "up G-NOTIFY-EARLY Q-ORDER",
+  move: "up G-NOTIFY-EARLY Q-ORDER",
+  "hints-pressure": "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
+  "fault-refuse-features": "gave up",
+  "profile-firecracker": "up G-NOTIFY-EARLY Q-ORDER",
 };
 
 function scenarioNamed(name: string): Scenario {
