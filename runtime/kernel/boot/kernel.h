@@ -306,6 +306,8 @@ bool line_listened(uint32_t line);
 bool line_connect(uint32_t line, const struct input* input);
 /* As if the line had asked, and as if it had not. */
 void line_raise(uint32_t line);
+/* The same for all lines that are listened to. */
+void lines_raise_all(void);
 void line_forget(uint32_t line);
 /* Before and after a wait. */
 void lines_open(bool with_pit);

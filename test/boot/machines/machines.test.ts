@@ -16,6 +16,7 @@ import {
   GIB,
   inflateTo,
   MIB,
+  PAGES_PER_MIB,
   qemuGuest,
   statusOf,
   until,
@@ -156,6 +157,22 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
     });
   });
 });
+
+it.concurrent.for(ARCHITECTURES)(
+  "%s follows its host without any interrupt",
+  async (arch, context) => {
+    const vm = await qemuGuest(context, {
+      arch,
+      machine: "pc",
+      memoryBytes: 64 * MIB,
+      binary: qemu10OrSkip(context, arch),
+      extraArgs: ["-M", "pic=off", "-cpu", "qemu64,-apic"],
+    });
+    await inflateTo(vm, 16 * PAGES_PER_MIB);
+    await inflateTo(vm, 0);
+    await statusOf(vm);
+  },
+);
 
 /** With memory above 4 GiB the firmware of newer QEMUs puts BARs there. */
 it.concurrent.for([

@@ -13,9 +13,6 @@
 #define APIC_TICKS_MAX 4e9
 /* Longer waits are made of several. */
 #define DEADLINE_SLICE_MS 3.6e6
-/* What a wait costs that no line can end: so often they are looked at. */
-#define LOOK_MS 50.0
-
 static enum { BY_NOTHING, BY_PIT, BY_APIC, BY_DEADLINE } by;
 static double counter_ticks_per_ms, apic_ticks_per_ms;
 static bool is_set;
@@ -26,7 +23,7 @@ void alarm_start(double counter_hz, double apic_ticks) {
   apic_ticks_per_ms = counter_ticks_per_ms * apic_ticks;
   if (apic_present() && cpuid(1, 0).c & CPUID_DEADLINE) by = BY_DEADLINE;
   else if (apic_present() && apic_ticks > 0) by = BY_APIC;
-  else if (pit_counts()) by = BY_PIT;
+  else if (pit_counts() && lines_reach()) by = BY_PIT;
   /* What firmware left is a clock that rings 18 times a second. */
   if (by == BY_PIT) pit_ring(1);
   if (by == BY_APIC || by == BY_DEADLINE) apic_timer_vector(ALARM_VECTOR, by == BY_DEADLINE);
@@ -60,7 +57,6 @@ bool alarm_by_pit(void) { return by == BY_PIT; }
 
 bool alarm_set(double now, double until_ms) {
   if (lines_rang()) is_set = false;
-  if (!lines_reach() && until_ms > now + LOOK_MS) until_ms = now + LOOK_MS;
   if (until_ms > 1e15) return true;
   if (by == BY_NOTHING) return false;
   if (!is_set || rings_at > until_ms) set(now, until_ms - now);

@@ -58,6 +58,8 @@ bool line_listened(uint32_t line) { return listened >> line & 1; }
 
 void line_raise(uint32_t line) { pending |= 1u << line; }
 
+void lines_raise_all(void) { pending |= listened; }
+
 void line_forget(uint32_t line) { pending &= ~(1u << line); }
 
 void lines_open(bool with_pit) {
