@@ -93,6 +93,46 @@ console.log(args, env.NAME);
 exit(args.length);
 `;
 
+/** Nests, recursions and chains of each kind that the engine follows by calling itself. */
+const DEEP = `
+const N = 20000;
+const nest = (open: string, close: string, inner = "1") => open.repeat(N) + inner + close.repeat(N);
+const array = () => { let a: unknown[] = []; for (let i = 0; i < N; i++) a = [a]; return a; };
+const proxies = (o: object) => { for (let i = 0; i < N; i++) o = new Proxy(o, {}); return o; };
+const source = (text: string) => () => (0, eval)(text);
+const kinds: Record<string, () => unknown> = {
+  json: () => JSON.parse(nest("[", "]")),
+  objects: () => JSON.parse(nest('{"a":', "}")),
+  join: () => String(array()),
+  flat: () => array().flat(Infinity),
+  brackets: source(nest("[", "]")),
+  parens: source(nest("(", ")")),
+  braces: source(nest("{", "}")),
+  functions: source(nest("function f(){", "}")),
+  arrows: source("()=>".repeat(N) + "1"),
+  templates: source(nest("\\x60\${", "}\\x60").replaceAll("\\x60", String.fromCharCode(96))),
+  unary: source("!".repeat(N) + "1"),
+  power: source("1" + "**1".repeat(N)),
+  ternary: source("1?".repeat(N) + "1" + ":1".repeat(N)),
+  assign: source("globalThis.a=" + "a=".repeat(N) + "1"),
+  ifs: source("if(1)".repeat(N) + ";"),
+  groups: () => new RegExp(nest("(?:", ")")),
+  looks: () => new RegExp(nest("(?=", ")")),
+  get: () => (proxies({}) as { x?: 1 }).x,
+  has: () => "x" in proxies({}),
+  keys: () => Object.keys(proxies({})),
+  prototype: () => Object.getPrototypeOf(proxies({})),
+  call: () => (proxies(() => 1) as () => 1)(),
+  primitive: () => { const o: object = { toString() { return "" + o; } }; return "" + o; },
+  iterator: () => { const o = { [Symbol.iterator](): never { return [...o] as never; } }; return [...o]; },
+};
+for (const [name, go] of Object.entries(kinds)) {
+  try { go(); console.log(name, "ended"); } catch (error) {
+    console.log(error instanceof RangeError || error instanceof SyntaxError ? "good" : name + error);
+  }
+}
+`;
+
 const PRINTED = [
   'start { a: 1 } [1, "two", null] Map(1) { "k" => Set(1) { 1n } } -0',
   "it has 5% { deep: { er: [] } }",
@@ -131,6 +171,19 @@ describe.each([
   );
 
   it(
+    "throws for what is too deep, whatever it is",
+    async (context) => {
+      if (on === "qemu") {
+        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
+      }
+      const { code, of } = await run(DEEP, { on, arch });
+      expect(of("log")).toEqual(Array(24).fill("good"));
+      expect(code).toBe(0);
+    },
+    BUILD_MS,
+  );
+
+  it(
     "serves methods, notifies, and never stops the balloon, also when it never ends its turn",
     async (context) => {
       if (on === "qemu") {
@@ -158,6 +211,8 @@ describe.each([
           rpcCode: -32601,
           detail: expect.stringContaining("throw"),
         });
+        vm.control.sendLine({ line: "[".repeat(13_100) });
+        expect(await vm.control.takeUnattributed()).toMatchObject({ rpcCode: -32700 });
         ask("spin").catch(() => {});
         expect((await told.next()).value).toEqual({ name: "spinning", value: null });
         await vm.balloon.setTarget({ pages: 4096 });
