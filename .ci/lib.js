@@ -16,7 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 
@@ -63,37 +63,95 @@ function of(folder, extension, more = []) {
   );
 }
 
-async function writeScripts() {
+/** A part that is smaller than this joins another one, where that brings nobody what he lacks. */
+const SMALL_PART_BYTES = 20_000;
+const isExternal = (id) => external.includes(id) || id.startsWith("node:");
+
+/** Bundles into `parts`, with maps inside. There is a part for each set of entries that share it. */
+async function writeParts(parts) {
   await build({
     entryPoints: of("", ".ts", PROGRAMS),
-    chunkNames: "part-[hash]",
-    outdir: lib,
+    outdir: parts,
     bundle: true,
     splitting: true,
     format: "esm",
     platform: "node",
     target: "es2022",
     external,
-    minify: true,
-    lineLimit: 200,
-    charset: "utf8",
-    sourcemap: "linked",
+    sourcemap: "inline",
     sourcesContent: false,
     logLevel: "warning",
   });
-  for (const name of readdirSync(lib)) {
-    if (!name.endsWith(".js.map")) continue;
-    thin(join(lib, name));
-    fold(join(lib, name));
+}
+
+const MAP = /\/\/# sourceMappingURL=data:application\/json;base64,(.*)\n?$/;
+
+/** Gives the maps inside of parts to the bundler. */
+const maps = {
+  name: "maps",
+  load(path) {
+    const code = readFileSync(path, "utf8");
+    const map = MAP.exec(code);
+    if (map === null) return code;
+    return { code: code.replace(MAP, ""), map: Buffer.from(map[1], "base64").toString() };
+  },
+};
+
+async function writeScripts() {
+  const parts = join(root, "build", "parts");
+  rmSync(parts, { recursive: true, force: true });
+  await writeParts(parts);
+  const names = [...entries, ...PROGRAMS].map(([name]) => [name, join(parts, `${name}.js`)]);
+  const bundle = await rollup({
+    input: Object.fromEntries(names),
+    external: isExternal,
+    plugins: [maps],
+    logLevel: "warn",
+    preserveEntrySignatures: "strict",
+    // What an import of another package or of Node does is never brought to whoever did without.
+    treeshake: {
+      moduleSideEffects: (path, isOutside) =>
+        isOutside || PROGRAMS.some(([name]) => path === join(parts, `${name}.js`)),
+    },
+  });
+  const { output } = await bundle.generate({
+    dir: lib,
+    chunkFileNames: "part-[hash].js",
+    experimentalMinChunkSize: SMALL_PART_BYTES,
+    hoistTransitiveImports: false,
+    sourcemap: "inline",
+    sourcemapExcludeSources: true,
+  });
+  await bundle.close();
+  for (const { fileName, type, code } of output) {
+    if (type === "chunk") await writeSmall(fileName, code);
   }
+  rmSync(parts, { recursive: true });
+}
+
+/** Writes a script, made small, and its map. */
+async function writeSmall(name, code) {
+  const made = await transform(code, {
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    lineLimit: 200,
+    charset: "utf8",
+    sourcemap: "external",
+    sourcesContent: false,
+  });
+  const path = join(lib, name);
+  writeFileSync(path, `${made.code}//# sourceMappingURL=${name}.map\n`);
+  writeFileSync(`${path}.map`, thin(made.map));
+  fold(`${path}.map`);
 }
 
 /** The rooms that run inside of a user's guest or VM. The other ones report in words. */
 const MAPPED = /^\.\.\/(runtime|src\/embed)\//;
 
-/** Keeps of each line those places where another line of a mapped source begins. */
-function thin(path) {
-  const { version, sources, mappings } = JSON.parse(readFileSync(path, "utf8"));
+/** Keeps of each line of a map those places where another line of a mapped source begins. */
+function thin(map) {
+  const { version, sources, mappings } = JSON.parse(map);
   const ours = sources.filter((source) => MAPPED.test(source));
   const lines = decode(mappings).map((places) => {
     let last = "";
@@ -105,7 +163,7 @@ function thin(path) {
       return [now === "" ? [column] : [column, index, line, 0]];
     });
   });
-  writeFileSync(path, JSON.stringify({ version, sources: ours, mappings: encode(lines) }));
+  return JSON.stringify({ version, sources: ours, mappings: encode(lines) });
 }
 
 /** Puts a small map into its script, as a file of its own takes a block; an empty one goes. */
@@ -148,7 +206,7 @@ function compact(code) {
 async function writeTypes() {
   const bundle = await rollup({
     input: of("dist", ".d.ts"),
-    external: (id) => external.includes(id) || id.startsWith("node:"),
+    external: isExternal,
     plugins: [{ name: "inside", transform: (code) => code.replace(INSIDE, "") }, dts()],
     // A type that is named nowhere in public stays inside.
     onwarn: ({ message }) => message.includes("private shared type") || console.error(message),
