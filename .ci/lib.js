@@ -5,14 +5,7 @@
  * from each place to its file and line, without columns and without sources: that is what a stack
  * trace shows (`node --enable-source-maps`), in a fifth of the room.
  */
-import {
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
@@ -203,6 +196,16 @@ function compact(code) {
     .replace(PRIVATE, "$1");
 }
 
+/**
+ * Types that entries share, without those of Node and of v86: the device's in a file, all others in
+ * another one. Else each set of entries that share something had a file of its own.
+ */
+function typesFile(id) {
+  const room = /dist\/(runtime|src\/\w+)\/(?!index\.)/.exec(id)?.[1];
+  if (room === "src/device") return "device";
+  return ["runtime", "src/embed", "src/image", "src/text"].includes(room) ? "shared" : undefined;
+}
+
 async function writeTypes() {
   const bundle = await rollup({
     input: of("dist", ".d.ts"),
@@ -215,8 +218,7 @@ async function writeTypes() {
     dir: lib,
     entryFileNames: "[name].d.ts",
     chunkFileNames: "types-[hash].d.ts",
-    // Else each set of entries that share something has a file of its own.
-    manualChunks: (id) => /dist\/(runtime|src\/device)\/(?!index\.)/.exec(id)?.[1],
+    manualChunks: typesFile,
     plugins: [{ name: "indent", renderChunk: (code) => ({ code: compact(code), map: null }) }],
   });
   await bundle.close();
@@ -239,10 +241,9 @@ function writeLicenses() {
   writeFileSync(join(lib, "LICENSES.txt"), texts.join(`\n${"-".repeat(72)}\n\n`));
 }
 
-if (existsSync(lib)) {
-  // The archive of the guest is of other inputs (.ci/archive.js).
-  for (const name of readdirSync(lib)) if (name !== "guest.br") rmSync(join(lib, name));
-}
+mkdirSync(lib, { recursive: true });
+// The archive of the guest is of other inputs (.ci/archive.js).
+for (const name of readdirSync(lib)) if (name !== "guest.br") rmSync(join(lib, name));
 await writeScripts();
 await writeTypes();
 writeLicenses();
