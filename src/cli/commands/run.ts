@@ -53,7 +53,7 @@ export const spec: CommandSpec = {
 /** How often --watch looks at the files. */
 const LOOK_MS = 250;
 
-type Work = Pick<typeof import("../../session/run-program.ts"), "runProgram">;
+type Work = Pick<typeof import("../../session/index.ts"), "runProgram">;
 
 function variables(given: Given): Record<string, string> {
   const pairs = given.values("env").map((text) => {
@@ -98,7 +98,7 @@ function programOptions(given: Given, { BALLONET_QEMU }: Io["environment"]): Run
 
 export async function run(
   { given, io }: Call,
-  load: () => Promise<Work> = () => import("../../session/run-program.ts"),
+  load: () => Promise<Work> = () => import("../../session/index.ts"),
 ): Promise<number> {
   const { runProgram } = await load();
   const options = programOptions(given, io.environment);
@@ -135,7 +135,7 @@ async function watch(
   app: string,
   runOnce: (signal: AbortSignal, onBundled: (inputs: readonly string[]) => void) => Promise<number>,
 ): Promise<never> {
-  const { failureOf } = await import("../../session/failure-of.ts");
+  const { failureOf } = await import("../../session/index.ts");
   const screen = new Screen(io.err, io.environment);
   let files: readonly string[] = [app];
   for (;;) {
