@@ -16,6 +16,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const boot = join(root, "runtime/kernel/boot");
 const files = [];
 
+/** A source in C without its comments, which are in the repository. Lines keep their numbers. */
+function bare(path) {
+  const blank = (comment) => comment.replace(/[^\n]+/g, "");
+  return Buffer.from(readFileSync(path, "utf8").replace(/\/\*[\s\S]*?\*\//g, blank));
+}
+
 for (const arch of ["i386", "x86_64"]) {
   const name = `ballonet-${arch}.elf`;
   const image = readFileSync(join(root, "build/images", name));
@@ -24,11 +30,10 @@ for (const arch of ["i386", "x86_64"]) {
 }
 for (const name of readdirSync(boot, { recursive: true }).sort()) {
   const path = join(boot, name);
-  if (statSync(path).isFile())
-    files.push([`boot/${name.replaceAll("\\", "/")}`, readFileSync(path)]);
+  if (statSync(path).isFile()) files.push([`boot/${name.replaceAll("\\", "/")}`, bare(path)]);
 }
 for (const name of ["agent/agent.c", "agent/linux.h", "vfio-user/relay.c"]) {
-  files.push([`judge/${name}`, readFileSync(join(root, "src/judge", name))]);
+  files.push([`judge/${name}`, bare(join(root, "src/judge", name))]);
 }
 
 const directory = `${JSON.stringify(files.map(([name, { length }]) => [name, length]))}\n`;

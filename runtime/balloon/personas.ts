@@ -94,10 +94,15 @@ function retry(retryMs = Number.POSITIVE_INFINITY) {
   return { retryMs, retryMostMs: retryMs, holdOffMs: 0, jitter: 0 };
 }
 
+/** Lets the types say of each persona that it is one, and not what it is. */
+function settings(all: DriverSettings): DriverSettings {
+  return all;
+}
+
 export const PERSONAS = {
   ballonet: BALLONET,
   /** drivers/virtio/virtio_balloon.c: always tells and waits; notifies before DRIVER_OK. */
-  linux: {
+  linux: settings({
     ...ONE_BY_ONE,
     persona: "linux",
     accept: [
@@ -115,18 +120,18 @@ export const PERSONAS = {
     follow: retry(200),
     newerStatistics: true,
     notifiesEarly: true,
-  },
+  }),
   /**
    * sys/dev/virtio/balloon/virtio_balloon.c, up to FreeBSD 13: accepts no balloon bit, and tells
    * first all the same.
    */
-  freebsd: { ...ONE_BY_ONE, persona: "freebsd", accept: [], follow: retry(1000) },
+  freebsd: settings({ ...ONE_BY_ONE, persona: "freebsd", accept: [], follow: retry(1000) }),
   /**
    * sys/dev/pv/viomb.c: tells first only where it must, and reads `actual` back. The original takes
    * what it reads for its own count; this persona does not, for with a value from before a reboot
    * it would send page numbers that it never took.
    */
-  openbsd: {
+  openbsd: settings({
     ...ONE_BY_ONE,
     persona: "openbsd",
     accept: [BALLOON_FEATURE.MUST_TELL_HOST, FEATURE.ANY_LAYOUT, FEATURE.INDIRECT_DESC],
@@ -134,13 +139,13 @@ export const PERSONAS = {
     wholeBuffers: true,
     actualReadBack: true,
     follow: retry(),
-  },
+  }),
   /**
    * Balloon/sys/balloon.c and Device.c: accepts STATS_VQ alone, frees first and tells last, 512
    * page numbers at a time, all or none, and gives back as many at a time as it once took. The
    * first statistics are all ones; every interrupt makes it say its size.
    */
-  windows: {
+  windows: settings({
     ...ONE_BY_ONE,
     persona: "windows",
     accept: [BALLOON_FEATURE.STATS_VQ],
@@ -152,13 +157,13 @@ export const PERSONAS = {
     targetReads: "each-wake",
     follow: retry(),
     firstStatistics: { tag: 0xffff, value: Number.POSITIVE_INFINITY, bytes: 100 },
-  },
+  }),
   /**
    * src/virtio/virtio_balloon.c: aligned pieces of 1 MiB and nothing else, all of them in flight at
    * once, the last 16 MiB never; gives back when memory is short, whether or not that was agreed.
    * The first statistics buffer has 8 bytes.
    */
-  nanos: {
+  nanos: settings({
     ...BALLONET,
     persona: "nanos",
     accept: [BALLOON_FEATURE.MUST_TELL_HOST, BALLOON_FEATURE.STATS_VQ],
@@ -173,14 +178,14 @@ export const PERSONAS = {
     pollMs: HARDLY_EVER_MS,
     firstStatistics: { tag: 0, value: 0, bytes: 8 },
     reportFirst: false,
-  },
+  }),
   /** No driver's: an instrument that never tells. It declines the bit that would forbid that. */
-  silent: {
+  silent: settings({
     ...BALLONET,
     persona: "silent",
     accept: BALLONET.accept.filter((bit) => bit !== BALLOON_FEATURE.MUST_TELL_HOST),
     deflateMode: "silent",
-  },
+  }),
 } as const satisfies Record<string, DriverSettings>;
 
 /**
