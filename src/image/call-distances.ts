@@ -4,8 +4,9 @@
  *
  *   E8 or E9 · i32 distance from the next instruction   becomes   E8 or E9 · i32 place
  *
- * Only distances within 16 MiB are rewritten, and only to places within it, modulo 32 MiB: so each
- * direction sees the other one's instructions, and bytes that are no code come back as they were.
+ * Only distances within 16 MiB are rewritten, and only to places within it, modulo 32 MiB. What
+ * follows E8 or E9 is never looked at as an instruction, rewritten or not: so each direction sees
+ * the other one's instructions, and bytes that are no code come back as they were.
  */
 
 const CALL = 0xe8;
@@ -27,10 +28,12 @@ export function distancesOfCalls(code: Uint8Array): void {
 function rewrite(code: Uint8Array, sign: 1 | -1): void {
   const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
   for (let at = 0; at + BYTES <= code.length; at++) {
+    if (code[at] !== CALL && code[at] !== JUMP) continue;
     const top = code[at + BYTES - 1];
-    if ((code[at] !== CALL && code[at] !== JUMP) || (top !== 0 && top !== 0xff)) continue;
-    const moved = view.getInt32(at + 1, true) + sign * (at + BYTES);
-    view.setInt32(at + 1, (moved << SHIFT) >> SHIFT, true);
+    if (top === 0 || top === 0xff) {
+      const moved = view.getInt32(at + 1, true) + sign * (at + BYTES);
+      view.setInt32(at + 1, (moved << SHIFT) >> SHIFT, true);
+    }
     at += BYTES - 1;
   }
 }
