@@ -110,7 +110,7 @@ describe("a session", () => {
 
   test.each([
     [["--no-balloon"], 1, "the guest found no balloon", [10]],
-    [["--memory", "4M"], 1, "too little memory", [11, 0x46]],
+    [["--memory", "5M"], 1, "too little memory", [11, 0x46]],
   ])("with %j says why, and ends with %d", async (args, expected, words, exitCodes) => {
     const { code, events } = await session("--on", "qemu", ...args);
     expect(code).toBe(expected);

@@ -61,7 +61,7 @@ describe("a session that cannot go well", () => {
   test.each([
     [["--no-balloon"], 1, "the guest found no balloon", [10]],
     [["--append", "ballonet.persona=foo"], 2, "the guest refused its command line", [12]],
-    [["--memory", "5M"], 1, "too little memory", [11, 0x46]],
+    [["--memory", "6M"], 1, "too little memory", [11, 0x46]],
   ])("with %j says why, and ends with %d", async (args, expected, words, exitCodes) => {
     const { code, events } = await session(...args);
     expect(code).toBe(expected);

@@ -31,9 +31,13 @@ uint32_t wait_until(double until_ms) {
   double now = clock_now();
   bool is_blind = !lines_reach() && until_ms > now + LOOK_MS;
   double end = is_blind ? now + LOOK_MS : until_ms;
-  for (bool looks = true;; looks = lines_ask() || !lines_reach(), now = clock_now()) {
-    lines_open(alarm_by_pit());
-    /* An alarm alone is no reason to look at the ports: that costs an exit to the host. */
+  bool by_pit = alarm_by_pit();
+  for (bool looks = true;; looks = by_pit || lines_ask() || !lines_reach(), now = clock_now()) {
+    lines_open(by_pit);
+    /*
+     * An alarm alone is no reason to look at the ports: that costs an exit to the host. But where
+     * the PIT rings, which is often, v86 at times loses what a port asks.
+     */
     if (looks) serve_ports();
     if (lines_ask()) break;
     if (!(now < end)) {
