@@ -101,7 +101,7 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
     });
     const seen = (isSo: () => boolean) =>
       expect.poll(isSo, { timeout: BOOT_MS, interval: 20 }).toBe(true);
-    await seen(() => /^ballonet: ready/m.test(text));
+    await seen(() => /^ballonet: ready.*\n/m.test(text));
 
     socket.pause();
     const call = (id: number, method: string, params: object) =>
