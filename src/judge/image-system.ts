@@ -1,12 +1,10 @@
 /** What an image of this project can be asked to do, by its control channel. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ControlClient, ControlReplyError, type JsonObject } from "../vmm/index.ts";
-import { GuestLost, type SystemActions } from "./platform.ts";
+import { GuestLost, PAGE_BYTES, type SystemActions } from "./platform.ts";
 
 /** How often a guest is asked whether its driver has done what it was told, in ms. */
 const LOOK_MS = 20;
-
-const PAGE_BYTES = 4096;
 
 /** States of a driver that comes to no other one. */
 const ENDED = ["failed", "gone"];

@@ -4,6 +4,9 @@
  */
 import type { Device, DeviceOptions, ProfileName } from "../device/index.ts";
 
+/** Guests count their memory in such pages. */
+export const PAGE_BYTES = 4096;
+
 /** The host's side of the reference device: what a scenario asks for, and what it looks at. */
 export type JudgedDevice = Pick<
   Device,
@@ -37,6 +40,9 @@ export type ScenarioDevice = Pick<
   /** Another balloon than that of the chosen profile, in the same place on the bus. */
   readonly profile?: ProfileName;
 };
+
+/** Puts a device that takes over this state in the place of the present one. */
+export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
 
 /** How much of each page is written; a system that cannot choose writes what it likes. */
 export type PageUse = "whole" | "part";

@@ -7,13 +7,12 @@ import { type DeviceChoice, deviceOptions } from "../device-options.ts";
 import {
   GuestLost,
   type JudgedGuest,
+  PAGE_BYTES,
   type Platform,
   type ScenarioDevice,
   type SystemActions,
 } from "../platform.ts";
 import type { Driver, StartDriver } from "./driver.ts";
-
-const PAGE_BYTES = 4096;
 
 /** Accesses in one call of the driver: past this it waits for something that never comes. */
 const ACCESSES_MAX = 500_000;

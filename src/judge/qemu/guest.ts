@@ -1,18 +1,17 @@
 /** A guest of QEMU with the reference device: a scenario's way to it, and when it is at rest. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Device, hasFailed } from "../../device/index.ts";
+import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/index.ts";
-import { effectsOn } from "../effects.ts";
+import { hasDecided, Stillness } from "../effects.ts";
 import {
   GuestLost,
   type JudgedGuest,
+  PAGE_BYTES,
+  type RenewDevice,
   type ScenarioDevice,
   type SystemActions,
 } from "../platform.ts";
-import type { QemuHost, RenewDevice } from "./host.ts";
-
-const PAGE_BYTES = 4096;
-const STATUS_DRIVER_OK = 4;
+import type { QemuHost } from "./host.ts";
 
 /** How often the guest is looked at while it comes to rest. */
 const LOOK_MS = 25;
@@ -101,32 +100,24 @@ export class QemuGuest implements JudgedGuest {
   private async untilUp(): Promise<void> {
     const endMs = performance.now() + Math.min(COME_UP_MS, this.timeoutMs);
     while (performance.now() < endMs) {
-      const { device, signal } = this;
-      if ((device.status & STATUS_DRIVER_OK) !== 0 || hasFailed(device)) return;
+      if (hasDecided(this.device)) return;
       // Asks for what it needs not know, to hear of the machine's end.
       await this.host.isHalted();
-      await sleep(LOOK_MS, undefined, { signal });
+      await sleep(LOOK_MS, undefined, { signal: this.signal });
     }
   }
 
   private async untilRest(): Promise<void> {
     const { host, signal } = this;
     const endMs = performance.now() + this.timeoutMs;
-    let accesses = -1;
-    let effect = "";
-    let [quietMs, noEffectMs] = [0, 0];
+    const stillness = new Stillness();
     let halted = 0;
     while (performance.now() < endMs) {
-      const nowMs = performance.now();
-      if (host.accesses !== accesses) [quietMs, halted] = [nowMs, 0];
-      const seen = effectsOn(this.device);
-      if (seen !== effect) noEffectMs = nowMs;
-      accesses = host.accesses;
-      effect = seen;
+      const { quietMs, vainMs } = stillness.look(this.device, host.accesses);
+      if (quietMs === 0) halted = 0;
       // A guest that works and leaves its device alone is not at rest.
-      const isTrying = nowMs - quietMs < NO_EFFECT_MS;
-      if (isTrying && nowMs - noEffectMs > NO_EFFECT_MS && this.device.idle) return;
-      if (nowMs - quietMs > QUIET_MS && this.device.idle) {
+      if (quietMs < NO_EFFECT_MS && vainMs > NO_EFFECT_MS && this.device.idle) return;
+      if (quietMs > QUIET_MS && this.device.idle) {
         halted = (await host.isHalted()) ? halted + 1 : 0;
         if (halted >= HALTED_LOOKS) return;
       }

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { createDevice, type Device, type DeviceInterrupts } from "../../device/index.ts";
 import { launchQemu, type QemuVmm, VmmError } from "../../vmm/index.ts";
 import { type DeviceChoice, deviceOptions } from "../device-options.ts";
-import { GuestLost, type ScenarioDevice } from "../platform.ts";
+import { GuestLost, type RenewDevice, type ScenarioDevice } from "../platform.ts";
 import { DeviceSocket } from "../vfio-user/device-socket.ts";
 import { FileMemory } from "../vfio-user/file-memory.ts";
 
@@ -189,9 +189,6 @@ export function servedDevice(
       interrupts: vectors > 0 ? interrupts : { onLine: (up) => interrupts.onLine?.(up) },
     });
 }
-
-/** Puts a device that takes over this state in the place of the present one. */
-export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
 
 /** Returns what moves a host's guest to devices of other hosts. */
 export function renewing(host: QemuHost, choice: DeviceChoice): RenewDevice {

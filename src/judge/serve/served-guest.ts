@@ -1,12 +1,11 @@
 /** A guest that somebody else runs, as a scenario sees it: at rest when it lets the device be. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Device } from "../../device/index.ts";
-import { effectsOn } from "../effects.ts";
-import { GuestEnded, GuestLost, type JudgedGuest } from "../platform.ts";
+import { hasDecided, Stillness } from "../effects.ts";
+import { GuestEnded, GuestLost, type JudgedGuest, PAGE_BYTES } from "../platform.ts";
 import type { DeviceSocket } from "../vfio-user/device-socket.ts";
 import type { FileMemory } from "../vfio-user/file-memory.ts";
 
-const PAGE_BYTES = 4096;
 /** The device's clock is moved this often. */
 const TICK_MS = 5;
 /** How often the guest is looked at. */
@@ -17,8 +16,6 @@ const QUIET_MS = 1500;
 const NO_EFFECT_MS = 3000;
 /** How often is told how far the driver is. */
 const TELL_MS = 1000;
-const STATUS_DRIVER_OK = 4;
-const STATUS_FAILED = 0x80;
 
 /** What a guest is made of. */
 export interface ServedGuestParts {
@@ -60,7 +57,7 @@ export class ServedGuest implements JudgedGuest {
     this.parts.step("client", "has come; waiting for its driver");
     const endMs = performance.now() + this.parts.timeoutMs;
     try {
-      while ((this.device.status & (STATUS_DRIVER_OK | STATUS_FAILED)) === 0) {
+      while (!hasDecided(this.device)) {
         if (performance.now() > endMs) return;
         await this.look();
       }
@@ -74,17 +71,10 @@ export class ServedGuest implements JudgedGuest {
   async rest(): Promise<void> {
     const { socket, timeoutMs } = this.parts;
     const endMs = performance.now() + timeoutMs;
-    let accesses = -1;
-    let effects = "";
-    let [quietMs, noEffectMs] = [0, 0];
+    const stillness = new Stillness();
     while (performance.now() < endMs) {
-      const nowMs = performance.now();
-      const seen = effectsOn(this.device);
-      if (socket.accesses !== accesses) quietMs = nowMs;
-      if (seen !== effects) noEffectMs = nowMs;
-      [accesses, effects] = [socket.accesses, seen];
-      const isQuiet = nowMs - quietMs > QUIET_MS || nowMs - noEffectMs > NO_EFFECT_MS;
-      if (isQuiet && this.device.idle) {
+      const { quietMs, vainMs } = stillness.look(this.device, socket.accesses);
+      if ((quietMs > QUIET_MS || vainMs > NO_EFFECT_MS) && this.device.idle) {
         this.tell(0);
         return;
       }

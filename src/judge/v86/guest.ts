@@ -2,19 +2,19 @@
  * A guest in v86 with the reference device. The device's clock goes on while the guest's processor
  * waits, by real milliseconds: outside of that, driver and device take turns.
  */
-import { type Device, hasFailed } from "../../device/index.ts";
+import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/errors.ts";
 import type { Board } from "../../vmm/v86/board.ts";
 import type { V86Vmm } from "../../vmm/v86/v86.ts";
+import { hasDecided } from "../effects.ts";
 import {
   GuestLost,
   type JudgedGuest,
+  PAGE_BYTES,
+  type RenewDevice,
   type ScenarioDevice,
   type SystemActions,
 } from "../platform.ts";
-
-const PAGE_BYTES = 4096;
-const STATUS_DRIVER_OK = 4;
 
 /** How often the device's clock is moved, and the guest looked at, in ms. */
 const TICK_MS = 2;
@@ -25,9 +25,6 @@ const QUIET_MS = 150;
 /** Time for a driver to come up, and unless it is said for a guest to come to rest, in ms. */
 const COME_UP_MS = 60_000;
 const TIMEOUT_MS = 60_000;
-
-/** Puts a device that takes over this state in the place of the present one. */
-export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
 
 /** What a guest is made of. */
 interface V86GuestParts {
@@ -85,10 +82,9 @@ export class V86Guest implements JudgedGuest {
    * guest that cannot begin is closed.
    */
   async begin(find: () => Promise<void> = async () => {}): Promise<this> {
-    const isUp = () => (this.device.status & STATUS_DRIVER_OK) !== 0 || hasFailed(this.device);
     try {
       await this.act(find, []);
-      await this.until(isUp, Math.min(COME_UP_MS, this.timeoutMs));
+      await this.until(() => hasDecided(this.device), Math.min(COME_UP_MS, this.timeoutMs));
     } catch (error) {
       // The scenario finds the same, and tells of it.
       if (error instanceof GuestLost) return this;
