@@ -3,11 +3,11 @@
  *
  * Time runs from before the emulator is started until the guest's line has arrived here.
  */
-import { parseArgs } from "node:util";
 import { buildImage } from "../../src/image/build-image.ts";
 import { launchQemu } from "../../src/vmm/qemu/qemu.ts";
 import { launchV86 } from "../../src/vmm/v86/v86.ts";
 import type { Vmm } from "../../src/vmm/vmm.ts";
+import { runBench } from "./bench-program.ts";
 import { type Figures, figures, RUNS } from "./measure.ts";
 
 const HELP = `Usage: npm run bench:boot -- [--json] [--help]
@@ -116,16 +116,4 @@ function table({ node, runs, boots, imageBytes }: Results): string {
   ].join("\n");
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help === true) {
-    console.log(HELP);
-    return;
-  }
-  const results = await measure((line) => console.error(`... ${line}`));
-  console.log(values.json === true ? JSON.stringify(results, null, 2) : table(results));
-}
-
-await main();
+await runBench({ help: HELP, measure, table });

@@ -3,8 +3,8 @@
  *
  * Everything printed was measured in this very run.
  */
-import { parseArgs } from "node:util";
 import { compilePatchedCore, patchFiles } from "../support/patched.ts";
+import { runBench } from "./bench-program.ts";
 import { coreGuest, type Guest, modelGuest } from "./exchange.ts";
 import { measureLedger, type OperationFigures } from "./ledger.ts";
 import { costsNs, type Figures, figures, RUNS } from "./measure.ts";
@@ -141,16 +141,4 @@ function table({ node, runs, exchange, ledger }: Results): string {
   ].join("\n");
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help === true) {
-    console.log(HELP);
-    return;
-  }
-  const results = await measure((line) => console.error(`... ${line}`));
-  console.log(values.json === true ? JSON.stringify(results, null, 2) : table(results));
-}
-
-await main();
+await runBench({ help: HELP, measure, table });

@@ -5,7 +5,6 @@
  * `ballonet judge` runs it, and the bare moving of pages, without a boot and without waiting for
  * rest. The second shows what overwriting and comparing each page costs: it has no goal.
  */
-import { parseArgs } from "node:util";
 import { buildImage } from "../../src/image/build-image.ts";
 import {
   inProcess,
@@ -19,6 +18,7 @@ import {
 } from "../../src/judge/index.ts";
 import { packageFolder } from "../../src/package.ts";
 import { ballonet } from "../support/judged-driver.ts";
+import { runBench } from "./bench-program.ts";
 import { type Figures, figures, RUNS } from "./measure.ts";
 
 const HELP = `Usage: npm run bench:judging -- [--json] [--help]
@@ -181,16 +181,4 @@ function table(results: readonly Result[]): string {
   ].join("\n");
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help === true) {
-    console.log(HELP);
-    return;
-  }
-  const results = await measure((line) => console.error(`... ${line}`));
-  console.log(values.json === true ? JSON.stringify(results, null, 2) : table(results));
-}
-
-await main();
+await runBench({ help: HELP, measure, table });

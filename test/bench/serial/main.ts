@@ -4,12 +4,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { buildImage } from "../../../src/image/build-image.ts";
 import type { QemuMachine } from "../../../src/vmm/qemu/arguments.ts";
 import { launchQemu } from "../../../src/vmm/qemu/qemu.ts";
 import { launchV86 } from "../../../src/vmm/v86/v86.ts";
 import type { Vmm } from "../../../src/vmm/vmm.ts";
+import { runBench } from "../bench-program.ts";
 import { figures, RUNS } from "../measure.ts";
 import { RAW_BYTES, rawGuest } from "./raw-guest.ts";
 
@@ -179,27 +179,19 @@ function table(rows: readonly Row[]): string {
   ].join("\n");
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { json: { type: "boolean" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help === true) {
-    console.log(HELP);
-    return;
-  }
+async function measure(tell: (line: string) => void) {
   const folder = await mkdtemp(join(tmpdir(), "ballonet-serial-"));
   const rows: Row[] = [];
   try {
     for (const kind of KINDS) {
       const raw = join(folder, `${kind.control}.elf`);
       await writeFile(raw, rawGuest(kind.control));
-      rows.push(await compare(kind, raw, (line) => console.error(`... ${line}`)));
+      rows.push(await compare(kind, raw, tell));
     }
   } finally {
     await rm(folder, { recursive: true });
   }
-  const json = { node: process.version, runs: RUNS, bytes: RAW_BYTES, rows };
-  console.log(values.json === true ? JSON.stringify(json, null, 2) : table(rows));
+  return { node: process.version, runs: RUNS, bytes: RAW_BYTES, rows };
 }
 
-await main();
+await runBench({ help: HELP, measure, table: ({ rows }) => table(rows) });
