@@ -80,7 +80,8 @@ export interface Run {
   emit(step: SessionStep): void;
 }
 
-const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
+/** Memory of a machine, by emulator, unless it is said. */
+export const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
 const DEFAULT_TARGETS: readonly Target[] = [{ share: 0.5 }, { pages: 0 }];
 const DEFAULT_TIMEOUT_MS = 30_000;
 const REPORTING = "free-page-reporting";

@@ -12,6 +12,7 @@ import { launchQemu } from "../vmm/qemu/qemu.ts";
 import { launchV86 } from "../vmm/v86/v86.ts";
 import type { GuestExit, Vmm } from "../vmm/vmm.ts";
 import { failureOfExit } from "./guest-exit.ts";
+import { DEFAULT_MEMORY_BYTES } from "./plan.ts";
 
 /** A line that the program printed. */
 export interface ProgramLine {
@@ -28,13 +29,13 @@ export interface RunProgramOptions {
   /** The emulator. Default: v86. */
   readonly on?: "v86" | "qemu";
   /** Default: i386 on v86, which has nothing else, and x86_64 on QEMU. */
-  readonly arch?: "i386" | "x86_64";
+  readonly arch?: "i386" | "x86_64" | undefined;
   /** QEMU's machine type. Default: `pc`. */
-  readonly machine?: "pc" | "q35" | "microvm";
+  readonly machine?: "pc" | "q35" | "microvm" | undefined;
   /** QEMU's program: a path, or a name to look up in PATH. */
-  readonly qemu?: string;
+  readonly qemu?: string | undefined;
   /** Default: 64 MiB on v86, 256 MiB on QEMU. */
-  readonly memoryBytes?: number;
+  readonly memoryBytes?: number | undefined;
   /** The program's arguments. */
   readonly args?: readonly string[];
   /** The program's environment. */
@@ -55,7 +56,6 @@ export interface RunProgramOptions {
   readonly onStart?: (vm: Vmm) => void;
 }
 
-const MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
 const LABEL = /^program(?:\.(debug|warn|error))?: ?(.*)$/;
 const ENDED = /^ballonet: the program has ended with code (\d+)$/;
 
@@ -98,7 +98,7 @@ export async function runProgram(options: RunProgramOptions): Promise<number> {
   options.onBundled?.(image.inputs);
   const common = {
     append,
-    memoryBytes: options.memoryBytes ?? MEMORY_BYTES[on],
+    memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES[on],
     ...(signal === undefined ? {} : { signal }),
   };
   const vm =

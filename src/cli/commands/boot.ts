@@ -5,8 +5,9 @@ import { CONTROL_PORTS, DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../..
 import { FailureError } from "../../failure.ts";
 import type { SessionOptions } from "../../session/plan.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
-import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
+import { type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
+import { MACHINE_OPTIONS, machineChoice } from "../machine-options.ts";
 import type { Given } from "../options.ts";
 import { sessionPrinter } from "../session/printer.ts";
 import type { Io } from "../terminal.ts";
@@ -15,12 +16,12 @@ export const spec: CommandSpec = {
   name: "boot",
   text: "boot a guest, move its balloon to each target, and verify memory",
   options: [
-    choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
-    choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
-    choice("machine", ["pc", "q35", "microvm"], "QEMU's machine type (pc)"),
+    MACHINE_OPTIONS.on,
+    MACHINE_OPTIONS.arch,
+    MACHINE_OPTIONS.machine,
     { name: "device", value: "OPTIONS", text: "options of QEMU's balloon device: NAME=VALUE,..." },
-    { name: "qemu", value: "PATH", text: "QEMU's program (BALLONET_QEMU, or qemu-system-ARCH)" },
-    { name: "memory", value: "SIZE", text: "memory of the machine (64M on v86, 256M on qemu)" },
+    MACHINE_OPTIONS.qemu,
+    MACHINE_OPTIONS.memory,
     {
       name: "target",
       value: "TARGET",
@@ -90,14 +91,8 @@ function deviceOptions(text: string): Record<string, string> {
  * BALLONET_QEMU of `environment` names QEMU's program for sessions on QEMU.
  * @throws FailureError `usage`.
  */
-export function sessionOptions(
-  given: Given,
-  { BALLONET_QEMU }: Io["environment"] = {},
-): SessionOptions {
-  const size = (name: string): number | undefined => {
-    const text = given.value(name);
-    return text === undefined ? undefined : parseSize(text, `option --${name}`);
-  };
+export function sessionOptions(given: Given, environment: Io["environment"] = {}): SessionOptions {
+  const workload = given.value("workload");
   const reserve = given.value("reserve");
   // The user's own words come last: the guest takes the last one of two with the same key.
   const words = [
@@ -113,19 +108,13 @@ export function sessionOptions(
   const targets = given.values("target").map(parseTarget);
   const timeout = given.value("timeout");
   const device = given.value("device");
-  const on = given.value("on") === "qemu" ? "qemu" : "v86";
-  const qemu = given.value("qemu") ?? (on === "qemu" ? BALLONET_QEMU || undefined : undefined);
   return {
-    on,
-    arch: given.value("arch") as SessionOptions["arch"],
-    machine: given.value("machine") as SessionOptions["machine"],
-    memoryBytes: size("memory"),
-    workloadBytes: size("workload"),
+    ...machineChoice(given, environment),
+    workloadBytes: workload === undefined ? undefined : parseSize(workload, "option --workload"),
     image: given.value("image"),
     balloon: !given.has("no-balloon"),
     control: given.value("control") as SessionOptions["control"],
     append: words.join(" "),
-    ...(qemu === undefined ? {} : { qemu }),
     ...(device === undefined ? {} : { device: deviceOptions(device) }),
     ...(targets.length > 0 ? { targets } : {}),
     ...(timeout === undefined ? {} : { timeoutMs: parseDuration(timeout, "option --timeout") }),

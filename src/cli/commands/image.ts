@@ -3,7 +3,6 @@
  *
  * With --quiet that command is all of standard output, so that a shell can run it.
  */
-import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { FailureError } from "../../failure.ts";
 import type { ProvideImageOptions } from "../../image/provide-image.ts";
@@ -12,6 +11,7 @@ import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
 import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
+import { readInput } from "../input-file.ts";
 import { expectWritable } from "../output-file.ts";
 import { BuildSteps } from "../progress.ts";
 import { Screen } from "../terminal.ts";
@@ -59,7 +59,7 @@ export async function run(
   // What cannot be printed is refused before anything is built.
   recipe(format, { arch, image: "" });
   const entry = given.value("entry");
-  if (entry !== undefined) await expectReadable(entry);
+  if (entry !== undefined) await readInput("entry", entry, "a program");
   const app = given.value("app");
   if (entry !== undefined && app !== undefined) {
     const todo = "give one of them: --app runs beside the driver, --entry in its place";
@@ -100,17 +100,6 @@ export async function run(
     io.out.write(`${text}\n${format === "qemu" ? KEYS : ""}`);
   }
   return GOOD;
-}
-
-async function expectReadable(entry: string): Promise<void> {
-  await readFile(entry).catch((error: Error) => {
-    throw new FailureError({
-      kind: "missing",
-      what: "option --entry",
-      seen: error.message,
-      todo: "name a program that can be read: --entry FILE",
-    });
-  });
 }
 
 const KEYS = `

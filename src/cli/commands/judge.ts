@@ -11,6 +11,7 @@ import { parseShard } from "../../judge/shard.ts";
 import { parseDuration, parseSize } from "../../text/units.ts";
 import { type Call, type CommandSpec, choice, HELP, repeatable } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
+import { readInput } from "../input-file.ts";
 import { FEATURE_NAMES, parseFeatures } from "../offer-option.ts";
 import type { Given } from "../options.ts";
 import { withCellProgress } from "../progress.ts";
@@ -160,7 +161,7 @@ function judgedBy(
   const file = given.value("wasm") ?? "";
   return withCellProgress(io, async (onScenario) => {
     if (kernel === undefined) {
-      const bytes = await readModule(file);
+      const bytes = await readInput("wasm", file, "a driver's module");
       return work.judgeModule({ ...common, onScenario, name: basename(file), bytes });
     }
     return work.judgeKernel({
@@ -180,18 +181,6 @@ async function baselineOf(given: Given, { readReport }: Pick<Work, "readReport">
   const file = given.value("baseline");
   if (file === undefined) return undefined;
   return { file, report: readReport(await readFile(file, "utf8"), file) };
-}
-
-/** Rejects with FailureError `missing` when the file cannot be read. */
-function readModule(file: string): Promise<Buffer<ArrayBuffer>> {
-  return readFile(file).catch((error: Error) => {
-    throw new FailureError({
-      kind: "missing",
-      what: "option --wasm",
-      seen: error.message,
-      todo: "name a driver's module that can be read: --wasm FILE",
-    });
-  });
 }
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */

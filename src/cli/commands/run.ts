@@ -6,8 +6,8 @@ import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError } from "../../failure.ts";
 import type { ProgramLine, RunProgramOptions } from "../../session/run-program.ts";
-import { parseSize } from "../../text/units.ts";
-import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
+import { type Call, type CommandSpec, HELP } from "../command.ts";
+import { MACHINE_OPTIONS, machineChoice } from "../machine-options.ts";
 import type { Given } from "../options.ts";
 import { BuildSteps } from "../progress.ts";
 import { failedLines } from "../session/text.ts";
@@ -19,11 +19,11 @@ export const spec: CommandSpec = {
   operand: { value: "FILE", required: true, text: "the program, TypeScript or JavaScript" },
   rest: "ARGUMENTS",
   options: [
-    choice("on", ["v86", "qemu"], "the emulator; v86 runs in this process (v86)"),
-    choice("arch", ARCHITECTURES, "the guest (i386 on v86, x86_64 on qemu)"),
-    choice("machine", ["pc", "q35", "microvm"], "QEMU's machine type (pc)"),
-    { name: "qemu", value: "PATH", text: "QEMU's program (BALLONET_QEMU, or qemu-system-ARCH)" },
-    { name: "memory", value: "SIZE", text: "memory of the machine (64M on v86, 256M on qemu)" },
+    MACHINE_OPTIONS.on,
+    MACHINE_OPTIONS.arch,
+    MACHINE_OPTIONS.machine,
+    MACHINE_OPTIONS.qemu,
+    MACHINE_OPTIONS.memory,
     {
       name: "env",
       value: "NAME=VALUE",
@@ -66,33 +66,25 @@ function variables(given: Given): Record<string, string> {
 }
 
 /** @throws FailureError `usage` for options that contradict each other. */
-function programOptions(given: Given, { BALLONET_QEMU }: Io["environment"]): RunProgramOptions {
-  const on = given.value("on") === "qemu" ? "qemu" : "v86";
-  if (on === "v86") {
+function programOptions(given: Given, environment: Io["environment"]): RunProgramOptions {
+  const machine = machineChoice(given, environment);
+  if (machine.on === "v86") {
     for (const name of ["machine", "qemu"]) {
       const seen = `--${name} on v86`;
       const todo = "leave it out, or run on qemu: --on qemu";
       if (given.has(name)) throw new FailureError({ kind: "usage", what: "options", seen, todo });
     }
-    if (given.value("arch") === "x86_64") {
+    if (machine.arch === "x86_64") {
       const todo = "use i386: v86 has no 64-bit mode";
       throw new FailureError({ kind: "usage", what: "option --arch", seen: "x86_64 on v86", todo });
     }
   }
-  const memory = given.value("memory");
-  const qemu = given.value("qemu") ?? (on === "qemu" ? BALLONET_QEMU || undefined : undefined);
-  const arch = given.value("arch") as RunProgramOptions["arch"];
-  const machine = given.value("machine") as RunProgramOptions["machine"];
   return {
+    ...machine,
     app: given.operand ?? "",
-    on,
     args: given.rest,
     env: variables(given),
     append: given.value("append") ?? "",
-    ...(arch === undefined ? {} : { arch }),
-    ...(machine === undefined ? {} : { machine }),
-    ...(qemu === undefined ? {} : { qemu }),
-    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, "option --memory") }),
   };
 }
 
