@@ -2,12 +2,12 @@
  * Machines without a device that takes an exit code: the guest logs the code and switches off, by
  * what ACPI says or by a reset, and an error never makes it boot again.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { STOP } from "../../../runtime/kernel/exit-codes.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { type Arch, scriptImage } from "../support/kernel-images.ts";
+import { startMachine } from "../support/serial-machine.ts";
 
 const ARCHES: readonly Arch[] = ["i386", "x86_64"];
 
@@ -17,29 +17,11 @@ beforeEach((context) => {
   }
 });
 
-interface Machine {
-  readonly process: ChildProcess;
-  /** All that it logged so far. */
-  log(): string;
-  /** Resolves with QEMU's exit status. */
-  readonly ended: Promise<number | null>;
-}
-
-function start(arch: Arch, machine: string, image: string, more: readonly string[] = []): Machine {
+function start(arch: Arch, machine: string, image: string, more: readonly string[] = []) {
   const args = ["-accel", "tcg", "-M", machine, "-m", "64M", "-nodefaults", "-display", "none"];
   const rest = ["-no-reboot", "-serial", "stdio", "-kernel", image];
-  const child = spawn(`qemu-system-${arch}`, [...args, ...rest, ...more], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  onTestFinished(() => {
-    child.kill("SIGKILL");
-  });
-  let text = "";
-  child.stdout.setEncoding("latin1").on("data", (part: string) => {
-    text += part;
-  });
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  return { process: child, log: () => text.replaceAll("\r", ""), ended };
+  const guest = startMachine(`qemu-system-${arch}`, [...args, ...rest, ...more]);
+  return { ...guest, log: () => guest.text().replaceAll("\r", "") };
 }
 
 const PANIC = 0x43;

@@ -1,7 +1,6 @@
 /**
  * GRUB, from a disk, under a BIOS and under UEFI: it starts both images by Multiboot 2.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { type Arch, guestImage, useGuests } from "../../support/guests.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { grubOrSkip, toolOrSkip } from "../../support/tools.ts";
 import { MIB, scriptImage } from "../support/kernel-images.ts";
+import { type SerialMachine, startMachine } from "../support/serial-machine.ts";
 
 useGuests();
 
@@ -33,20 +33,12 @@ const SCRIPT = `boot() {
   machine.exit(${CODE});
 }`;
 
-interface Machine {
-  readonly process: ChildProcessWithoutNullStreams;
-  /** All that its serial port and its monitor said so far. */
-  text(): string;
-  /** Resolves with QEMU's exit status. */
-  readonly ended: Promise<number | null>;
-}
-
 /** Starts a machine in which GRUB runs `lines`; the image lies at /ballonet.elf. */
 async function start(
   context: TestContext,
   firmware: Firmware,
   { image, lines, args }: { image: string; lines: string; args: readonly string[] },
-): Promise<Machine> {
+): Promise<SerialMachine> {
   const grub = grubOrSkip(context);
   const program = toolOrSkip(context, findOnPath("qemu-system-x86_64"), "qemu-system-x86_64");
   const folder = await mkdtemp(join(tmpdir(), "grub-test-"));
@@ -66,16 +58,7 @@ async function start(
     "-device",
     "isa-debug-exit,iobase=0x501,iosize=4",
   ];
-  const child = spawn(program, [...machine, ...rest, ...from, ...disk(`fat:${folder}`), ...args]);
-  onTestFinished(() => {
-    child.kill("SIGKILL");
-  });
-  let text = "";
-  child.stdout.setEncoding("latin1").on("data", (part: string) => {
-    text += part;
-  });
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
-  return { process: child, text: () => text, ended };
+  return startMachine(program, [...machine, ...rest, ...from, ...disk(`fat:${folder}`), ...args]);
 }
 
 test.for(CASES)("$arch is told of its memory: $firmware", async ({ arch, firmware }, context) => {
