@@ -62,8 +62,8 @@ export const MSIX_RULES = rulesOf([
   },
   {
     id: "P-MSIX-UNWRITTEN",
-    level: "MUST",
-    section: "PCI 3.0, 6.8.2.6 to 6.8.2.8",
+    level: "FIELD",
+    section: "PCI 3.0, 6.8.3.2",
     title: "An entry is unmasked only after its address and its data were written.",
     observed: "An entry can send, and a part of it is what it was after power-on; nothing is sent.",
     seenBy: ["pci/msix-table"],
@@ -87,7 +87,7 @@ export const MSIX_RULES = rulesOf([
   {
     id: "P-MSIX-MESSAGE",
     level: "FIELD",
-    section: "PCI 3.0, 6.8.2",
+    section: "PCI 3.0, 6.8.2.6 to 6.8.2.8",
     title: "Entries hold messages that the machine has handed out.",
     observed: "A message is sent that no allocation gave; nobody is interrupted.",
     seenBy: ["pci/interrupt-messages"],
@@ -95,7 +95,7 @@ export const MSIX_RULES = rulesOf([
   {
     id: "P-MSIX-PENDING",
     level: "FIELD",
-    section: "PCI 3.0, 6.8.3.4",
+    section: "PCI 3.0, 6.8.3.5",
     title: "At rest no mask holds a message back.",
     observed: "At a check MSI-X is enabled and a pending bit is set.",
     seenBy: ["pci/msix-vectors"],

@@ -25,7 +25,7 @@ export const PCI_RULES = rulesOf([
   {
     id: "P-PENDING-WRITE",
     level: "FIELD",
-    section: "4.1.4.5, and PCI 3.0, 6.8.2",
+    section: "4.1.4.5, and PCI 3.0, 6.8.2.10",
     over: { legacy: { level: "MUST NOT", section: "4.1.4.10" } },
     title: "What is pending is read, and never written.",
     observed: "A write to the ISR status, or to MSI-X's pending bits.",
