@@ -20,7 +20,7 @@ export interface DevicePart {
   reset?(): void;
   /** Judges everything that the driver has to leave alone. */
   audit?(): void;
-  /** Judges what only shows when the driver is up and at rest. */
+  /** Judges what only shows when the driver is up and at rest, right after an audit. */
   check?(driver: DriverAtRest): void;
   save(): Plain;
   /** `chains` are those that the queues have loaded, for the ids in `state`. */

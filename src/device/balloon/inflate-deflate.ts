@@ -123,7 +123,6 @@ export class InflateDeflate implements DevicePart {
 
   /** Judges what only shows when the driver is at rest. */
   check({ memoryShort }: DriverAtRest): void {
-    this.audit();
     for (const pfn of this.pages.pages("held")) {
       if (this.has(FEATURE.mustTellHost) || this.parts.memory.maySilence) break;
       if (!this.pages.isTouched(pfn)) continue;

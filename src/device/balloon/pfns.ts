@@ -21,5 +21,9 @@ export function readPfns(
 
 /** Whether two arrays of numbers are the same. */
 export function arraysEqual<T extends Uint8Array | Uint32Array>(a: T, b: T): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
 }

@@ -25,7 +25,7 @@ export class CanaryFill {
   }
 
   fill(pfn: number): void {
-    if (this.covers(pfn)) this.memory.fillPage(pfn, mix(pfn, this.seed));
+    if (this.on) this.memory.fillPage(pfn, mix(pfn, this.seed));
   }
 
   save() {
@@ -38,7 +38,7 @@ export class CanaryFill {
 
   /** Offset of the first byte that is not the canary's; -1 when none is, or the page has none. */
   firstChange(pfn: number): number {
-    return this.covers(pfn) ? this.memory.firstDifference(pfn, mix(pfn, this.seed)) : -1;
+    return this.on ? this.memory.firstDifference(pfn, mix(pfn, this.seed)) : -1;
   }
 
   /** Offset of the first byte that is still the canary's; -1 when none is left. */

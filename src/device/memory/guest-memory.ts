@@ -55,7 +55,7 @@ export class GuestMemory {
 
   /** Whether the whole range lies inside the memory. */
   contains(address: number, length: number): boolean {
-    return length >= 0 && this.regions.some((one) => holds(one, address, length));
+    return length >= 0 && this.find(address, length) !== undefined;
   }
 
   /** Whether a page lies between two regions. */
@@ -157,20 +157,30 @@ export class GuestMemory {
     for (const pfn of this.pages()) this.fillPage(pfn, 0);
   }
 
-  /** Fills one page with one 32-bit word. */
+  /** Fills one page with one 32-bit word; does nothing where there is no memory. */
   fillPage(pfn: number, word: number): void {
-    const { words, at, region, offset } = this.openPage(pfn);
-    words.fill(word, at, at + PAGE_WORDS);
-    region.store.written(offset, PAGE_BYTES);
+    const address = pfn * PAGE_BYTES;
+    const region = this.find(address, PAGE_BYTES);
+    if (region === undefined) return;
+    const { start, store } = region;
+    const at = store.open(address - start, PAGE_BYTES) / 4;
+    store.words.fill(word, at, at + PAGE_WORDS);
+    store.written(address - start, PAGE_BYTES);
   }
 
   /**
-   * Byte offset in the page of the first word that differs from `word`; -1 when none does. `word`
-   * is a canary's; for other words see `firstOther`.
+   * Byte offset in the page of the first word that differs from `word`; -1 when none does, or no
+   * memory is there. `word` is a canary's; for other words see `firstOther`. It is called for each
+   * page at each check, so it makes no objects.
    */
   firstDifference(pfn: number, word: number): number {
-    const { words, at, region } = this.openPage(pfn);
-    if (uniform(region.store.doubles, at / 2, word)) return -1;
+    const address = pfn * PAGE_BYTES;
+    const region = this.find(address, PAGE_BYTES);
+    if (region === undefined) return -1;
+    const { start, store } = region;
+    const at = store.open(address - start, PAGE_BYTES) / 4;
+    if (uniform(store, at, word)) return -1;
+    const { words } = store;
     const end = at + PAGE_WORDS;
     for (let i = at; i < end; i += 1) {
       if (words[i] !== word) return (i - at) * 4;
@@ -202,11 +212,15 @@ export class GuestMemory {
   }
 
   private at(address: number, length: number): Region {
-    const { last } = this;
-    if (holds(last, address, length)) return last;
-    const found = this.regions.find((one) => holds(one, address, length));
+    const found = this.find(address, length);
     if (found === undefined) throw NOWHERE;
-    this.last = found;
+    return found;
+  }
+
+  private find(address: number, length: number): Region | undefined {
+    if (holds(this.last, address, length)) return this.last;
+    const found = this.regions.find((one) => holds(one, address, length));
+    if (found !== undefined) this.last = found;
     return found;
   }
 
@@ -229,11 +243,22 @@ function holds({ start, store }: Region, address: number, length: number): boole
   return address >= start && address + length <= start + store.bytes;
 }
 
+/** Whether the page whose first word is `words[at]` is nothing but `word`, which is a canary's. */
+function uniform(store: MemoryStore, at: number, word: number): boolean {
+  const { words, whole, doubles } = store;
+  if (whole === undefined) return uniformDoubles(doubles, at / 2, word);
+  if (words[at] !== word || words[at + 1] !== word) return false;
+  const from = at * 4;
+  const end = from + PAGE_BYTES;
+  // Each double word is the one before it.
+  return whole.compare(whole, from, end - 8, from + 8, end) === 0;
+}
+
 /**
- * Whether a page is nothing but `word`. It compares doubles, which is exact because a canary's
- * word twice is neither a NaN nor a zero: only the same bits are equal to it.
+ * It compares doubles, which is exact because a canary's word twice is neither a NaN nor a zero:
+ * only the same bits are equal to it.
  */
-function uniform(doubles: Float64Array, start: number, word: number): boolean {
+function uniformDoubles(doubles: Float64Array, start: number, word: number): boolean {
   const end = start + PAGE_BYTES / 8;
   const pattern = doubleOf(word);
   for (let i = start; i < end; i += 4) {

@@ -55,7 +55,12 @@ export interface MemoryStore {
   readonly words: Uint32Array;
   /** The same memory as doubles: comparing a page takes half as many steps. */
   readonly doubles: Float64Array;
-  /** Makes a place readable. Returns the byte of the views at which it begins. */
+  /** The same memory as a buffer of Node, which compares faster; undefined in a page. */
+  readonly whole: Buffer | undefined;
+  /**
+   * Makes a place readable that lies inside of `bytes`, asked for just now. Returns the byte of the
+   * views at which it begins.
+   */
   open(address: number, bytes: number): number;
   /** The views were written to, at the place that was opened last. */
   written(address: number, bytes: number): void;
@@ -67,10 +72,17 @@ export function storeOf(stretch: GuestMemoryStretch, start: number): MemoryStore
   return new BufferStore(stretch, start);
 }
 
+/** Returns the memory as Node's own buffer, where there is Node. */
+function wholeOf(buffer: ArrayBufferLike, offset: number, length: number): Buffer | undefined {
+  const { Buffer: ofNode }: { readonly Buffer?: BufferConstructor } = globalThis;
+  return ofNode?.from(buffer, offset, length);
+}
+
 class BufferStore implements MemoryStore {
   view: DataView = new DataView(new ArrayBuffer(0));
   words: Uint32Array = new Uint32Array(0);
   doubles: Float64Array = new Float64Array(0);
+  whole: Buffer | undefined;
   private readonly fetch: () => GuestMemoryBuffer | ArrayBufferLike;
   private readonly start: number;
   private buffer: ArrayBufferLike | undefined;
@@ -90,7 +102,6 @@ class BufferStore implements MemoryStore {
   }
 
   open(address: number): number {
-    this.refresh();
     return address;
   }
 
@@ -113,6 +124,7 @@ class BufferStore implements MemoryStore {
     this.length = length;
     this.wrote = place.wrote && ((address, bytes) => place.wrote?.(address, bytes));
     this.view = new DataView(buffer, byteOffset, length);
+    this.whole = wholeOf(buffer, byteOffset, length);
     this.words = new Uint32Array(buffer, byteOffset, Math.floor(length / 4));
     this.doubles = new Float64Array(buffer, byteOffset, Math.floor(length / 8));
   }
@@ -124,6 +136,7 @@ class AccessStore implements MemoryStore {
   readonly view = new DataView(this.copy.buffer);
   readonly words = new Uint32Array(this.copy.buffer);
   readonly doubles = new Float64Array(this.copy.buffer);
+  readonly whole = wholeOf(this.copy.buffer, 0, PAGE_BYTES);
 
   constructor(access: GuestMemoryAccess) {
     this.access = access;

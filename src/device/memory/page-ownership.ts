@@ -107,6 +107,7 @@ export class PageOwnership {
   /** All pages in the given state, ascending. */
   *pages(state: Exclude<PageState, "guest">): Generator<number> {
     const wanted = CODES[state];
+    if (this.counts[wanted] === 0) return;
     for (const [index, chunk] of this.chunks.entries()) {
       if (chunk === undefined) continue;
       for (let i = 0; i < CHUNK_PAGES; i += 1) {

@@ -181,19 +181,26 @@ describe("guest memory", () => {
     expect(new Uint8Array(whole, 0, 4096).every((byte) => byte === 0)).toBe(true);
   });
 
-  it("may be an interface instead of a buffer", () => {
+  it("may be an interface instead of a buffer, and a check reads each held page once", () => {
     const memory = memoryOf();
     const bytes = () => new Uint8Array(memory.buffer);
+    let pagesRead = 0;
     const device = createDevice({
       memory: {
         bytes: FRAMES * 4096,
-        read: (address, into) => into.set(bytes().subarray(address, address + into.length)),
+        read: (address, into) => {
+          if (into.length === 4096) pagesRead += 1;
+          into.set(bytes().subarray(address, address + into.length));
+        },
         write: (address, from) => bytes().set(from, address),
       },
     });
     placeBars(device);
     const driver = new RawDriver(Object.assign(device, { hal: halOf(device) }), memory).bringUp();
     driver.move("inflate", frames(8));
+    pagesRead = 0;
+    device.check({ memoryShort: true });
+    expect(pagesRead).toBe(8);
     driver.view.setUint8(FIRST_FRAME * 4096 + 5, 1);
     device.audit();
     expect(device.heldPages).toBe(8);
