@@ -6,13 +6,22 @@
  *    |<-- command STOP -------+                           +-- command STOP --> ending
  *    |                                                                          |
  *    +-- released ---- ended <-- stop-posted -----------------------------------+
+ *    |                   |
+ *    +-- command DONE -- overdue (given back without a word)
  *
  *   any state -- command of another id --> starting
+ *   ended, overdue -- the same id anew --> starting
  *   hinting -- command DONE --> ending           any other state -- command DONE --> idle
  *
  * Hinted pages are kept until the host is done: to use one earlier is a race that loses data, for
  * the host may look at the hint at any time before. Each run has exactly one start and at most one
  * stop, and DONE forgets its id, because some hosts use the same one for every run.
+ *
+ * A host may use an id again before the guest has read DONE, and another one may never say DONE.
+ * Once every buffer of a run is back, STOP among them, a change of the configuration that left the
+ * target alone may announce a new run of the same id. Where DONE does not follow soon, it does. A
+ * wait that no word ends is bounded: by then the host has returned all hints, so it looks at none
+ * of them any more.
  *
  * The queue is quiet: some hosts work on it in a thread of its own and break when they have to
  * interrupt from there. So the driver looks at it while there is something to come.
@@ -22,6 +31,7 @@
  * nothing: to a guest that looks for another reason, a run would end that has only begun.
  */
 import { type CoreExports, framesIn, HINTQ } from "../core/exports.ts";
+import type { ConfigSeen } from "./config.ts";
 import type { DeviceQueues } from "./device-queues.ts";
 
 /** What free_page_hint_cmd_id means when it is no run's id. */
@@ -36,14 +46,22 @@ const LOOK_MS_MAX = 1000;
  * interrupts in a row.
  */
 const ANNOUNCEMENT_MS = 250;
+/** How long a run whose id is announced again may still end with DONE before it is a new run. */
+const SAME_ID_WAIT_MS = 5000;
+/** How long DONE is waited for, once the host has returned everything of the run. */
+const DONE_WAIT_MS = 60_000;
 
 type HintingState =
   | { readonly name: "idle" }
-  | { readonly name: "starting" | "hinting" | "ending" | "ended"; readonly run: number };
+  | {
+      readonly name: "starting" | "hinting" | "ending" | "ended" | "overdue";
+      readonly run: number;
+    };
 
 type HintingEvent =
   | { readonly name: "command"; readonly command: number }
-  | { readonly name: "start-posted" | "all-posted" | "stop-posted" | "released" };
+  | { readonly name: "start-posted" | "all-posted" | "stop-posted" | "released" }
+  | { readonly name: "same-id" | "done-overdue" };
 
 /** Returns the state after `event`: `state` itself where it has no such arrow. */
 function nextState(state: HintingState, event: HintingEvent): HintingState {
@@ -58,6 +76,11 @@ function nextState(state: HintingState, event: HintingEvent): HintingState {
       return state.name === "ending" ? { name: "ended", run: state.run } : state;
     case "released":
       return state.name === "ended" ? { name: "idle" } : state;
+    case "same-id":
+      if (state.name !== "ended" && state.name !== "overdue") return state;
+      return { name: "starting", run: state.run };
+    case "done-overdue":
+      return state.name === "ended" ? { name: "overdue", run: state.run } : state;
   }
 }
 
@@ -82,6 +105,13 @@ export class FreePageHinting {
   private foundMs = 0;
   /** When the configuration changed, if nobody has looked at the command since. */
   private changedMs: number | undefined;
+  /** When every buffer of the run was seen to be back, with STOP. */
+  private backSinceMs: number | undefined;
+  /** Whether the change that announced this run has come. */
+  private isAnnounced = false;
+  /** When the run's id was announced again, after the run's end. */
+  private sameIdMs: number | undefined;
+  private lastTarget: number | undefined;
 
   constructor(core: CoreExports, queues: DeviceQueues) {
     this.core = core;
@@ -106,18 +136,44 @@ export class FreePageHinting {
     return this.state.name !== "hinting" || changedMs - this.foundMs >= ANNOUNCEMENT_MS;
   }
 
-  /** Whether to read the command now: the configuration changed, and nobody has looked since. */
-  get isCommandDue(): boolean {
+  /** Whether to read the command now: the configuration changed, or the same id is to be judged. */
+  isCommandDue(now: number): boolean {
+    const { sameIdMs = Number.POSITIVE_INFINITY } = this;
+    if (now >= sameIdMs + SAME_ID_WAIT_MS) return true;
     return this.changedMs !== undefined && this.heedsCommand;
   }
 
-  /** The device configuration has `command` in free_page_hint_cmd_id. */
-  commandSeen(command: number, now: number): void {
+  /** The device configuration was read: it has `command`, where that was asked for. */
+  configSeen({ command, target }: ConfigSeen, now: number): void {
+    const { changedMs, lastTarget, state: before } = this;
+    this.lastTarget = target;
+    if (command === undefined) return;
     this.changedMs = undefined;
-    if (command === COMMAND_DONE && this.state.name !== "idle") this.releaseDue = true;
-    const before = this.state;
+    if (command === COMMAND_DONE && before.name !== "idle") this.releaseDue = true;
     this.change({ name: "command", command });
-    if (this.state !== before && this.state.name === "starting") this.foundMs = now;
+    if (this.run !== command) this.sameIdMs = undefined;
+    else if (changedMs !== undefined && target === lastTarget) this.noteSameId(changedMs);
+    this.judgeSameId(now);
+    if (this.state === before || this.state.name !== "starting") return;
+    this.foundMs = now;
+    this.isAnnounced = changedMs !== undefined || this.sameIdMs !== undefined;
+    this.backSinceMs = undefined;
+    this.sameIdMs = undefined;
+  }
+
+  /** The configuration changed when the host had STOP, and it shows the run's id. */
+  private noteSameId(changedMs: number): void {
+    if (this.backSinceMs === undefined || changedMs < this.backSinceMs) return;
+    // The first change after a run that the guest has found by itself announces that run.
+    if (this.isAnnounced) this.sameIdMs ??= changedMs;
+    this.isAnnounced = true;
+  }
+
+  /** DONE was said, and a run of the same id begun, before the guest looked. */
+  private judgeSameId(now: number): void {
+    if (this.sameIdMs === undefined || now < this.sameIdMs + SAME_ID_WAIT_MS) return;
+    this.releaseDue = true;
+    this.change({ name: "same-id" });
   }
 
   /** Takes in what the host has looked at. @throws BallonetError `device-lied`. */
@@ -126,8 +182,9 @@ export class FreePageHinting {
   }
 
   /** Posts what can be posted, leaving `reservePages` free pages to the guest. */
-  post(reservePages: number): void {
+  post(reservePages: number, now: number): void {
     const { core, queues } = this;
+    this.endWait(now);
     // Before the next run begins, whose pages must not go with these.
     this.release();
     if (this.releaseDue && this.state.name === "starting") return;
@@ -154,19 +211,36 @@ export class FreePageHinting {
     this.change({ name: "released" });
   }
 
+  /** Bounds the wait for DONE. */
+  private endWait(now: number): void {
+    if (this.state.name !== "ended" || this.queues.buffersInFlight(HINTQ) !== 0) return;
+    this.backSinceMs ??= now;
+    if (now - this.backSinceMs < DONE_WAIT_MS) return;
+    this.releaseDue = true;
+    this.change({ name: "done-overdue" });
+  }
+
   private change(event: HintingEvent): void {
     this.state = nextState(this.state, event);
   }
 
   /** Returns when to look at the queue again: after as long as it was waited for so far. */
   lookAgainMs(now: number): number {
-    if (this.isCommandDue) return now;
+    if (this.isCommandDue(now)) return now;
     if (this.queues.buffersInFlight(HINTQ) === 0) {
       this.waitingSinceMs = undefined;
-      return Number.POSITIVE_INFINITY;
+      return this.waitEndsMs(now);
     }
     this.waitingSinceMs ??= now;
     const waitedMs = now - this.waitingSinceMs;
     return now + Math.min(Math.max(waitedMs, LOOK_MS_MIN), LOOK_MS_MAX);
+  }
+
+  /** Returns when the wait for the host's next word ends. */
+  private waitEndsMs(now: number): number {
+    const { sameIdMs = Number.POSITIVE_INFINITY, backSinceMs = now } = this;
+    const isWaiting = this.state.name === "ended";
+    const overdueMs = isWaiting ? backSinceMs + DONE_WAIT_MS : Number.POSITIVE_INFINITY;
+    return Math.min(sameIdMs + SAME_ID_WAIT_MS, overdueMs);
   }
 }

@@ -15,6 +15,7 @@ export class PolicyInputs {
   private shortages = 0;
   private lastShortageMs = 0;
   private lastInflateMs: number | undefined;
+  private lastAnswerMs: number | undefined;
   private lastOomMs: number | undefined;
 
   constructor(parts: DriverParts) {
@@ -46,6 +47,10 @@ export class PolicyInputs {
     this.lastInflateMs = now;
   }
 
+  noteAnswer(now: number): void {
+    this.lastAnswerMs = now;
+  }
+
   noteOom(now: number): void {
     this.lastOomMs = now;
   }
@@ -70,6 +75,7 @@ export class PolicyInputs {
       totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
       reservePages: this.parts.tunables.reservePages,
       lastInflateMs: this.lastInflateMs,
+      lastAnswerMs: this.lastAnswerMs,
       shortages: this.shortages,
       lastShortageMs: this.lastShortageMs,
       lastOomMs: this.lastOomMs,

@@ -123,23 +123,24 @@ export class Turn {
    * in the turn in which they are taken.
    */
   private settle(now: number): void {
-    const { reporting, sample, settings } = this.options;
+    const { reporting, sample, settings, inputs } = this.options;
     this.queues.answerStatistics(sample);
     reporting.settle(this.queues);
     this.hinting?.settle();
     if (this.queues.settlePages() === 0) return;
     this.lastProgressMs = now;
+    inputs.noteAnswer(now);
     if (settings.targetReads === "each-step") this.configDue = true;
   }
 
   /** Returns false when the device must be reset. */
   private readConfig(now: number): boolean {
     const { hinting } = this;
-    if (!this.configDue && !hinting?.isCommandDue) return true;
+    if (!this.configDue && !hinting?.isCommandDue(now)) return true;
     this.configDue = false;
     const seen = this.config.read(hinting?.heedsCommand ?? false);
     if (seen === "reset") return false;
-    if (seen.command !== undefined) hinting?.commandSeen(seen.command, now);
+    hinting?.configSeen(seen, now);
     this.options.inputs.noteTarget(attainable(seen.target, this.options.settings), now);
     return true;
   }
@@ -158,7 +159,7 @@ export class Turn {
     if (!this.queues.awaitInflateqReset(view.nowMs, INFLATEQ_RESET_MS)) return false;
     if (this.owedPages > 0) this.payOwed(view);
     else this.approach(view, decision);
-    this.hinting?.post(tunables.reservePages);
+    this.hinting?.post(tunables.reservePages, view.nowMs);
     reporting.post(this.queues, view.nowMs);
     return true;
   }

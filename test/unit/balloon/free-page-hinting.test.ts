@@ -1,0 +1,127 @@
+/** Waits for a host in free page hinting: a word that is missed, and one that never comes. */
+import { expect, it } from "vitest";
+import { createTestVm, deliver, type TestVm, verdictLines, watch } from "../../support/vm.ts";
+
+const FRAMES = 2048;
+const GUEST_FRAMES = 300;
+const MINUTES_10_MS = 600_000;
+/** After this a change of the configuration cannot be a run's announcement. */
+const LATER_MS = 1000;
+/** An id that is announced again is a run's own after five seconds. */
+const SAME_ID_MS = 6000;
+
+/** A guest at work, on a host of this kind. */
+async function guestOn(machine: Parameters<typeof createTestVm>[0] & object): Promise<TestVm> {
+  const vm = await createTestVm({ frames: FRAMES, settings: { reservePages: 0 }, ...machine });
+  vm.guest.grow(GUEST_FRAMES, 3);
+  watch(vm, LATER_MS);
+  return vm;
+}
+
+function hasAllPages(vm: TestVm): void {
+  expect(vm.balloon.counts()).toMatchObject({ hinted: 0, used: GUEST_FRAMES });
+  vm.machine.setTarget(FRAMES - GUEST_FRAMES);
+  watch(vm, LATER_MS);
+  expect(vm.machine.heldPages).toBe(FRAMES - GUEST_FRAMES);
+  expect(vm.guest.verify()).toBe(0);
+  vm.machine.check();
+  expect(verdictLines(vm.machine)).toEqual([]);
+}
+
+const again = [
+  { name: "before the guest looks at all", steps: 0, runs: 1 },
+  { name: "after the guest has stopped, before it reads DONE", steps: 1, runs: 2 },
+] as const;
+
+it.each(again)("a run of the same id, $name, comes to its end", async ({ steps, runs }) => {
+  const vm = await guestOn({ machine: { profile: "v86" } });
+  vm.machine.startHinting();
+  if (steps > 0) deliver(vm);
+  expect(vm.machine.hinting.stops).toBe(steps);
+  vm.machine.startHinting();
+  watch(vm, SAME_ID_MS);
+  const { starts, stops, pages } = vm.machine.hinting;
+  const most = FRAMES - GUEST_FRAMES;
+  expect({ starts, stops, pages }).toEqual({ starts: runs, stops: runs, pages: runs * most });
+  hasAllPages(vm);
+});
+
+it("many runs of one id, each before DONE of the last is read, all come to their end", async () => {
+  const vm = await guestOn({ machine: { profile: "v86" } });
+  for (let run = 0; run < 10; run++) {
+    vm.machine.startHinting();
+    deliver(vm);
+    vm.machine.startHinting();
+    watch(vm, SAME_ID_MS);
+  }
+  expect(vm.machine.hinting).toMatchObject({ starts: 20, stops: 20 });
+  hasAllPages(vm);
+});
+
+it("a host that never says DONE loses the pages after a minute, and no earlier", async () => {
+  const vm = await guestOn({ machine: { offer: { freePageHint: true } } });
+  vm.machine.startHinting();
+  watch(vm, 55_000);
+  expect(vm.balloon.counts().hinted).toBe(FRAMES - GUEST_FRAMES);
+  watch(vm, 10_000);
+  expect(vm.balloon.status().hintRun).toBe(2);
+  hasAllPages(vm);
+  vm.machine.finishHinting();
+  vm.machine.setTarget(0);
+  watch(vm, LATER_MS);
+  expect(vm.balloon.status().hintRun).toBeUndefined();
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+});
+
+it("an id that is announced again for a run that then ends with DONE begins no other", async () => {
+  const vm = await guestOn({ machine: { offer: { freePageHint: true } } });
+  vm.machine.startHinting();
+  watch(vm, LATER_MS);
+  vm.machine.inject({ name: "hint-id-stale" });
+  vm.machine.startHinting();
+  watch(vm, LATER_MS);
+  vm.machine.finishHinting();
+  watch(vm, SAME_ID_MS);
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+  hasAllPages(vm);
+});
+
+it("another target while DONE is waited for begins no run, however often", async () => {
+  const vm = await guestOn({ machine: { offer: { freePageHint: true } } });
+  vm.machine.startHinting();
+  for (let pages = 1; pages < 9; pages++) {
+    watch(vm, LATER_MS);
+    vm.machine.setTarget(pages);
+  }
+  watch(vm, LATER_MS);
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+  expect(verdictLines(vm.machine)).toEqual([]);
+});
+
+it("a run that the guest found by itself is not begun again by its announcement", async () => {
+  const vm = await guestOn({
+    settings: { pollMs: 10, reservePages: 0 },
+    machine: { offer: { freePageHint: true } },
+  });
+  vm.machine.startHinting();
+  vm.machine.advance(20);
+  vm.balloon.step();
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+  watch(vm, LATER_MS);
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+  expect(verdictLines(vm.machine)).toEqual([]);
+});
+
+it("a queue that returns no hint keeps its pages, quietly, until a reset", async () => {
+  const completion = { freePage: { kind: "never" } } as const;
+  const vm = await guestOn({ machine: { offer: { freePageHint: true }, completion } });
+  vm.machine.startHinting();
+  watch(vm, LATER_MS);
+  const { steps, notifications } = watch(vm, MINUTES_10_MS);
+  expect([steps, notifications].every((count) => count < 1300)).toBe(true);
+  expect(vm.balloon.counts().hinted).toBeGreaterThan(0);
+  vm.balloon.suspend();
+  vm.balloon.resume();
+  watch(vm, LATER_MS);
+  hasAllPages(vm);
+});
