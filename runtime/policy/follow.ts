@@ -37,11 +37,14 @@ export const FOLLOW_DEFAULTS: Required<FollowOptions> = {
 /** So much freed memory ends a shortage; less is taken too, but the wait goes on growing. */
 const WORTH_PAGES = 256;
 
-/** Returns whether the last try goes on: one turn takes no more than a queue has room for. */
-function isAmidTry(view: PolicyView, retryMs: number): boolean {
-  const { lastInflateMs, lastShortageMs, inflatingPages, nowMs } = view;
+/**
+ * Returns whether the last try goes on: one turn takes no more than a queue has room for, and a
+ * slow device answers late.
+ */
+function isAmidTry(view: PolicyView, pauseMs: number): boolean {
+  const { lastInflateMs, lastAnswerMs = 0, lastShortageMs, inflatingPages, nowMs } = view;
   if (lastInflateMs === undefined || lastInflateMs < lastShortageMs) return false;
-  return inflatingPages > 0 || nowMs - lastInflateMs < retryMs;
+  return inflatingPages > 0 || nowMs - Math.max(lastInflateMs, lastAnswerMs) < pauseMs;
 }
 
 /**
@@ -51,7 +54,16 @@ function isAmidTry(view: PolicyView, retryMs: number): boolean {
  * targets. Choose `gentle` for guests whose own work must not feel a large target.
  */
 export function follow(options: FollowOptions = {}): Policy {
+  return { name: "follow", decide: followAtPace(options, 0) };
+}
+
+/**
+ * Returns the decisions of `follow`, for a policy that lets `paceMs` pass between two portions: a
+ * try of several portions is one try.
+ */
+export function followAtPace(options: FollowOptions, paceMs: number): Policy["decide"] {
   const { retryMs, retryMostMs, holdOffMs, jitter } = { ...FOLLOW_DEFAULTS, ...options };
+  const pauseMs = retryMs + paceMs;
 
   function retryAt(view: PolicyView): number {
     const waitMs = Math.min(retryMs * 2 ** Math.min(view.shortages - 1, 30), retryMostMs);
@@ -67,13 +79,16 @@ export function follow(options: FollowOptions = {}): Policy {
     const reachable = bound + spendable;
     if (reachable >= view.targetPages) return chase(view.targetPages);
     if (view.shortages === 0 && spendable > 0) return chase(reachable);
-    if (view.shortages > 0 && view.nowMs < retryAt(view)) {
-      if (!isAmidTry(view, retryMs)) return stay(view, retryAt(view));
-      return { ...chase(reachable), short: undefined, lookAgainMs: retryAt(view) };
+    if (view.shortages > 0 && isAmidTry(view, pauseMs)) {
+      // Past that time, the return of what is on its way is the next look.
+      const againMs = retryAt(view);
+      const lookAgainMs = againMs > view.nowMs ? againMs : undefined;
+      return { ...chase(reachable), short: undefined, lookAgainMs };
     }
+    if (view.shortages > 0 && view.nowMs < retryAt(view)) return stay(view, retryAt(view));
     if (spendable >= WORTH_PAGES) return chase(reachable);
     return { ...chase(reachable), short: true, lookAgainMs: view.nowMs + retryMs };
   }
 
-  return { name: "follow", decide };
+  return decide;
 }

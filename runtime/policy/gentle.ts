@@ -1,5 +1,5 @@
 /** The policy `gentle`: the goal of `follow`, at a pace, and with hysteresis after a shortage. */
-import { type FollowOptions, follow } from "./follow.ts";
+import { type FollowOptions, followAtPace } from "./follow.ts";
 import {
   heldOffUntil,
   type Policy,
@@ -42,7 +42,7 @@ export function gentle(options: GentleOptions = {}): Policy {
   const holdOffMs = options.holdOffMs ?? GENTLE_HOLD_OFF_MS;
   const portion = Math.max(1, Math.round((pagesPerSecond * PORTION_MS) / 1000));
   const portionMs = (portion * 1000) / pagesPerSecond;
-  const goal = follow({ ...options, holdOffMs });
+  const follow = followAtPace({ ...options, holdOffMs }, portionMs);
 
   /** After the hold-off, an unchanged target still waits until the guest has room to spare. */
   function stillTight(view: PolicyView): boolean {
@@ -51,7 +51,7 @@ export function gentle(options: GentleOptions = {}): Policy {
   }
 
   function decide(view: PolicyView): PolicyDecision {
-    const decision = goal.decide(view);
+    const decision = follow(view);
     if (decision.goalPages <= pagesBound(view)) return decision;
     if (heldOffUntil(view, holdOffMs) === undefined && stillTight(view)) {
       return stay(view, view.nowMs + holdOffMs);

@@ -24,6 +24,8 @@ export interface PolicyView {
   readonly reservePages: number;
   /** When pages were last posted on the inflateq; undefined before the first. */
   readonly lastInflateMs: number | undefined;
+  /** When the device last acknowledged pages, either way; undefined before the first time. */
+  readonly lastAnswerMs: number | undefined;
   /** How many decisions in a row found the target out of reach. */
   readonly shortages: number;
   /** When the last of them did; 0 before the first. */

@@ -19,6 +19,7 @@ const anyView: fc.Arbitrary<PolicyView> = fc.record({
   totalPages: pages,
   reservePages: pages,
   lastInflateMs: fc.option(moment, { nil: undefined }),
+  lastAnswerMs: fc.option(moment, { nil: undefined }),
   shortages: fc.nat(50),
   lastShortageMs: moment,
   lastOomMs: fc.option(moment, { nil: undefined }),

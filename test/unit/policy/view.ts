@@ -16,6 +16,7 @@ export function viewOf(changes: Partial<PolicyView> = {}): PolicyView {
     totalPages: TOTAL_PAGES,
     reservePages: RESERVE_PAGES,
     lastInflateMs: undefined,
+    lastAnswerMs: undefined,
     shortages: 0,
     lastShortageMs: 0,
     lastOomMs: undefined,
