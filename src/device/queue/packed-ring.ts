@@ -346,9 +346,19 @@ export class PackedRing implements Ring {
     judge.breach("R-EVENT-FLAGS", `${name}: the driver's event structure is ${off}, ${flags}`);
   }
 
+  /**
+   * An id that is neither in flight nor waits to be taken, as a split ring's idle head. The ids of
+   * a chain's other descriptors count as busy, too.
+   */
   private idleId(): number {
-    const { size } = this.layout;
-    for (let id = 0; id < size; id += 1) if (!this.inFlight.has(id)) return id;
+    const { size, descAddress } = this.layout;
+    const busy = new Set(this.inFlight.keys());
+    for (let n = 0; n < this.countAvailable().descriptors; n += 1) {
+      const slot = this.moved(this.nextTake, n) % size;
+      const one = readPacked(this.context, descAddress, slot);
+      if (one !== undefined) busy.add(one.next);
+    }
+    for (let id = 0; id < size; id += 1) if (!busy.has(id)) return id;
     return size;
   }
 

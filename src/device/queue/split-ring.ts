@@ -217,18 +217,29 @@ export class SplitRing implements Ring {
     memory.write32(at + 4, length);
   }
 
-  /** A head that is not in flight; when all are, one beyond the table, which is as wrong. */
+  /**
+   * A head that is neither in flight nor waits to be taken: a driver that gave the buffer could not
+   * tell that it comes back too early. When there is none, one beyond the table, which is as wrong.
+   */
   private idleHead(): number {
     const { size } = this.layout;
-    for (let id = 0; id < size; id += 1) if (!this.inFlight.has(id)) return id;
+    const busy = new Set(this.inFlight.keys());
+    for (let n = 0; n < this.waiting; n += 1) busy.add(this.availableHead(this.takenIdx + n));
+    for (let id = 0; id < size; id += 1) if (!busy.has(id)) return id;
     return size;
   }
 
+  /** The head in the available ring's entry of an index. */
+  private availableHead(index: number): number {
+    const { size, driverAddress } = this.layout;
+    const slot = index & (size - 1);
+    return this.context.memory.read16(driverAddress + RING.headerBytes + slot * RING.driverBytes);
+  }
+
   private takeOne(): Taken | undefined {
-    const { memory, trace } = this.context;
-    const { name, size, driverAddress, descAddress, indirect, reachBytes } = this.layout;
-    const slot = this.takenIdx & (size - 1);
-    const head = memory.read16(driverAddress + RING.headerBytes + slot * RING.driverBytes);
+    const { trace } = this.context;
+    const { name, size, descAddress, indirect, reachBytes } = this.layout;
+    const head = this.availableHead(this.takenIdx);
     this.takenIdx = (this.takenIdx + 1) & 0xffff;
     if (head >= size) return this.unreadable("R-HEAD-RANGE", head);
     const table = { descAddress, size, indirectNegotiated: indirect, reachBytes };

@@ -32,7 +32,9 @@ export const faults = faultsOf([
   },
   {
     name: "used-id-not-in-flight",
-    does: "The next returned buffer is reported with an id in range that is not in flight.",
+    does:
+      "The next returned buffer is reported with an id in range that is neither in flight nor " +
+      "made available.",
     expected: QUARANTINE,
   },
   {

@@ -295,4 +295,14 @@ describe("a packed ring that lies", () => {
       expect(driver.collect(0)).toEqual(ids);
     },
   );
+
+  it("used-id-not-in-flight: never an id that waits to be taken, which would be no lie", () => {
+    const driver = packedRig({ ringSize: 4, completion: LATE }).bringUp();
+    driver.machine.inject({ name: "used-id-not-in-flight", queue: 0 });
+    driver.post(0, frames(1));
+    driver.kick(0);
+    driver.post(0, frames(1, 300), 1);
+    driver.machine.run({ atRest: false });
+    expect(driver.collect(0)).toEqual([2]);
+  });
 });

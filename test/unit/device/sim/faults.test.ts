@@ -257,6 +257,16 @@ describe("faults", () => {
     expect(driver.machine.verdicts).toEqual([]);
   });
 
+  it("never name as not in flight a buffer that waits to be taken, for it is the device's", () => {
+    const driver = rig({ ringSize: 4, completion: { kind: "late", ms: 5 } }).bringUp();
+    driver.machine.inject({ name: "used-id-not-in-flight", queue: 0 });
+    driver.post(0, frames(1));
+    driver.kick(0);
+    driver.post(0, frames(1, 300), 1);
+    driver.machine.run({ atRest: false });
+    expect(driver.collect(0)).toEqual([2]);
+  });
+
   it("wait for `after` buffers and can be armed later", () => {
     const driver = rig({ ringSize: 4 }).bringUp();
     driver.machine.inject({ name: "used-id-out-of-range", queue: 0, after: 1 });
