@@ -10,6 +10,7 @@ import { type Architecture, type Compiler, compile, findCompiler } from "./compi
 import { snapshotSource } from "./engine/glue.ts";
 import type { Snapshot } from "./engine/snapshot.ts";
 import { packWords } from "./pack.ts";
+import { HOT_RECIPE, splitHotFunctions } from "./wasm/hot-functions.ts";
 import { adaptC, limitStack, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
 
 const SOURCES = [
@@ -68,10 +69,12 @@ const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
 };
 
 /**
- * The engine is most of the image and mostly idle; the core and the kernel move the pages. Only
- * these two have line numbers in the symbol file: those of the engine would make it far larger.
+ * The engine is most of the image; what programs spend their time in is a file of its own. Only the
+ * core and the kernel have line numbers in the symbol file: those of the engine would make it far
+ * larger.
  */
 const CODE_FLAGS = { engine: ["-Os"], core: ["-O2", "-g"], kernel: ["-O2", "-g"] } as const;
+const HOT = { file: "engine-hot.c", flags: ["-O2"] } as const;
 
 const LINK_FLAGS = [
   "-nostdlib",
@@ -140,11 +143,13 @@ async function compileAll(
   { compiler, signal }: Build,
   parts: { sources: readonly string[]; flags: readonly string[]; directory: string; out: string },
 ): Promise<void> {
-  const { flags, directory, out } = parts;
+  const { directory, out } = parts;
   const pending = [...parts.sources];
   const worker = async (): Promise<void> => {
     for (let name = pending.pop(); name; name = pending.pop()) {
       const object = join(out, `${basename(name).replace(/\.\w$/, "")}.o`);
+      // The last of two levels of optimisation counts.
+      const flags = name === HOT.file ? [...parts.flags, ...HOT.flags] : parts.flags;
       await compile({ compiler, args: [...flags, "-c", "-o", object, name], directory, signal });
     }
   };
@@ -158,7 +163,11 @@ export async function convert(
   wasm: Uint8Array,
   outputs: number,
 ): Promise<string> {
-  const recipe = [await wasm2cRecipe(), String(outputs)];
+  const recipe = [
+    await wasm2cRecipe(),
+    String(outputs),
+    ...(module === "engine" ? [HOT_RECIPE] : []),
+  ];
   return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
     await mkdir(folder, { recursive: true });
     const input = join(folder, "module.wasm");
@@ -167,13 +176,17 @@ export async function convert(
     await wasm2c({ input, output, name: module, outputs });
     await rm(input);
     // The macros that are adapted stand in the shared header when there are several parts.
-    const adapted = outputs > 1 ? `${module}-module-impl.h` : `${module}-module.c`;
+    const header = `${module}-module-impl.h`;
+    const adapted = outputs > 1 ? header : `${module}-module.c`;
+    const texts = new Map<string, string>();
     for (const name of await readdir(folder)) {
-      const path = join(folder, name);
-      const text = await readFile(path, "utf8");
+      const text = await readFile(join(folder, name), "utf8");
       const fitted = name === adapted ? adaptC(text) : text;
-      await writeFile(path, module === "engine" ? limitStack(fitted) : fitted);
+      texts.set(name, module === "engine" ? limitStack(fitted) : fitted);
     }
+    const files =
+      module === "engine" ? splitHotFunctions(texts, { file: HOT.file, header }) : texts;
+    for (const [name, text] of files) await writeFile(join(folder, name), text);
   });
 }
 
@@ -186,7 +199,7 @@ export function compileModule(
   const { arch } = build;
   const flags = [...CODE_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
   // Its name is a digest of what is in it, wherever the cache lies.
-  const inputs = [basename(folder), ...build.base, ...flags];
+  const inputs = [basename(folder), ...build.base, ...flags, ...HOT.flags];
   return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });
     const sources = (await readdir(folder)).filter((name) => name.endsWith(".c"));

@@ -24,6 +24,8 @@ export interface BundledProgram {
 }
 
 const GUEST = "ballonet/guest";
+/** The name of the module that imports the program. */
+const START = "start";
 const NODE_MODULES = new Set(builtinModules);
 /** A chain of imports is told up to so many messages. */
 const MESSAGES_MAX = 3;
@@ -39,6 +41,10 @@ const modules: Plugin = {
   setup(build) {
     build.onResolve({ filter: /^ballonet\/guest$/ }, () => {
       return { path: guestEntry(), sideEffects: true };
+    });
+    // The program runs, whatever its package says of modules that nobody imports from.
+    build.onResolve({ filter: /^/ }, ({ path, importer }) => {
+      return importer === resolve(START) ? { path, sideEffects: true } : undefined;
     });
     build.onResolve(
       { filter: /^[\w:/]+$/ },
@@ -98,11 +104,11 @@ export async function bundleProgram(entry: string): Promise<BundledProgram> {
   try {
     const { outputFiles, metafile } = await build({
       ...OPTIONS,
-      stdin: { contents: names.join("\n"), resolveDir: process.cwd(), sourcefile: "start" },
+      stdin: { contents: names.join("\n"), resolveDir: process.cwd(), sourcefile: START },
       absWorkingDir: process.cwd(),
     });
     const text = (name: string) => outputFiles.find((it) => it.path.endsWith(name))?.text ?? "";
-    const inputs = Object.keys(metafile.inputs).filter((name) => name !== "start");
+    const inputs = Object.keys(metafile.inputs).filter((name) => name !== START);
     return {
       script: text(SCRIPT_NAME),
       map: text(".map"),

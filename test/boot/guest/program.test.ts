@@ -77,6 +77,7 @@ queueMicrotask(() => console.log("microtask"));
 console.log("start", pair, [1, "two", null], new Map([["k", new Set([1n])]]), -0);
 console.log("%s has %d%%", "it", 5, { deep: { er: [] } });
 console.info("info"); console.debug("debug"); console.warn("two\\nlines"); console.error("grüße", "😀");
+while (ticks < 3) await new Promise((done) => setTimeout(done, 10));
 await new Promise((done) => setTimeout(done, 60));
 console.log("ticks", ticks);
 const bytes = new TextEncoder().encode("aé€😀");
