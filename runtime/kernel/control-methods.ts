@@ -4,6 +4,7 @@
  */
 import { DEFLATE_MODES, type DeflateMode } from "../balloon/deflate-order.ts";
 import type { BalloonDriver } from "../balloon/driver.ts";
+import { FRAME_STATES } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import { namedPolicy } from "../policy/named.ts";
 import {
@@ -16,11 +17,22 @@ import {
 import { FAULT, type Machine } from "./machine.ts";
 import type { Workload } from "./workload.ts";
 
+/** Where the ledger's states lie in guest memory: a nibble a frame, the lowest frame lowest. */
+export interface LedgerPlace {
+  /** Guest physical address. */
+  readonly address: number;
+  readonly frames: number;
+}
+
 export interface ControlMethodsOptions {
   readonly machine: Machine;
   readonly driver: BalloonDriver;
   readonly workload: Workload;
+  readonly ledger: LedgerPlace;
 }
+
+/** Bits of one frame's state. */
+const STATE_BITS = 4;
 
 /** The largest whole number that a method takes: a PFN has 32 bits, and so has a seed. */
 const U32_MAX = 0xffff_ffff;
@@ -82,6 +94,10 @@ export function controlMethods(options: ControlMethodsOptions): Record<string, R
         footprint: machine.footprint(),
         uptimeMs: machine.now(),
       };
+    },
+    ledger: (params) => {
+      only(params, []);
+      return { ...options.ledger, bits: STATE_BITS, states: FRAME_STATES };
     },
     ...workloadMethods(options),
     ...driverMethods(options),

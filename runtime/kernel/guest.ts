@@ -13,7 +13,7 @@ import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
 import { checkCommandLine, type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { ControlChannel } from "./control-channel.ts";
-import { controlMethods } from "./control-methods.ts";
+import { controlMethods, type LedgerPlace } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
 import { LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
 import { planMemory } from "./memory-plan.ts";
@@ -90,8 +90,8 @@ function readOptions(machine: Machine): GuestOptions {
   }
 }
 
-/** Gives all available memory to the ledger, except the arena. */
-function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
+/** Gives all available memory to the ledger, except the arena. Returns where the ledger lies. */
+function layOutMemory(machine: Machine, { settings }: GuestOptions): LedgerPlace {
   const { core } = machine;
   const available: MemoryRange[] = machine
     .memoryMap()
@@ -115,6 +115,8 @@ function layOutMemory(machine: Machine, { settings }: GuestOptions): void {
   }
   openMemory({ core, settings, arena, ram });
   machine.growFromLedger();
+  // The arena begins with the states of the frames.
+  return { address: arena.start, frames: core.ledger_frames() >>> 0 };
 }
 
 /** One guest, from its start to the end of its machine. */
@@ -130,7 +132,7 @@ export class Guest {
   constructor(machine: Machine) {
     this.machine = machine;
     const options = readOptions(machine);
-    layOutMemory(machine, options);
+    const ledger = layOutMemory(machine, options);
     const hal = guestHal(machine);
     this.slot = new BalloonSlot({ machine, options, hal: () => guestHal(machine) });
     const transport = this.findDevice(options);
@@ -149,7 +151,7 @@ export class Guest {
       shortage: (frames) => this.awaitShortage(frames),
       pause: () => this.serveBalloon(),
     });
-    const methods = controlMethods({ machine, driver: this.driver, workload });
+    const methods = controlMethods({ machine, driver: this.driver, workload, ledger });
     this.program = new ProgramChannel({
       machine,
       reserved: Object.keys(methods),

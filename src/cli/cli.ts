@@ -16,6 +16,7 @@ import * as explain from "./commands/explain.ts";
 import * as image from "./commands/image.ts";
 import * as judge from "./commands/judge.ts";
 import * as list from "./commands/list.ts";
+import * as play from "./commands/play.ts";
 import * as report from "./commands/report.ts";
 import * as runCommand from "./commands/run.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
@@ -28,6 +29,7 @@ import { type Io, Screen } from "./terminal.ts";
 export const COMMANDS: readonly Command[] = [
   boot,
   runCommand,
+  play,
   image,
   judge,
   report,

@@ -40,6 +40,7 @@ export { type LaunchQemuOptions, launchQemu, QemuVmm } from "./qemu/qemu.ts";
 export { QmpClient, type QmpEvent, type QmpVersion } from "./qemu/qmp.ts";
 export type { V86Balloon } from "./v86/balloon.ts";
 export { type Board, type BoardFunction, NO_FUNCTION } from "./v86/board.ts";
+export type { V86Counters } from "./v86/counters.ts";
 export { type LaunchV86Options, launchV86, V86Vmm } from "./v86/v86.ts";
 export {
   type Balloon,

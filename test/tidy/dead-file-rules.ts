@@ -16,6 +16,7 @@ const ENTRIES = [
   "runtime/kernel/main.ts", // bundled into the image
   "src/judge/in-process/worker.ts", // started as a thread
   "src/judge/browser.ts", // what bundlers for pages take as "ballonet/judge"
+  "src/play/page/main.ts", // bundled into the page of `ballonet play`
   ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),
   "test/support/build-core.ts", // vitest's global setup
   "test/support/build-program.ts", // and that of the boots

@@ -20,6 +20,7 @@ export interface V86BalloonDevice {
     driver_feature: Uint32Array;
     device_status: number;
     reset(): void;
+    raise_irq(cause: number): void;
   };
 }
 

@@ -20,6 +20,7 @@ import { SharedSerial } from "../shared-serial.ts";
 import type { GuestExit, Snapshots, Vmm } from "../vmm.ts";
 import { V86Balloon } from "./balloon.ts";
 import { Board, type BoardFunction } from "./board.ts";
+import { countSignals, type V86Counters } from "./counters.ts";
 import { compileV86, V86Engine } from "./engine.ts";
 import { checkCpu, checkLoop, clearEmptyBars, type V86Insides, type V86Loop } from "./internals.ts";
 
@@ -137,6 +138,7 @@ export class V86Vmm implements Vmm {
   readonly control: ControlClient;
   readonly snapshots: Snapshots;
   readonly exited: Promise<GuestExit>;
+  private counted: V86Counters = { notifications: 0, interrupts: 0 };
   private readonly emulator: V86 & V86Insides;
   private readonly engine: V86Engine;
   private readonly segments: readonly Segment[];
@@ -228,6 +230,20 @@ export class V86Vmm implements Vmm {
     });
   }
 
+  /** Kicks and interrupts of v86's own balloon since the launch. */
+  get counters(): V86Counters {
+    return this.counted;
+  }
+
+  /**
+   * The guest's memory, for who looks without asking the guest. Ask for it anew each time: it moves
+   * when v86's own memory grows.
+   * @throws VmmError `exited` when the machine has ended.
+   */
+  memory(): Uint8Array {
+    return this.living().cpu.mem8;
+  }
+
   async residentBytes(): Promise<undefined> {
     return undefined; // The machine is a part of this process.
   }
@@ -317,6 +333,8 @@ export class V86Vmm implements Vmm {
         checkCpu({ cpu: loop.cpu, balloon: this.hasBalloon });
         clearEmptyBars(loop);
         this.addExitPorts(loop);
+        const balloon = loop.cpu.devices.virtio_balloon;
+        if (balloon !== undefined) this.counted = countSignals(loop, balloon);
         if (this.plug !== undefined) new Board(loop).plug(this.plug);
         this.emulator.add_listener("cpu-event-halt" as "emulator-stopped", () => {
           this.halted = true;

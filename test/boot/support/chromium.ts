@@ -18,10 +18,13 @@ export type PageFiles = Readonly<
   Record<string, readonly [type: string, body: Uint8Array | string]>
 >;
 
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => existsSync(path),
-);
-const FLAGS = [
+/** The browser, where there is one. */
+export const CHROMIUM = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].find((path) => existsSync(path));
+export const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",

@@ -16,6 +16,7 @@ import * as explain from "../../../src/cli/commands/explain.ts";
 import * as image from "../../../src/cli/commands/image.ts";
 import * as judge from "../../../src/cli/commands/judge.ts";
 import * as list from "../../../src/cli/commands/list.ts";
+import * as play from "../../../src/cli/commands/play.ts";
 import * as report from "../../../src/cli/commands/report.ts";
 import * as runCommand from "../../../src/cli/commands/run.ts";
 import type { FailureKind } from "../../../src/failure.ts";
@@ -38,6 +39,7 @@ type Load<C extends { run: (...parts: never) => unknown }> = NonNullable<Paramet
 interface Work {
   readonly boot?: Load<typeof boot>;
   readonly run?: Load<typeof runCommand>;
+  readonly play?: Load<typeof play>;
   readonly image?: Load<typeof image>;
   readonly judge?: Load<typeof judge>;
   readonly report?: Load<typeof report>;
@@ -54,6 +56,7 @@ function commands(work: Work): readonly Command[] {
   return [
     { ...boot, run: (call) => boot.run(call, work.boot ?? none) },
     { ...runCommand, run: (call) => runCommand.run(call, work.run ?? none) },
+    { ...play, run: (call) => play.run(call, work.play ?? none) },
     { ...image, run: (call) => image.run(call, work.image ?? none) },
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
     { ...report, run: (call) => report.run(call, work.report ?? none) },
@@ -92,6 +95,64 @@ function session(...events: SessionEvent[]): Work {
     }),
   };
 }
+
+describe("play", () => {
+  /** A page that is made up, and what was done with it. */
+  function made(options: { opens?: boolean; port?: Error } = {}) {
+    const done: string[] = [];
+    const load: Load<typeof play> = async () => ({
+      pageFiles: async () => new Map(),
+      openPage: async (url) => {
+        done.push(`open ${url}`);
+        return options.opens ?? true;
+      },
+      servePage: async (_files, port) => {
+        if (options.port) throw options.port;
+        done.push(`serve ${port}`);
+        return { url: "http://127.0.0.1:7/", close: async () => void done.push("close") };
+      },
+    });
+    return { done, load };
+  }
+
+  /** Runs until it has printed that it can be ended, and ends it. */
+  async function ended(args: readonly string[], page: ReturnType<typeof made>) {
+    const ending = new AbortController();
+    const io = { ...keptIo(), signal: ending.signal };
+    const running = run(["play", ...args], { play: page.load }, io);
+    await expect.poll(() => io.out.text).toContain("Ctrl-C");
+    ending.abort(new Interrupted({ signal: "SIGINT", exitCode: 130 }));
+    return running;
+  }
+
+  it("serves the page, opens it, and ends with the signal's code", async () => {
+    const page = made();
+    expect(await ended([], page)).toMatchObject({
+      code: 130,
+      out: expect.stringContaining("page:"),
+    });
+    expect(page.done).toEqual(["serve 0", "open http://127.0.0.1:7/", "close"]);
+  });
+
+  it("opens nothing with --no-open, and says how where there is no browser", async () => {
+    const page = made();
+    const { out } = await ended(["--no-open", "--port", "8080"], page);
+    expect(out).toContain("Open it in a browser.");
+    expect(page.done).toEqual(["serve 8080", "close"]);
+    expect((await ended([], made({ opens: false }))).out).toContain("Open it in a browser.");
+  });
+
+  it.each(["0", "65536", "http", "1.5", ""])("takes no port %j", async (port) => {
+    expect((await run(["play", `--port=${port}`], { play: made().load })).code).toBe(2);
+  });
+
+  it("says that a port is taken", async () => {
+    const page = made({ port: new Error("EADDRINUSE") });
+    const { code, err } = await run(["play", "--port", "80"], { play: page.load });
+    expect(code).toBe(3);
+    expect(err).toMatch(/port 80[\s\S]*EADDRINUSE[\s\S]*--port/);
+  });
+});
 
 describe("help and version", () => {
   it("lists every command", async () => {

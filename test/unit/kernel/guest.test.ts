@@ -1,7 +1,7 @@
 /** The guest on a strict machine: bring-up, the methods, the workload, shortages, and its ends. */
 import { describe, expect, it } from "vitest";
 import type { DriverStatus } from "../../../runtime/balloon/status.ts";
-import { frameCounts } from "../../../runtime/core/exports.ts";
+import { FRAME_STATES, frameCounts } from "../../../runtime/core/exports.ts";
 import { EXIT } from "../../../runtime/kernel/exit-codes.ts";
 import { Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
@@ -322,6 +322,7 @@ describe("methods", () => {
     ["workload.allocate", { frames: 1, seed: -1 }],
     ["workload.allocate", { frames: 2 ** 32, seed: 1 }],
     ["workload.verify", { handle: 0 }],
+    ["ledger", { first: 0 }],
     ["workload.verify", { handle: 5 }],
     ["workload.free", {}],
     ["suspend", { ms: 1 }],
@@ -341,6 +342,22 @@ describe("methods", () => {
     expect(call(method, params).error).toMatchObject({ code: RPC_ERROR.params });
     const { totals, ...after } = status();
     expect({ ...after, totals, uptimeMs: 0 }).toEqual({ ...before, totals, uptimeMs: 0 });
+  });
+
+  it("ledger says where the states of all frames lie", () => {
+    const { machine, call } = booted();
+    call("workload.allocate", { frames: 77, seed: 1 });
+    const { address, frames, bits, states } = call("ledger").result as {
+      address: number;
+      frames: number;
+      bits: number;
+      states: string[];
+    };
+    expect([bits, frames, states]).toEqual([4, machine.core.ledger_frames(), [...FRAME_STATES]]);
+    const read = (pfn: number) =>
+      (machine.memoryRead(address + (pfn >> 1), 1) >> (4 * (pfn & 1))) & 15;
+    const all = Array.from({ length: frames }, (_, pfn) => pfn);
+    expect(all.map(read)).toEqual(all.map((pfn) => machine.core.ledger_state(pfn)));
   });
 
   it("settings are changed, and a configuration that is not allowed is refused", () => {

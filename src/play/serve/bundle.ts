@@ -1,0 +1,65 @@
+/** Makes the page's own files of their sources: all but v86 and the guest's image. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { packageFolder } from "../../package.ts";
+
+/**
+ * What the page may load: its own files. WebAssembly is compiled; v86 starts a worker from a text
+ * of its own where the browser has no `scheduler`.
+ */
+export const POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "worker-src blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** v86's script stays a file of its own: it holds code for Node that bundlers do not resolve. */
+export const V86_SCRIPT = "libv86.mjs";
+
+/** Returns the files by name. Needs the package esbuild, and the sources. */
+export async function bundlePage(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { build } = await import("esbuild");
+  const folder = join(packageFolder(), "src", "play", "page");
+  const { outputFiles } = await build({
+    entryPoints: { page: join(folder, "main.ts"), style: join(folder, "page.css") },
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "iife",
+    target: "es2022",
+    outdir: "/",
+    charset: "utf8",
+    // Only what reads files asks where it lies.
+    define: { "import.meta.url": "undefined" },
+    logLevel: "warning",
+    legalComments: "none",
+    plugins: [
+      {
+        name: "v86",
+        setup(plugins) {
+          plugins.onResolve({ filter: /^v86$/ }, () => ({
+            path: `./${V86_SCRIPT}`,
+            external: true,
+          }));
+        },
+      },
+    ],
+  });
+  const made = (ending: string): Uint8Array => {
+    const found = outputFiles.find(({ path }) => path.endsWith(ending));
+    if (found === undefined) throw new Error(`esbuild made no ${ending}`);
+    return found.contents;
+  };
+  const html = await readFile(join(folder, "index.html"), "utf8");
+  return new Map([
+    ["index.html", new TextEncoder().encode(html.replace("CONTENT-SECURITY-POLICY", POLICY))],
+    ["page.css", made("style.css")],
+    ["page.js", made("page.js")],
+    ["icon.svg", await readFile(join(folder, "icon.svg"))],
+  ]);
+}

@@ -1,0 +1,39 @@
+/** The page of `ballonet play` in a real browser, for tests: built, served, opened and driven. */
+import type { TestContext } from "vitest";
+import { pageFiles } from "../../../src/play/index.ts";
+import { type PageServer, servePage } from "../../../src/play/serve/server.ts";
+import { DrivenPage } from "./devtools.ts";
+
+const READY = `document.querySelector("#state")?.dataset.state === "ready"`;
+
+export interface PlayPage {
+  readonly page: DrivenPage;
+  readonly server: PageServer;
+  /** Loads the page and waits until its guest is ready. */
+  load(hash?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the page. Skips the test where there is no browser. */
+export async function openPlay(context: TestContext | undefined): Promise<PlayPage> {
+  const page = await DrivenPage.open(context);
+  const server = await servePage(await pageFiles(), 0);
+  return {
+    page,
+    server,
+    load: async (hash = "") => {
+      await page.goTo("about:blank");
+      await page.goTo(`${server.url}${hash}`);
+      await page.until(READY, 60_000);
+    },
+    close: async () => {
+      await page.close();
+      await server.close();
+    },
+  };
+}
+
+/** The text of an element. */
+export function textOf(page: DrivenPage, selector: string): Promise<string> {
+  return page.evaluate(`document.querySelector(${JSON.stringify(selector)}).textContent`);
+}
