@@ -57,6 +57,9 @@ export const COMMAND_LINE_KEYS = {
 
 type Key = keyof typeof COMMAND_LINE_KEYS;
 
+/** A look costs some eight exits to the host: an idle guest causes four of them a second. */
+const POLL_MS = 2000;
+
 function bad(word: string, todo: string): BallonetError {
   return configError("command line", `"${word}"`, todo);
 }
@@ -102,9 +105,11 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     if (text === undefined || chosen !== undefined) return chosen;
     throw bad(`${PREFIX}${key}=${text}`, `choose ${choices.join(" or ")}`);
   };
+  const persona = found.get("persona") as PersonaName | undefined;
+  const isOther = persona !== undefined && persona !== "ballonet";
   const newer = choice("newer-statistics", ["yes", "no"]);
   const input = {
-    persona: found.get("persona") as PersonaName | undefined,
+    persona,
     deflateMode: found.get("deflate") as DeflateMode | undefined,
     dialect: choice("dialect", DIALECTS),
     pauseAfterFeaturesMs: number("pause-after-features"),
@@ -115,7 +120,7 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     buffersInFlight: number("buffers"),
     pfnsPerBuffer: number("pfns"),
     queueSizeMax: number("queue-size"),
-    pollMs: number("poll"),
+    pollMs: number("poll") ?? (isOther ? undefined : POLL_MS),
     reportPagesPerSecond: number("report-rate"),
   };
   const given = Object.fromEntries(

@@ -32,6 +32,7 @@ entry_pvh:
   outermost eip
   cli
   cld
+  memory_check
   movl $stack_top - 8, %esp
   pushl %ebx
   pushl %eax

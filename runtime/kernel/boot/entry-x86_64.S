@@ -44,6 +44,7 @@ entry_pvh:
 entry_known:
   cli
   cld
+  memory_check
   movl $stack_top, %esp
   pushl %ebx
   pushl %eax

@@ -19,7 +19,7 @@ const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   poison: "170",
   "newer-statistics": "yes",
   "wait-for-device": "yes",
-  poll: "2000",
+  poll: "3000",
   "report-rate": "1024",
   dialect: "two-bit",
   control: "com1",

@@ -11,12 +11,14 @@
 /* The PIT counts 16 bits: 54.9 ms at most. The APIC's timer counts 32. */
 #define PIT_SLICE_MS 50.0
 #define APIC_TICKS_MAX 4e9
+/* The part of a wait by which a wrong rate makes it shorter. */
+#define EARLY_MOST 0.05
 /* Longer waits are made of several. */
 #define DEADLINE_SLICE_MS 3.6e6
 static enum { BY_NOTHING, BY_PIT, BY_APIC, BY_DEADLINE } by;
 static double counter_ticks_per_ms, apic_ticks_per_ms;
 static bool is_set;
-static double rings_at;
+static double set_at, rings_at;
 
 void alarm_start(double counter_hz, double apic_ticks) {
   counter_ticks_per_ms = counter_hz / 1000;
@@ -50,13 +52,26 @@ static void set(double now, double ms) {
     case BY_NOTHING: return;
   }
   is_set = true;
+  set_at = now;
   rings_at = now + ms;
 }
 
 bool alarm_by_pit(void) { return by == BY_PIT; }
 
+/*
+ * The timer's rate was measured in milliseconds, so it may ring a little too early, and one wait
+ * would cost two alarms each time. A ring that is far too early was for another alarm.
+ */
+static void rang(double now) {
+  double was = rings_at - set_at;
+  if (by == BY_APIC && is_set && now < rings_at && now > rings_at - was * EARLY_MOST) {
+    apic_ticks_per_ms *= was / (now - set_at);
+  }
+  is_set = false;
+}
+
 bool alarm_set(double now, double until_ms) {
-  if (lines_rang()) is_set = false;
+  if (lines_rang()) rang(now);
   if (until_ms > 1e15) return true;
   if (by == BY_NOTHING) return false;
   if (!is_set || rings_at > until_ms) set(now, until_ms - now);

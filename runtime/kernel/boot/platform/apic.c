@@ -7,8 +7,8 @@
 enum { CPUID_MSR = 1 << 5, CPUID_APIC = 1 << 9 };
 enum { MSR_APIC_BASE = 0x1b, MSR_REGISTERS = 0x800, MSR_DEADLINE = 0x6e0 };
 enum { APIC_ON = 1 << 11, APIC_BY_MSR = 1 << 10 };
-enum { ID = 0x20, END = 0xb0, SPURIOUS = 0xf0, IN_SERVICE = 0x100, LINE_TIMER = 0x320,
-       LINE_0 = 0x350, TIMER_START = 0x380, TIMER_LEFT = 0x390, TIMER_DIVIDE = 0x3e0 };
+enum { ID = 0x20, END = 0xb0, SPURIOUS = 0xf0, LINE_TIMER = 0x320, LINE_0 = 0x350,
+       TIMER_START = 0x380, TIMER_LEFT = 0x390, TIMER_DIVIDE = 0x3e0 };
 enum { ENABLED = 0x100, FROM_PIC = 0x700, MASKED = 0x10000, DEADLINE = 0x40000 };
 #define DIVIDE_BY_16 3
 
@@ -36,6 +36,7 @@ bool apic_start(void) {
   present = true;
   set(SPURIOUS, ENABLED | SPURIOUS_VECTOR);
   set(LINE_TIMER, MASKED);
+  set(TIMER_DIVIDE, DIVIDE_BY_16);
   return true;
 }
 
@@ -51,15 +52,12 @@ uint32_t apic_number(void) { return by_msr ? get(ID) : get(ID) >> 24; }
 
 bool apic_end(uint32_t vector) {
   /* A spurious interrupt is not in service, and must not be ended (Intel SDM 3, 11.9). */
-  if (!(get(IN_SERVICE + vector / 32 * 16) >> vector % 32 & 1)) return false;
+  if (vector == SPURIOUS_VECTOR) return false;
   set(END, 0);
   return true;
 }
 
-void apic_timer_start(uint32_t ticks) {
-  set(TIMER_DIVIDE, DIVIDE_BY_16);
-  set(TIMER_START, ticks);
-}
+void apic_timer_start(uint32_t ticks) { set(TIMER_START, ticks); }
 
 uint32_t apic_timer_left(void) { return get(TIMER_LEFT); }
 

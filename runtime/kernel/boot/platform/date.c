@@ -7,8 +7,10 @@ enum { RTC_INDEX = 0x70, RTC_DATA = 0x71 };
 enum { RTC_SECOND = 0, RTC_MINUTE = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9,
        RTC_STATE_A = 10, RTC_STATE_B = 11 };
 enum { RTC_UPDATING = 0x80, RTC_BINARY = 0x04, RTC_24_HOURS = 0x02, RTC_PM = 0x80 };
-/* An update takes 2 ms at most: so many looks at it are more. */
-#define RTC_LOOKS 100000
+/* An update takes 2 ms at most. */
+#define RTC_UPDATE_MS 3.0
+/* A port that nobody answers reads as ones. */
+#define RTC_NOBODY 0xff
 #define DAY_MS 86400000.0
 
 static bool wall_read;
@@ -31,8 +33,9 @@ static uint32_t days_before(uint32_t year, uint32_t month) {
 static bool rtc_fields(uint8_t* fields) {
   static const uint8_t which[] = {RTC_SECOND, RTC_MINUTE, RTC_HOUR, RTC_DAY, RTC_MONTH, RTC_YEAR};
   static const uint8_t most[] = {59, 59, 23, 31, 12, 99};
-  for (uint32_t looks = 0; rtc(RTC_STATE_A) & RTC_UPDATING; looks++) {
-    if (looks == RTC_LOOKS) return false;
+  double end = clock_now() + RTC_UPDATE_MS;
+  while (rtc(RTC_STATE_A) & RTC_UPDATING) {
+    if (clock_now() > end) return false;
   }
   uint8_t state = rtc(RTC_STATE_B);
   for (uint32_t at = 0; at < sizeof(which); at++) {
@@ -51,6 +54,7 @@ static bool rtc_fields(uint8_t* fields) {
 
 static void wall_start(void) {
   wall_read = true;
+  if (rtc(RTC_STATE_A) == RTC_NOBODY) return;
   uint8_t first[6], again[6];
   /* Two equal readings: no update came in between. */
   for (uint32_t tries = 0; tries < 3; tries++) {
