@@ -2,11 +2,12 @@
  * A program of the user's in a guest: what it has, how it ends, and that neither its errors nor its
  * endless loops touch the driver.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/image/errors.ts";
+import { packageFolder } from "../../../src/package.ts";
 import {
   type ProgramLine,
   type RunProgramOptions,
@@ -18,10 +19,12 @@ import { toolOrSkip } from "../../support/tools.ts";
 
 const BUILD_MS = 600_000;
 const MIB = 2 ** 20;
+const QEMU = "qemu-system-x86_64";
 
 let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "program-test-"));
+  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -225,6 +228,59 @@ describe.each([
         await ask("evaluate", { script: "machine.exit(42)" }).catch(() => {});
       });
       await expect(ran).rejects.toMatchObject({ what: "the guest ended", seen: /42/ });
+    },
+    BUILD_MS,
+  );
+});
+
+/** A program that stands in GUIDE.md, by the name in its first line. */
+async function ofGuide(name: string): Promise<string> {
+  const guide = await readFile(join(packageFolder(), "GUIDE.md"), "utf8");
+  const code = guide.split("```ts\n").find((block) => block.startsWith(`// ${name}.ts\n`));
+  if (code === undefined) throw new Error(`no program ${name} in GUIDE.md`);
+  return code.split("```")[0] ?? "";
+}
+
+describe("of the guide", () => {
+  it.for([{ on: "v86" }, { on: "qemu" }] as const)(
+    "one takes three packages from npm, on $on",
+    { timeout: BUILD_MS },
+    async ({ on }, context) => {
+      if (on === "qemu") toolOrSkip(context, findOnPath(QEMU), QEMU);
+      const timetable = await ofGuide("timetable");
+      const { code, of } = await run(timetable, { on, args: ["south", "2"] });
+      expect(of("error")).toEqual([]);
+      expect(of("log")).toEqual(["south 2030-01-01T06:11:00Z", "south 2030-01-01T06:26:00Z"]);
+      expect(code).toBe(0);
+    },
+  );
+
+  it(
+    "one computes what it is asked for, on QEMU",
+    async (context) => {
+      toolOrSkip(context, findOnPath(QEMU), QEMU);
+      const told: unknown[] = [];
+      const service = await ofGuide("compute-service");
+      const options = { on: "qemu", env: { NAME: "sieve" } } as const;
+      const { code, of } = await run(service, options, async ({ control }) => {
+        for await (const { name, value } of control.notifications()) {
+          told.push(name, value);
+          if (name === "ready") break;
+        }
+        const ask = (limit: number | string) => {
+          return control.request({ method: "primes.below", params: { limit } });
+        };
+        told.push(await ask(1000), await ask("all").catch((error: Error) => error.message));
+        await control.request({ method: "stop" });
+      });
+      expect(of("log")).toEqual(["ready, called sieve"]);
+      expect(told).toEqual([
+        "ready",
+        { methods: 2 },
+        { count: 168 },
+        expect.stringContaining("limit: a number from 2 on"),
+      ]);
+      expect(code).toBe(0);
     },
     BUILD_MS,
   );
