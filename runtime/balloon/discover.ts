@@ -20,7 +20,7 @@ import {
   describedFunctions,
   describedInput,
 } from "../pci/described.ts";
-import { enumeratePci, matchPci, type PciFunction } from "../pci/enumerate.ts";
+import { enumeratePci, matchPci, PCI_BUSES, type PciFunction } from "../pci/enumerate.ts";
 import { hasQemuHostBridge, QEMU_HOST_BRIDGE } from "../pci/qemu-host-bridge.ts";
 import { VIRTIO_PCI_VENDOR } from "../virtio/constants.ts";
 import {
@@ -97,7 +97,8 @@ function discoverDescribed(
   const machine = readDsdt(options);
   const bridges = machine?.hostBridges ?? [];
   if (seen.functions.length > 0) {
-    return discoverPci(options, assigned(options, seen, bridges), bridges);
+    const described = assigned(options, seen, bridges);
+    return discoverPci(options, described, bridges) ?? discoverPci(options, onEachBus(seen));
   }
   const first = machine === undefined ? MICROVM_FIRST_LINES.plain : MICROVM_FIRST_LINES.acpi;
   return (
@@ -105,6 +106,12 @@ function discoverDescribed(
     discoverMmio(options, machine?.mmio ?? []) ??
     discoverMmio(options, microvmSlots(first))
   );
+}
+
+/** Without a host's own ACPI nothing names a root bus beyond the first: each number may be one. */
+function onEachBus({ config }: DescribedPci): DescribedPci {
+  const rootBuses = Array.from({ length: PCI_BUSES }, (_, bus) => bus);
+  return { config, functions: enumeratePci({ config, rootBuses }) };
 }
 
 /** Opens configuration space in memory. */

@@ -48,6 +48,8 @@ const LAYOUT_PCI_BRIDGE = 1;
 const DEVICES_PER_BUS = 32;
 const FUNCTIONS_PER_DEVICE = 8;
 
+/** Numbers of buses. */
+export const PCI_BUSES = 256;
 /** Functions of a machine, at most. More: configuration space answers at every address. */
 export const PCI_FUNCTIONS_MAX = 1024;
 

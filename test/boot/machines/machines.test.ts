@@ -138,15 +138,20 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
   it.for([
     ["q35", ["pxb-pcie,bus=pcie.0", "pcie-root-port,bus=pxb,id=rp0"], "rp0"],
     ["pc", ["pxb,bus=pci.0"], "pxb"],
-  ] as const)("%s with its balloon behind a second root", async ([machine, path, bus], context) => {
+    ["q35,acpi=off", ["pxb-pcie,bus=pcie.0", "pcie-root-port,bus=pxb,id=rp0"], "rp0"],
+  ] as const)("%s with its balloon behind a second root", async ([words, path, bus], context) => {
+    const [machine, ...properties] = words.split(",");
     const [root, ...ports] = path;
     const devices = [`${root},id=pxb,bus_nr=128`, ...ports, `virtio-balloon-pci,bus=${bus}`];
     const vm = await qemuGuest(context, {
       arch,
-      machine,
+      machine: machine as QemuMachine,
       memoryBytes: 64 * MIB,
       balloon: false,
-      extraArgs: devices.flatMap((device) => ["-device", device]),
+      extraArgs: [
+        ...properties.flatMap((it) => ["-M", it]),
+        ...devices.flatMap((device) => ["-device", device]),
+      ],
     });
     expect((await statusOf(vm)).transport).toMatch(/ at 8\d:/);
     const actual = 48 * MIB;

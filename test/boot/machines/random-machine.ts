@@ -158,11 +158,9 @@ export function randomMachine(seed: number): RandomMachine {
     if (at === balloonAt && !isBare) drawBalloon(draw, { machine, qemu, places });
     else if (draw.chance(2)) drawNeighbour(draw, places);
   }
-  // Without ACPI nothing names a root beyond the first.
-  const isHidden = draw.args.includes("acpi=off") && draw.args.some((it) => /^pxb/.test(it));
   const lacks = isOld
     ? "processor"
-    : isBare || isHidden
+    : isBare
       ? "balloon"
       : memoryBytes < NEEDED_BYTES
         ? "memory"
