@@ -8,13 +8,19 @@ export interface ScenarioResult {
   readonly text: string;
   /** Null when it was left out. */
   readonly outcome: Outcome | null;
-  /** What is missing, when it was left out; why, when the driver is not up. */
+  /**
+   * What is missing, when it was left out; why, when the driver is not up; or that the system's own
+   * memory was changed under it.
+   */
   readonly note: string | null;
   /** The last lines of the trace, when the driver is not up. */
   readonly lastSteps: readonly string[];
   /** The rules that were broken, each once, in the order in which they broke first. */
   readonly findings: readonly FoldedVerdict[];
-  /** Whether no MUST or MUST NOT was broken, and the driver ended as the scenario allows. */
+  /**
+   * Whether no MUST or MUST NOT was broken, the driver ended as the scenario allows, and the
+   * system's memory is whole.
+   */
   readonly passed: boolean;
   /** Milliseconds that it took. */
   readonly tookMs: number;

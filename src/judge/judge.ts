@@ -5,7 +5,7 @@ import type { Device, FoldedVerdict } from "../device/index.ts";
 import { FailureError } from "../failure.ts";
 import { endsWell, type JudgeReport, type ScenarioResult } from "./judge-report.ts";
 import { GuestEnded, GuestLost, type Platform } from "./platform.ts";
-import { LeftOut, type Scenario } from "./scenario.ts";
+import { LeftOut, MemoryChanged, type Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
 import { partOf, type Shard } from "./shard.ts";
 
@@ -114,15 +114,18 @@ export async function runScenario(
     note: noteOf(brokenOff, ended),
     lastSteps: end === "up" ? [] : ended.steps,
     findings,
-    passed: endsWell(outcome, mayEnd) && !findings.some(({ level }) => level.startsWith("MUST")),
+    passed:
+      endsWell(outcome, mayEnd) &&
+      !(brokenOff instanceof MemoryChanged) &&
+      !findings.some(({ level }) => level.startsWith("MUST")),
     tookMs: performance.now() - startMs,
   };
 }
 
-type BrokenOff = GuestLost | GuestEnded | LeftOut;
+type BrokenOff = GuestLost | GuestEnded | LeftOut | MemoryChanged;
 
 function isBrokenOff(error: unknown): error is BrokenOff {
-  return [GuestLost, GuestEnded, LeftOut].some((kind) => error instanceof kind);
+  return [GuestLost, GuestEnded, LeftOut, MemoryChanged].some((kind) => error instanceof kind);
 }
 
 /** Why the scenario broke off, and why the driver is not up. */

@@ -41,9 +41,6 @@ export type ScenarioDevice = Pick<
   readonly profile?: ProfileName;
 };
 
-/** Puts a device that takes over this state in the place of the present one. */
-export type RenewDevice = (own: ScenarioDevice, incoming: Uint8Array) => Device;
-
 /** How much of each page is written; a system that cannot choose writes what it likes. */
 export type PageUse = "whole" | "part";
 

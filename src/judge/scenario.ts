@@ -15,7 +15,10 @@ export interface Scenario {
   readonly waive?: readonly RuleId[];
   /** Whether it runs when no scenario was named. */
   readonly isDefault: boolean;
-  /** @throws LeftOut when driver or system lack what it needs; GuestLost when the guest is gone. */
+  /**
+   * @throws LeftOut when driver or system lack what it needs; GuestLost when the guest is gone;
+   *   MemoryChanged.
+   */
   run(guest: JudgedGuest): Promise<void>;
 }
 
@@ -25,6 +28,28 @@ export class LeftOut extends Error {
     super(missing);
     this.name = "LeftOut";
   }
+}
+
+/** What the system kept in its memory was changed under it; the message says in how many pages. */
+export class MemoryChanged extends Error {
+  constructor(pages: number) {
+    super(
+      `${pages} used ${pages === 1 ? "page" : "pages"} had other contents when they were freed`,
+    );
+    this.name = "MemoryChanged";
+  }
+}
+
+/**
+ * Returns what frees all used pages, and throws MemoryChanged unless all of them are as they were.
+ * @throws LeftOut where the system cannot be asked.
+ */
+export function needDrop(guest: JudgedGuest): () => Promise<void> {
+  const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
+  return async () => {
+    const changed = await drop();
+    if (changed > 0) throw new MemoryChanged(changed);
+  };
 }
 
 /** Sets a target, lets the guest come to rest and judges what shows there. */

@@ -8,6 +8,7 @@ import {
   askForStatistics,
   LeftOut,
   need,
+  needDrop,
   reach,
   type Scenario,
   startHints,
@@ -130,7 +131,7 @@ const USUAL: readonly Omit<Scenario, "isDefault">[] = [
     device: { offer: { freePageHint: true } },
     run: async (guest) => {
       const use = need(guest, "usePages", "the system cannot be asked to use memory");
-      const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
+      const drop = needDrop(guest);
       await guest.rest();
       startHints(guest);
       await guest.rest();
@@ -177,7 +178,7 @@ const USUAL: readonly Omit<Scenario, "isDefault">[] = [
     text: "The guest uses a quarter of its memory while the balloon fills and empties.",
     run: async (guest) => {
       const use = need(guest, "usePages", "the system cannot be asked to use memory");
-      const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
+      const drop = needDrop(guest);
       await guest.rest();
       const quarter = Math.floor(guest.pages / 4);
       const isShort = (await use(quarter)) < quarter;
@@ -192,7 +193,7 @@ const USUAL: readonly Omit<Scenario, "isDefault">[] = [
     device: { offer: { deflateOnOom: true } },
     run: async (guest) => {
       const use = need(guest, "usePages", "the system cannot be asked to use memory");
-      const drop = need(guest, "dropPages", "the system cannot be asked to free memory");
+      const drop = needDrop(guest);
       const quarter = Math.floor(guest.pages / 4);
       await reach(guest, quarter);
       await use(guest.pages - quarter);

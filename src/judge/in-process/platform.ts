@@ -4,6 +4,7 @@
  */
 import { createMachine, type Machine, type MachineHal } from "../../device/index.ts";
 import { type DeviceChoice, deviceOptions } from "../device-options.ts";
+import { MovableGuest, type RenewDevice } from "../movable-guest.ts";
 import {
   GuestLost,
   type JudgedGuest,
@@ -32,8 +33,6 @@ export interface FreshDriver {
   readonly start: StartDriver;
 }
 
-type MakeMachine = (own: ScenarioDevice, incoming?: Uint8Array) => Machine;
-
 /** Returns the platform that runs a driver in this process: `fresh` gives a new one each time. */
 export function inProcess(
   fresh: () => FreshDriver | Promise<FreshDriver>,
@@ -56,12 +55,9 @@ export function inProcess(
   };
 }
 
-class InProcessGuest implements JudgedGuest {
-  readonly left: Machine[] = [];
+class InProcessGuest extends MovableGuest<Machine> implements JudgedGuest {
   readonly pages: number;
-  device: Machine;
   system: SystemActions = {};
-  private readonly make: MakeMachine;
   private readonly memory: WebAssembly.Memory;
   private readonly signal: AbortSignal;
   private driver: Driver | undefined;
@@ -72,11 +68,14 @@ class InProcessGuest implements JudgedGuest {
 
   constructor(
     machine: Machine,
-    parts: { make: MakeMachine; memory: WebAssembly.Memory; signal: AbortSignal },
+    parts: {
+      readonly make: RenewDevice<Machine>;
+      readonly memory: WebAssembly.Memory;
+      readonly signal: AbortSignal;
+    },
   ) {
     const { make, memory, signal } = parts;
-    this.device = machine;
-    this.make = make;
+    super(machine, make);
     this.memory = memory;
     this.signal = signal;
     this.pages = Math.floor(memory.buffer.byteLength / PAGE_BYTES);
@@ -105,12 +104,6 @@ class InProcessGuest implements JudgedGuest {
 
   pass(ms: number): Promise<void> {
     return this.run(this.device.nowMs + ms);
-  }
-
-  async move(own: ScenarioDevice): Promise<void> {
-    const { device } = this;
-    this.device = this.make(own, device.save({ memory: false }));
-    this.left.push(device);
   }
 
   close(): Promise<void> {

@@ -1,16 +1,9 @@
 /** A guest of QEMU with the reference device: a scenario's way to it, and when it is at rest. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/index.ts";
 import { hasDecided, Stillness } from "../effects.ts";
-import {
-  GuestLost,
-  type JudgedGuest,
-  PAGE_BYTES,
-  type RenewDevice,
-  type ScenarioDevice,
-  type SystemActions,
-} from "../platform.ts";
+import { MovableGuest, type RenewDevice } from "../movable-guest.ts";
+import { GuestLost, type JudgedGuest, PAGE_BYTES, type SystemActions } from "../platform.ts";
 import type { QemuHost } from "./host.ts";
 
 /** How often the guest is looked at while it comes to rest. */
@@ -41,21 +34,17 @@ interface QemuGuestParts {
   readonly goesOn: boolean;
 }
 
-export class QemuGuest implements JudgedGuest {
+export class QemuGuest extends MovableGuest implements JudgedGuest {
   readonly pages: number;
   readonly system: SystemActions;
-  readonly left: Device[] = [];
-  device: Device;
-  private readonly renew: RenewDevice;
   private readonly host: QemuHost;
   private readonly signal: AbortSignal;
   private readonly timeoutMs: number;
   private readonly goesOn: boolean;
 
   constructor(parts: QemuGuestParts) {
+    super(parts.host.device, parts.renew);
     this.host = parts.host;
-    this.renew = parts.renew;
-    this.device = parts.host.device;
     this.signal = parts.signal;
     this.timeoutMs = parts.timeoutMs;
     this.goesOn = parts.goesOn;
@@ -81,12 +70,6 @@ export class QemuGuest implements JudgedGuest {
 
   async pass(ms: number): Promise<void> {
     await this.host.run(() => sleep(ms, undefined, { signal: this.signal }));
-  }
-
-  async move(own: ScenarioDevice): Promise<void> {
-    const { device } = this;
-    this.device = this.renew(own, device.save({ memory: false }));
-    this.left.push(device);
   }
 
   async close(): Promise<void> {

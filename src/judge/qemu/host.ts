@@ -9,18 +9,20 @@
  *            '--- memory: a shared file ---------------'
  *
  * The guest runs only inside `run`: outside of it, the device is at a standstill. Socket, memory
- * and file system of the guest are files whose names are gone once QEMU has opened them, so nothing
- * stays behind however this process ends.
+ * and file system of the guest are files whose names are gone once QEMU has opened them. What a
+ * process leaves that is killed before that, the next one takes away.
  */
-import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDevice, type Device, type DeviceInterrupts } from "../../device/index.ts";
 import { launchQemu, type QemuVmm, VmmError } from "../../vmm/index.ts";
 import { type DeviceChoice, deviceOptions } from "../device-options.ts";
-import { GuestLost, type RenewDevice, type ScenarioDevice } from "../platform.ts";
+import type { RenewDevice } from "../movable-guest.ts";
+import { GuestLost, type ScenarioDevice } from "../platform.ts";
 import { DeviceSocket } from "../vfio-user/device-socket.ts";
 import { FileMemory } from "../vfio-user/file-memory.ts";
+import { launchFolder } from "./launch-folder.ts";
 
 /** What a machine is made of. */
 export interface HostParts {
@@ -78,7 +80,7 @@ export class QemuHost {
    *   reason; nothing is left running then.
    */
   static async start(parts: HostParts, make: MakeDevice): Promise<QemuHost> {
-    const folder = mkdtempSync(join(roomFor(parts.memoryBytes), "ballonet-judge-"));
+    const folder = launchFolder(roomFor(parts.memoryBytes), LAUNCH_MS);
     const memory = new FileMemory(join(folder, "memory"), parts.memoryBytes);
     let socket: DeviceSocket | undefined;
     let vmm: QemuVmm | undefined;

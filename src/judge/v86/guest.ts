@@ -7,14 +7,8 @@ import { VmmError } from "../../vmm/errors.ts";
 import type { Board } from "../../vmm/v86/board.ts";
 import type { V86Vmm } from "../../vmm/v86/v86.ts";
 import { hasDecided } from "../effects.ts";
-import {
-  GuestLost,
-  type JudgedGuest,
-  PAGE_BYTES,
-  type RenewDevice,
-  type ScenarioDevice,
-  type SystemActions,
-} from "../platform.ts";
+import { MovableGuest, type RenewDevice } from "../movable-guest.ts";
+import { GuestLost, type JudgedGuest, PAGE_BYTES, type SystemActions } from "../platform.ts";
 
 /** How often the device's clock is moved, and the guest looked at, in ms. */
 const TICK_MS = 2;
@@ -40,12 +34,9 @@ interface V86GuestParts {
   readonly goesOn?: boolean;
 }
 
-export class V86Guest implements JudgedGuest {
-  readonly left: Device[] = [];
+export class V86Guest extends MovableGuest implements JudgedGuest {
   readonly pages: number;
   readonly system: SystemActions;
-  device: Device;
-  private readonly renew: RenewDevice;
   private readonly vmm: V86Vmm;
   private readonly board: Board;
   private readonly signal: AbortSignal;
@@ -56,13 +47,12 @@ export class V86Guest implements JudgedGuest {
   private ended = false;
 
   constructor(parts: V86GuestParts) {
-    const { vmm, board, device, system, signal } = parts;
-    this.renew = parts.renew;
+    const { vmm, board, device, renew, system, signal } = parts;
+    super(device, renew);
     this.goesOn = parts.goesOn ?? false;
     this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
     this.vmm = vmm;
     this.board = board;
-    this.device = device;
     this.signal = signal;
     this.pages = vmm.memoryBytes / PAGE_BYTES;
     this.system = Object.fromEntries(
@@ -113,12 +103,6 @@ export class V86Guest implements JudgedGuest {
     this.board.wake();
     const end = this.device.nowMs + ms;
     await this.until(() => this.device.nowMs >= end, this.timeoutMs + ms);
-  }
-
-  async move(own: ScenarioDevice): Promise<void> {
-    const { device } = this;
-    this.device = this.renew(own, device.save({ memory: false }));
-    this.left.push(device);
   }
 
   async close(): Promise<void> {

@@ -177,6 +177,22 @@ describe("a driver that does not stay up", () => {
     expect(report.results.map(({ outcome }) => outcome)).toEqual([null, null]);
   });
 
+  it("fails where the system's own pages were changed, though it breaks no rule", async () => {
+    const start: StartDriver = async (site) => {
+      return { ...(await ballonet()(site)), dropPages: () => 3 };
+    };
+    const report = await reportOf({ start, scenarios: ["pressure"] });
+    expect(report).toMatchObject({ passed: false });
+    expect(report.results).toMatchObject([
+      {
+        outcome: "up",
+        findings: [],
+        passed: false,
+        note: "3 used pages had other contents when they were freed",
+      },
+    ]);
+  });
+
   it("is led through no further scenario when it never came", async () => {
     const report = await reportOf({ start: () => ({ step: () => undefined }) });
     expect(report.results).toHaveLength(1);
