@@ -1,6 +1,6 @@
 /**
- * Writes lib/guest.br: the images, the boot code of others, and the judge's programs in C
- * (src/image/archive.ts).
+ * Writes lib/guest.br: the images, the boot code of others, the judge's program in C, and the
+ * agents that it runs in Linux (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common. Of the images' code a filter
  * makes what compresses better.
@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { placesOfCalls } from "../dist/src/image/call-distances.js";
+import { agentName, linuxAgent } from "../dist/src/judge/agent/program.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const boot = join(root, "runtime/kernel/boot");
@@ -32,8 +33,9 @@ for (const name of readdirSync(boot, { recursive: true }).sort()) {
   const path = join(boot, name);
   if (statSync(path).isFile()) files.push([`boot/${name.replaceAll("\\", "/")}`, bare(path)]);
 }
-for (const name of ["agent/agent.c", "agent/linux.h", "vfio-user/relay.c"]) {
-  files.push([`judge/${name}`, bare(join(root, "src/judge", name))]);
+files.push(["judge/vfio-user/relay.c", bare(join(root, "src/judge/vfio-user/relay.c"))]);
+for (const arch of ["i386", "x86_64"]) {
+  files.push([agentName(arch), Buffer.from(await linuxAgent({ arch }))]);
 }
 
 const directory = `${JSON.stringify(files.map(([name, { length }]) => [name, length]))}\n`;

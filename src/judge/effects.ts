@@ -20,6 +20,17 @@ function effectsOn(device: Device): string {
   return [...pages, status, stats.samples, ...counted].join();
 }
 
+/** Accesses without an effect for so long: the driver tries again and again what cannot be done. */
+const NO_EFFECT_MS = 1500;
+
+/** What one look at a device showed. */
+interface Look {
+  readonly quietMs: number;
+  readonly vainMs: number;
+  /** Whether the driver works, and has got nowhere for long: that, too, is rest. */
+  readonly isInVain: boolean;
+}
+
 /** Since when a driver lets its device be, and since when what it does there changes nothing. */
 export class Stillness {
   private accesses = -1;
@@ -31,13 +42,16 @@ export class Stillness {
    * Looks at the device once more. Returns how many milliseconds ago there was an access, and an
    * effect: 0 where there was one since the last look.
    */
-  look(device: Device, accesses: number): { readonly quietMs: number; readonly vainMs: number } {
+  look(device: Device, accesses: number): Look {
     const nowMs = performance.now();
     const effects = effectsOn(device);
     if (accesses !== this.accesses) this.accessedMs = nowMs;
     if (effects !== this.effects) this.effectMs = nowMs;
     this.accesses = accesses;
     this.effects = effects;
-    return { quietMs: nowMs - this.accessedMs, vainMs: nowMs - this.effectMs };
+    const [quietMs, vainMs] = [nowMs - this.accessedMs, nowMs - this.effectMs];
+    // A guest that works and leaves its device alone is not at rest.
+    const isInVain = quietMs < NO_EFFECT_MS && vainMs > NO_EFFECT_MS;
+    return { quietMs, vainMs, isInVain };
   }
 }

@@ -3,6 +3,8 @@
  * only.
  */
 
+export type { KernelModule } from "./agent/initramfs.ts";
+export { linuxAgent } from "./agent/program.ts";
 export type { DeviceChoice } from "./device-options.ts";
 export type { Driver, DriverSite, StartDriver } from "./in-process/driver.ts";
 export { DriverJudged, type JudgeDriverOptions, judgeDriver } from "./in-process/judge-driver.ts";
@@ -32,5 +34,6 @@ export type { Scenario } from "./scenario.ts";
 export { scenarios } from "./scenarios.ts";
 export { type ServeDeviceOptions, serveDevice } from "./serve/serve.ts";
 export { parseShard, type Shard } from "./shard.ts";
-export { type LinuxInV86Options, linuxInV86 } from "./v86/linux.ts";
+export { type LinuxInV86Options, type LinuxPlatform, linuxInV86 } from "./v86/linux.ts";
+export { type LinuxImageOptions, linuxImage } from "./v86/linux-image.ts";
 export { type InV86Options, inV86 } from "./v86/platform.ts";

@@ -1,10 +1,13 @@
 /** Judges the driver of a Linux, as it is, or of an image that boots, in QEMU or in v86. */
+import { readFile } from "node:fs/promises";
 import { FailureError } from "../failure.ts";
 import { formatBytes } from "../text/units.ts";
 import { type Vmm, VmmError } from "../vmm/index.ts";
 import { vfioUserQemu } from "../vmm/qemu/vfio-user-qemu.ts";
+import type { KernelModule } from "./agent/initramfs.ts";
 import { type Kernel, readKernel } from "./agent/kernel.ts";
-import { type KernelModule, modulesFolder, readModules } from "./agent/modules.ts";
+import { modulesFolder, readModules } from "./agent/modules.ts";
+import { linuxAgent } from "./agent/program.ts";
 import { type BootImage, readBootImage } from "./boot-file.ts";
 import { type DeviceChoice, settingsOf } from "./device-options.ts";
 import { imageActions } from "./image-system.ts";
@@ -16,6 +19,7 @@ import { LinuxInQemu } from "./qemu/linux.ts";
 import { inQemu } from "./qemu/platform.ts";
 import type { Shard } from "./shard.ts";
 import { linuxInV86 } from "./v86/linux.ts";
+import { linuxImage } from "./v86/linux-image.ts";
 import { inV86 } from "./v86/platform.ts";
 
 /** What `judgeKernel` is asked for. */
@@ -125,13 +129,18 @@ async function linuxSubject(choice: Choice): Promise<Subject> {
   const kernel = await readKernel(choice.kernel);
   const modules = await modulesOf(kernel, choice.modules);
   const timed = timeoutMs === undefined ? {} : { timeoutMs };
-  const parts = { kernel, modules, memoryBytes, append, device, ...timed };
+  const parts = { memoryBytes, device, ...timed };
   const driver = `Linux ${kernel.version}`;
   const explained = (result: ScenarioResult) =>
     modules.length === 0 ? withoutModules(result, kernel) : result;
-  if (on === "v86") return { driver, platform: linuxInV86(parts), explained };
+  if (on === "v86") {
+    const files = { kernel: await readFile(kernel.path), modules, append, memoryBytes };
+    const image = linuxImage({ ...files, agent: await linuxAgent({ arch: "i386", signal }) });
+    return { driver, platform: linuxInV86({ ...parts, image }), explained };
+  }
   const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal });
-  return { driver, platform: new LinuxInQemu({ ...parts, qemu, machine }), explained };
+  const linux = { ...parts, kernel, modules, append, qemu, machine };
+  return { driver, platform: new LinuxInQemu(linux), explained };
 }
 
 async function imageSubject(image: BootImage, choice: Choice): Promise<Subject> {

@@ -17,24 +17,32 @@ const FOLDER_MODE = 0o040755;
 const FILE_MODE = 0o100755;
 const ALIGNMENT = 4;
 
-function padded(bytes: Uint8Array): Buffer {
-  return Buffer.concat([bytes, Buffer.alloc(-bytes.length & (ALIGNMENT - 1))]);
+const EMPTY = new Uint8Array();
+
+function padded(bytes: number): number {
+  return bytes + (-bytes & (ALIGNMENT - 1));
 }
 
-function record(inode: number, mode: number, { name, bytes }: CpioEntry): Buffer {
-  const size = bytes?.length ?? 0;
+/** The header of an entry, with its name. */
+function header(inode: number, mode: number, { name, bytes = EMPTY }: CpioEntry): Uint8Array {
+  const path = new TextEncoder().encode(`${name}\0`);
   // inode, mode, uid, gid, links, time, size, device and its own device (two words each), name, sum
-  const fields = [inode, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, Buffer.byteLength(name) + 1, 0];
-  const header = MAGIC + fields.map((field) => field.toString(16).padStart(8, "0")).join("");
-  return Buffer.concat([
-    padded(Buffer.from(`${header}${name}\0`)),
-    padded(bytes ?? new Uint8Array()),
-  ]);
+  const fields = [inode, mode, 0, 0, 1, 0, bytes.length, 0, 0, 0, 0, path.length, 0];
+  const text = MAGIC + fields.map((field) => field.toString(16).padStart(8, "0")).join("");
+  return Uint8Array.of(...new TextEncoder().encode(text), ...path);
 }
 
-export function cpio(entries: readonly CpioEntry[]): Buffer {
-  const records = entries.map((entry, index) =>
-    record(index + 1, entry.bytes === undefined ? FOLDER_MODE : FILE_MODE, entry),
-  );
-  return Buffer.concat([...records, record(0, 0, { name: "TRAILER!!!" })]);
+export function cpio(entries: readonly CpioEntry[]): Uint8Array<ArrayBuffer> {
+  const parts = entries.flatMap((entry, index) => {
+    const mode = entry.bytes === undefined ? FOLDER_MODE : FILE_MODE;
+    return [header(index + 1, mode, entry), entry.bytes ?? EMPTY];
+  });
+  parts.push(header(0, 0, { name: "TRAILER!!!" }));
+  const archive = new Uint8Array(parts.reduce((sum, { length }) => sum + padded(length), 0));
+  let at = 0;
+  for (const part of parts) {
+    archive.set(part, at);
+    at += padded(part.length);
+  }
+  return archive;
 }

@@ -6,13 +6,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { FailureError } from "../../failure.ts";
-
-/** A module, unpacked. */
-export interface KernelModule {
-  /** As Linux calls it, with underscores: `virtio_balloon`. */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
+import type { KernelModule } from "./initramfs.ts";
 
 /** What is loaded, where it is a module: the transport, and the driver. */
 const WANTED = ["virtio_pci", "virtio_balloon"];

@@ -15,9 +15,6 @@ const QUIET_MS = 200;
 /** Looks in a row at a processor that is halted. */
 const HALTED_LOOKS = 3;
 
-/** Accesses without an effect for so long: the driver tries again and again what cannot be done. */
-const NO_EFFECT_MS = 1500;
-
 /** The longest time for a system to boot and its driver to come up, in ms. */
 const COME_UP_MS = 60_000;
 
@@ -96,10 +93,9 @@ export class QemuGuest extends MovableGuest implements JudgedGuest {
     const stillness = new Stillness();
     let halted = 0;
     while (performance.now() < endMs) {
-      const { quietMs, vainMs } = stillness.look(this.device, host.accesses);
+      const { quietMs, isInVain } = stillness.look(this.device, host.accesses);
       if (quietMs === 0) halted = 0;
-      // A guest that works and leaves its device alone is not at rest.
-      if (quietMs < NO_EFFECT_MS && vainMs > NO_EFFECT_MS && this.device.idle) return;
+      if (isInVain && this.device.idle) return;
       if (quietMs > QUIET_MS && this.device.idle) {
         halted = (await host.isHalted()) ? halted + 1 : 0;
         if (halted >= HALTED_LOOKS) return;

@@ -12,7 +12,7 @@
  * and file system of the guest are files whose names are gone once QEMU has opened them. What a
  * process leaves that is killed before that, the next one takes away.
  */
-import { rmSync, statfsSync } from "node:fs";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDevice, type Device, type DeviceInterrupts } from "../../device/index.ts";
@@ -36,8 +36,8 @@ export interface HostParts {
   readonly vectors: number;
   /** The command line. */
   readonly append: string;
-  /** Writes the guest's first file system to this path. Default: it has none. */
-  readonly writeInitramfs?: (path: string) => Promise<void>;
+  /** The guest's first file system. Default: it has none. */
+  readonly initramfs?: Uint8Array;
   readonly signal: AbortSignal;
 }
 
@@ -93,7 +93,9 @@ export class QemuHost {
         make: (interrupts) => make(memory, interrupts),
         signal,
       });
-      await parts.writeInitramfs?.(join(folder, INITRAMFS));
+      if (parts.initramfs) {
+        writeFileSync(join(folder, INITRAMFS), parts.initramfs, { mode: 0o600 });
+      }
       vmm = await launchQemu(launchOptions(parts, folder));
       rmSync(folder, { recursive: true });
       socket.start();
@@ -210,7 +212,7 @@ function roomFor(bytes: number): string {
 
 function launchOptions(parts: HostParts, folder: string) {
   const { qemu, machine, image, memoryBytes, append, signal } = parts;
-  const initramfs = parts.writeInitramfs ? ["-initrd", join(folder, INITRAMFS)] : [];
+  const initramfs = parts.initramfs ? ["-initrd", join(folder, INITRAMFS)] : [];
   const device = {
     driver: "vfio-user-pci",
     socket: { type: "unix", path: join(folder, "device") },

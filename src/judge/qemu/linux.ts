@@ -5,9 +5,9 @@
 import { FailureError } from "../../failure.ts";
 import { VmmError } from "../../vmm/index.ts";
 import { Agent } from "../agent/agent.ts";
-import { writeInitramfs } from "../agent/initramfs.ts";
+import { initramfs, type KernelModule } from "../agent/initramfs.ts";
 import type { Kernel } from "../agent/kernel.ts";
-import type { KernelModule } from "../agent/modules.ts";
+import { linuxAgent } from "../agent/program.ts";
 import type { DeviceChoice } from "../device-options.ts";
 import {
   GuestLost,
@@ -28,7 +28,7 @@ import {
 
 /** What the platform is made of. */
 export interface LinuxInQemuOptions
-  extends Omit<HostParts, "image" | "vectors" | "signal" | "writeInitramfs"> {
+  extends Omit<HostParts, "image" | "vectors" | "signal" | "initramfs"> {
   readonly kernel: Kernel;
   readonly modules: readonly KernelModule[];
   readonly device: DeviceChoice;
@@ -99,21 +99,21 @@ export class LinuxInQemu implements Platform {
 
   private async boot(make: MakeDevice, signal: AbortSignal): Promise<QemuHost> {
     const { kernel, modules, device, append } = this.options;
-    const { arch } = kernel;
+    const agent = await linuxAgent({ arch: kernel.arch, signal });
     const parts = {
       ...this.options,
       image: kernel.path,
       append: `${APPEND} ${append}`.trim(),
       vectors: device.vectors ?? 0,
-      writeInitramfs: (path: string) => writeInitramfs({ path, arch, modules, signal }),
+      initramfs: initramfs(agent, modules),
       signal,
     };
     const host = await QemuHost.start(parts, make);
     // From here on `end` ends it.
     this.host = host;
     await awaitAgent(host, signal);
-    const agent = new Agent(host.vmm.control, { signal });
-    if (await host.run(() => agent.hasDriver())) return host;
+    const asked = new Agent(host.vmm.control, { signal });
+    if (await host.run(() => asked.hasDriver())) return host;
     const complaint = host.vmm.log.lines.find((line) => line.includes("agent: module"));
     throw new FailureError({
       kind: "missing",

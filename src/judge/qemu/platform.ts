@@ -7,7 +7,7 @@ import { type HostParts, QemuHost, renewing, servedDevice } from "./host.ts";
 
 /** What the platform boots. */
 export interface InQemuOptions
-  extends Omit<HostParts, "append" | "vectors" | "signal" | "writeInitramfs"> {
+  extends Omit<HostParts, "append" | "vectors" | "signal" | "initramfs"> {
   /** The guest's command line. */
   readonly append?: string | undefined;
   readonly device: DeviceChoice;

@@ -6,7 +6,7 @@ import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/errors.ts";
 import type { Board } from "../../vmm/v86/board.ts";
 import type { V86Vmm } from "../../vmm/v86/v86.ts";
-import { hasDecided } from "../effects.ts";
+import { hasDecided, Stillness } from "../effects.ts";
 import { MovableGuest, type RenewDevice } from "../movable-guest.ts";
 import { GuestLost, type JudgedGuest, PAGE_BYTES, type SystemActions } from "../platform.ts";
 
@@ -86,13 +86,13 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
 
   async rest(): Promise<void> {
     let quietSinceMs = performance.now();
-    let accesses = -1;
+    const stillness = new Stillness();
     const isAtRest = () => {
       const { counters, idle, interruptPending } = this.device;
-      const isQuiet = counters.accesses === accesses && idle && !interruptPending;
-      accesses = counters.accesses;
+      const { quietMs, isInVain } = stillness.look(this.device, counters.accesses);
+      const isQuiet = quietMs > 0 && idle && !interruptPending;
       if (!isQuiet || !this.board.isHalted) quietSinceMs = performance.now();
-      return performance.now() - quietSinceMs > QUIET_MS;
+      return (isInVain && idle) || performance.now() - quietSinceMs > QUIET_MS;
     };
     this.board.wake();
     if (await this.until(isAtRest, this.timeoutMs)) return;

@@ -7,14 +7,26 @@
  *   1 MiB    kernel, which unpacks itself to 16 MiB    top of memory  file system
  */
 
+import { FailureError } from "../../failure.ts";
+import { initramfs, type KernelModule } from "../agent/initramfs.ts";
+import { describeFile, kernelHeader } from "../agent/kernel-header.ts";
+
 /** What goes into the image. */
 export interface LinuxImageOptions {
-  /** A bzImage. */
+  /** A bzImage for i386. */
   readonly kernel: Uint8Array;
-  readonly initramfs: Uint8Array;
-  readonly append: string;
+  /** The program that `linuxAgent` returns for i386. */
+  readonly agent: Uint8Array;
+  /** What the balloon's driver is made of, in the order in which it is loaded. */
+  readonly modules: readonly KernelModule[];
+  /** More words for the kernel's command line. */
+  readonly append?: string;
+  /** The memory of the machine that will boot it. */
   readonly memoryBytes: number;
 }
+
+/** Output for the log, an end at a panic, and no doubts about clocks. */
+const APPEND = "console=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable";
 
 const PARAMETERS = 0x9_0000;
 const COMMAND_LINE = 0x9_1000;
@@ -46,29 +58,57 @@ interface Loaded {
   readonly bytes: Uint8Array;
 }
 
-/** Returns an ELF32 file with a Multiboot header. */
+/**
+ * Returns an ELF32 file with a Multiboot header.
+ * @throws FailureError `missing` when the kernel is none for i386.
+ */
 export function linuxImage(options: LinuxImageOptions): Uint8Array<ArrayBuffer> {
-  const { kernel, initramfs, append, memoryBytes } = options;
+  const { kernel, agent, modules, append = "", memoryBytes } = options;
+  checkKernel(kernel);
+  const files = initramfs(agent, modules);
   const sectors = kernel[SETUP_SECTORS] || 4;
   const code = kernel.subarray((sectors + 1) * SECTOR_BYTES);
   // A page stays free behind it: a loader may refuse what ends with the memory.
-  const filesAt = (Math.floor((memoryBytes - initramfs.length) / PAGE_BYTES) - 1) * PAGE_BYTES;
+  const filesAt = (Math.floor((memoryBytes - files.length) / PAGE_BYTES) - 1) * PAGE_BYTES;
   return elf([
-    { address: PARAMETERS, bytes: parameters({ kernel, initramfs, filesAt, memoryBytes }) },
-    { address: COMMAND_LINE, bytes: new TextEncoder().encode(`${append}\0`) },
+    { address: PARAMETERS, bytes: parameters({ kernel, files, filesAt, memoryBytes }) },
+    {
+      address: COMMAND_LINE,
+      bytes: new TextEncoder().encode(`${APPEND} ${append}`.trim().concat("\0")),
+    },
     { address: ENTRY, bytes: enter() },
     { address: KERNEL, bytes: code },
-    { address: filesAt, bytes: initramfs },
+    { address: filesAt, bytes: files },
   ]);
+}
+
+/** Returns an image that does nothing: for a machine whose state is replaced. */
+export function idleImage(): Uint8Array<ArrayBuffer> {
+  // cli; hlt; jmp to the hlt
+  return elf([{ address: ENTRY, bytes: Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd) }]);
+}
+
+function checkKernel(kernel: Uint8Array): void {
+  const header = kernelHeader(kernel);
+  if (header?.arch === "i386") return;
+  throw new FailureError({
+    kind: "missing",
+    what: header === undefined ? "the kernel" : `kernel ${header.version}`,
+    seen:
+      header === undefined
+        ? describeFile(kernel)
+        : "a kernel for x86_64, and v86 has no 64-bit mode",
+    todo: "judge it on qemu, or give one for i386",
+  });
 }
 
 function parameters(parts: {
   readonly kernel: Uint8Array;
-  readonly initramfs: Uint8Array;
+  readonly files: Uint8Array;
   readonly filesAt: number;
   readonly memoryBytes: number;
 }): Uint8Array {
-  const { kernel, initramfs, filesAt, memoryBytes } = parts;
+  const { kernel, files, filesAt, memoryBytes } = parts;
   const bytes = new Uint8Array(PAGE_BYTES);
   const end = SETUP_HEADER_END + 1 + (kernel[SETUP_HEADER_END] ?? 0);
   bytes.set(kernel.subarray(SETUP_SECTORS, end), SETUP_SECTORS);
@@ -76,7 +116,7 @@ function parameters(parts: {
   view.setUint8(LOADER_TYPE, UNKNOWN_LOADER);
   view.setUint8(LOAD_FLAGS, view.getUint8(LOAD_FLAGS) | LOADED_HIGH);
   view.setUint32(RAMDISK, filesAt, true);
-  view.setUint32(RAMDISK_BYTES, initramfs.length, true);
+  view.setUint32(RAMDISK_BYTES, files.length, true);
   view.setUint32(COMMAND_LINE_AT, COMMAND_LINE, true);
   const memory = [
     [0, LOW_END],

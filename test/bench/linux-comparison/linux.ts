@@ -119,7 +119,7 @@ async function make(run: Run): Promise<string> {
   return version;
 }
 
-async function fileSystem(directory: string, version: string): Promise<Buffer> {
+async function fileSystem(directory: string, version: string): Promise<Uint8Array> {
   const drivers = join(directory, `lib/modules/${version}/kernel/drivers/virtio`);
   const entries: CpioEntry[] = [
     { name: "bin" },

@@ -1,54 +1,80 @@
 /**
- * An unmodified Linux for i386 in v86: what its driver breaks there, from one state saved after its
- * boot.
+ * An unmodified Linux for i386 in v86, from one state saved after its boot: what its driver breaks
+ * there in some scenarios of each kind, and that a page judges it, too.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
-import { readKernel } from "../../../src/judge/agent/kernel.ts";
-import { readModules } from "../../../src/judge/agent/modules.ts";
-import { linuxInV86, runScenario, type Scenario, scenarios } from "../../../src/judge/index.ts";
-import { toolOrSkip } from "../../support/tools.ts";
-import { ROOT } from "../support/cli-program.ts";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { build } from "esbuild";
+import { afterAll, expect, it, type TestContext } from "vitest";
+import {
+  type LinuxPlatform,
+  linuxImage,
+  runScenario,
+  type Scenario,
+  scenarios,
+} from "../../../src/judge/index.ts";
+import { type PageFiles, toldBy } from "../support/chromium.ts";
+import { linuxOf, MEMORY_BYTES, partsOfLinux } from "./linux-in-v86.ts";
+import { expectOutcomes, IN_V86 } from "./linux-outcomes.ts";
 
-const FOLDER = join(ROOT, "build/kernels/linux-6.1-i386");
 const BOOT_MS = 240_000;
-const MEMORY_BYTES = 128 * 1024 * 1024;
 
-/** How it ends, and the rules that it breaks. */
-const EXPECTED: Readonly<Record<string, string>> = {
-  start: "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
-  targets: "up G-NOTIFY-EARLY Q-ORDER",
-  reversed: "up G-NOTIFY-EARLY Q-ORDER",
-  statistics: "up G-NOTIFY-EARLY Q-ACTUAL-INIT Q-ORDER",
-  hints: "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
-  pressure: "up G-NOTIFY-EARLY Q-ORDER",
-  rebind: "up G-NOTIFY-EARLY Q-ORDER",
-  reload: "up G-NOTIFY-EARLY Q-ORDER",
-  "needs-reset": "lost G-NOTIFY-EARLY Q-NEEDS-RESET Q-ORDER",
-  "completion-late": "up G-NOTIFY-EARLY Q-ORDER",
-  "completion-shuffled": "up G-NOTIFY-EARLY Q-ORDER",
-  move: "up G-NOTIFY-EARLY Q-ORDER",
-  "hints-pressure": "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
-  "fault-refuse-features": "gave up",
-  "profile-firecracker": "up G-NOTIFY-EARLY Q-ORDER",
-};
+const NAMES = [
+  ...["start", "targets", "reversed", "statistics", "hints", "hints-pressure", "pressure"],
+  ...["rebind", "reload", "move", "needs-reset"],
+  ...["completion-late", "completion-shuffled", "completion-never"],
+  ...["fault-used-id-out-of-range", "fault-used-idx-jump", "fault-used-unseen"],
+  ...["fault-refuse-features", "fault-hint-id-stale", "fault-gone"],
+  ...["profile-firecracker", "profile-libkrun"],
+];
 
-function scenarioNamed(name: string): Scenario {
-  return scenarios.find((one) => one.name === name) as Scenario;
+let booted: Promise<LinuxPlatform> | undefined;
+function platform(context: TestContext): Promise<LinuxPlatform> {
+  booted ??= linuxOf(context);
+  return booted;
 }
+afterAll(async () => (await booted?.catch(() => undefined))?.end());
 
-it("is judged in every scenario that it can do", { timeout: BOOT_MS }, async (context) => {
-  const here = existsSync(join(FOLDER, "vmlinuz")) ? FOLDER : undefined;
-  const folder = toolOrSkip(context, here, "Linux for i386");
-  const kernel = await readKernel(join(folder, "vmlinuz"));
-  const modules = await readModules(join(folder, "modules"));
-  const platform = linuxInV86({ kernel, modules, memoryBytes: MEMORY_BYTES, device: {} });
-  onTestFinished(() => platform.end());
-  const told: Record<string, string> = {};
-  for (const name of Object.keys(EXPECTED)) {
-    const { outcome, findings } = await runScenario(platform, scenarioNamed(name));
-    told[name] = [outcome, ...findings.map(({ rule }) => rule).sort()].join(" ");
+it("is judged in scenarios of each kind", { timeout: BOOT_MS }, async (context) => {
+  const linux = await platform(context);
+  const results = [];
+  for (const name of NAMES) {
+    const scenario = scenarios.find((one) => one.name === name) as Scenario;
+    results.push(await runScenario(linux, scenario, context.signal));
   }
-  expect(told).toEqual(EXPECTED);
+  expectOutcomes(results, IN_V86);
+});
+
+/** v86 holds code for Node that no bundler for pages resolves: it stays a file of its own. */
+const PAGE = `<!doctype html>
+<script type="importmap">{ "imports": { "v86": "/libv86.mjs" } }</script>
+<script type="module" src="page.js?memory=${MEMORY_BYTES}"></script>`;
+
+it("is judged in a page, where its image is put together, too", {
+  timeout: BOOT_MS,
+}, async (context) => {
+  const parts = await partsOfLinux(context);
+  const state = await (await platform(context)).save(context);
+  const bundle = await build({
+    entryPoints: ["test/browser/judge-linux-page.ts"],
+    ...{ bundle: true, write: false, format: "esm", platform: "browser", external: ["v86"] },
+  });
+  expect(bundle.warnings).toEqual([]);
+  const binary = (bytes: Uint8Array) => ["application/octet-stream", bytes] as const;
+  const script = ["text/javascript", bundle.outputFiles[0]?.text ?? ""] as const;
+  const files: PageFiles = {
+    "/": ["text/html", PAGE],
+    [`/page.js?memory=${MEMORY_BYTES}`]: script,
+    "/libv86.mjs": ["text/javascript", await readFile("node_modules/v86/build/libv86.mjs")],
+    "/v86.wasm": ["application/wasm", await readFile("node_modules/v86/build/v86.wasm")],
+    "/vmlinuz": binary(parts.kernel),
+    "/agent": binary(parts.agent),
+    "/state": binary(new Uint8Array(state)),
+    "/modules": ["application/json", JSON.stringify(parts.modules.map(({ name }) => name))],
+    ...Object.fromEntries(
+      parts.modules.map(({ name, bytes }) => [`/modules/${name}`, binary(bytes)]),
+    ),
+  };
+  const digest = createHash("sha256").update(linuxImage(parts)).digest("hex");
+  expect(await toldBy(context, files)).toBe(`${digest} up G-NOTIFY-EARLY Q-ORDER`);
 });

@@ -112,7 +112,7 @@ it("an archive holds every file where its header says, at multiples of four byte
     { name: "bin/odd", bytes: Buffer.from("12345") },
     { name: "init", bytes: Buffer.from("#!") },
   ];
-  const archive = cpio(given);
+  const archive = Buffer.from(cpio(given));
   const up = (at: number) => (at + 3) & ~3;
   const found: unknown[] = [];
   for (let at = 0; at < archive.length; ) {
