@@ -90,13 +90,16 @@ export class DeviceSocket {
   }
 
   private made(make: MakeDevice): Device {
-    // A device that was replaced may still have work planned: nobody listens to it.
-    const device: Device = make({
+    let device: Device | undefined;
+    // A device that was replaced may still have work planned: nobody listens to it. One that takes
+    // over a state may have an interrupt up while it is made: whoever puts it in place looks.
+    const isServed = () => device !== undefined && this.current === device;
+    device = make({
       onLine: () => {
-        if (this.current === device) this.server.lineChanged();
+        if (isServed()) this.server.lineChanged();
       },
       onVector: (vector) => {
-        if (this.current === device) this.server.raise(vector);
+        if (isServed()) this.server.raise(vector);
       },
     });
     return device;

@@ -9,6 +9,7 @@ import { createDevice } from "../../../src/device/index.ts";
 import { DeviceSocket } from "../../../src/judge/vfio-user/device-socket.ts";
 import { COMMAND } from "../../../src/judge/vfio-user/messages.ts";
 import { parsed, request } from "../../support/vfio-client.ts";
+import { aloneRig } from "../../unit/device/alone/board.ts";
 
 const SOON = { timeout: 10_000, interval: 10 };
 
@@ -59,6 +60,16 @@ describe("a device behind a socket", () => {
     const second = connect(path);
     const code = await new Promise((resolve) => second.once("error", resolve));
     expect(code).toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  it("gives way to one that comes with its interrupt up", async () => {
+    const { socket } = await listening();
+    const { machine, memory } = aloneRig().bringUp();
+    machine.setTarget(5);
+    expect(machine.interruptPending).toBe(true);
+    const incoming = machine.save({ memory: false });
+    socket.renew((interrupts) => createDevice({ memory, incoming, interrupts }));
+    expect(socket.device.interruptPending).toBe(true);
   });
 
   it("says why it cannot listen", async () => {
