@@ -43,7 +43,8 @@ function inShort({ results }: JudgeReport): Record<string, string> {
   );
 }
 
-describe.each(KERNELS)("%s", (name) => {
+/** Machines wait for most of the time: they run at once. */
+describe.concurrent.each(KERNELS)("%s", (name) => {
   it("breaks these rules on the strict device", { timeout: RUN_MS }, async (context) => {
     const expected = {
       start: "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
@@ -82,7 +83,7 @@ describe.each(KERNELS)("%s", (name) => {
   });
 });
 
-describe("a Linux of today", () => {
+describe.concurrent("a Linux of today", () => {
   it("takes MSI-X on q35, and leaves out two features that it should accept", {
     timeout: RUN_MS,
   }, async (context) => {
