@@ -12,6 +12,9 @@ const LOOK_MS = 25;
 /** Without an access for so long, and its processor halted, the guest is at rest. */
 const QUIET_MS = 200;
 
+/** An interrupt is under way by other processes, which a busy machine may let wait for so long. */
+const DELIVERY_MS = 5000;
+
 /** Looks in a row at a processor that is halted. */
 const HALTED_LOOKS = 3;
 
@@ -93,10 +96,12 @@ export class QemuGuest extends MovableGuest implements JudgedGuest {
     const stillness = new Stillness();
     let halted = 0;
     while (performance.now() < endMs) {
-      const { quietMs, isInVain } = stillness.look(this.device, host.accesses);
+      const { quietMs, vainMs, isInVain } = stillness.look(this.device, host.accesses);
       if (quietMs === 0) halted = 0;
-      if (isInVain && this.device.idle) return;
-      if (quietMs > QUIET_MS && this.device.idle) {
+      const isTold = !this.device.interruptPending || vainMs > DELIVERY_MS;
+      if (isInVain && isTold && this.device.idle) return;
+      const neededMs = this.device.interruptPending ? DELIVERY_MS : QUIET_MS;
+      if (quietMs > neededMs && this.device.idle) {
         halted = (await host.isHalted()) ? halted + 1 : 0;
         if (halted >= HALTED_LOOKS) return;
       }

@@ -43,8 +43,7 @@ function inShort({ results }: JudgeReport): Record<string, string> {
   );
 }
 
-/** Machines wait for most of the time: they run at once. */
-describe.concurrent.each(KERNELS)("%s", (name) => {
+describe.each(KERNELS)("%s", (name) => {
   it("breaks these rules on the strict device", { timeout: RUN_MS }, async (context) => {
     const expected = {
       start: "up G-NOTIFY-EARLY Q-ACTUAL-INIT",
@@ -83,7 +82,7 @@ describe.concurrent.each(KERNELS)("%s", (name) => {
   });
 });
 
-describe.concurrent("a Linux of today", () => {
+describe("a Linux of today", () => {
   it("takes MSI-X on q35, and leaves out two features that it should accept", {
     timeout: RUN_MS,
   }, async (context) => {
