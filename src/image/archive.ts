@@ -21,7 +21,7 @@ export interface Archive {
   readonly path: string;
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
-  /** Contents by name: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`, `judge/agent-ARCH`. */
+  /** Contents: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`, `judge/agent-ARCH`. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 

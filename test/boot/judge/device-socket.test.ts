@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createDevice } from "../../../src/device/index.ts";
+import { createDevice, createMachine } from "../../../src/device/index.ts";
 import { DeviceSocket } from "../../../src/judge/vfio-user/device-socket.ts";
 import { COMMAND } from "../../../src/judge/vfio-user/messages.ts";
+import { ballonet, MEMORY_BYTES } from "../../support/judged-driver.ts";
 import { parsed, request } from "../../support/vfio-client.ts";
-import { aloneRig } from "../../unit/device/alone/board.ts";
 
 const SOON = { timeout: 10_000, interval: 10 };
 
@@ -64,7 +64,9 @@ describe("a device behind a socket", () => {
 
   it("gives way to one that comes with its interrupt up", async () => {
     const { socket } = await listening();
-    const { machine, memory } = aloneRig().bringUp();
+    const memory = new WebAssembly.Memory({ initial: MEMORY_BYTES / 65536 });
+    const machine = createMachine({ memory });
+    await ballonet()({ hal: machine.hal, memory });
     machine.setTarget(5);
     expect(machine.interruptPending).toBe(true);
     const incoming = machine.save({ memory: false });
