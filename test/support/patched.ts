@@ -6,9 +6,9 @@
  * file exactly once is an error.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { main as asc } from "assemblyscript/asc";
-import { build as bundle, type Plugin } from "esbuild";
+import { type BuildOptions, build as bundle, context, type Plugin } from "esbuild";
 import { packageFolder } from "../../src/package.ts";
 
 const ROOT = packageFolder();
@@ -71,31 +71,54 @@ export function patchFiles(patches: readonly Patch[]): PatchedFiles {
   return files;
 }
 
-function patching(files: PatchedFiles): Plugin {
-  const byPath = new Map([...files].map(([name, text]) => [resolve(ROOT, name), text]));
+function patching(now: () => PatchedFiles): Plugin {
   return {
     name: "patching",
-    setup: (context) => {
-      context.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        const contents = byPath.get(path);
+    setup: (build) => {
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = now().get(relative(ROOT, path));
         return contents === undefined ? undefined : { contents, loader: "ts" };
       });
     },
   };
 }
 
-/** Bundles and imports a module, given as its source with imports from the root of the package. */
-export async function importPatched<T>(entry: string, files: PatchedFiles): Promise<T> {
-  const { outputFiles } = await bundle({
+function bundling(entry: string, now: () => PatchedFiles) {
+  return {
     stdin: { contents: entry, resolveDir: ROOT, loader: "ts" },
     bundle: true,
     format: "esm",
     platform: "node",
     write: false,
     logLevel: "silent",
-    plugins: [patching(files)],
-  });
-  const code = outputFiles[0]?.contents;
+    plugins: [patching(now)],
+  } as const satisfies BuildOptions;
+}
+
+/** Bundles and imports a module, given as its source with imports from the root of the package. */
+export async function importPatched<T>(entry: string, files: PatchedFiles): Promise<T> {
+  const { outputFiles } = await bundle(bundling(entry, () => files));
+  return importCode(outputFiles[0]?.contents);
+}
+
+/** Imports many builds of one module: what is the same in all of them is parsed once. */
+export async function patchedImporter<T>(entry: string): Promise<{
+  with(files: PatchedFiles): Promise<T>;
+  dispose(): Promise<void>;
+}> {
+  let files: PatchedFiles = new Map();
+  const made = await context(bundling(entry, () => files));
+  return {
+    with: async (patched) => {
+      files = patched;
+      const { outputFiles } = await made.rebuild();
+      return importCode(outputFiles[0]?.contents);
+    },
+    dispose: () => made.dispose(),
+  };
+}
+
+async function importCode<T>(code: Uint8Array | undefined): Promise<T> {
   if (code === undefined) throw new Error("the bundler gave no file");
   const url = `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`;
   return (await import(/* @vite-ignore */ url)) as T;

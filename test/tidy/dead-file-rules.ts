@@ -14,6 +14,7 @@ const ENTRIES = [
   "src/embed/core-wasm.d.ts", // the types of "ballonet/core.wasm"
   "src/embed/core-bytes.d.ts", // what package.json types "#core-bytes" by
   "runtime/kernel/main.ts", // bundled into the image
+  "runtime/kernel/check-main.ts", // and into the one that checks a device
   "src/judge/in-process/worker.ts", // started as a thread
   "src/judge/browser.ts", // what bundlers for pages take as "ballonet/judge"
   "src/play/page/main.ts", // bundled into the page of `ballonet play`

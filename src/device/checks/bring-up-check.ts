@@ -114,6 +114,8 @@ export class BringUpCheck {
 
   offerRead(word: number, value: number): void {
     this.wordsRead.add(word);
+    // A driver may select any word; beyond these there are no features (virtio 1.3, 4.1.4.3.1).
+    if (word > 1) return;
     const shift = BigInt(word * 32);
     this.shown = (this.shown & ~(0xffff_ffffn << shift)) | (BigInt(value) << shift);
   }

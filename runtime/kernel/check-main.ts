@@ -1,0 +1,127 @@
+/**
+ * The guest program of an image that checks the device: it prints TAP on COM1 and ends the machine.
+ *
+ *   words of the command line   check.only=ID,ID   check.host=1 (somebody serves COM2)
+ *   COM2, to the host           { "method": "check", "params": { "value": HostRequest } }
+ *   COM2, from the host         { "id": N, "method": "answer", "params": HostAnswer or {} }
+ *
+ * The module is evaluated when the image is built, so only `boot` may use the machine.
+ */
+import { type CheckHost, type HostAnswer, PAGE_BYTES } from "../check/bench.ts";
+import { type CheckResult, checks, runSuite } from "../check/suite.ts";
+import { isPass, tapHead, tapLines, tapSummary } from "../check/tap.ts";
+import { guestHal } from "./guest.ts";
+import { type Machine, MESSAGE, theMachine } from "./machine.ts";
+
+/** More than the checks take at once. */
+const AREA_BYTES = 2 * 1024 * 1024;
+/** How long the host may take for an answer. */
+const ANSWER_MS = 10_000;
+const COM2_LINE = 3;
+const EXIT_CODE = { holds: 0, broken: 1, noMemory: 11 } as const;
+
+function wordOf(machine: Machine, name: string): string | undefined {
+  const start = `${name}=`;
+  const word = machine
+    .commandLine()
+    .split(/\s+/)
+    .find((one) => one.startsWith(start));
+  return word?.slice(start.length);
+}
+
+/** Asks over COM2 and waits for the answer. A host that never answers is asked no more. */
+function hostOf(machine: Machine): CheckHost {
+  let isThere = wordOf(machine, "check.host") !== undefined;
+  let text = "";
+  const line = (untilMs: number): string | undefined => {
+    while (machine.now() < untilMs) {
+      text += machine.serialRead(2);
+      const end = text.indexOf("\n");
+      if (end >= 0) {
+        const first = text.slice(0, end);
+        text = text.slice(end + 1);
+        return first;
+      }
+      machine.waitForInterrupt(Math.min(untilMs, machine.now() + 5));
+    }
+    return undefined;
+  };
+  if (isThere) machine.listen(COM2_LINE);
+  return {
+    ask(request) {
+      if (!isThere) return undefined;
+      const said = { jsonrpc: "2.0", method: "check", params: { value: request } };
+      machine.serialWrite(2, `${JSON.stringify(said)}\n`);
+      const answer = line(machine.now() + ANSWER_MS);
+      isThere = answer !== undefined;
+      if (answer === undefined) return undefined;
+      const { id, params } = JSON.parse(answer) as { id: number; params: { answer?: HostAnswer } };
+      machine.serialWrite(2, `${JSON.stringify({ jsonrpc: "2.0", id, result: true })}\n`);
+      return params.answer;
+    },
+  };
+}
+
+function findArea(machine: Machine): number | undefined {
+  const found = machine.memoryMap().find(({ kind, base, size }) => {
+    const start = Math.ceil(base / PAGE_BYTES) * PAGE_BYTES;
+    return kind === "available" && base + size - start >= AREA_BYTES + PAGE_BYTES;
+  });
+  return found && Math.ceil(found.base / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Waits, and keeps the interrupt messages that come meanwhile. */
+function clockOf(machine: Machine) {
+  let came = 0;
+  return {
+    pass: (ms: number) => {
+      const end = machine.now() + ms;
+      do came |= machine.waitForInterrupt(end) >>> MESSAGE.firstLine;
+      while (machine.now() < end);
+    },
+    takeMessages: () => {
+      const bits = came;
+      came = 0;
+      return Array.from({ length: 15 }, (_, bit) => bit).filter((bit) => (bits & (1 << bit)) !== 0);
+    },
+  };
+}
+
+export function boot(): number {
+  const machine = theMachine();
+  const start = findArea(machine);
+  if (start === undefined) {
+    machine.serialWrite(1, "Bail out! no 2 MiB of memory in one piece\n");
+    return machine.exit(EXIT_CODE.noMemory);
+  }
+  const hal = guestHal(machine);
+  const messages = hal.interrupts?.allocate(2);
+  const only = wordOf(machine, "check.only")?.split(",");
+  const chosen = only === undefined ? checks : checks.filter(({ id }) => only.includes(id));
+  const print = (lines: readonly string[]) => {
+    for (const line of lines) machine.serialWrite(1, `${line}\n`);
+  };
+  print(tapHead(chosen.length));
+  let number = 0;
+  const results: readonly CheckResult[] = runSuite({
+    hal: { ...hal, ...(messages && { interrupts: { allocate: () => messages } }) },
+    memory: {
+      read: (address, width) => machine.memoryRead(address, width),
+      write: (address, width, value) => machine.memoryWrite(address, width, value),
+    },
+    area: { start, bytes: AREA_BYTES },
+    ...clockOf(machine),
+    host: hostOf(machine),
+    commandLine: machine.commandLine(),
+    probe: true,
+    ...(only !== undefined && { only }),
+    onResult: (result) => print(tapLines(result, ++number)),
+  });
+  print(tapSummary(results));
+  return machine.exit(results.every(isPass) ? EXIT_CODE.holds : EXIT_CODE.broken);
+}
+
+/** Never called: `boot` ends the machine. */
+export function wake(): number {
+  return Number.POSITIVE_INFINITY;
+}
