@@ -57,6 +57,7 @@ export class ActionError<Code extends string = string> extends Error {
  * - `device-failed`: the device asked for a reset, or the driver gave up on it.
  * - `device-lied`: the device wrote into a ring what no device may write.
  * - `device-gone`: the device no longer answers.
+ * - `policy`: a policy threw, or decided what none may; the driver goes on with `follow`.
  */
 export type ErrorCode =
   | "config"
@@ -71,7 +72,8 @@ export type ErrorCode =
   | "queue"
   | "device-failed"
   | "device-lied"
-  | "device-gone";
+  | "device-gone"
+  | "policy";
 
 /** What the driver and its kernel throw on purpose. */
 export class BallonetError extends ActionError<ErrorCode> {

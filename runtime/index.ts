@@ -48,7 +48,15 @@ export {
 export { type FollowOptions, follow } from "./policy/follow.ts";
 export { type GentleOptions, gentle } from "./policy/gentle.ts";
 export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
-export type { Policy, PolicyDecision, PolicyView } from "./policy/policy.ts";
+export {
+  heldOffUntil,
+  type Policy,
+  type PolicyDecision,
+  type PolicyView,
+  pagesBound,
+  spendablePages,
+  stay,
+} from "./policy/policy.ts";
 export { reportOnly } from "./policy/report-only.ts";
 export {
   BringUp,

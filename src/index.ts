@@ -11,6 +11,7 @@ export {
   follow,
   gentle,
   type Hal,
+  heldOffUntil,
   type LogLevel,
   type MemoryRange,
   PERSONA_NAMES,
@@ -19,9 +20,12 @@ export {
   type PolicyDecision,
   type PolicyName,
   type PolicyView,
+  pagesBound,
   reportOnly,
   type SettingsInput,
   type Statistics,
+  spendablePages,
+  stay,
   type Width,
 } from "../runtime/index.ts";
 export type { Balloon, GuestImports, ResetWait } from "./embed/balloon.ts";

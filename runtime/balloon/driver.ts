@@ -11,6 +11,8 @@
 import { type CoreExports, frameCounts, framesIn } from "../core/exports.ts";
 import { BallonetError } from "../errors.ts";
 import type { Hal, LogLevel } from "../hal.ts";
+import { checkedPolicy } from "../policy/checked.ts";
+import { follow } from "../policy/follow.ts";
 import type { Policy } from "../policy/policy.ts";
 import { ABSENT_TRANSPORT } from "../virtio/absent-transport.ts";
 import type { BringUp } from "../virtio/bring-up.ts";
@@ -86,7 +88,7 @@ export class BalloonDriver {
     this.core = core;
     this.parts = {
       ...options,
-      tunables: { policy, deflateMode, reservePages },
+      tunables: { policy: this.checked(policy), deflateMode, reservePages },
       totals: { ...NO_TOTALS },
       sample: () => statisticsEntries(options.statistics?.() ?? ledgerStatistics(core), settings),
     };
@@ -212,8 +214,19 @@ export class BalloonDriver {
 
   /** Follows another policy from the next step on. */
   setPolicy(policy: Policy): void {
-    this.parts.tunables.policy = policy;
+    this.parts.tunables.policy = this.checked(policy);
     this.inputs.forgetShortages();
+  }
+
+  private checked(policy: Policy): Policy {
+    const { hal, settings } = this.options;
+    return checkedPolicy(policy, {
+      instead: follow(settings.follow),
+      onRefused: (error) => {
+        this.lastError = error;
+        hal.log("error", error.message);
+      },
+    });
   }
 
   /**

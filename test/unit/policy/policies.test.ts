@@ -1,9 +1,11 @@
 /** What holds for every policy in every view: nothing beyond the reserve, and no hidden state. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { checkedPolicy } from "../../../runtime/policy/checked.ts";
 import { follow } from "../../../runtime/policy/follow.ts";
 import { gentle } from "../../../runtime/policy/gentle.ts";
 import { type PolicyView, pagesBound } from "../../../runtime/policy/policy.ts";
+import { reportOnly } from "../../../runtime/policy/report-only.ts";
 
 const moment = fc.integer({ min: 0, max: 100_000 });
 const pages = fc.oneof(fc.nat(600), fc.nat(0xffff_ffff));
@@ -61,6 +63,17 @@ describe.each([follow(), gentle()])("$name", (policy) => {
         const { goalPages, atMostPages, lookAgainMs } = policy.decide(view);
         const waits = goalPages > pagesBound(view) || atMostPages === 0;
         if (waits && lookAgainMs !== undefined) expect(lookAgainMs).toBeGreaterThan(view.nowMs);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("never decides what the driver refuses", () => {
+    fc.assert(
+      fc.property(anyView, (view) => {
+        const onRefused = (error: Error) => expect.unreachable(error.message);
+        const checked = checkedPolicy(policy, { instead: reportOnly(), onRefused });
+        expect(checked.decide(view)).toEqual(policy.decide(view));
       }),
       { numRuns: 2000 },
     );
