@@ -13,6 +13,7 @@ import { launchV86 } from "../vmm/v86/v86.ts";
 import type { GuestExit, Vmm } from "../vmm/vmm.ts";
 import { failureOfExit } from "./guest-exit.ts";
 import { DEFAULT_MEMORY_BYTES } from "./plan.ts";
+import { checkProgramMachine } from "./program-machine.ts";
 
 /** A line that the program printed. */
 export interface ProgramLine {
@@ -88,6 +89,7 @@ function commandLine({ append = "", env = {}, args = [] }: RunProgramOptions): s
  */
 export async function runProgram(options: RunProgramOptions): Promise<number> {
   const { on = "v86", arch = on === "v86" ? "i386" : "x86_64", signal, onProgress } = options;
+  checkProgramMachine(options);
   const append = commandLine(options);
   const image = await provideProgramImage({
     app: options.app,

@@ -5,6 +5,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError } from "../../failure.ts";
+import { checkProgramMachine } from "../../session/program-machine.ts";
 import type { ProgramLine, RunProgramOptions } from "../../session/run-program.ts";
 import { type Call, type CommandSpec, HELP } from "../command.ts";
 import { MACHINE_OPTIONS, machineChoice } from "../machine-options.ts";
@@ -68,17 +69,7 @@ function variables(given: Given): Record<string, string> {
 /** @throws FailureError `usage` for options that contradict each other. */
 function programOptions(given: Given, environment: Io["environment"]): RunProgramOptions {
   const machine = machineChoice(given, environment);
-  if (machine.on === "v86") {
-    for (const name of ["machine", "qemu"]) {
-      const seen = `--${name} on v86`;
-      const todo = "leave it out, or run on qemu: --on qemu";
-      if (given.has(name)) throw new FailureError({ kind: "usage", what: "options", seen, todo });
-    }
-    if (machine.arch === "x86_64") {
-      const todo = "use i386: v86 has no 64-bit mode";
-      throw new FailureError({ kind: "usage", what: "option --arch", seen: "x86_64 on v86", todo });
-    }
-  }
+  checkProgramMachine(machine);
   return {
     ...machine,
     app: given.operand ?? "",

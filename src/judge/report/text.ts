@@ -2,7 +2,7 @@
 
 import type { Paint } from "../../text/style.ts";
 import type { Baseline, Difference, JudgeReport, ScenarioResult } from "../judge-report.ts";
-import { reportPasses } from "./baseline.ts";
+import { reportPasses, resultPasses } from "./baseline.ts";
 import { type BrokenRule, sumUp, worstFirst } from "./sums.ts";
 
 const plain: Paint = (_style, text) => text;
@@ -26,8 +26,16 @@ export function reportText(report: JudgeReport, paint: Paint = plain): readonly 
     ...findings,
     ...(baseline === undefined ? [] : ["", ...baselineLines(baseline, paint)]),
     "",
-    `${paint(colour, word)}: ${sumUp(report)}`,
+    `${paint(colour, word)}: ${sumUp(report)}${failedIn(report)}`,
   ];
+}
+
+/** Names the scenarios that failed: the last line is what is read first, and may be all. */
+function failedIn(report: JudgeReport): string {
+  const ran = report.results.filter(({ outcome }) => outcome !== null);
+  const failed = ran.filter((result) => !resultPasses(report, result));
+  if (failed.length === 0) return "";
+  return `; failed in ${places(failed.map(({ scenario }) => scenario))}`;
 }
 
 function scenarioLines(result: ScenarioResult, width: number, paint: Paint): string[] {

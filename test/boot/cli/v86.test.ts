@@ -189,7 +189,9 @@ describe("what cannot be read or written is told in words, not as a stack, by", 
     ["doctor"],
   ])("%s, with its output on a full disk", async (...args) => {
     const command = [process.execPath, PROGRAM, ...args].join(" ");
-    const child = spawn("/bin/sh", ["-c", `exec ${command} >/dev/full`]);
+    const cwd = await mkdtemp(join(tmpdir(), "cli-test-"));
+    onTestFinished(() => rm(cwd, { recursive: true }));
+    const child = spawn("/bin/sh", ["-c", `exec ${command} >/dev/full`], { cwd });
     let stderr = "";
     child.stderr.on("data", (bytes: Buffer) => {
       stderr += bytes.toString();

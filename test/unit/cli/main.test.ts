@@ -346,7 +346,7 @@ describe("run", () => {
     [[], "no FILE"],
     [["app.ts", "other.ts"], '"other.ts" after "app.ts"'],
     [["app.ts", "--env", "A"], '"A"'],
-    [["app.ts", "--machine", "q35"], "--machine on v86"],
+    [["app.ts", "--machine", "q35"], "q35 on v86"],
     [["app.ts", "--arch", "x86_64"], "x86_64 on v86"],
   ])("refuses %j", async (args, seen) => {
     const { code, err } = await run(["run", ...args], { run: load });

@@ -95,7 +95,7 @@ describe("beside an earlier report", () => {
     expect(lines("text")).toContain(`beside an older one in o#ld.json
   new      D12 (MUST NOT) in targets: page 1124
 
-failed: 2 scenarios, 1 left out; 2 rules broken, 1 of them MUST or MUST NOT; 1 new, 0 gone`);
+failed: 2 scenarios, 1 left out; 2 rules broken, 1 of them MUST or MUST NOT; 1 new, 0 gone; failed in targets`);
     expect(lines("tap")).toMatch(/^not ok 1 - targets$/m);
     expect(lines("tap")).toMatch(/^not ok 3 - start # \w{4} known from o\\#ld\.json$/m);
     expect(lines("junit")).toContain('tests="3" failures="1" skipped="1"');

@@ -25,7 +25,7 @@ D4 (SHOULD, 5.5.6.1): No page is used before its inflate is acknowledged.
   follows from: Q-BUFFER-CAP
   #7 0.1ms queue inflateq take
 
-failed: 2 scenarios, 1 left out; 2 rules broken, 1 of them MUST or MUST NOT`,
+failed: 2 scenarios, 1 left out; 2 rules broken, 1 of them MUST or MUST NOT; failed in targets, start`,
   tap: `TAP version 14
 1..3
 not ok 1 - targets

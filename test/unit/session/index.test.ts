@@ -8,6 +8,7 @@ import {
   FailureError,
   planSession,
   qemuCommand,
+  runProgram,
   runSession,
   shellLine,
 } from "../../../src/session/index.ts";
@@ -34,6 +35,15 @@ describe("ballonet/session", () => {
       expect(event.type === "failed" && event.todo).toContain("give an image's path");
     }
     expect.assertions(2);
+  });
+
+  it.each([
+    [{ arch: "x86_64" }, "x86_64 on v86"],
+    [{ machine: "q35" }, "q35 on v86"],
+    [{ qemu: "/opt/qemu" }, "/opt/qemu on v86"],
+  ] as const)("refuses to run a program on v86 with %j", async (machine, seen) => {
+    const refused = runProgram({ app: "/no/such/app.ts", ...machine });
+    await expect(refused).rejects.toMatchObject({ kind: "usage", seen });
   });
 
   it("tries what the machine has; what is missing has a todo", { timeout: TRIAL_MS }, async () => {
