@@ -309,6 +309,20 @@ export abstract class BalloonHost {
     return this.clock.run();
   }
 
+  /** How many pieces of work the device has planned. */
+  get planned(): number {
+    return this.clock.pending;
+  }
+
+  /**
+   * Lets the device do one piece of the work that it has planned, the n-th from 0 on, without time
+   * passing: a search can try every order. Returns false when there is no such piece.
+   */
+  runEarly(n: number, options: PassOptions = {}): boolean {
+    this.passTime(options);
+    return this.clock.runEarly(n);
+  }
+
   /**
    * Arms a fault, or for `needs-reset` lets it happen at once.
    *

@@ -23,5 +23,5 @@ export function settingsFor(what: string) {
   const seed = fromEnvironment("BALLONET_SEED") ?? Math.trunc(Math.random() * 0x7fff_ffff);
   console.log(`${what}: BALLONET_SEED=${seed}${RUNS === undefined ? "" : `, ${RUNS} sequences`}`);
   const settings = (sequences: number) => ({ seed, numRuns: RUNS ?? sequences });
-  return Object.assign(settings, { isShort: (RUNS ?? FEW_RUNS) < FEW_RUNS });
+  return Object.assign(settings, { isShort: (RUNS ?? FEW_RUNS) < FEW_RUNS, runs: RUNS });
 }

@@ -67,6 +67,15 @@ export class Clock {
     return this.runUntil(Number.POSITIVE_INFINITY);
   }
 
+  /** Runs one piece of planned work before its time, the n-th that was planned. False: no such. */
+  runEarly(n: number): boolean {
+    const work = this.planned.splice(n, 1)[0];
+    if (work === undefined) return false;
+    this.turn += 1;
+    work.run();
+    return true;
+  }
+
   private runUntil(untilMs: number): number {
     for (let ran = 0; ran < RUN_LIMIT; ran += 1) {
       const work = this.takeDue(untilMs);
