@@ -43,15 +43,19 @@ function proxmox({ image }: RecipeOptions): string {
   return `qm set "$VMID" ${shellLine([...options, "--args", `-kernel ${shellLine([image])}`])}`;
 }
 
-function firecracker({ arch, image }: RecipeOptions): string {
-  if (arch !== "x86_64") {
-    throw new FailureError({
-      kind: "usage",
-      what: "architecture",
-      seen: `${arch} on Firecracker`,
-      todo: "use x86_64: Firecracker has no 32-bit machine",
-    });
-  }
+function expectWide({ arch }: RecipeOptions, host: string): void {
+  if (arch === "x86_64") return;
+  throw new FailureError({
+    kind: "usage",
+    what: "architecture",
+    seen: `${arch} on ${host}`,
+    todo: `use x86_64: ${host} has no 32-bit machine`,
+  });
+}
+
+function firecracker(options: RecipeOptions): string {
+  expectWide(options, "Firecracker");
+  const { image } = options;
   const config = {
     // Its COM2 leads nowhere.
     "boot-source": { kernel_image_path: image, boot_args: "ballonet.control=com1" },
@@ -62,11 +66,34 @@ function firecracker({ arch, image }: RecipeOptions): string {
   return JSON.stringify(config, undefined, 2);
 }
 
+function cloudHypervisor(options: RecipeOptions): string {
+  expectWide(options, "Cloud Hypervisor");
+  const machine = ["--cpus", "boot=1", "--memory", `size=${MEMORY_MIB}M`];
+  const ports = ["--serial", "tty", "--console", "off", "--api-socket", "ch.sock"];
+  const balloon = ["--balloon", "size=0,deflate_on_oom=on,free_page_reporting=on"];
+  const all = ["--kernel", options.image, ...machine, ...ports, ...balloon];
+  return shellLine(["cloud-hypervisor", ...all]);
+}
+
+function crosvm({ image }: RecipeOptions): string {
+  const serial = ["--serial", "type=stdout,hardware=serial,num=1,stdin=true"];
+  const machine = ["--mem", String(MEMORY_MIB), "--socket", "crosvm.sock"];
+  return shellLine(["crosvm", "run", ...machine, ...serial, image]);
+}
+
+/** GRUB reads words as a shell does. The path is one on GRUB's own root. */
+function grub({ image }: RecipeOptions): string {
+  return ["menuentry ballonet {", `  ${shellLine(["multiboot2", image])}`, "}"].join("\n");
+}
+
 const RECIPES = {
   qemu: (options: RecipeOptions): string => shellLine(qemuCommand(options)),
   libvirt,
   proxmox,
   firecracker,
+  "cloud-hypervisor": cloudHypervisor,
+  crosvm,
+  grub,
 } as const;
 
 /** Who a recipe is for. */
@@ -76,8 +103,9 @@ export type RecipeName = keyof typeof RECIPES;
 export const RECIPE_NAMES = Object.keys(RECIPES) as readonly RecipeName[];
 
 /**
- * Returns the recipe: a command for QEMU and Proxmox (whose shell has VMID), a domain's XML for
- * libvirt, the JSON of --config-file for Firecracker.
+ * Returns the recipe: a command for QEMU, Proxmox (whose shell has VMID), Cloud Hypervisor and
+ * crosvm, a domain's XML for libvirt, the JSON of --config-file for Firecracker, an entry of GRUB's
+ * menu.
  * @throws FailureError `usage` for an architecture that the hypervisor lacks.
  */
 export function recipe(name: RecipeName, options: RecipeOptions): string {

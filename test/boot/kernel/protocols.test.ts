@@ -16,12 +16,15 @@ import { type Arch, bootImage, MIB, scriptImage } from "../support/kernel-images
 
 const ARCHES: readonly Arch[] = ["i386", "x86_64"];
 const LINUX_LOADER = fileURLToPath(new URL("../support/linux-loader.S", import.meta.url));
+/** Where the loader's data lies: the root pointer of ACPI that it tells is the first. */
+const LOADER_DATA = 0x102000;
 const WORDS = "first=1 second=two";
 const MEMORY_BYTES = 64 * MIB;
 const CODE = 9;
 const SCRIPT = `boot() {
   say(machine.commandLine());
   say(JSON.stringify(machine.memoryMap()));
+  say(String(machine.acpiRoot()));
   machine.exit(${CODE});
 }`;
 
@@ -43,8 +46,8 @@ async function patched(image: Buffer): Promise<string> {
   return path;
 }
 
-/** Boots, and expects the command line and all of the memory. */
-async function expectBoot(arch: Arch, image: string): Promise<void> {
+/** Boots, and expects the command line and all of the memory. Returns where ACPI's root is. */
+async function expectBoot(arch: Arch, image: string): Promise<number> {
   const vm = await bootImage(arch, image, { memoryBytes: MEMORY_BYTES, append: WORDS });
   const exit = await vm.exited;
   expect(vm.log.lines[0]).toBe(WORDS);
@@ -54,6 +57,7 @@ async function expectBoot(arch: Arch, image: string): Promise<void> {
   expect(total).toBeGreaterThan(MEMORY_BYTES - MIB);
   expect(total).toBeLessThanOrEqual(MEMORY_BYTES);
   expect(exit.guestExitCode).toBe(CODE);
+  return Number(vm.log.lines[2]);
 }
 
 /** Links the loader of linux-loader.S with an image as it lies in memory. */
@@ -68,7 +72,7 @@ async function withLinuxLoader(image: string, flags: readonly string[]): Promise
   const defines = [`-DENTRY=${entry}`, `-DMEMORY_BYTES=${MEMORY_BYTES}`, '-DIMAGE="image.bin"'];
   const link = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"];
   const places = [
-    "-Wl,-Ttext=0x100000,-Tdata=0x102000,-Tbss=0x108000",
+    `-Wl,-Ttext=0x100000,-Tdata=0x${LOADER_DATA.toString(16)},-Tbss=0x108000`,
     `-Wl,--section-start=.image=0x${text.address.toString(16)}`,
   ];
   const out = ["-o", "loader.elf", LINUX_LOADER];
@@ -78,12 +82,12 @@ async function withLinuxLoader(image: string, flags: readonly string[]): Promise
 
 test("x86_64: the 64-bit entry of the Linux protocol", async () => {
   const image = await scriptImage("x86_64", SCRIPT);
-  await expectBoot("x86_64", await withLinuxLoader(image, []));
+  expect(await expectBoot("x86_64", await withLinuxLoader(image, []))).toBe(LOADER_DATA);
 });
 
 test.each(ARCHES)("%s: the 32-bit entry of the Linux protocol", async (arch) => {
   const image = await scriptImage(arch, SCRIPT);
-  await expectBoot(arch, await withLinuxLoader(image, ["-DFLAT"]));
+  expect(await expectBoot(arch, await withLinuxLoader(image, ["-DFLAT"]))).toBe(LOADER_DATA);
 });
 
 test("i386: Multiboot by addresses, Multiboot by ELF headers, and PVH", async () => {

@@ -4,7 +4,8 @@
  * paging.
  *
  * QEMU loads it by Multiboot, with the image in it as that lies in memory. ENTRY, IMAGE_BYTES,
- * MEMORY_BYTES and IMAGE (the image's bytes) are defined by the caller.
+ * MEMORY_BYTES and IMAGE (the image's bytes) are defined by the caller, and where
+ * `.data` lies, which begins with ACPI's root pointer.
  */
   .text
   .balign 4
@@ -57,6 +58,10 @@ _start:
   ljmp $0x10, $ENTRY
 
   .data
+/* ACPI's, of revision 0, where nobody looks for one. It names no table. */
+root_pointer:
+  .ascii "RSD PTR \xe1"
+  .org root_pointer + 20
   .balign 8
 gdt:
   .quad 0, 0
@@ -75,6 +80,8 @@ command_line:
 
   .balign 16
 boot_params:
+  .org boot_params + 0x070
+  .long root_pointer, 0
   .org boot_params + 0x1e8
   .byte 3
   .org boot_params + 0x1fe

@@ -56,4 +56,22 @@ describe("a recipe", () => {
       /^qemu-system-x86_64 .*-kernel \/guest.elf /,
     );
   });
+
+  it("for Cloud Hypervisor and crosvm is a command", () => {
+    const options = { ...OPTIONS, image: "/guest.elf" };
+    expect(recipe("cloud-hypervisor", options)).toMatch(
+      /^cloud-hypervisor --kernel \/guest.elf .* --balloon size=0,/,
+    );
+    expect(() => recipe("cloud-hypervisor", { ...options, arch: "i386" })).toThrow(/use x86_64/);
+    const crosvm = /^crosvm run --mem 256 .* --serial type=stdout,hardware=serial,num=1,.* \S+$/;
+    for (const arch of ["i386", "x86_64"] as const) {
+      expect(recipe("crosvm", { ...options, arch })).toMatch(crosvm);
+    }
+  });
+
+  it("for GRUB is an entry of its menu, whose words are a shell's", () => {
+    expect(recipe("grub", { ...OPTIONS, image: "/a b.elf" })).toBe(
+      "menuentry ballonet {\n  multiboot2 '/a b.elf'\n}",
+    );
+  });
 });
