@@ -29,6 +29,8 @@ interface Look {
   readonly vainMs: number;
   /** Whether the driver works, and has got nowhere for long: that, too, is rest. */
   readonly isInVain: boolean;
+  /** Accesses since the last effect. */
+  readonly vainAccesses: number;
 }
 
 /** Since when a driver lets its device be, and since when what it does there changes nothing. */
@@ -37,6 +39,7 @@ export class Stillness {
   private effects = "";
   private accessedMs = 0;
   private effectMs = 0;
+  private effectAccesses = 0;
 
   /**
    * Looks at the device once more. Returns how many milliseconds ago there was an access, and an
@@ -46,12 +49,15 @@ export class Stillness {
     const nowMs = performance.now();
     const effects = effectsOn(device);
     if (accesses !== this.accesses) this.accessedMs = nowMs;
-    if (effects !== this.effects) this.effectMs = nowMs;
+    if (effects !== this.effects) {
+      this.effectMs = nowMs;
+      this.effectAccesses = accesses;
+    }
     this.accesses = accesses;
     this.effects = effects;
     const [quietMs, vainMs] = [nowMs - this.accessedMs, nowMs - this.effectMs];
     // A guest that works and leaves its device alone is not at rest.
     const isInVain = quietMs < NO_EFFECT_MS && vainMs > NO_EFFECT_MS;
-    return { quietMs, vainMs, isInVain };
+    return { quietMs, vainMs, isInVain, vainAccesses: accesses - this.effectAccesses };
   }
 }

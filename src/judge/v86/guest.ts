@@ -16,6 +16,9 @@ const TICK_MS = 2;
 /** Quiet time after which a guest is at rest: longer than a driver's retries, in ms. */
 const QUIET_MS = 150;
 
+/** Accesses without an effect that no driver makes which gets on. */
+const VAIN_ACCESSES = 200;
+
 /** Time for a driver to come up, and unless it is said for a guest to come to rest, in ms. */
 const COME_UP_MS = 60_000;
 const TIMEOUT_MS = 60_000;
@@ -89,9 +92,11 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     const stillness = new Stillness();
     const isAtRest = () => {
       const { counters, idle, interruptPending } = this.device;
-      const { quietMs, isInVain } = stillness.look(this.device, counters.accesses);
+      const { quietMs, ...vain } = stillness.look(this.device, counters.accesses);
       const isQuiet = quietMs > 0 && idle && !interruptPending;
       if (!isQuiet || !this.board.isHalted) quietSinceMs = performance.now();
+      // On a busy machine a guest that gets on makes few accesses in a long time.
+      const isInVain = vain.isInVain && vain.vainAccesses > VAIN_ACCESSES && !interruptPending;
       return (isInVain && idle) || performance.now() - quietSinceMs > QUIET_MS;
     };
     this.board.wake();
