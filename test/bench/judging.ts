@@ -3,7 +3,8 @@
  *
  * The same guest does the same with the device's judging on and off, taking turns: a scenario as
  * `ballonet judge` runs it, and the bare moving of pages, without a boot and without waiting for
- * rest. The second shows what overwriting and comparing each page costs: it has no goal.
+ * rest. The second shows what overwriting and comparing each page costs: it has no goal. Guests
+ * have the memory that the judge gives by default; with more of it, pages count for more.
  */
 import { buildImage } from "../../src/image/build-image.ts";
 import {
@@ -63,16 +64,17 @@ interface Result {
 
 async function kinds(): Promise<readonly Kind[]> {
   const [i386, x86_64] = [await buildImage({ arch: "i386" }), await buildImage({ arch: "x86_64" })];
-  const [small, large] = [128 * MIB, 256 * MIB];
+  // What each has that nobody gives another number.
+  const [ofDriver, ofImage] = [64 * MIB, 128 * MIB];
   const qemu = `${packageFolder()}/build/qemu-11/qemu-system-x86_64`;
   return [
     {
       name: "in process",
-      memoryBytes: large,
+      memoryBytes: ofDriver,
       platform: (judging) =>
         inProcess(
           () => ({
-            memory: new WebAssembly.Memory({ initial: large / WASM_PAGE }),
+            memory: new WebAssembly.Memory({ initial: ofDriver / WASM_PAGE }),
             start: ballonet(),
           }),
           { judging },
@@ -80,15 +82,15 @@ async function kinds(): Promise<readonly Kind[]> {
     },
     {
       name: "v86",
-      memoryBytes: small,
-      platform: (judging) => inV86({ image: i386.path, memoryBytes: small, device: { judging } }),
+      memoryBytes: ofImage,
+      platform: (judging) => inV86({ image: i386.path, memoryBytes: ofImage, device: { judging } }),
     },
     {
       name: "QEMU",
-      memoryBytes: large,
+      memoryBytes: ofImage,
       platform: (judging) =>
         inQemu({
-          ...{ qemu, machine: "pc", image: x86_64.path, memoryBytes: large },
+          ...{ qemu, machine: "pc", image: x86_64.path, memoryBytes: ofImage },
           device: { judging },
         }),
     },
