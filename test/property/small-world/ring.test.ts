@@ -55,6 +55,18 @@ describe("a small ring", () => {
   );
 });
 
+/** From an empty ring on: a mistake may not let a ring get to where its indexes wrap. */
+function firstWrong(module: WebAssembly.Module): Figures | undefined {
+  for (const features of kinds) {
+    for (const size of sizesOf(features)) {
+      const world = new RingWorld(module, { size, features, before: 0, posts: size + 1 });
+      const figures = explore(world, limits);
+      if (figures.wrong !== undefined) return figures;
+    }
+  }
+  return undefined;
+}
+
 const caught = [
   "never notifies",
   "is off by one when it compares with avail_event",
@@ -70,9 +82,7 @@ describe.runIf(isLong)("mistakes in the ring", () => {
     const mutant = mutants.find((one) => one.id === id);
     if (mutant === undefined) throw new Error(`no mutant "${id}"`);
     const { core } = await patchedDriver([mutant, ...(mutant.and ?? [])]);
-    const found = kinds
-      .flatMap((features) => search(core, features))
-      .find(({ wrong }) => wrong !== undefined);
+    const found = firstWrong(core);
     console.log(`ring: ${id}: ${found ? formatFigures(found) : "not found"}`);
     expect(found?.wrong).toBeDefined();
   });
