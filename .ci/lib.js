@@ -12,6 +12,7 @@ import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
+import { minify } from "terser";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, "lib");
@@ -60,9 +61,14 @@ function of(folder, extension, more = []) {
 const SMALL_PART_BYTES = 20_000;
 const isExternal = (id) => external.includes(id) || id.startsWith("node:");
 
-/** Bundles into `parts`, with maps inside. There is a part for each set of entries that share it. */
+/**
+ * Bundles into `parts`, with maps inside. There is a part for each set of entries that share it.
+ * Returns what esbuild tells of each part, by its path.
+ */
 async function writeParts(parts) {
-  await build({
+  const { metafile } = await build({
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: of("", ".ts", PROGRAMS),
     outdir: parts,
     bundle: true,
@@ -75,6 +81,31 @@ async function writeParts(parts) {
     sourcesContent: false,
     logLevel: "warning",
   });
+  return new Map(Object.entries(metafile.outputs).map(([path, it]) => [join(root, path), it]));
+}
+
+const ROOMS_OF_HOST = /^node:(?:fs|path|child_process)/;
+
+/**
+ * The parts that run on Node alone, as they use its files or processes: they become one. A part that
+ * only hands on what another one has goes with it. A part that needs a package that may be absent
+ * stays alone, and so does what pages load.
+ */
+function partsOfHost(parts) {
+  const isEntry = (path) =>
+    [...entries, ...PROGRAMS].some(([name]) => path.endsWith(`/${name}.js`));
+  const found = new Set();
+  for (const [path, { imports }] of parts) {
+    const statics = imports.filter(({ kind }) => kind === "import-statement");
+    const isBare = statics.some(({ external, path }) => external && !path.startsWith("node:"));
+    if (isEntry(path) || isBare) continue;
+    if (statics.some(({ path }) => ROOMS_OF_HOST.test(path))) found.add(path);
+  }
+  for (const [path, { imports, bytes }] of parts) {
+    const isHandedOn = imports.every((one) => !one.external && found.has(join(root, one.path)));
+    if (bytes < SMALL_PART_BYTES && imports.length > 0 && isHandedOn) found.add(path);
+  }
+  return found;
 }
 
 const MAP = /\/\/# sourceMappingURL=data:application\/json;base64,(.*)\n?$/;
@@ -93,7 +124,7 @@ const maps = {
 async function writeScripts() {
   const parts = join(root, "build", "parts");
   rmSync(parts, { recursive: true, force: true });
-  await writeParts(parts);
+  const host = partsOfHost(await writeParts(parts));
   const names = [...entries, ...PROGRAMS].map(([name]) => [name, join(parts, `${name}.js`)]);
   const bundle = await rollup({
     input: Object.fromEntries(names),
@@ -110,21 +141,35 @@ async function writeScripts() {
   const { output } = await bundle.generate({
     dir: lib,
     chunkFileNames: "part-[hash].js",
+    onlyExplicitManualChunks: true,
+    manualChunks: (path) => (host.has(path) ? "host" : undefined),
     experimentalMinChunkSize: SMALL_PART_BYTES,
     hoistTransitiveImports: false,
-    sourcemap: "inline",
+    sourcemap: "hidden",
     sourcemapExcludeSources: true,
   });
   await bundle.close();
-  for (const { fileName, type, code } of output) {
-    if (type === "chunk") await writeSmall(fileName, code);
-  }
+  for (const one of output) if (one.type === "chunk") await writeSmall(one.fileName, one);
   rmSync(parts, { recursive: true });
 }
 
-/** Writes a script, made small, and its map. */
-async function writeSmall(name, code) {
-  const made = await transform(code, {
+/**
+ * Makes a script small. terser makes less of it than esbuild does, but it puts names of modules where
+ * they are used: an import that is hidden from bundlers would be found by them.
+ */
+async function small(name, code, map) {
+  if (!code.includes("webpackIgnore")) {
+    const made = await minify(code, {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 3 },
+      format: { max_line_len: 200, preserve_annotations: true },
+      sourceMap: { content: map, filename: name },
+    });
+    return { code: `${made.code}\n`, map: made.map };
+  }
+  const inside = `//# sourceMappingURL=${map.toUrl()}`;
+  return transform(`${code}\n${inside}`, {
     minify: true,
     format: "esm",
     target: "es2022",
@@ -133,6 +178,11 @@ async function writeSmall(name, code) {
     sourcemap: "external",
     sourcesContent: false,
   });
+}
+
+/** Writes a script, made small, and its map. */
+async function writeSmall(name, { code, map }) {
+  const made = await small(name, code, map);
   const path = join(lib, name);
   writeFileSync(path, `${made.code}//# sourceMappingURL=${name}.map\n`);
   writeFileSync(`${path}.map`, thin(made.map));
@@ -189,12 +239,25 @@ const PRIVATE = new RegExp(
   "g",
 );
 
+/** The sentence that says what a file is, which would stand amid the types of other files. */
+const HEADER = /^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n(?=\n|\/\*\*)/gm;
+
+/** What a table's type repeats of the type of its entries. */
+const REPEATED = /^\t{2,}\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n/gm;
+const TABLE = /^declare const \w+: \{\n[\s\S]*?^\};\n/gm;
+
 function compact(code) {
   return withTabs(code)
+    .replace(HEADER, "")
+    .replace(TABLE, (table) => table.replace(REPEATED, ""))
     .replace(SENTENCE, "$1string")
     .replace(SEEN_BY, "$1readonly string[]")
-    .replace(PRIVATE, "$1");
+    .replace(PRIVATE, "$1")
+    .replace(/\n{2,}/g, "\n");
 }
+
+/** What of the machines' types needs none of Node. */
+const ALSO_SHARED = /dist\/src\/(?:deadline|vmm\/(?:control|log|vmm))\./;
 
 /**
  * Types that entries share, without those of Node and of v86: the device's in a file, all others in
@@ -203,7 +266,8 @@ function compact(code) {
 function typesFile(id) {
   const room = /dist\/(runtime|src\/\w+)\/(?!index\.)/.exec(id)?.[1];
   if (room === "src/device") return "device";
-  return ["runtime", "src/embed", "src/image", "src/text"].includes(room) ? "shared" : undefined;
+  const isShared = ["runtime", "src/embed", "src/image", "src/text"].includes(room);
+  return isShared || ALSO_SHARED.test(id) ? "shared" : undefined;
 }
 
 async function writeTypes() {
