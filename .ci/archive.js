@@ -1,6 +1,6 @@
 /**
- * Writes lib/guest.br: the images, the boot code of others, the judge's program in C, and the
- * agents that it runs in Linux (src/image/archive.ts).
+ * Writes lib/guest.br: the images, the boot code of others, the judge's program in C, the agents
+ * that it runs in Linux, and the page of `ballonet play` (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common. Of the images' code a filter
  * makes what compresses better.
@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { placesOfCalls } from "../dist/src/image/call-distances.js";
 import { agentName, linuxAgent } from "../dist/src/judge/agent/program.js";
+import { bundlePage } from "../dist/src/play/serve/bundle.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const boot = join(root, "runtime/kernel/boot");
@@ -36,6 +37,9 @@ for (const name of readdirSync(boot, { recursive: true }).sort()) {
 files.push(["judge/vfio-user/relay.c", bare(join(root, "src/judge/vfio-user/relay.c"))]);
 for (const arch of ["i386", "x86_64"]) {
   files.push([agentName(arch), Buffer.from(await linuxAgent({ arch }))]);
+}
+for (const [name, contents] of await bundlePage({ thin: true })) {
+  files.push([`play/${name}`, Buffer.from(contents)]);
 }
 
 const directory = `${JSON.stringify(files.map(([name, { length }]) => [name, length]))}\n`;

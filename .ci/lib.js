@@ -19,14 +19,15 @@ const lib = join(root, "lib");
 const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
 /**
- * What has no types of its own: the command, a thread of the judge, the judge for pages, and the
- * driver's own program in images.
+ * What has no types of its own: the command, a thread of the judge, the judge for pages, the driver's
+ * own program in images, and what the page of `ballonet play` shares with the others.
  */
 const PROGRAMS = [
   ["cli", "src/cli/main"],
   ["worker", "src/judge/in-process/worker"],
   ["judge-browser", "src/judge/browser"],
   ["kernel-main", "runtime/kernel/main"],
+  ["play-shared", "src/play/page/machine/shared"],
 ];
 const SMALL_MAP_BYTES = 1_600;
 /** Packages of which a part is published with this one: in lib/, or compiled into the images. */

@@ -21,7 +21,10 @@ export interface Archive {
   readonly path: string;
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
-  /** Contents: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`, `judge/agent-ARCH`. */
+  /**
+   * Contents by name: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`, `judge/agent-ARCH`,
+   * `play/NAME`.
+   */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -72,7 +75,7 @@ export async function unpackedSources(cache: Cache): Promise<Sources> {
   const { packed, files } = await readArchive(path);
   const folder = await cache.file("boot-code", [packed], async (partial) => {
     for (const [name, contents] of files) {
-      if (name.endsWith(".elf")) continue;
+      if (!/^(boot|judge)\//.test(name)) continue;
       const target = join(partial, ...name.split("/"));
       await mkdir(dirname(target), { recursive: true });
       await writeFile(target, contents);

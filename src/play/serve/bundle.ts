@@ -21,8 +21,16 @@ export const POLICY = [
 /** v86's script stays a file of its own: it holds code for Node that bundlers do not resolve. */
 export const V86_SCRIPT = "libv86.mjs";
 
-/** Returns the files by name. Needs the package esbuild, and the sources. */
-export async function bundlePage(): Promise<ReadonlyMap<string, Uint8Array>> {
+const MODULE = '<script type="module"';
+
+/** What the page takes of lib/ in an installed package: shared.ts, as `.ci/lib.js` publishes it. */
+export const SHARED_SCRIPT = "lib/play-shared.js";
+
+/**
+ * Returns the files by name. `thin`: without what lib/ has already, for a server that serves it
+ * from there. Needs the package esbuild, and the sources.
+ */
+export async function bundlePage({ thin = false } = {}): Promise<ReadonlyMap<string, Uint8Array>> {
   const { build } = await import("esbuild");
   const folder = join(packageFolder(), "src", "play", "page");
   const { outputFiles } = await build({
@@ -30,7 +38,8 @@ export async function bundlePage(): Promise<ReadonlyMap<string, Uint8Array>> {
     bundle: true,
     write: false,
     minify: true,
-    format: "iife",
+    // A module may import the other ones; a plain script is loaded from a file, too.
+    format: thin ? "esm" : "iife",
     target: "es2022",
     outdir: "/",
     charset: "utf8",
@@ -42,10 +51,9 @@ export async function bundlePage(): Promise<ReadonlyMap<string, Uint8Array>> {
       {
         name: "v86",
         setup(plugins) {
-          plugins.onResolve({ filter: /^v86$/ }, () => ({
-            path: `./${V86_SCRIPT}`,
-            external: true,
-          }));
+          const external = (name: string) => () => ({ path: `./${name}`, external: true });
+          plugins.onResolve({ filter: /^v86$/ }, external(V86_SCRIPT));
+          if (thin) plugins.onResolve({ filter: /\/shared\.ts$/ }, external(SHARED_SCRIPT));
         },
       },
     ],
@@ -56,8 +64,9 @@ export async function bundlePage(): Promise<ReadonlyMap<string, Uint8Array>> {
     return found.contents;
   };
   const html = await readFile(join(folder, "index.html"), "utf8");
+  const text = html.replace("CONTENT-SECURITY-POLICY", POLICY);
   return new Map([
-    ["index.html", new TextEncoder().encode(html.replace("CONTENT-SECURITY-POLICY", POLICY))],
+    ["index.html", new TextEncoder().encode(thin ? text.replace("<script defer", MODULE) : text)],
     ["page.css", made("style.css")],
     ["page.js", made("page.js")],
     ["icon.svg", await readFile(join(folder, "icon.svg"))],

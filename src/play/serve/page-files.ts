@@ -1,13 +1,16 @@
 /**
  * The files of the page by name: its own, v86's two and the guest's image. In a checkout they are
- * made of the sources; an installed package brings them in its archive.
+ * made of the sources; an installed package brings its own in the archive, and has the rest of
+ * their code in lib/.
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { FailureError } from "../../failure.ts";
 import { archivePath, imageName, readArchive } from "../../image/archive.ts";
 import { provideImage } from "../../image/provide-image.ts";
-import { bundlePage, V86_SCRIPT } from "./bundle.ts";
+import { packageFolder } from "../../package.ts";
+import { bundlePage, SHARED_SCRIPT, V86_SCRIPT } from "./bundle.ts";
 
 /** Where the page's own files stand in the archive. */
 const FOLDER = "play/";
@@ -36,7 +39,28 @@ export async function pageFiles(): Promise<PageFiles> {
       todo: "run `npm run build` in a checkout, and serve build/play",
     });
   }
-  return new Map([...own, ...v86, [IMAGE, image]]);
+  return new Map([...own, ...(await sharedFiles()), ...v86, [IMAGE, image]]);
+}
+
+/** An import in a script of lib/ of another one beside it. */
+const IMPORT = /(?:from|import) ?\(?"\.\/([\w-]+\.js)"/g;
+
+/** How launching v86 loads its package. */
+const V86_IMPORT = /\bimport\("v86"\)/g;
+
+/** The script of lib/ that the page imports, and all that it imports. */
+async function sharedFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  const wanted = [SHARED_SCRIPT];
+  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+    if (found.has(name)) continue;
+    const text = await readFile(join(packageFolder(), name), "utf8");
+    // A page knows no packages by their names.
+    const here = `import(${JSON.stringify(`../${V86_SCRIPT}`)})`;
+    found.set(name, Buffer.from(text.replace(V86_IMPORT, here)));
+    wanted.push(...[...text.matchAll(IMPORT)].map(([, beside]) => `lib/${beside}`));
+  }
+  return found;
 }
 
 async function v86Files(): Promise<[string, Uint8Array][]> {

@@ -1,6 +1,5 @@
 /** What a machine on the page is made of, as plain values that can be stored. */
-import type { PersonaName } from "../../../../runtime/abi.ts";
-import type { HostDesignName, ProfileName } from "../../../device/index.ts";
+import type { HostDesignName, PersonaName, ProfileName } from "./shared.ts";
 
 /** The balloon device: v86's own, or the reference device with a host's design and profile. */
 export type DeviceChoice =

@@ -1,6 +1,5 @@
 /** The host's side of a balloon on the page, whichever device it is. Pages have 4 KiB. */
-import type { Device } from "../../../device/index.ts";
-import type { StatisticName, V86Vmm } from "../../../vmm/index.ts";
+import type { Device, StatisticName, V86Vmm } from "./shared.ts";
 
 export interface HostSide {
   readonly targetPages: number;

@@ -2,7 +2,7 @@
  * The frames of a guest as the page shows them: the state of each, and since when. It is read out
  * of the guest's memory, where the ledger lies (CONTROL.md), so the guest does nothing for it.
  */
-import { FRAME_STATES, type FrameState } from "../../../../runtime/abi.ts";
+import { FRAME_STATES, type FrameState } from "./shared.ts";
 
 /** Where the ledger lies: the reply to the control channel's `ledger`. */
 export interface LedgerPlace {

@@ -1,14 +1,19 @@
 /** A guest that runs in the page: v86, the image, one of the devices, and the ledger to look at. */
-import type { Device } from "../../../device/index.ts";
-import { pluggedDevice } from "../../../judge/v86/plugged.ts";
-import type { JsonObject, JsonValue } from "../../../vmm/index.ts";
-import type { Board } from "../../../vmm/v86/board.ts";
-import { launchV86, type V86Vmm } from "../../../vmm/v86/v86.ts";
+
 import { assets } from "./assets.ts";
 import type { MachineChoice } from "./choice.ts";
 import { type HostSide, V86Side } from "./host-side.ts";
 import { Ledger, type LedgerPlace } from "./ledger.ts";
 import { type ReferenceChoice, ReferenceSide, referenceOptions } from "./reference-side.ts";
+import {
+  type Board,
+  type Device,
+  type JsonObject,
+  type JsonValue,
+  launchV86,
+  pluggedDevice,
+  type V86Vmm,
+} from "./shared.ts";
 
 /** A guest is up, or says why not. */
 const READY = /^ballonet: (ready|error|panic)\b/;

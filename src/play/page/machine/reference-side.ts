@@ -1,11 +1,8 @@
 /** The reference device in a machine on the page: it judges the driver of the guest. */
-import type { Device } from "../../../device/index.ts";
-import { V86Guest } from "../../../judge/v86/guest.ts";
-import { plugIn } from "../../../judge/v86/plugged.ts";
-import type { Board } from "../../../vmm/v86/board.ts";
-import type { V86Vmm } from "../../../vmm/v86/v86.ts";
+
 import type { DeviceChoice } from "./choice.ts";
 import { type HostSide, STATISTICS } from "./host-side.ts";
+import { type Board, type Device, plugIn, V86Guest, type V86Vmm } from "./shared.ts";
 
 const ANSWER_MS = 10_000;
 const LOOK_MS = 5;

@@ -1,13 +1,14 @@
 /** The panel of the driver: its settings, and the persona and the memory, which boot anew. */
+
+import { MIB } from "../machine/choice.ts";
+import type { LiveMachine } from "../machine/live-machine.ts";
 import {
   DEFLATE_MODES,
+  type JsonObject,
   PERSONA_NAMES,
   type PersonaName,
   POLICY_NAMES,
-} from "../../../../runtime/abi.ts";
-import type { JsonObject } from "../../../vmm/json.ts";
-import { MIB } from "../machine/choice.ts";
-import type { LiveMachine } from "../machine/live-machine.ts";
+} from "../machine/shared.ts";
 import { byId, fill, form, input, select } from "../view/elements.ts";
 import { controlCall } from "../view/steps.ts";
 import { type Answer, answering, type Bench } from "./bench.ts";

@@ -1,4 +1,8 @@
 /** The panel of the judge: the reference device, its verdicts, faults, and pages that are lost. */
+
+import type { DeviceChoice } from "../machine/choice.ts";
+import { MARK } from "../machine/ledger.ts";
+import type { LiveMachine } from "../machine/live-machine.ts";
 import {
   type Device,
   type FaultName,
@@ -8,10 +12,7 @@ import {
   hostDesigns,
   type ProfileName,
   profiles,
-} from "../../../device/index.ts";
-import type { DeviceChoice } from "../machine/choice.ts";
-import { MARK } from "../machine/ledger.ts";
-import type { LiveMachine } from "../machine/live-machine.ts";
+} from "../machine/shared.ts";
 import { button, byId, fill, form, make, select } from "../view/elements.ts";
 import { grouped, mebibytes, messageOf } from "../view/words.ts";
 import { type Answer, answering, type Bench } from "./bench.ts";

@@ -1,7 +1,8 @@
 /** The target of the balloon: dragged, typed, or chosen; and the figures beside it. */
-import { FRAME_STATES, type FrameState } from "../../../../runtime/abi.ts";
+
 import { PAGES_PER_MIB } from "../machine/choice.ts";
 import type { LiveMachine } from "../machine/live-machine.ts";
+import { FRAME_STATES, type FrameState } from "../machine/shared.ts";
 import { byId, input, setText } from "../view/elements.ts";
 import { Segments } from "../view/segments.ts";
 import { Slider } from "../view/slider.ts";

@@ -1,6 +1,7 @@
 /** The panel of the workload: memory that the guest uses, and the verdict on every byte of it. */
-import type { JsonObject } from "../../../vmm/json.ts";
+
 import { PAGES_PER_MIB } from "../machine/choice.ts";
+import type { JsonObject } from "../machine/shared.ts";
 import { button, byId, form, input } from "../view/elements.ts";
 import { controlCall } from "../view/steps.ts";
 import { bytes, grouped, mebibytes } from "../view/words.ts";

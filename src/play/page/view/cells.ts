@@ -1,6 +1,7 @@
 /** What the cells of the picture are called and how they are coloured: states, and marks on top. */
-import { FRAME_STATES } from "../../../../runtime/abi.ts";
+
 import { MARK } from "../machine/ledger.ts";
+import { FRAME_STATES } from "../machine/shared.ts";
 import { colour } from "./elements.ts";
 
 /** What each state means, for the legend's titles. */
