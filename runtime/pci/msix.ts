@@ -92,6 +92,8 @@ export class Msix {
     messages.forEach((message, index) => {
       this.writeEntry(index, message);
     });
+    // crosvm looks at the entries only when MSI-X is turned on, not when its mask is cleared.
+    this.writeControl(control);
     this.writeControl(control | CONTROL_ENABLE);
   }
 

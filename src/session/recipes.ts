@@ -77,7 +77,9 @@ function cloudHypervisor(options: RecipeOptions): string {
 
 function crosvm({ image }: RecipeOptions): string {
   const serial = ["--serial", "type=stdout,hardware=serial,num=1,stdin=true"];
-  const machine = ["--mem", String(MEMORY_MIB), "--socket", "crosvm.sock"];
+  // It has four serial ports, whether or not anything is on them.
+  const words = ["--params", "ballonet.control=com1"];
+  const machine = ["--mem", String(MEMORY_MIB), ...words, "--socket", "crosvm.sock"];
   return shellLine(["crosvm", "run", ...machine, ...serial, image]);
 }
 

@@ -294,8 +294,9 @@ export const transportMutants: readonly Mutant[] = [
   {
     id: "leaves the function masked",
     file: MSIX,
-    find: "});\n    this.writeControl(control | CONTROL_ENABLE);",
-    replace: "});\n    this.writeControl(control | CONTROL_ENABLE | CONTROL_FUNCTION_MASK);",
+    find: "this.writeControl(control);\n    this.writeControl(control | CONTROL_ENABLE);",
+    replace:
+      "this.writeControl(control);\n    this.writeControl(control | CONTROL_ENABLE | CONTROL_FUNCTION_MASK);",
     breaks: "P-MSIX-PENDING",
     scenario: "MSI-X",
   },

@@ -1,7 +1,9 @@
 /** The modern PCI transport against a device that takes nothing but what is right. */
+
 import { describe, expect, it } from "vitest";
 import { BALLOON_CONFIG } from "../../../../runtime/balloon/constants.ts";
 import { BallonetError } from "../../../../runtime/errors.ts";
+import type { PciConfigAccess } from "../../../../runtime/pci/config.ts";
 import { FEATURE, STATUS } from "../../../../runtime/virtio/constants.ts";
 import { featureSet } from "../../../../runtime/virtio/features.ts";
 import { openModernPci } from "../../../../runtime/virtio/pci/modern.ts";
@@ -277,7 +279,14 @@ describe("messages", () => {
   function withMessages(vectors: number) {
     const device = new FakeDevice({ words: [0, upper], vectors, commonLength: 0x3c });
     const hal = { ...device.hal, interrupts: { allocate: (count: number) => list(count) } };
-    const { config } = device;
+    const config: PciConfigAccess = {
+      read: (address, offset, width) => device.config.read(address, offset, width),
+      write: (address, offset, width, value) => {
+        const wasOn = device.table.isEnabled;
+        device.config.write(address, offset, width, value);
+        if (!wasOn && device.table.isEnabled) turnedOnWith = device.table.entries;
+      },
+    };
     const transport = openModernPci({ hal, config, address: FAKE_ADDRESS, configLength: 8 });
     transport.reset();
     transport.addStatus(STATUS.ACKNOWLEDGE);
@@ -287,12 +296,15 @@ describe("messages", () => {
     return { device, transport };
   }
   const list = (count: number) => Array.from({ length: count }, () => message);
+  /** The entries when MSI-X was turned on last: some devices look at them just then. */
+  let turnedOnWith: FakeDevice["table"]["entries"] = [];
 
   it("are set up before the queues, and come back with a queue that was reset", () => {
     const { device, transport } = withMessages(8);
     expect(transport.setUpInterrupts([0, 1])).toMatchObject({ kind: "msix", messages: 3 });
     expect(device.table.entries[2]).toEqual({ ...message, masked: false });
     expect(device.table.entries[3]).toMatchObject({ masked: true });
+    expect(turnedOnWith).toEqual(device.table.entries);
     expect(device.configVector).toBe(0);
     transport.setUpQueue(QUEUE);
     transport.addStatus(STATUS.DRIVER_OK);
