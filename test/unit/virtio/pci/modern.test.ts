@@ -280,6 +280,7 @@ describe("messages", () => {
     const device = new FakeDevice({ words: [0, upper], vectors, commonLength: 0x3c });
     const hal = { ...device.hal, interrupts: { allocate: (count: number) => list(count) } };
     const config: PciConfigAccess = {
+      ...device.config,
       read: (address, offset, width) => device.config.read(address, offset, width),
       write: (address, offset, width, value) => {
         const wasOn = device.table.isEnabled;
