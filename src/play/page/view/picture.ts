@@ -81,19 +81,31 @@ export class Picture {
   draw(): void {
     const { canvas, context, ledger } = this;
     const { clientWidth, clientHeight } = canvas;
-    if (ledger === undefined || clientWidth === 0) return;
+    if (clientWidth === 0) return;
     const [width, height] = [clientWidth * devicePixelRatio, clientHeight * devicePixelRatio];
     if (canvas.width !== Math.round(width)) canvas.width = Math.round(width);
     if (canvas.height !== Math.round(height)) canvas.height = Math.round(height);
-    this.paintCells(ledger);
-    const cell = canvas.width / this.seen;
     context.fillStyle = colour("sunken");
     context.fillRect(0, 0, canvas.width, canvas.height);
+    if (ledger === undefined) {
+      this.drawBooting();
+      return;
+    }
+    this.paintCells(ledger);
+    const cell = canvas.width / this.seen;
     context.imageSmoothingEnabled = cell < 1;
     const { left, top, seen } = this;
     context.drawImage(this.cells, left, top, seen, seen, 0, 0, canvas.width, canvas.height);
     if (cell >= LINES_FROM * devicePixelRatio) this.drawLines(cell);
     if (this.picked !== undefined) this.drawPicked(this.picked, cell);
+  }
+
+  private drawBooting(): void {
+    const { context, canvas } = this;
+    context.fillStyle = colour("soft");
+    context.font = `${15 * devicePixelRatio}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.fillText("booting", canvas.width / 2, canvas.height / 2);
   }
 
   /** How many cells are seen in a row. */

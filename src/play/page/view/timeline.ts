@@ -60,6 +60,7 @@ export class Timeline {
       }
       this.draw();
     });
+    this.draw();
   }
 
   /** Begins anew, for another machine. */
@@ -118,7 +119,7 @@ function options(box: HTMLElement, lines: typeof LINES, unit: string): uPlot.Opt
     ...sizeOf(box),
     cursor: { show: false },
     legend: { show: false },
-    padding: [8, 16, 0, 0],
+    padding: [8, 16, 8, 0],
     scales: {
       x: { time: false },
       y: { range: (_plot, _least, most) => [0, niceTop(most, isLow ? 10 : 8)] },
