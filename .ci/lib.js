@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
-import { build, transform } from "esbuild";
+import { build } from "esbuild";
 import { rollup } from "rollup";
 import { dts } from "rollup-plugin-dts";
 import { minify } from "terser";
@@ -62,14 +62,9 @@ function of(folder, extension, more = []) {
 const SMALL_PART_BYTES = 20_000;
 const isExternal = (id) => external.includes(id) || id.startsWith("node:");
 
-/**
- * Bundles into `parts`, with maps inside. There is a part for each set of entries that share it.
- * Returns what esbuild tells of each part, by its path.
- */
+/** Bundles into `parts`, with maps inside. There is a part for each set of entries that share it. */
 async function writeParts(parts) {
-  const { metafile } = await build({
-    absWorkingDir: root,
-    metafile: true,
+  await build({
     entryPoints: of("", ".ts", PROGRAMS),
     outdir: parts,
     bundle: true,
@@ -82,31 +77,6 @@ async function writeParts(parts) {
     sourcesContent: false,
     logLevel: "warning",
   });
-  return new Map(Object.entries(metafile.outputs).map(([path, it]) => [join(root, path), it]));
-}
-
-const ROOMS_OF_HOST = /^node:(?:fs|path|child_process)/;
-
-/**
- * The parts that run on Node alone, as they use its files or processes: they become one. A part that
- * only hands on what another one has goes with it. A part that needs a package that may be absent
- * stays alone, and so does what pages load.
- */
-function partsOfHost(parts) {
-  const isEntry = (path) =>
-    [...entries, ...PROGRAMS].some(([name]) => path.endsWith(`/${name}.js`));
-  const found = new Set();
-  for (const [path, { imports }] of parts) {
-    const statics = imports.filter(({ kind }) => kind === "import-statement");
-    const isBare = statics.some(({ external, path }) => external && !path.startsWith("node:"));
-    if (isEntry(path) || isBare) continue;
-    if (statics.some(({ path }) => ROOMS_OF_HOST.test(path))) found.add(path);
-  }
-  for (const [path, { imports, bytes }] of parts) {
-    const isHandedOn = imports.every((one) => !one.external && found.has(join(root, one.path)));
-    if (bytes < SMALL_PART_BYTES && imports.length > 0 && isHandedOn) found.add(path);
-  }
-  return found;
 }
 
 const MAP = /\/\/# sourceMappingURL=data:application\/json;base64,(.*)\n?$/;
@@ -125,7 +95,7 @@ const maps = {
 async function writeScripts() {
   const parts = join(root, "build", "parts");
   rmSync(parts, { recursive: true, force: true });
-  const host = partsOfHost(await writeParts(parts));
+  await writeParts(parts);
   const names = [...entries, ...PROGRAMS].map(([name]) => [name, join(parts, `${name}.js`)]);
   const bundle = await rollup({
     input: Object.fromEntries(names),
@@ -142,8 +112,6 @@ async function writeScripts() {
   const { output } = await bundle.generate({
     dir: lib,
     chunkFileNames: "part-[hash].js",
-    onlyExplicitManualChunks: true,
-    manualChunks: (path) => (host.has(path) ? "host" : undefined),
     experimentalMinChunkSize: SMALL_PART_BYTES,
     hoistTransitiveImports: false,
     sourcemap: "hidden",
@@ -154,30 +122,22 @@ async function writeScripts() {
   rmSync(parts, { recursive: true });
 }
 
+/** What tells bundlers to leave an import alone. */
+const HIDDEN = /webpackIgnore|@vite-ignore/;
+
 /**
- * Makes a script small. terser makes less of it than esbuild does, but it puts names of modules where
- * they are used: an import that is hidden from bundlers would be found by them.
+ * Makes a script small. A name at its top that stands for a text is left as it is where an import is
+ * hidden from bundlers: put where it is used, the text would be found by them.
  */
-async function small(name, code, map) {
-  if (!code.includes("webpackIgnore")) {
-    const made = await minify(code, {
-      module: true,
-      ecma: 2020,
-      compress: { passes: 3 },
-      format: { max_line_len: 200, preserve_annotations: true },
-      sourceMap: { content: map, filename: name },
-    });
-    return { code: `${made.code}\n`, map: made.map };
-  }
-  const inside = `//# sourceMappingURL=${map.toUrl()}`;
-  return transform(`${code}\n${inside}`, {
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    lineLimit: 200,
-    charset: "utf8",
-    sourcemap: "external",
-    sourcesContent: false,
+function small(name, code, map) {
+  const toplevel = !HIDDEN.test(code);
+  return minify(code, {
+    parse: { module: true },
+    ecma: 2020,
+    compress: { passes: 3, module: toplevel, toplevel },
+    mangle: { module: true },
+    format: { max_line_len: 200, preserve_annotations: true, comments: HIDDEN },
+    sourceMap: { content: map, filename: name },
   });
 }
 
@@ -185,7 +145,7 @@ async function small(name, code, map) {
 async function writeSmall(name, { code, map }) {
   const made = await small(name, code, map);
   const path = join(lib, name);
-  writeFileSync(path, `${made.code}//# sourceMappingURL=${name}.map\n`);
+  writeFileSync(path, `${made.code}\n//# sourceMappingURL=${name}.map\n`);
   writeFileSync(`${path}.map`, thin(made.map));
   fold(`${path}.map`);
 }
