@@ -29,6 +29,8 @@ const REPORTS_MS = 100;
 /** The longest single wait of these. */
 const NAP_MS = 50;
 const LOG_LINE_MAX = 1000;
+/** Without it, the log of a program's image would only speak of a driver. */
+const NOT_RUN = "the program was not run, because the guest cannot start";
 /** The least memory for the arena and a reserve. */
 const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
 /** The core's memory is the first 4 GiB; on i386 it is the first quarter of all addresses. */
@@ -74,9 +76,10 @@ function log(machine: Machine, level: LogLevel, line: string): void {
   machine.serialWrite(1, `${LOG_PREFIX}${prefix}${oneLine}\n`);
 }
 
-/** Logs the reason and ends the machine. */
+/** Logs the reason and ends the machine, before the user's program begins. */
 function giveUp(machine: Machine, code: number, reason: string): never {
   log(machine, "error", reason);
+  if (machine.hasProgram()) log(machine, "info", NOT_RUN);
   return machine.exit(code);
 }
 

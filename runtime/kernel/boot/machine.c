@@ -302,6 +302,11 @@ js_t machine_programReceive(const struct call* call) {
   return message_take(TO_GUEST);
 }
 
+js_t machine_hasProgram(const struct call* call) {
+  (void)call;
+  return program_bytes ? QTS_GetTrue() : QTS_GetFalse();
+}
+
 /* ---- the workload's frames ------------------------------------------------------------------- */
 
 /*

@@ -40,6 +40,7 @@ export const MACHINE_FUNCTIONS = [
   "evaluate",
   "programSend",
   "programReceive",
+  "hasProgram",
 ] as const;
 
 /** The core's functions by which the kernel takes frames for the engine's heap, if it has them. */

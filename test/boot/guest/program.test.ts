@@ -6,13 +6,16 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXIT } from "../../../runtime/abi.ts";
 import { ImageError } from "../../../src/image/errors.ts";
+import { programImageFile, provideProgramImage } from "../../../src/image/provide-program-image.ts";
 import { packageFolder } from "../../../src/package.ts";
 import {
   type ProgramLine,
   type RunProgramOptions,
   runProgram,
 } from "../../../src/session/run-program.ts";
+import { launchQemu } from "../../../src/vmm/qemu/qemu.ts";
 import type { Vmm } from "../../../src/vmm/vmm.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
@@ -360,6 +363,23 @@ describe("is not run", () => {
     expect(failure).toBeInstanceOf(ImageError);
     expect(failure).toMatchObject({ code: "program", seen: expect.stringMatching(seen) });
   });
+
+  it(
+    "on a machine without a balloon, and the log says so",
+    async (context) => {
+      toolOrSkip(context, findOnPath(QEMU), QEMU);
+      const image = await provideProgramImage({ app: await write(""), arch: "x86_64" });
+      const vm = await launchQemu({
+        image: await programImageFile(image, "x86_64"),
+        arch: "x86_64",
+        memoryBytes: 64 * MIB,
+        balloon: false,
+      });
+      expect(await vm.exited).toMatchObject({ reason: "guest", guestExitCode: EXIT.noBalloon });
+      expect(vm.log.lines.at(-1)).toMatch(/^ballonet: the program was not run/);
+    },
+    BUILD_MS,
+  );
 
   it("with more words than a command line has", async () => {
     const args = ["x".repeat(5000)];

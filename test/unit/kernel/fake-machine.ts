@@ -52,6 +52,8 @@ export interface FakeMachineOptions {
   readonly messageAddress?: number;
   /** Into whose slots devices are plugged. Default: none. */
   readonly chipset?: FakeChipset;
+  /** Whether the image has a program of the user's. Default: no. */
+  readonly hasProgram?: boolean;
 }
 
 export class FakeMachine implements Machine {
@@ -298,6 +300,10 @@ export class FakeMachine implements Machine {
 
   programReceive(): string | undefined {
     return this.fromProgram.shift();
+  }
+
+  hasProgram(): boolean {
+    return this.options.hasProgram ?? false;
   }
 
   provoke(fault: number): void {

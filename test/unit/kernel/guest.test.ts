@@ -60,6 +60,15 @@ describe("ends", () => {
     expect(log[0]).toMatch(/^ballonet: error: .*balloon/);
   });
 
+  it("without a balloon, and says that the program was not run", () => {
+    const { code, log } = exitOf({ device: false, hasProgram: true });
+    expect(code).toBe(EXIT.noBalloon);
+    expect(log).toEqual([
+      expect.stringMatching(/^ballonet: error: .*balloon/),
+      "ballonet: the program was not run, because the guest cannot start",
+    ]);
+  });
+
   it.each([1, 2, 3])("with %i MiB of memory", (mebibytes) => {
     const { code, log } = exitOf({ ramBytes: mebibytes * 1024 * 1024 });
     expect(code).toBe(EXIT.tooLittleMemory);
