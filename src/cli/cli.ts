@@ -19,6 +19,7 @@ import * as list from "./commands/list.ts";
 import * as play from "./commands/play.ts";
 import * as report from "./commands/report.ts";
 import * as runCommand from "./commands/run.ts";
+import * as simulate from "./commands/simulate.ts";
 import { exitCodeOf, GOOD } from "./exit-codes.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import { parseOptions } from "./options.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   judge,
   report,
   compare,
+  simulate,
   list,
   explain,
   doctor,

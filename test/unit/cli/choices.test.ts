@@ -106,5 +106,5 @@ const OF_JUDGE = [
 it("no other command has values that are not tried here", () => {
   const others = COMMANDS.filter(({ spec }) => !["boot", "compare"].includes(spec.name));
   const listed = others.flatMap(({ spec }) => values(spec.options).map(([option]) => option));
-  expect(new Set(listed)).toEqual(new Set(["--arch", "--format", ...OF_JUDGE]));
+  expect(new Set(listed)).toEqual(new Set(["--arch", "--format", "--policy", ...OF_JUDGE]));
 });

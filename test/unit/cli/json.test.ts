@@ -100,6 +100,13 @@ describe("JSON.md has each field of", () => {
     }
   });
 
+  it("a simulation", async () => {
+    const { samples, ...rest } = await printed("simulate", "--memory", "4M", "--duration", "1s");
+    expect(rest.type).toBe("simulation");
+    expectFields("simulation", { samples, ...rest });
+    for (const sample of samples as object[]) expectFields("samples", sample);
+  });
+
   // It boots a guest on each emulator.
   it("a diagnosis", { timeout: 60_000 }, async () => {
     const { findings, ...rest } = await printed("doctor");
@@ -131,8 +138,10 @@ it("JSON.md has no other type", () => {
     "diagnosis",
     "comparison",
     "explanation",
+    "simulation",
   ];
   const lists = [
+    "samples",
     "queues",
     "entries",
     "results",

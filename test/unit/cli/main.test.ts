@@ -19,6 +19,7 @@ import * as list from "../../../src/cli/commands/list.ts";
 import * as play from "../../../src/cli/commands/play.ts";
 import * as report from "../../../src/cli/commands/report.ts";
 import * as runCommand from "../../../src/cli/commands/run.ts";
+import * as simulate from "../../../src/cli/commands/simulate.ts";
 import type { FailureKind } from "../../../src/failure.ts";
 import { type JudgeKernelOptions, reportLines } from "../../../src/judge/index.ts";
 import type { CompareOptions } from "../../../src/lab/compare.ts";
@@ -44,6 +45,7 @@ interface Work {
   readonly judge?: Load<typeof judge>;
   readonly report?: Load<typeof report>;
   readonly compare?: Load<typeof compare>;
+  readonly simulate?: Load<typeof simulate>;
   readonly explain?: Load<typeof explain>;
   readonly doctor?: Load<typeof doctor>;
 }
@@ -61,6 +63,7 @@ function commands(work: Work): readonly Command[] {
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
     { ...report, run: (call) => report.run(call, work.report ?? none) },
     { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
+    { ...simulate, run: (call) => simulate.run(call, work.simulate ?? none) },
     list,
     { ...explain, run: (call) => explain.run(call, work.explain ?? none) },
     { ...doctor, run: (call) => doctor.run(call, work.doctor ?? none) },
