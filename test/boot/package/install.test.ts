@@ -36,7 +36,7 @@ const V86_BOOT_MS = 10_000;
 /** What all files may have in them. */
 const DRIVER_BYTES_MAX = 2 * 2 ** 20;
 /** What they may take of a disk, with the ends of their last blocks, and with the folders. */
-const DRIVER_DISK_BYTES_MAX = 2_160 * 2 ** 10;
+const DRIVER_DISK_BYTES_MAX = 2_200 * 2 ** 10;
 /** What a file takes whole of a disk, and what a folder takes of it. */
 const BLOCK_BYTES = 4096;
 
