@@ -31,6 +31,12 @@ async function examples(): Promise<Example[]> {
   );
 }
 
+/** The packages of others that examples import. */
+function packagesOf(all: readonly Example[]): string[] {
+  const from = all.flatMap(({ code }) => [...code.matchAll(/ from "([\w-]+)"/g)]);
+  return from.flatMap(([, name = ""]) => (name === "ballonet" ? [] : [name]));
+}
+
 const all = await examples();
 /** An example may build an image, whose engine takes a minute to compile on a busy machine. */
 const EXAMPLE_MS = 300_000;
@@ -57,7 +63,7 @@ beforeAll(async () => {
   app = await realpath(await mkdtemp(join(tmpdir(), "ballonet-papers-")));
   await packImages();
   await installPackage(app);
-  await linkDependencies(app);
+  await linkDependencies(app, packagesOf(all));
   await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
   for (const { name, code } of all) {
     await writeFile(join(app, `${name}.ts`), code);

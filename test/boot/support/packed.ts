@@ -38,10 +38,13 @@ export async function packImages(): Promise<void> {
   await run(process.execPath, [join(ROOT, ".ci/archive.js")]);
 }
 
-/** Links the packages that this one can use into `project`. */
-export async function linkDependencies(project: string): Promise<void> {
+/** Links the packages that this one can use into `project`, and `others`. */
+export async function linkDependencies(
+  project: string,
+  others: readonly string[] = [],
+): Promise<void> {
   const { peerDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-  for (const name of Object.keys(peerDependencies)) {
+  for (const name of new Set([...Object.keys(peerDependencies), ...others])) {
     const link = join(project, "node_modules", name);
     await mkdir(dirname(link), { recursive: true });
     await symlink(join(ROOT, "node_modules", name), link);
