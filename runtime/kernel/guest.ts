@@ -32,7 +32,7 @@ const LOG_LINE_MAX = 1000;
 /** Without it, the log of a program's image would only speak of a driver. */
 const NOT_RUN = "the program was not run, because the guest cannot start";
 /** The least memory for the arena and a reserve. */
-const AVAILABLE_BYTES_MIN = 4 * 1024 * 1024;
+const AVAILABLE_BYTES_MIN = 3.75 * 1024 * 1024;
 /** The core's memory is the first 4 GiB; on i386 it is the first quarter of all addresses. */
 const CORE_END_MAX = 0x1_0000_0000;
 const CORE_SHARE = 4;

@@ -13,6 +13,8 @@ const PAGE = `<!doctype html>
 
 it("leads a guest through a scenario, and finds what it breaks", {
   timeout: BUILD_MS,
+  // v86 loses an interrupt at times, and the persona `linux` never polls.
+  retry: 1,
 }, async (context) => {
   const bundle = await build({
     entryPoints: ["test/browser/judge-page.ts"],
