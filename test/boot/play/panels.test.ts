@@ -173,6 +173,7 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
 
   it("shows which pages Windows loses on a host that unlocks them", async () => {
     const said = await answer("#lose", "#judge-answer");
+    expect(said).toContain("away");
     const [, lost = "0"] = / away; ([\d,]+) were in use/.exec(said) ?? [];
     expect(Number(lost.replace(",", ""))).toBeGreaterThan(0);
     await page.until(

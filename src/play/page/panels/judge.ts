@@ -157,10 +157,15 @@ export class JudgePanel {
     const { host, ledger, pages } = machine;
     await host.setTarget(pages / 2);
     await until(() => host.actualPages === pages / 2, "the balloon has not reached its target");
-    const free = ledger.count("free");
+    // The page looks ten times a second: what it saw last may be older than what the host was told.
+    const freeNow = () => {
+      machine.look();
+      return ledger.count("free");
+    };
+    const free = freeNow();
     await host.setTarget(pages / 4);
-    await until(() => ledger.count("free") > free, "the driver took nothing back");
-    const frames = ledger.count("free") - LEFT_FRAMES;
+    await until(() => freeNow() > free, "the driver took nothing back");
+    const frames = freeNow() - LEFT_FRAMES;
     await machine.ask("workload.allocate", { frames, seed: 1 });
     machine.look();
     const taken = this.reclaim(machine);
