@@ -85,3 +85,6 @@ const results = Object.entries(PROGRAMS).map(([name, work]) => {
   return { name, answer, ms: bestMs };
 });
 console.log(`results ${JSON.stringify(results)}`);
+// Linux ends with its first program, and with it what it has not written yet.
+const endMs = performance.now() + 1000;
+while (performance.now() < endMs);
