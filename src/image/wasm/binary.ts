@@ -4,7 +4,8 @@
  */
 
 const HEADER_BYTES = 8;
-const SECTION = {
+/** The ids of sections. */
+export const SECTION = {
   type: 1,
   import: 2,
   function: 3,
@@ -48,7 +49,7 @@ export interface WasmExport {
   readonly signature?: Signature;
 }
 
-interface Section {
+export interface Section {
   readonly id: number;
   /** Where the section's content starts and ends. */
   readonly start: number;
@@ -57,7 +58,8 @@ interface Section {
   readonly head: number;
 }
 
-class Reader {
+/** Reads the numbers and names of a module, from a place on. */
+export class Reader {
   at: number;
   readonly bytes: Uint8Array;
 
@@ -113,7 +115,8 @@ class Reader {
   }
 }
 
-function sections(bytes: Uint8Array): Section[] {
+/** Returns the sections in their order. */
+export function sections(bytes: Uint8Array): Section[] {
   const found: Section[] = [];
   const reader = new Reader(bytes, HEADER_BYTES);
   while (reader.at < bytes.length) {
@@ -223,7 +226,8 @@ export function withoutData(bytes: Uint8Array): Uint8Array {
   ]);
 }
 
-function unsignedBytes(value: number): number[] {
+/** Returns the number as a module has it. */
+export function unsignedBytes(value: number): number[] {
   const bytes: number[] = [];
   for (let rest = value; ; rest = Math.floor(rest / 128)) {
     if (rest < 128) return [...bytes, rest];
