@@ -39,10 +39,8 @@ export function simulationLines(
     return `${name.padEnd(NAME_COLUMNS)}${bars(samples.map(of), pages, width)}`;
   });
   const { shortages, shortMs, shortPagesMost, trouble } = simulation;
-  const short =
-    shortages === 0
-      ? "none"
-      : `${shortages}, ${shortMs / MS_PER_S} s in all, up to ${formatPages(shortPagesMost)}`;
+  const most = formatPages(shortPagesMost);
+  const short = paint("red", `${shortages}, ${shortMs / MS_PER_S} s in all, up to ${most}`);
   return [
     `${simulation.policy}: ${seconds} s; a full bar is ${formatPages(pages)}`,
     "",
@@ -52,7 +50,7 @@ export function simulationLines(
       `${formatPages(simulation.targetPagesMean)} that the host asked for`,
     `moved            ${counted(simulation.inflatedPages, "page")} in, ` +
       `${counted(simulation.deflatedPages, "page")} out`,
-    `shortages        ${shortages === 0 ? short : paint("red", short)}`,
+    `shortages        ${shortages === 0 ? "none" : short}`,
     ...(trouble === null ? [] : [paint("red", trouble)]),
   ];
 }
