@@ -4,7 +4,7 @@
  * Only what is written as a constant is seen, which is how hosts write these devices. Who uses an
  * address from here still looks whether the device is there.
  */
-import { type AmlDevice, type AmlValue, readAml } from "./aml.ts";
+import { type AmlDevice, type AmlTable, type AmlValue, readAml } from "./aml.ts";
 import { type AddressRange, type InterruptInput, readResources } from "./resources.ts";
 import { AcpiMemory, type AcpiOptions, findTable, isTable, TABLE_HEADER_LENGTH } from "./tables.ts";
 
@@ -51,18 +51,24 @@ const DEVICES_MAX = 32;
 export function readDsdt(options: AcpiOptions): DescribedMachine | undefined {
   const memory = new AcpiMemory(options);
   const fadt = findTable(memory, "FACP");
-  if (fadt === undefined) return undefined;
-  const isLong = memory.u32(fadt + 4) >= FADT.wideDsdt + 8;
-  const dsdt = (isLong && memory.u64(fadt + FADT.wideDsdt)) || memory.u32(fadt + FADT.dsdt);
-  if (!isTable(memory, dsdt) || memory.text(dsdt, 4) !== "DSDT") return undefined;
-  const bytes = memory.bytes(dsdt, memory.u32(dsdt + 4));
-  const devices = readAml(bytes.subarray(TABLE_HEADER_LENGTH));
+  const table = fadt === undefined ? undefined : dsdtOf(memory, fadt);
+  if (table === undefined) return undefined;
+  const { devices } = table;
   return {
     mmio: devices.filter((it) => idOf(it) === VIRTIO_MMIO).flatMap(mmioOf),
     hostBridges: devices
       .filter((it) => HOST_BRIDGES.includes(idOf(it)) && isInFirstSegment(it))
       .map((it) => hostBridgeOf(it, devices)),
   };
+}
+
+/** Reads the DSDT that a FADT names; undefined: it names none. */
+export function dsdtOf(memory: AcpiMemory, fadt: number): AmlTable | undefined {
+  const isLong = memory.u32(fadt + 4) >= FADT.wideDsdt + 8;
+  const dsdt = (isLong && memory.u64(fadt + FADT.wideDsdt)) || memory.u32(fadt + FADT.dsdt);
+  if (!isTable(memory, dsdt) || memory.text(dsdt, 4) !== "DSDT") return undefined;
+  const bytes = memory.bytes(dsdt, memory.u32(dsdt + 4));
+  return readAml(bytes.subarray(TABLE_HEADER_LENGTH));
 }
 
 function mmioOf(device: AmlDevice): DescribedMmio[] {
@@ -123,7 +129,8 @@ function routesOf(table: AmlValue | undefined, devices: readonly AmlDevice[]): D
   });
 }
 
-function resourcesOf({ values }: AmlDevice) {
+/** What a device's `_CRS` says, where that is a constant. */
+export function resourcesOf({ values }: AmlDevice) {
   const template = values.get("_CRS");
   return readResources(template instanceof Uint8Array ? template : new Uint8Array());
 }
@@ -133,7 +140,7 @@ function numberOf(value: AmlValue | undefined): number | undefined {
 }
 
 /** A hardware id as text: it may be written as one, or packed into a number (ACPI 6.4, 6.1.5). */
-function idOf({ values }: AmlDevice): string {
+export function idOf({ values }: AmlDevice): string {
   const id = values.get("_HID");
   if (typeof id === "string") return id;
   if (typeof id !== "number" || id > 0xffff_ffff) return "";

@@ -47,6 +47,11 @@ export class BalloonSlot {
     this.events = findQemuAcpiEvents({ hal, config, functions: enumeratePci({ config }) });
   }
 
+  /** Whether the chipset is one of QEMU's, which tells of its power button. */
+  get hasChipset(): boolean {
+    return this.events !== undefined;
+  }
+
   /** Whether a device can be plugged in. */
   get canPlug(): boolean {
     return this.events?.hotplug !== undefined;

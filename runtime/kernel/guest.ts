@@ -11,11 +11,12 @@ import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
+import { ButtonLine } from "./button-line.ts";
 import { checkCommandLine, type GuestOptions, parseCommandLine } from "./command-line.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { controlMethods, type LedgerPlace } from "./control-methods.ts";
 import { EXIT } from "./exit-codes.ts";
-import { LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
+import { INPUT_LINE, LOG_PREFIX, type Machine, MESSAGE } from "./machine.ts";
 import { planMemory } from "./memory-plan.ts";
 import { ProgramChannel } from "./program-channel.ts";
 import { Workload } from "./workload.ts";
@@ -129,6 +130,7 @@ export class Guest {
   private readonly slot: BalloonSlot;
   private readonly control: ControlChannel;
   private readonly program: ProgramChannel;
+  private button: ButtonLine | undefined;
   /** When the driver wants its next step. */
   private nextMs = 0;
 
@@ -170,6 +172,7 @@ export class Guest {
     this.control.listen();
     this.slot.listen();
     this.driver.start();
+    if (!this.slot.hasChipset) this.listenToButton();
     return this.wake(0);
   }
 
@@ -186,8 +189,21 @@ export class Guest {
     return this.serveBalloon(lines >>> MESSAGE.firstLine);
   }
 
+  private listenToButton(): void {
+    const { machine, slot } = this;
+    const acpi = {
+      hal: guestHal(machine),
+      acpiRoot: machine.acpiRoot(),
+      memoryEnd: machine.memoryEnd(),
+    };
+    const inputTaken = slot.deviceLine === INPUT_LINE;
+    this.button = ButtonLine.listen({ machine, acpi, inputTaken });
+  }
+
   private serveChipset(lines: number): void {
-    if ((lines & (1 << SCI_LINE)) !== 0 && this.slot.serve(this.driver)) this.powerOff();
+    const isChipset = (lines & (1 << SCI_LINE)) !== 0;
+    if (isChipset && this.slot.serve(this.driver)) this.powerOff();
+    if (this.button?.pressed(lines)) this.powerOff();
   }
 
   /** `messages` are those that came, a bit each; undefined: not known. */

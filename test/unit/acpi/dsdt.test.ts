@@ -4,40 +4,28 @@ import { describe, expect, it } from "vitest";
 import { readAml } from "../../../runtime/acpi/aml.ts";
 import { readDsdt } from "../../../runtime/acpi/dsdt.ts";
 import { readResources } from "../../../runtime/acpi/resources.ts";
-import type { Hal } from "../../../runtime/hal.ts";
+import {
+  ascii,
+  type Bytes,
+  buffer,
+  DSDT,
+  device,
+  dword,
+  END,
+  fixedMemory,
+  interrupt,
+  le,
+  list,
+  machine,
+  method,
+  name,
+  RSDP,
+  RSDT,
+  scope,
+  sized,
+  text,
+} from "./aml-bytes.ts";
 
-type Bytes = readonly number[];
-
-const ascii = (text: string): Bytes => [...text].map((letter) => letter.charCodeAt(0));
-const le = (value: number, width: number): Bytes =>
-  Array.from({ length: width }, (_, index) => Math.floor(value / 256 ** index) % 256);
-/** A length with two bytes, which counts itself. */
-const sized = (body: Bytes): Bytes => {
-  const length = body.length + 2;
-  return [0x40 | (length & 15), length >>> 4, ...body];
-};
-const name = (id: string, ...value: number[]): Bytes => [0x08, ...ascii(id), ...value];
-const dword = (value: number): Bytes => [0x0c, ...le(value, 4)];
-const text = (value: string): Bytes => [0x0d, ...ascii(value), 0];
-const buffer = (bytes: Bytes): Bytes => [0x11, ...sized([0x0b, ...le(bytes.length, 2), ...bytes])];
-const list = (...items: Bytes[]): Bytes => [0x12, ...sized([items.length, ...items.flat()])];
-const device = (id: string, ...body: Bytes[]): Bytes => [
-  ...[0x5b, 0x82],
-  ...sized([...ascii(id), ...body.flat()]),
-];
-const scope = (...body: Bytes[]): Bytes => [0x10, ...sized([...ascii("\\_SB_"), ...body.flat()])];
-const method = (id: string, ...body: number[]): Bytes => [
-  0x14,
-  ...sized([...ascii(id), 0, ...body]),
-];
-
-const END = [0x79, 0];
-const fixedMemory = (base: number, bytes: number): Bytes => [
-  ...[0x86, 9, 0, 1],
-  ...le(base, 4),
-  ...le(bytes, 4),
-];
-const interrupt = (flags: number, input: number): Bytes => [0x89, 6, 0, flags, 1, ...le(input, 4)];
 const LEVEL_HIGH = 1;
 const EDGE_LOW = 7;
 
@@ -83,38 +71,6 @@ const LINK = device(
   name("_HID", ...dword(0x0f0cd041)),
   name("_CRS", ...buffer([...interrupt(EDGE_LOW, 18), ...END])),
 );
-
-const RSDP = 0xf_0000;
-const RSDT = 0x10_0000;
-const FADT = 0x10_1000;
-const DSDT = 0x10_2000;
-
-/** Memory with these bytes of AML in its DSDT. */
-function machine(body: Bytes): Hal {
-  const memory = new Map<number, number>();
-  const put = (at: number, bytes: Bytes, checksum?: number) => {
-    const sum = bytes.reduce((total, byte) => total + byte, 0);
-    bytes.forEach((byte, index) => {
-      memory.set(at + index, index === checksum ? -sum & 0xff : byte);
-    });
-  };
-  const table = (signature: string, content: Bytes): Bytes => {
-    const head = [...ascii(signature), ...le(36 + content.length, 4)];
-    return [...head, ...new Array<number>(28).fill(0), ...content];
-  };
-  put(RSDP, [...ascii("RSD PTR "), 0, ...ascii("TESTER"), 0, ...le(RSDT, 4)], 8);
-  put(RSDT, table("RSDT", le(FADT, 4)), 9);
-  put(FADT, table("FACP", [...le(0, 4), ...le(DSDT, 4), ...new Array<number>(72).fill(0)]), 9);
-  put(DSDT, table("DSDT", body), 9);
-  return {
-    portRead: (_, width) => 2 ** (8 * width) - 1,
-    portWrite: () => {},
-    mmioRead: (at) => memory.get(at) ?? 0,
-    mmioWrite: () => {},
-    now: () => 0,
-    log: () => {},
-  };
-}
 
 describe("readDsdt", () => {
   it("finds virtio devices with their interrupt", () => {
@@ -191,7 +147,7 @@ describe("readAml", () => {
   it("keeps what stands before something that it does not understand", () => {
     const strange = [0x70, 0x0a, 1, 0x60];
     const body = scope(VIRTIO, device("ODD_", name("_UID", 1), strange, name("_STA", 1)), LINK);
-    const devices = readAml(Uint8Array.from([...body, ...strange, ...scope(VIRTIO)]));
+    const { devices } = readAml(Uint8Array.from([...body, ...strange, ...scope(VIRTIO)]));
     expect(devices.map((it) => it.name)).toEqual(["VR07", "ODD_", "LNKA"]);
     expect([...(devices[1]?.values ?? [])]).toEqual([["_UID", 1]]);
   });
@@ -199,7 +155,7 @@ describe("readAml", () => {
   it("ends at any depth", () => {
     let nested: Bytes = name("_UID", 0);
     for (let depth = 0; depth < 100; depth++) nested = device("DEEP", nested);
-    expect(readAml(Uint8Array.from(nested)).length).toBeLessThan(20);
+    expect(readAml(Uint8Array.from(nested)).devices.length).toBeLessThan(20);
   });
 
   it("ends with any bytes, and so do resources", () => {
@@ -212,7 +168,7 @@ describe("readAml", () => {
           const broken = whole.slice();
           for (const { at, byte } of changes) broken[at] = byte;
           for (const bytes of [broken, noise]) {
-            const values = readAml(bytes).flatMap((it) => [...it.values.values()]);
+            const values = readAml(bytes).devices.flatMap((it) => [...it.values.values()]);
             for (const value of values) if (value instanceof Uint8Array) readResources(value);
             const all = readResources(bytes);
             expect([...all.memory, ...all.io, ...all.buses].every((it) => it.end > it.start)).toBe(
