@@ -1,5 +1,5 @@
 /**
- * Writes lib/guest.br: the images, the boot code of others, the judge's program in C, the agents
+ * Writes lib/guest.br: the images, the script that checks a device, the boot code of others, the judge's program in C, the agents
  * that it runs in Linux, and the page of `ballonet play` (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common. Of the images' code a filter
@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { placesOfCalls } from "../dist/src/image/call-distances.js";
+import { checkScript } from "../dist/src/image/provide-check-image.js";
 import { agentName, linuxAgent } from "../dist/src/judge/agent/program.js";
 import { bundlePage } from "../dist/src/play/serve/bundle.js";
 
@@ -30,6 +31,7 @@ for (const arch of ["i386", "x86_64"]) {
   placesOfCalls(image);
   files.push([name, image]);
 }
+files.push(["check.js", Buffer.from(await checkScript())]);
 for (const name of readdirSync(boot, { recursive: true }).sort()) {
   const path = join(boot, name);
   if (statSync(path).isFile()) files.push([`boot/${name.replaceAll("\\", "/")}`, bare(path)]);

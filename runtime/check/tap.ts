@@ -18,11 +18,11 @@ export function tapHead(count: number): readonly string[] {
 export function tapLines(result: CheckResult, number: number): readonly string[] {
   const { check, outcome, seen } = result;
   const { id, section, level, says } = check;
-  const point = `${outcome === "broken" ? "not ok" : "ok"} ${number} - ${id}`;
+  const point = `${outcome === "broken" ? "not ok" : "ok"} ${number} - ${id} a device ${says}`;
   if (outcome === "left out") return [`${point} # SKIP ${seen.replaceAll("#", "")}`];
   if (outcome === "holds") return [point];
   const known = isPass(result) ? ` # ${KNOWN} it is a ${level}` : "";
-  const about = { section, level, says: `a device ${says}`, seen };
+  const about = { section, level, seen };
   const block = Object.entries(about).map(([name, text]) => `  ${name}: ${JSON.stringify(text)}`);
   return [point + known, "  ---", ...block, "  ..."];
 }

@@ -1,7 +1,8 @@
 /**
  * The guest program of an image that checks the device: it prints TAP on COM1 and ends the machine.
  *
- *   words of the command line   check.only=ID,ID   check.host=1 (somebody serves COM2)
+ *   words of the command line   check.only=ID,ID   check.shard=K/N (every Nth of these)
+ *                               check.host=1 (somebody serves COM2)
  *   COM2, to the host           { "method": "check", "params": { "value": HostRequest } }
  *   COM2, from the host         { "id": N, "method": "answer", "params": HostAnswer or {} }
  *
@@ -96,12 +97,14 @@ export function boot(): number {
   }
   const hal = guestHal(machine);
   const messages = hal.interrupts?.allocate(2);
-  const only = wordOf(machine, "check.only")?.split(",");
-  const chosen = only === undefined ? checks : checks.filter(({ id }) => only.includes(id));
+  const all = wordOf(machine, "check.only")?.split(",") ?? checks.map(({ id }) => id);
+  const named = checks.filter(({ id }) => all.includes(id));
+  const [part = 1, parts = 1] = (wordOf(machine, "check.shard") ?? "1/1").split("/").map(Number);
+  const chosen = named.filter((_, index) => index % parts === part - 1);
   const print = (lines: readonly string[]) => {
     for (const line of lines) machine.serialWrite(1, `${line}\n`);
   };
-  print(tapHead(chosen.length));
+  print([...tapHead(chosen.length), `# checks ${named.map(({ id }) => id).join(",")}`]);
   let number = 0;
   const results: readonly CheckResult[] = runSuite({
     hal: { ...hal, ...(messages && { interrupts: { allocate: () => messages } }) },
@@ -114,7 +117,7 @@ export function boot(): number {
     host: hostOf(machine),
     commandLine: machine.commandLine(),
     probe: true,
-    ...(only !== undefined && { only }),
+    only: chosen.map(({ id }) => id),
     onResult: (result) => print(tapLines(result, ++number)),
   });
   print(tapSummary(results));

@@ -10,6 +10,7 @@ import { packageVersion } from "../package.ts";
 import { failureOf } from "../session/failure-of.ts";
 import type { Command } from "./command.ts";
 import * as boot from "./commands/boot.ts";
+import * as check from "./commands/check.ts";
 import * as compare from "./commands/compare.ts";
 import * as doctor from "./commands/doctor.ts";
 import * as explain from "./commands/explain.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   play,
   image,
   judge,
+  check,
   report,
   compare,
   simulate,

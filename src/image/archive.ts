@@ -22,8 +22,8 @@ export interface Archive {
   /** The file as it is: whoever keeps a part of it keeps it under a digest of this. */
   readonly packed: Uint8Array;
   /**
-   * Contents by name: `ballonet-ARCH.elf`, `boot/NAME`, `judge/FOLDER/NAME`, `judge/agent-ARCH`,
-   * `play/NAME`.
+   * Contents by name: `ballonet-ARCH.elf`, `check.js`, `boot/NAME`, `judge/FOLDER/NAME`,
+   * `judge/agent-ARCH`, `play/NAME`.
    */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
@@ -32,6 +32,9 @@ export interface Archive {
 export function archivePath(): string | undefined {
   return isCheckout() ? undefined : join(packageFolder(), "lib", "guest.br");
 }
+
+/** The name of the script that checks a device, in the archive. */
+export const CHECK_SCRIPT = "check.js";
 
 /** The name of an image in the archive. */
 export function imageName(arch: Architecture): string {

@@ -53,6 +53,21 @@ export async function bundleGuest(entry: string): Promise<string[]> {
   }
 }
 
+/** Bundles the module at `entry` to one script that calls its `boot`. */
+export async function bundleInPlace(entry: string): Promise<string> {
+  const contents = `import { boot } from ${JSON.stringify(resolve(entry))}; boot();`;
+  const { outputFiles } = await build({
+    ...OUTPUT,
+    stdin: { contents, resolveDir: resolve(".") },
+    bundle: true,
+    write: false,
+    format: "iife",
+    platform: "neutral",
+    minify: true,
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
 /**
  * The statements of a module that esbuild has printed, each in as few characters as it takes.
  * Functions come first: they can be called before the place where they stand.

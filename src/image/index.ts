@@ -7,6 +7,7 @@ export {
 } from "./build-image.ts";
 export type { Architecture } from "./compiler.ts";
 export { ImageError, type ImageErrorCode } from "./errors.ts";
+export { provideCheckImage } from "./provide-check-image.ts";
 export { type ProvidedImage, type ProvideImageOptions, provideImage } from "./provide-image.ts";
 export {
   type ProgramImage,

@@ -92,7 +92,9 @@ const FLOORS = [
   ["cli"],
   // The page shows what the judge finds.
   ["play"],
-  ["session", "judge", "check", "lab"],
+  // Its reports are those of the judge.
+  ["check"],
+  ["session", "judge", "lab"],
   ["report", "text"],
   ["vmm", "embed"],
   ["device", "image"],

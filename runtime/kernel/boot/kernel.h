@@ -189,10 +189,10 @@ void loader_read(uint32_t loader, uint32_t start_info);
 typedef bool (*ledger_take_t)(uint32_t most, uint32_t* first, uint32_t* length);
 
 /*
- * Sets `promised` frames aside for pages that the engine has not touched yet. The first `own` bytes
- * behind the image, whole frames, are kept as they are.
+ * Sets `promised` frames aside for pages that the engine has not touched yet, and `more` beyond
+ * what a guest takes. The first `own` bytes behind the image, whole frames, are kept as they are.
  */
-void memory_start(uint32_t promised, ledger_take_t take, uint64_t own);
+void memory_start(uint32_t promised, uint32_t more, ledger_take_t take, uint64_t own);
 /* From now on an access of this frame faults. It lies in the first GiB. */
 void memory_guard(uint64_t frame);
 /* From now on frames come from the guest's ledger, while it has some. */
@@ -414,6 +414,8 @@ uint32_t engine_frames_promised(void);
 
 /* Bytes that the program needs at the image's end, before anything of it runs: see memory_start. */
 uint64_t program_own(void);
+/* Frames of the pool for a program that runs in the guest's place; 0: there is none. */
+uint32_t program_pool_frames(void);
 /* Runs the guest, and the program if the image has one. */
 NORETURN void program_run(void);
 

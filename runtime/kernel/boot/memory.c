@@ -245,11 +245,11 @@ static void unmap(uintptr_t address) {
   flush(address);
 }
 
-void memory_start(uint32_t promised, ledger_take_t take, uint64_t own) {
+void memory_start(uint32_t promised, uint32_t more, ledger_take_t take, uint64_t own) {
   ledger_take = take;
   pool_behind = (uintptr_t)image_end + own;
   pool_promised = promised;
-  pool_total = POOL_FRAMES + tables_needed() + pool_promised;
+  pool_total = POOL_FRAMES + more + tables_needed() + pool_promised;
   uint64_t behind = pool_total > packed_frames() ? pool_total - packed_frames() : 0;
   uint64_t end = pool_behind + FRAME_BYTES * behind;
   region_carve((uintptr_t)image_start, end - (uintptr_t)image_start);

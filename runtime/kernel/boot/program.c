@@ -18,6 +18,10 @@
 /* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
 #define PROGRAM_FAILED 14
 #define SCRIPT_FLAGS 0
+/* IN_PLACE of src/image/program/in-place.ts. */
+#define IN_PLACE "/*in the guest's place*/"
+/* No ledger gives it frames: that is what it may take beyond the snapshot. */
+#define IN_PLACE_FRAMES 1024
 
 extern const uint32_t snapshot_rejections;
 extern char image_end[];
@@ -36,8 +40,16 @@ static bool runs_program;
 
 static uint32_t whole(uint32_t bytes) { return (bytes + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1u); }
 
+static bool is_in_place(void) {
+  size_t length = sizeof(IN_PLACE) - 1;
+  return program_bytes > length && memcmp(image_end, IN_PLACE, length) == 0;
+}
+
+uint32_t program_pool_frames(void) { return is_in_place() ? IN_PLACE_FRAMES : 0; }
+
 uint64_t program_own(void) {
   uint32_t text = program_bytes;
+  if (is_in_place()) return whole(text);
   return text ? (uint64_t)whole(text) + FRAME_BYTES + PROGRAM_STACK_BYTES : 0;
 }
 
@@ -293,9 +305,20 @@ static void prepare_stacks(void) {
   program_stacks.top = (uintptr_t)guard + FRAME_BYTES + PROGRAM_STACK_BYTES;
 }
 
+/* A text that begins so gets the guest's runtime, and with it the machine. It ends the machine. */
+static NORETURN void run_in_place(void) {
+  uint32_t bytes = program_bytes;
+  js_t text = js_copy(image_end, bytes), name = js_copy("guest.js", 8);
+  js_t error = QTS_ResolveException(
+      snapshot_context, QTS_Eval(snapshot_context, text, bytes, name, 0, SCRIPT_FLAGS));
+  if (error) failed(error);
+  panic(STOP_ENGINE, "program", "it does not end the machine");
+}
+
 NORETURN void program_run(void) {
   engine_on_interrupt(look);
   QTS_RuntimeEnableInterruptHandler(snapshot_runtime);
+  if (is_in_place()) run_in_place();
   guest_until = engine_boot();
   program_until = __builtin_inf();
   if (program_bytes) {

@@ -22,8 +22,13 @@ export const spec: CommandSpec = {
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
     { name: "app", value: "FILE", text: "put this program into it, TypeScript or JavaScript" },
+    { name: "check", text: "an image that checks the device of its machine, and prints TAP" },
     { name: "entry", value: "FILE", text: "a guest program of your own, in TypeScript" },
-    { name: "out", value: "FILE", text: "where to write it (ballonet-ARCH.elf)" },
+    {
+      name: "out",
+      value: "FILE",
+      text: "where to write it (ballonet-ARCH.elf, ballonet-check-ARCH.elf)",
+    },
     choice("format", RECIPE_NAMES, "for whom to print how to boot it (qemu)"),
     { name: "json", text: "print one JSON object" },
     { name: "quiet", short: "q", text: "print only how to boot it" },
@@ -40,6 +45,7 @@ export const spec: CommandSpec = {
   examples: [
     ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
     ["ballonet image --app app.ts --out app.elf", "an image that runs app.ts"],
+    ["ballonet image --check", "checks of your own VMM's balloon, with no host's hand"],
     ["ballonet image --entry mine.ts --out mine.elf --format libvirt", "with your own program"],
     ['sh -c "$(ballonet image --quiet)"', "build, and boot on QEMU"],
   ],
@@ -54,16 +60,20 @@ export async function run(
   const json = given.has("json");
   const quiet = given.has("quiet") || json;
   const arch = given.value("arch") === "i386" ? "i386" : "x86_64";
-  const out = resolve(given.value("out") ?? `ballonet-${arch}.elf`);
+  const out = resolve(
+    given.value("out") ?? `ballonet-${given.has("check") ? "check-" : ""}${arch}.elf`,
+  );
   const format = RECIPE_NAMES.find((name) => name === given.value("format")) ?? "qemu";
   // What cannot be printed is refused before anything is built.
   recipe(format, { arch, image: "" });
   const entry = given.value("entry");
   if (entry !== undefined) await readInput("entry", entry, "a program");
   const app = given.value("app");
-  if (entry !== undefined && app !== undefined) {
+  const chosen = ["app", "entry", "check"].filter((name) => given.has(name));
+  if (chosen.length > 1) {
+    const seen = chosen.map((name) => `--${name}`).join(" and ");
     const todo = "give one of them: --app runs beside the driver, --entry in its place";
-    throw new FailureError({ kind: "usage", what: "options", seen: "--app and --entry", todo });
+    throw new FailureError({ kind: "usage", what: "options", seen, todo });
   }
   const { provideImage } = await load();
   await expectWritable({ path: out, option: "--out", makesFolder: true });
@@ -78,7 +88,10 @@ export async function run(
       out,
       ...(quiet ? {} : { onProgress: (step) => steps.show(step) }),
     };
-    if (app === undefined) built = await provideImage(options);
+    if (given.has("check")) {
+      const { provideCheckImage } = await import("../../image/provide-check-image.ts");
+      built = await provideCheckImage(options);
+    } else if (app === undefined) built = await provideImage(options);
     else {
       const { provideProgramImage } = await import("../../image/provide-program-image.ts");
       const { bytes } = await provideProgramImage({ ...options, app, out });

@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { CheckDeviceOptions } from "../../../src/check/index.ts";
 import { COMMANDS, Interrupted, main } from "../../../src/cli/cli.ts";
 import type { Command } from "../../../src/cli/command.ts";
 import * as boot from "../../../src/cli/commands/boot.ts";
+import * as check from "../../../src/cli/commands/check.ts";
 import * as compare from "../../../src/cli/commands/compare.ts";
 import * as doctor from "../../../src/cli/commands/doctor.ts";
 import * as explain from "../../../src/cli/commands/explain.ts";
@@ -43,6 +45,7 @@ interface Work {
   readonly play?: Load<typeof play>;
   readonly image?: Load<typeof image>;
   readonly judge?: Load<typeof judge>;
+  readonly check?: Load<typeof check>;
   readonly report?: Load<typeof report>;
   readonly compare?: Load<typeof compare>;
   readonly simulate?: Load<typeof simulate>;
@@ -61,6 +64,7 @@ function commands(work: Work): readonly Command[] {
     { ...play, run: (call) => play.run(call, work.play ?? none) },
     { ...image, run: (call) => image.run(call, work.image ?? none) },
     { ...judge, run: (call) => judge.run(call, work.judge ?? none) },
+    { ...check, run: (call) => check.run(call, work.check ?? none) },
     { ...report, run: (call) => report.run(call, work.report ?? none) },
     { ...compare, run: (call) => compare.run(call, work.compare ?? none) },
     { ...simulate, run: (call) => simulate.run(call, work.simulate ?? none) },
@@ -401,6 +405,71 @@ describe("doctor", () => {
     });
     await run(["doctor"], { doctor: load }, keptIo({ environment }));
     expect(asked).toEqual([expected]);
+  });
+});
+
+describe("check", () => {
+  const asked: CheckDeviceOptions[] = [];
+  const ends = (passed: boolean): NonNullable<Work["check"]> => {
+    const host = { name: "v86", arch: "i386", machine: "pc", launch: async () => Promise.reject() };
+    return async () => ({
+      checkDevice: async (options) => {
+        asked.push(options);
+        options.onCheck?.("FRAMING", 1, 1);
+        return { ...REPORT, passed };
+      },
+      qemuHost: async ({ binary, arch, machine, balloon } = {}) => ({
+        ...{ ...host, name: `QEMU ${binary}`, arch: arch ?? "x86_64", machine: machine ?? "pc" },
+        settings: { packed: `${balloon?.properties?.packed}` },
+      }),
+      v86Host: () => ({ ...host, arch: "i386" }),
+    });
+  };
+
+  it("asks for the device as it was named, and ends with 1 when it breaks a MUST", async () => {
+    const args = ["--on=qemu", "--qemu=/opt/qemu", "--arch=i386", "--machine=q35"];
+    const more = ["--device=packed=on", "--only=FRAMING,SPURIOUS", "--shard=2/3", "--timeout=2m"];
+    const { code, out } = await run(["check", ...args, ...more], { check: ends(false) });
+    expect(code).toBe(1);
+    expect(out).toContain("failed: ");
+    expect(asked.at(-1)).toMatchObject({
+      host: { name: "QEMU /opt/qemu", arch: "i386", machine: "q35", settings: { packed: "on" } },
+      only: ["FRAMING", "SPURIOUS"],
+      shard: { number: 2, of: 3 },
+      timeoutMs: 120_000,
+    });
+  });
+
+  it("takes v86 where nothing is named, and ends with 0 when no MUST is broken", async () => {
+    expect((await run(["check", "--report=tap"], { check: ends(true) })).code).toBe(0);
+    expect(asked.at(-1)).toMatchObject({ host: { name: "v86" } });
+  });
+
+  it("takes a host from a file, and beside a baseline only what is new fails", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "check-test-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [host, none, same] = ["a.mjs", "b.mjs", "c.json"].map((name) => join(folder, name));
+    await writeFile(String(host), 'export default { name: "mine", launch() {} };');
+    await writeFile(String(none), "export default 5;");
+    await writeFile(String(same), JSON.stringify(REPORT));
+    const args = ["check", `--on=${host}`, `--baseline=${same}`];
+    expect((await run(args, { check: ends(false) })).code).toBe(0);
+    expect(asked.at(-1)).toMatchObject({ host: { name: "mine" } });
+    const refused = await run(["check", `--on=${none}`], { check: ends(true) });
+    expect(refused.code).toBe(2);
+    expect(refused.err).toContain("CheckHostSystem");
+    expect((await run(["check", `--on=${folder}/d.mjs`], { check: ends(true) })).code).toBe(3);
+  });
+
+  it.each([
+    [["--machine=q35"], "--machine on v86"],
+    [["--on=qemu", "--device=packed"], '"packed"'],
+    [["--shard=4/3"], '"4/3"'],
+    [["--report=xml"], '"xml"'],
+  ])("refuses %s", async (args, seen) => {
+    const { code, err } = await run(["check", ...args], { check: ends(true) });
+    expect(code).toBe(2);
+    expect(err).toContain(seen);
   });
 });
 

@@ -1,0 +1,127 @@
+/** Checks a device: boots the image on a host, and makes a report of what it prints. */
+import { FailureError } from "../failure.ts";
+import { provideCheckImage } from "../image/index.ts";
+import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
+import type { Shard } from "../judge/shard.ts";
+import type { CheckedMachine, CheckHostSystem } from "./hosts/host.ts";
+import { readTap, type TapPoint, type TapRun } from "./tap.ts";
+
+/** What `checkDevice` is given. */
+export interface CheckDeviceOptions {
+  readonly host: CheckHostSystem;
+  /** Ids of the checks to run. Default: all. */
+  readonly only?: readonly string[];
+  /** Which part of these. Default: all. */
+  readonly shard?: Shard | undefined;
+  /** Path of the image. Default: the package's own, for the host's processor. */
+  readonly image?: string;
+  /** Milliseconds for all checks together. Default 60,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal;
+  /** Called after each check. */
+  onCheck?(id: string, done: number, of: number): void;
+}
+
+const TIMEOUT_MS = 60_000;
+
+/**
+ * Boots the checking image on a host, and returns a report: each check is a scenario in it, and
+ * what a device breaks is a rule. A machine that dies, hangs or prints nonsense is an outcome.
+ * Rejects with ImageError, with what the host's launch rejects with, or with the signal's reason.
+ */
+export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeReport> {
+  const { host, only, shard, timeoutMs = TIMEOUT_MS, signal, onCheck } = options;
+  const made = () => provideCheckImage({ arch: host.arch, ...(signal && { signal }) });
+  const image = options.image ?? (await made()).path;
+  const limit = AbortSignal.timeout(timeoutMs);
+  const words = [
+    ...(host.hasHand ? ["check.host=1"] : []),
+    ...(only === undefined ? [] : [`check.only=${only.join(",")}`]),
+    ...(shard === undefined ? [] : [`check.shard=${shard.number}/${shard.of}`]),
+  ];
+  const abort = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  const startedMs = performance.now();
+  const machine = await host.launch({ image, append: words.join(" "), signal: abort });
+  const { run, end } = await watch(machine, abort, onCheck);
+  signal?.throwIfAborted();
+  const tookMs = performance.now() - startedMs;
+  const ended = limit.aborted ? `it did not end within ${timeoutMs} ms` : end;
+  const unknown = only?.filter((id) => !run.names.includes(id)) ?? [];
+  if (run.names.length > 0 && unknown.length > 0) {
+    const todo = "take ids that a report names";
+    throw new FailureError({ kind: "usage", what: "checks", seen: unknown.join(", "), todo });
+  }
+  return {
+    ...reportOf(host, run, ended, tookMs),
+    shard: shard ? `${shard.number}/${shard.of}` : null,
+  };
+}
+
+async function watch(
+  machine: CheckedMachine,
+  abort: AbortSignal,
+  onCheck: CheckDeviceOptions["onCheck"],
+): Promise<{ run: TapRun; end: string }> {
+  const kill = () => void machine.kill();
+  abort.addEventListener("abort", kill, { once: true });
+  if (abort.aborted) kill();
+  try {
+    const run = await readTap(machine.lines, (point, done, of) => onCheck?.(point.id, done, of));
+    if (run.isFlood) kill();
+    return { run, end: await machine.ended };
+  } finally {
+    abort.removeEventListener("abort", kill);
+    await machine.kill();
+  }
+}
+
+function reportOf(
+  host: CheckHostSystem,
+  { points, planned, names, lastLines, bailOut, isFlood }: TapRun,
+  ended: string,
+  tookMs: number,
+): JudgeReport {
+  const results = points.map((point) => resultOf(point));
+  const isWhole = planned === points.length && bailOut === undefined;
+  if (!isWhole) {
+    const last = points.at(-1)?.id;
+    const where = last === undefined ? "before the first check" : `after ${last}`;
+    results.push({
+      ...{ scenario: "ENDS", text: "all checks come to an end", outcome: "crashed" },
+      note: `${isFlood ? "it floods its serial port" : (bailOut ?? ended)}, ${where}`,
+      ...{ lastSteps: lastLines, findings: [], passed: false, tookMs },
+    });
+  }
+  return {
+    type: "judge",
+    driver: host.name,
+    platform: "check",
+    profile: host.machine,
+    transport: host.arch,
+    settings: host.settings ?? {},
+    scenarios: names.length > 0 ? names : results.map(({ scenario }) => scenario),
+    shard: null,
+    results,
+    passed: results.every(({ passed }) => passed),
+  };
+}
+
+function resultOf({ id, says, ok, skipped, isKnown, about }: TapPoint): ScenarioResult {
+  const { section = "", seen = "" } = about;
+  const finding = {
+    // A report names rules; a check's id is one, of the other side.
+    rule: id as ScenarioResult["findings"][number]["rule"],
+    level: (about.level ?? "MUST") as ScenarioResult["findings"][number]["level"],
+    ...{ section, title: says, count: 1, seen, firstMs: 0, lastMs: 0, lines: [] },
+  };
+  return {
+    scenario: id,
+    text: says,
+    outcome: skipped === undefined ? "up" : null,
+    note: skipped ?? null,
+    lastSteps: [],
+    findings: ok ? [] : [finding],
+    passed: ok || isKnown,
+    tookMs: 0,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * `ballonet check`: a balloon device to a report of what the specification demands and it breaks.
+ */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { CheckHostSystem } from "../../check/index.ts";
+import { FailureError } from "../../failure.ts";
+import { parseShard } from "../../judge/shard.ts";
+import { parseDuration } from "../../text/units.ts";
+import { type Call, type CommandSpec, HELP } from "../command.ts";
+import { exitCodeOf, GOOD } from "../exit-codes.ts";
+import { readInput } from "../input-file.ts";
+import { MACHINE_OPTIONS } from "../machine-options.ts";
+import type { Given } from "../options.ts";
+import { withCellProgress } from "../progress.ts";
+import { BASELINE, REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
+import type { Io } from "../terminal.ts";
+
+const MACHINES = ["pc", "q35", "microvm"] as const;
+
+export const spec: CommandSpec = {
+  name: "check",
+  text: "check a balloon device from within a guest, and name what it breaks",
+  options: [
+    { name: "on", value: "qemu|v86|FILE", text: "whose device: QEMU's, v86's, or a host's (v86)" },
+    MACHINE_OPTIONS.arch,
+    MACHINE_OPTIONS.machine,
+    MACHINE_OPTIONS.qemu,
+    {
+      name: "device",
+      value: "NAME=VALUE,...",
+      text: "properties of QEMU's device, by its own names",
+    },
+    { name: "only", value: "ID,...", text: "only these checks" },
+    { name: "shard", value: "K/N", text: "only part K of N of these; `ballonet report merge`" },
+    { name: "timeout", value: "TIME", text: "longest time of all checks (60s)" },
+    BASELINE,
+    ...REPORT_OPTIONS,
+    HELP,
+  ],
+  notes: [
+    "The guest drives registers and rings by hand, as no driver would, and prints TAP on COM1. " +
+      "It asks over COM2 for what takes the host's hand, such as a target. Where nobody does it, " +
+      "the checks that need it are left out.",
+    "FILE is a module whose default export is a host: see CheckHostSystem of ballonet/check.",
+    "A recommendation (SHOULD) that is broken is told and is no failure. The exit code is 0 when " +
+      "no MUST and no MUST NOT is broken, else 1; with --baseline only what is new counts.",
+  ],
+  examples: [
+    ["ballonet check --on qemu", "QEMU's device on PCI"],
+    ["ballonet check --on qemu --machine microvm --report junit=check.xml", "over MMIO, for CI"],
+    ["ballonet check --on qemu --device packed=on,page-poison=on", "with packed rings"],
+    ["ballonet check --on my-vmm.ts --only STATUS-CONSUME,FRAMING", "two checks on your own VMM"],
+  ],
+};
+
+type Work = Pick<typeof import("../../check/index.ts"), "checkDevice" | "qemuHost" | "v86Host">;
+
+export async function run(
+  { given, io }: Call,
+  load: () => Promise<Work> = () => import("../../check/index.ts"),
+): Promise<number> {
+  const outputs = await reportOutputs(given);
+  const timeout = given.value("timeout");
+  const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout, "option --timeout");
+  const part = given.value("shard");
+  const shard = part === undefined ? undefined : parseShard(part, "option --shard");
+  const work = await load();
+  const { readReport, reportLines, reportPasses, withBaseline } = await import(
+    "../../judge/index.ts"
+  );
+  const file = given.value("baseline");
+  const earlier = file === undefined ? undefined : readReport(await readFile(file, "utf8"), file);
+  const host = await hostOf(work, given, io);
+  const only = given.value("only")?.split(",");
+  const checked = await withCellProgress(io, (onCheck) =>
+    work.checkDevice({
+      ...{ host, shard, timeoutMs, signal: io.signal },
+      onCheck: (id, done, of) => onCheck(id, done - 1, of),
+      ...(only !== undefined && { only }),
+    }),
+  );
+  const report =
+    earlier === undefined ? checked : withBaseline(checked, earlier, given.value("baseline") ?? "");
+  await writeReports({ report, outputs, lines: reportLines, io });
+  return reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
+}
+
+async function hostOf(work: Work, given: Given, io: Io): Promise<CheckHostSystem> {
+  const on = given.value("on") ?? "v86";
+  if (on === "qemu") {
+    const properties = propertiesOf(given.value("device"));
+    return work.qemuHost({
+      binary: given.value("qemu") ?? (io.environment?.BALLONET_QEMU || undefined),
+      arch: given.value("arch") === "i386" ? "i386" : undefined,
+      // The parser has refused every other name.
+      machine: given.value("machine") as (typeof MACHINES)[number] | undefined,
+      balloon: { properties },
+    });
+  }
+  const stray = ["arch", "machine", "qemu", "device"].find((name) => given.has(name));
+  if (stray !== undefined) {
+    const todo = "leave it out, or give --on qemu";
+    throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} on ${on}`, todo });
+  }
+  if (on === "v86") return work.v86Host();
+  await readInput("on", on, "a host");
+  const made: { readonly default?: CheckHostSystem } = await import(
+    pathToFileURL(resolve(on)).href
+  );
+  if (typeof made.default?.launch === "function") return made.default;
+  const todo = "export a host as default: CheckHostSystem of ballonet/check";
+  throw new FailureError({ kind: "usage", what: "option --on", seen: `${on} without one`, todo });
+}
+
+/** @throws FailureError `usage` for what is no list of properties. */
+function propertiesOf(text: string | undefined): Readonly<Record<string, string>> {
+  const pairs = text === undefined ? [] : text.split(",").map((pair) => pair.split("="));
+  const wrong = pairs.find((pair) => pair.length !== 2);
+  if (wrong === undefined) return Object.fromEntries(pairs) as Record<string, string>;
+  const todo = "write NAME=VALUE,NAME=VALUE, such as packed=on";
+  const seen = `"${wrong.join("=")}"`;
+  throw new FailureError({ kind: "usage", what: "option --device", seen, todo });
+}
