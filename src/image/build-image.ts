@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { cacheFolder, isCheckout, missingPackage, packageFolder } from "../package.ts";
 import { unpackedSources } from "./archive.ts";
 import { compileKernel, compileModule, convert, LINKED, link, startBuild } from "./build-steps.ts";
+import { bundleGuest } from "./bundle.ts";
 import { Cache } from "./cache.ts";
 import type { Architecture } from "./compiler.ts";
 import { readEngine } from "./engine/engine-package.ts";
@@ -146,8 +147,6 @@ async function build(options: BuildImageOptions): Promise<BuiltImage> {
 
   next();
   const entry = options.entry ?? sources.entry;
-  // It imports esbuild, and whoever imports this file may have other things to do.
-  const { bundleGuest } = await import("./bundle.ts");
   const scripts = bundle === undefined ? await bundleGuest(entry) : [bundle];
 
   next();

@@ -8,7 +8,8 @@
  * each of those pages is part of the image and of the guest.
  */
 import { resolve } from "node:path";
-import { type BuildOptions, build, transform } from "esbuild";
+import type { BuildOptions } from "esbuild";
+import { loadEsbuild } from "../peers.ts";
 import { ImageError } from "./errors.ts";
 
 /** Where long lines are broken, at the next place that allows it. */
@@ -23,6 +24,7 @@ const OUTPUT = {
 
 /** Bundles the module at `entry`. Rejects with ImageError `bundle`. */
 export async function bundleGuest(entry: string): Promise<string[]> {
+  const { build } = await loadEsbuild();
   try {
     const module = JSON.stringify(resolve(entry));
     const result = await build({
@@ -56,6 +58,7 @@ export async function bundleGuest(entry: string): Promise<string[]> {
 /** Bundles the module at `entry` to one script that calls its `boot`. */
 export async function bundleInPlace(entry: string): Promise<string> {
   const contents = `import { boot } from ${JSON.stringify(resolve(entry))}; boot();`;
+  const { build } = await loadEsbuild();
   const { outputFiles } = await build({
     ...OUTPUT,
     stdin: { contents, resolveDir: resolve(".") },
@@ -93,6 +96,7 @@ async function statements(text: string): Promise<string[]> {
 
 /** Returns undefined unless `text` is whole statements. Short lines make line numbers useful. */
 async function shortest(text: string): Promise<string | undefined> {
+  const { transform } = await loadEsbuild();
   try {
     const options = { ...OUTPUT, minifyWhitespace: true, lineLimit: LINE_CHARS };
     return (await transform(text, options)).code;

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "../package.ts";
 import { archivePath, imageName, readArchive } from "./archive.ts";
-import type { BuildProgress } from "./build-image.ts";
+import { type BuildProgress, buildImage } from "./build-image.ts";
 import { Cache } from "./cache.ts";
 import type { Architecture } from "./compiler.ts";
 import { ImageError } from "./errors.ts";
@@ -45,8 +45,6 @@ export async function provideImage(options: ProvideImageOptions): Promise<Provid
   const { arch, entry, out, inMemory = false, signal } = options;
   const archive = entry === undefined ? archivePath() : undefined;
   if (archive === undefined) {
-    // Building needs packages that booting does not.
-    const { buildImage } = await import("./build-image.ts");
     return buildImage(options);
   }
   const { packed, files } = await readArchive(archive);

@@ -5,15 +5,13 @@
  * own loader shows which is which. An unknown import is an error here, not a trap in the guest.
  */
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { packageFile } from "../../peers.ts";
 import { ImageError } from "../errors.ts";
 import { readFirstGlobal, readImports, withInitialPages } from "../wasm/binary.ts";
 
 const PACKAGE = "@jitl/quickjs-ng-wasmfile-release-sync";
 const WASM_PAGE_BYTES = 65536;
-
-const require = createRequire(import.meta.url);
 
 /** The engine's imports, by meaning. */
 export type EngineImport =
@@ -151,7 +149,7 @@ export function nameExports(loader: string): Map<string, string> {
 
 /** Reads the engine's package. Rejects with ImageError `engine` when it is not as expected. */
 export async function readEngine(): Promise<EnginePackage> {
-  const folder = dirname(require.resolve(`${PACKAGE}/package.json`));
+  const folder = dirname(packageFile(PACKAGE, "package.json"));
   const loader = await readFile(join(folder, "dist/emscripten-module.mjs"), "utf8");
   const original = new Uint8Array(await readFile(join(folder, "dist/emscripten-module.wasm")));
   const imports = readImports(original);

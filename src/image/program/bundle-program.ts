@@ -9,6 +9,7 @@ import { builtinModules } from "node:module";
 import { join, relative, resolve } from "node:path";
 import type { BuildOptions, Message, Plugin } from "esbuild";
 import { installAdvice, isCheckout, missingPackage, packageFolder } from "../../package.ts";
+import { loadEsbuild } from "../../peers.ts";
 import { ImageError } from "../errors.ts";
 
 /** The name of the script in stack traces. */
@@ -135,7 +136,7 @@ function messageOf({ text, location }: Message): string {
 
 async function loadBundler(): Promise<typeof import("esbuild")> {
   try {
-    return await import("esbuild");
+    return await loadEsbuild();
   } catch (error) {
     const absent = missingPackage(error);
     if (absent === undefined) throw error;

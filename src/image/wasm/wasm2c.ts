@@ -8,12 +8,11 @@ import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import { packageFile } from "../../peers.ts";
 import { ImageError } from "../errors.ts";
 
 /** 128 MiB: the tool's heap grows from below and must never reach the stack above it. */
 const STACK_PAGES = 2048;
-
-const require = createRequire(import.meta.url);
 
 interface ToolModule {
   tool?: () => Uint8Array<ArrayBuffer>;
@@ -38,7 +37,7 @@ function exportName(source: string, pattern: RegExp): string {
 }
 
 /** Returns the tool's `require`: messages that it writes to descriptors 1 and 2 go to `lines`. */
-function requireFor(lines: string[]): (name: string) => unknown {
+function requireFor(require: NodeJS.Require, lines: string[]): (name: string) => unknown {
   const writeSync = (file: number, bytes: Uint8Array, offset = 0, length = bytes.length) => {
     if (file !== 1 && file !== 2) return fs.writeSync(file, bytes, offset, length);
     lines.push(Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString());
@@ -84,7 +83,7 @@ export async function wasm2c(options: {
   readonly name: string;
   readonly outputs?: number;
 }): Promise<void> {
-  const file = require.resolve("wabt/package.json").replace("package.json", "bin/wasm2c");
+  const file = packageFile("wabt", "bin/wasm2c");
   const source = (await readFile(file, "utf8")).replace(/^#!.*\n/, "");
   const stackName = exportName(source, /__emscripten_stack_alloc=wasmExports\["(\w+)"\]/);
   const memoryName = exportName(source, /wasmMemory=wasmExports\["(\w+)"\]/);
@@ -118,7 +117,7 @@ export async function wasm2c(options: {
     };
     const names = ["Module", "require", "process", "__dirname", "__filename", "module"];
     const run = new Function(...names, `Module.tool = () => findWasmBinary();${source}`);
-    run(module, requireFor(lines), itsProcess, dirname(file), file, undefined);
+    run(module, requireFor(createRequire(file), lines), itsProcess, dirname(file), file, undefined);
   });
   if (status !== 0) {
     throw new ImageError({
@@ -149,7 +148,7 @@ const STACK_POINTER_READ = /(?<== )instance->w2c_g0(?=;)/g;
 
 /** Returns all that decides what C a module becomes, for the digest that the C is kept under. */
 export async function wasm2cRecipe(): Promise<string> {
-  const manifest = await readFile(require.resolve("wabt/package.json"), "utf8");
+  const manifest = await readFile(packageFile("wabt", "package.json"), "utf8");
   return JSON.stringify([
     (JSON.parse(manifest) as { version: string }).version,
     PATCHES,

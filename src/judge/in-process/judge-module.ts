@@ -87,7 +87,11 @@ class Threads {
 
   async run(scenario: Scenario): Promise<ScenarioResult> {
     const { workerData } = this;
-    const file = new URL("./worker.js", import.meta.url);
+    // A bundler that took the file would leave out what it imports.
+    const file = new URL(
+      /* webpackIgnore: true */ /* @vite-ignore */ "./worker.js",
+      import.meta.url,
+    );
     const worker = this.worker ?? new Worker(file, { workerData });
     this.worker = worker;
     const answer = await this.ask(worker, scenario.name);

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { packageFolder } from "../../package.ts";
+import { loadEsbuild } from "../../peers.ts";
 
 /**
  * What the page may load: its own files. WebAssembly is compiled; v86 starts a worker from a text
@@ -31,7 +32,7 @@ export const SHARED_SCRIPT = "lib/play-shared.js";
  * from there. Needs the package esbuild, and the sources.
  */
 export async function bundlePage({ thin = false } = {}): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { build } = await import("esbuild");
+  const { build } = await loadEsbuild();
   const folder = join(packageFolder(), "src", "play", "page");
   const { outputFiles } = await build({
     entryPoints: { page: join(folder, "main.ts"), style: join(folder, "page.css") },

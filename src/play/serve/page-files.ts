@@ -4,12 +4,12 @@
  * their code in lib/.
  */
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { FailureError } from "../../failure.ts";
 import { archivePath, imageName, readArchive } from "../../image/archive.ts";
 import { provideImage } from "../../image/provide-image.ts";
 import { packageFolder } from "../../package.ts";
+import { packageFile } from "../../peers.ts";
 import { bundlePage, SHARED_SCRIPT, V86_SCRIPT } from "./bundle.ts";
 
 /** Where the page's own files stand in the archive. */
@@ -64,9 +64,8 @@ async function sharedFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
 }
 
 async function v86Files(): Promise<[string, Uint8Array][]> {
-  const { resolve } = createRequire(import.meta.url);
   return [
-    [V86_SCRIPT, await readFile(resolve("v86/build/libv86.mjs"))],
-    ["v86.wasm", await readFile(resolve("v86/build/v86.wasm"))],
+    [V86_SCRIPT, await readFile(packageFile("v86", "build/libv86.mjs"))],
+    ["v86.wasm", await readFile(packageFile("v86", "build/v86.wasm"))],
   ];
 }

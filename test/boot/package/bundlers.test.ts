@@ -3,7 +3,16 @@
  * about this package, no warning, and a balloon that inflates from each bundle in Node and a page.
  */
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +23,7 @@ import { build as vite } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import webpack from "webpack";
 import { titleOf } from "../support/chromium.ts";
+import { ROOT } from "../support/cli-program.ts";
 import { installPackage } from "../support/packed.ts";
 
 const run = promisify(execFile);
@@ -47,13 +57,29 @@ const say = (text) => {
 play().then((result) => say("done " + JSON.stringify(result)), (error) => say("failed " + error));
 `;
 
-type Bundler = (entry: string, out: string) => Promise<readonly string[]>;
+/** Every entry that is meant for Node alone. v86 is installed, and none of the other packages. */
+const NODE_PROGRAM = `
+import { provideImage } from "ballonet/image";
+import { judgeDriver } from "ballonet/judge";
+import { simulate } from "ballonet/lab";
+import { diagnose } from "ballonet/session";
+import { qemuArguments } from "ballonet/vmm";
+console.log([provideImage, judgeDriver, simulate, diagnose, qemuArguments].map((it) => typeof it).join());
+`;
 
-/** Each writes `out` and returns its warnings. */
+interface Purpose {
+  /** True: only Node runs it. Default: pages do, too. */
+  readonly forNode?: boolean;
+}
+
+type Bundler = (entry: string, out: string, purpose?: Purpose) => Promise<readonly string[]>;
+
+/** Each writes `out`, and more beside it, and returns its warnings. */
 const bundlers: Readonly<Record<string, Bundler>> = {
-  esbuild: async (entry, outfile) => {
+  esbuild: async (entry, outfile, { forNode = false } = {}) => {
     const { warnings } = await esbuild({
       entryPoints: [entry],
+      platform: forNode ? "node" : "browser",
       outfile,
       bundle: true,
       format: "esm",
@@ -61,19 +87,23 @@ const bundlers: Readonly<Record<string, Bundler>> = {
     });
     return warnings.map(({ text }) => text);
   },
-  rollup: async (input, file) => {
+  rollup: async (input, out) => {
     const warnings: string[] = [];
     const onwarn = ({ message }: { message: string }) => warnings.push(message);
     const bundle = await rollup({ input, plugins: [nodeResolve()], onwarn });
-    await bundle.write({ file, format: "es" });
+    await bundle.write({ dir: dirname(out), entryFileNames: "bundle.mjs" });
     await bundle.close();
     return warnings;
   },
-  webpack: async (entry, out) => {
+  webpack: async (entry, out, { forNode = false } = {}) => {
     const compiler = webpack({
+      target: forNode ? "node20" : "web",
+      // What is made small is v86, which takes most of the time.
+      optimization: { minimize: !forNode },
+      experiments: { outputModule: forNode },
       mode: "production",
       entry,
-      output: { path: dirname(out), filename: "bundle.mjs" },
+      output: { path: dirname(out), filename: "bundle.mjs", module: forNode },
       performance: false,
     });
     const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) =>
@@ -83,12 +113,13 @@ const bundlers: Readonly<Record<string, Bundler>> = {
     const { errors = [], warnings = [] } = stats?.toJson() ?? {};
     return [...errors, ...warnings].map(({ message }) => message);
   },
-  vite: async (entry, out) => {
+  vite: async (entry, out, { forNode = false } = {}) => {
     const warnings: string[] = [];
     const warn = (text: string) => warnings.push(text);
     await vite({
       root: dirname(entry),
       configFile: false,
+      ssr: { noExternal: true },
       logLevel: "warn",
       customLogger: {
         info: () => {},
@@ -101,7 +132,9 @@ const bundlers: Readonly<Record<string, Bundler>> = {
       },
       build: {
         outDir: dirname(out),
-        lib: { entry, formats: ["es"], fileName: () => "bundle.mjs" },
+        ...(forNode
+          ? { ssr: entry, rollupOptions: { output: { entryFileNames: "bundle.mjs" } } }
+          : { lib: { entry, formats: ["es"], fileName: () => "bundle.mjs" } }),
       },
     });
     return warnings;
@@ -115,6 +148,8 @@ beforeAll(async () => {
   await installPackage(app);
   await writeFile(join(app, "package.json"), '{ "private": true, "type": "module" }\n');
   await writeFile(join(app, "app.js"), PROGRAM);
+  await writeFile(join(app, "node.js"), NODE_PROGRAM);
+  await symlink(join(ROOT, "node_modules/v86"), join(app, "node_modules/v86"));
 });
 afterAll(() => rm(app, { recursive: true, force: true }));
 
@@ -137,5 +172,12 @@ describe.each(Object.entries(bundlers))("%s", (name, bundle) => {
       "/app.js": ["text/javascript", await readFile(join(elsewhere, "moved.mjs"))],
     });
     expect(title).toBe(expected);
+  });
+
+  it("bundles what is for Node, without packages that only some of it needs", async () => {
+    const out = join(app, `${name}-node`, "bundle.mjs");
+    expect(await bundle(join(app, "node.js"), out, { forNode: true })).toEqual([]);
+    const { stdout } = await run(process.execPath, [out], { cwd: "/" });
+    expect(stdout.trim()).toBe(Array(5).fill("function").join());
   });
 });
