@@ -17,7 +17,8 @@ export const spec: CommandSpec = {
   notes: [
     "The machine runs in the page, in v86: this program serves files and nothing else, on " +
       "loopback alone. It ends with Ctrl-C.",
-    "`npm run build` leaves the same page in build/play, for any server of static files.",
+    "`npm run build` leaves the same page in build/play, for any server of static files, " +
+      "and to be opened as a file.",
   ],
   examples: [
     ["ballonet play", "open the page"],

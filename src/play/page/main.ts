@@ -1,5 +1,7 @@
 /** The page: boots a machine, and connects what is shown with what is done. */
 
+import { assets, firstState } from "./machine/assets.ts";
+import { MIB } from "./machine/choice.ts";
 import type { LiveMachine } from "./machine/live-machine.ts";
 import { Bench } from "./panels/bench.ts";
 import { DriverPanel } from "./panels/driver.ts";
@@ -21,6 +23,11 @@ import { messageOf } from "./view/words.ts";
 const LOOK_MS = 100;
 /** One sample of the time line for so many looks. */
 const LOOKS_PER_SAMPLE = 2;
+
+/** For a page that is not shown. */
+const PAINT_MS = 300;
+
+const RESUME = "await vmm.resume();";
 
 /** What looking has cost, for who measures it: milliseconds of this page's one thread. */
 export interface PageCosts {
@@ -104,12 +111,27 @@ async function show(isTwo: boolean, bench: Bench, two: TwoMachines): Promise<voi
       await two.show(showState);
     } else {
       await two.hide();
-      if (bench.running === undefined) await bench.boot({});
+      if (bench.running === undefined) await bootFirst(bench);
       else await bench.running.vmm.resume();
     }
   } catch (error) {
     showState("ended", messageOf(error));
   }
+}
+
+/** Boots the first machine: it goes on from the server's state, where there is one. */
+async function bootFirst(bench: Bench): Promise<void> {
+  const saved = await firstState().catch(() => undefined);
+  const { choice } = await bench.boot({}, saved);
+  performance.mark("ready");
+  const mebibytes = choice.memoryBytes / MIB;
+  const launched = `const vmm = await launchV86({ image, memoryBytes: ${mebibytes} << 20`;
+  bench.steps.add(
+    "The first machine",
+    saved
+      ? [`${launched}, paused: true });`, "await vmm.snapshots.restore({ state });", RESUME]
+      : [`${launched} });`, `ballonet boot --memory ${mebibytes}M`],
+  );
 }
 
 function showState(state: "starting" | "ready" | "ended", words: string): void {
@@ -125,11 +147,17 @@ declare global {
   var ballonet: PageHandle;
 }
 
-if (location.protocol === "file:") {
-  showState(
-    "ended",
-    "A browser loads no WebAssembly from a file: serve this folder, or run `ballonet play`.",
-  );
-} else {
-  globalThis.ballonet = start();
+/** Waits for a frame on the screen; a page that nobody sees has none. */
+function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, PAINT_MS);
+  });
 }
+
+// What comes over the network is asked for first. Failures are told by who needs it.
+assets().catch(() => {});
+firstState().catch(() => {});
+void painted().then(() => {
+  globalThis.ballonet = start();
+});

@@ -2,6 +2,7 @@
  * Two guests on one host that has less memory than both could use. Memory moves from one to the
  * other: the one that gives inflates its balloon, and the other one gets what the host then has.
  */
+import { firstState } from "./machine/assets.ts";
 import { FIRST_CHOICE, PAGES_PER_MIB } from "./machine/choice.ts";
 import { LiveMachine } from "./machine/live-machine.ts";
 import { byId, setText } from "./view/elements.ts";
@@ -79,9 +80,10 @@ export class TwoMachines {
   }
 
   private async boot(): Promise<void> {
+    const saved = await firstState().catch(() => undefined);
     const both = await Promise.all([
-      LiveMachine.boot(FIRST_CHOICE),
-      LiveMachine.boot(FIRST_CHOICE),
+      LiveMachine.boot(FIRST_CHOICE, saved),
+      LiveMachine.boot(FIRST_CHOICE, saved),
     ]);
     this.guests = both;
     both.forEach(({ ledger }, index) => {

@@ -19,8 +19,11 @@ export const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** v86's script stays a file of its own: it holds code for Node that bundlers do not resolve. */
-export const V86_SCRIPT = "libv86.mjs";
+/**
+ * v86's script stays a file of its own: it holds code for Node that bundlers do not resolve. It is
+ * a plain one, and makes a global name: a page that was opened from a file can load no module.
+ */
+export const V86_SCRIPT = "libv86.js";
 
 const MODULE = '<script type="module"';
 
@@ -52,9 +55,12 @@ export async function bundlePage({ thin = false } = {}): Promise<ReadonlyMap<str
       {
         name: "v86",
         setup(plugins) {
-          const external = (name: string) => () => ({ path: `./${name}`, external: true });
-          plugins.onResolve({ filter: /^v86$/ }, external(V86_SCRIPT));
-          if (thin) plugins.onResolve({ filter: /\/shared\.ts$/ }, external(SHARED_SCRIPT));
+          const shared = { path: `./${SHARED_SCRIPT}`, external: true };
+          if (thin) plugins.onResolve({ filter: /\/shared\.ts$/ }, () => shared);
+          const v86 = { path: V86_SCRIPT, namespace: "global" };
+          plugins.onResolve({ filter: /^v86$/ }, () => v86);
+          const contents = "export const { V86 } = globalThis;";
+          plugins.onLoad({ filter: /./, namespace: "global" }, () => ({ contents }));
         },
       },
     ],

@@ -29,6 +29,8 @@ const POWER_MS = 10_000;
 /** v86 counts memory in blocks of 128 KiB, in a signed 32-bit number. */
 const MEMORY_GRANULE_BYTES = 128 * 1024;
 const MAX_MEMORY_BYTES = 2 ** 31 - MEMORY_GRANULE_BYTES;
+/** The least that v86 has: its 8 MiB would stand in each saved state, and nobody draws. */
+const VGA_BYTES = 256 * 1024;
 /** The port of v86's own exit device. */
 const V86_EXIT_PORT = 0xf4;
 /** QEMU's isa-debug-exit keeps the lower seven bits of a byte. */
@@ -90,6 +92,7 @@ export async function launchV86(options: LaunchV86Options): Promise<V86Vmm> {
     cmdline: options.append ?? "",
     virtio_balloon: options.balloon !== false,
     uart1: options.control !== "com1",
+    vga_memory_size: VGA_BYTES,
     autostart: false,
     disable_keyboard: true,
     disable_mouse: true,

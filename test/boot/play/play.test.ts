@@ -3,9 +3,13 @@
  * takes a second or two. Each test begins with the machine as the last one left it, or boots anew.
  */
 
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withOffline } from "../../../src/play/index.ts";
 import { CHROMIUM } from "../support/chromium.ts";
 import { BUILD_MS } from "../support/cli-program.ts";
 import type { DrivenPage } from "../support/devtools.ts";
@@ -13,6 +17,10 @@ import { openPlay, type PlayPage, textOf } from "../support/play-page.ts";
 
 /** Of the page and its code, without v86 and the image. */
 const OWN_BYTES_MAX = 400_000;
+/** After the page was asked for. */
+const PAINT_MS_MAX = 300;
+const READY_MS_MAX = 2_000;
+const LOADS_MAX = 5;
 const PAGES = 16_384;
 const HALF = PAGES / 2;
 /** The part of the page's one thread that the picture may take. */
@@ -40,19 +48,32 @@ describe.runIf(isHere)("the page of ballonet play", () => {
   }, BUILD_MS);
   afterAll(() => play?.close());
 
-  it("is small, and painted before the machine is up", async () => {
-    const [own, paintMs, readyMs] = await page.evaluate<[number, number, number]>(`[
-      performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
-        .filter(({ name }) => !/v86|elf/.test(name))
-        .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0),
-      performance.getEntriesByName("first-contentful-paint")[0].startTime,
-      ballonet.bench.machine.readyMs]`);
-    console.log(
-      `first paint ${Math.round(paintMs)} ms, ready ${Math.round(readyMs)} ms, ${own} bytes`,
-    );
+  it("is small", async () => {
+    const own = await page.evaluate<number>(`performance.getEntriesByType("resource")
+      .concat(performance.getEntriesByType("navigation"))
+      .filter(({ name }) => !/v86|guest/.test(name))
+      .reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0)`);
+    console.log(`${own} bytes`);
     expect(own).toBeGreaterThan(100_000);
     expect(own).toBeLessThan(OWN_BYTES_MAX);
-    expect(paintMs).toBeLessThan(readyMs);
+  });
+
+  it("is painted at once, and its machine is ready soon", async () => {
+    const times = { paintMs: Number.POSITIVE_INFINITY, readyMs: Number.POSITIVE_INFINITY };
+    // On a machine that others use as well, the best of some loads tells what the page takes.
+    for (let load = 0; load < LOADS_MAX; load += 1) {
+      const [paintMs, readyMs] = await page.evaluate<[number, number]>(`[
+        performance.getEntriesByName("first-contentful-paint")[0].startTime,
+        performance.getEntriesByName("ready")[0].startTime]`);
+      console.log(`first paint ${Math.round(paintMs)} ms, ready ${Math.round(readyMs)} ms`);
+      times.paintMs = Math.min(times.paintMs, paintMs);
+      times.readyMs = Math.min(times.readyMs, readyMs);
+      if (times.paintMs < PAINT_MS_MAX && times.readyMs < READY_MS_MAX) break;
+      await play.load();
+    }
+    expect(times.paintMs).toBeLessThan(PAINT_MS_MAX);
+    expect(times.readyMs).toBeLessThan(READY_MS_MAX);
+    expect(await textOf(page, "#steps")).toContain("await vmm.snapshots.restore({ state });");
   });
 
   it("follows a target to the page, and every cell with it", async () => {
@@ -160,5 +181,22 @@ describe.runIf(isHere)("the page of ballonet play", () => {
         expect({ scheme, name, found }).toEqual({ scheme, name, found: [] });
       }
     }
+  });
+
+  it("runs from a folder without a server, too", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ballonet-page-"));
+    try {
+      for (const [name, contents] of await withOffline(play.files)) {
+        await writeFile(join(folder, name), contents);
+      }
+      await page.goTo(pathToFileURL(join(folder, "index.html")).href);
+      await page.until(`document.querySelector("#state")?.dataset.state === "ready"`);
+      expect(await page.evaluate("location.protocol")).toBe("file:");
+      await press('[data-share="0.5"]');
+      await actualIs(HALF);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    expect(page.console).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /** The page of `ballonet play` in a real browser, for tests: built, served, opened and driven. */
 import type { TestContext } from "vitest";
-import { pageFiles } from "../../../src/play/index.ts";
+import { type PageFiles, pageFiles } from "../../../src/play/index.ts";
 import { type PageServer, servePage } from "../../../src/play/serve/server.ts";
 import { DrivenPage } from "./devtools.ts";
 
@@ -9,6 +9,7 @@ const READY = `document.querySelector("#state")?.dataset.state === "ready"`;
 export interface PlayPage {
   readonly page: DrivenPage;
   readonly server: PageServer;
+  readonly files: PageFiles;
   /** Loads the page and waits until its guest is ready. */
   load(hash?: string): Promise<void>;
   close(): Promise<void>;
@@ -17,10 +18,12 @@ export interface PlayPage {
 /** Opens the page. Skips the test where there is no browser. */
 export async function openPlay(context: TestContext | undefined): Promise<PlayPage> {
   const page = await DrivenPage.open(context);
-  const server = await servePage(await pageFiles(), 0);
+  const files = await pageFiles();
+  const server = await servePage(files, 0);
   return {
     page,
     server,
+    files,
     load: async (hash = "") => {
       await page.goTo("about:blank");
       await page.goTo(`${server.url}${hash}`);

@@ -21,6 +21,11 @@ export interface MachineChoice {
 export const MIB = 2 ** 20;
 export const PAGES_PER_MIB = 256;
 
+/** The guest's command line. */
+export function appendOf({ persona }: MachineChoice): string {
+  return `ballonet.persona=${persona}`;
+}
+
 export const FIRST_CHOICE: MachineChoice = {
   memoryBytes: 64 * MIB,
   persona: "ballonet",

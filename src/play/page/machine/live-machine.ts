@@ -1,7 +1,7 @@
 /** A guest that runs in the page: v86, the image, one of the devices, and the ledger to look at. */
 
 import { assets } from "./assets.ts";
-import type { MachineChoice } from "./choice.ts";
+import { appendOf, type MachineChoice } from "./choice.ts";
 import { type HostSide, V86Side } from "./host-side.ts";
 import { Ledger, type LedgerPlace } from "./ledger.ts";
 import { type ReferenceChoice, ReferenceSide, referenceOptions } from "./reference-side.ts";
@@ -20,17 +20,22 @@ const READY = /^ballonet: (ready|error|panic)\b/;
 const READY_MS = 20_000;
 const LOOK_MS = 50;
 
-/** A state of a machine, and what it has to be restored into. */
-export interface SavedMachine {
-  readonly choice: MachineChoice;
+/** A guest that was up: v86's state, and the lines that it had printed. */
+export interface SavedState {
   readonly state: ArrayBuffer;
+  readonly log: readonly string[];
+}
+
+/** A state of a machine, and what it has to be restored into. */
+export interface SavedMachine extends SavedState {
+  readonly choice: MachineChoice;
 }
 
 export class LiveMachine {
   readonly choice: MachineChoice;
   readonly vmm: V86Vmm;
   readonly host: HostSide;
-  /** Milliseconds from the launch to the guest's line `ready`. */
+  /** Milliseconds from the launch to the guest's line `ready`, or to its first answer. */
   readyMs = 0;
   private known: Ledger;
 
@@ -41,14 +46,14 @@ export class LiveMachine {
     this.known = new Ledger({ address: 0, frames: 0 }, performance.now());
   }
 
-  /** Launches a machine and waits until its guest is ready. */
-  static async boot(choice: MachineChoice, saved?: ArrayBuffer): Promise<LiveMachine> {
+  /** Launches a machine and waits until its guest is ready. One that is `saved` goes on instead. */
+  static async boot(choice: MachineChoice, saved?: SavedState): Promise<LiveMachine> {
     const beganMs = performance.now();
-    const machine = await launch(choice);
+    const machine = await launch(choice, saved !== undefined);
     try {
-      await machine.comeUp(0);
+      if (saved === undefined) await machine.comeUp(0);
+      else await machine.goOn(saved);
       machine.readyMs = performance.now() - beganMs;
-      if (saved !== undefined) await machine.restore(saved);
       return machine;
     } catch (error) {
       await machine.close();
@@ -80,12 +85,8 @@ export class LiveMachine {
   }
 
   async save(): Promise<SavedMachine> {
-    return { choice: this.choice, state: await this.vmm.snapshots.save() };
-  }
-
-  async restore(state: ArrayBuffer): Promise<void> {
-    await this.vmm.snapshots.restore({ state });
-    await this.findLedger();
+    const state = await this.vmm.snapshots.save();
+    return { choice: this.choice, state, log: this.vmm.log.lines };
   }
 
   async reset(): Promise<void> {
@@ -97,6 +98,14 @@ export class LiveMachine {
   async close(): Promise<void> {
     await this.host.close();
     await this.vmm.kill();
+  }
+
+  private async goOn({ state, log }: SavedState): Promise<void> {
+    const { vmm } = this;
+    if (log.length > 0) vmm.log.push(new TextEncoder().encode(`${log.join("\n")}\n`));
+    await vmm.snapshots.restore({ state });
+    await vmm.resume();
+    await this.findLedger();
   }
 
   private async comeUp(from: number): Promise<void> {
@@ -113,17 +122,19 @@ export class LiveMachine {
   }
 }
 
-async function launch(choice: MachineChoice): Promise<LiveMachine> {
+async function launch(choice: MachineChoice, paused: boolean): Promise<LiveMachine> {
   const { image, engine } = await assets();
-  const append = `ballonet.persona=${choice.persona}`;
   const { memoryBytes, device } = choice;
-  const common = { image, engine, append, memoryBytes };
+  const common = { image, engine, append: appendOf(choice), memoryBytes, paused };
   if (device.kind === "reference") return launchJudged(choice, device, common);
   const vmm = await launchV86(common);
   return LiveMachine.of(choice, vmm, new V86Side(vmm, LOOK_MS));
 }
 
-type Common = Pick<Parameters<typeof launchV86>[0], "image" | "append" | "memoryBytes"> & {
+type Common = Pick<
+  Parameters<typeof launchV86>[0],
+  "image" | "append" | "memoryBytes" | "paused"
+> & {
   readonly engine: WebAssembly.Module;
 };
 

@@ -1,6 +1,6 @@
 /** The one machine that the panels work on: booted, replaced, and told to all who show it. */
 import { FIRST_CHOICE, type MachineChoice } from "../machine/choice.ts";
-import { LiveMachine } from "../machine/live-machine.ts";
+import { LiveMachine, type SavedState } from "../machine/live-machine.ts";
 import { setText } from "../view/elements.ts";
 import type { Steps } from "../view/steps.ts";
 import { messageOf } from "../view/words.ts";
@@ -33,7 +33,7 @@ export class Bench {
   }
 
   /** Boots a machine in the place of the present one. While one boots, it is waited for first. */
-  async boot(change: Partial<MachineChoice>, saved?: ArrayBuffer): Promise<LiveMachine> {
+  async boot(change: Partial<MachineChoice>, saved?: SavedState): Promise<LiveMachine> {
     while (this.booting !== undefined) await this.booting;
     const choice = { ...this.choice, ...change };
     let done: () => void = () => {};

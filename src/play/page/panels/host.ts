@@ -71,7 +71,7 @@ export class HostPanel {
   private async restore(): Promise<Answer> {
     const saved = await kept();
     if (saved === undefined) throw new Error("no state was saved");
-    await this.bench.boot(saved.choice, saved.state);
+    await this.bench.boot(saved.choice, saved);
     this.bench.steps.add("Restore", ["await vmm.snapshots.restore({ state });"]);
     return { text: `Restored: ${bytes(saved.state.byteLength)}.` };
   }
