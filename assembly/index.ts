@@ -24,7 +24,11 @@ export {
   allocatedLength as ledger_run,
   setUnit as ledger_unit,
 } from "./ledger/search";
-export { clearPoison as poison_clear, setPoison as poison_set } from "./poison";
+export {
+  clearPoison as poison_clear,
+  setPoison as poison_set,
+  setScrub as scrub_set,
+} from "./poison";
 export {
   abandonInflates as balloon_abandon_inflates,
   deflate as balloon_deflate,
@@ -48,7 +52,7 @@ export {
 } from "./queues/statistics";
 
 /** Changes whenever a name, a parameter or a meaning in this file does. */
-const ABI_VERSION: u32 = 4;
+const ABI_VERSION: u32 = 5;
 
 export function abi_version(): u32 {
   return ABI_VERSION;

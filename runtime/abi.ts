@@ -15,6 +15,7 @@ export { formatFeatures } from "./balloon/features.ts";
 export type { DriverStateName } from "./balloon/lifecycle.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
 export type { DriverStatus, QueueStatus } from "./balloon/status.ts";
+export { HOST_TRUSTS, type HostTrust } from "./balloon/untrusted-host.ts";
 export type { HostAnswer, HostRequest } from "./check/bench.ts";
 export { CONTROL_PORTS, type ControlPort } from "./control-ports.ts";
 export { FRAME_STATES, type FrameCounts, type FrameState } from "./core/exports.ts";

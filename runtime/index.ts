@@ -13,9 +13,9 @@ export {
 } from "./balloon/discover.ts";
 export { BalloonDriver, type DriverOptions } from "./balloon/driver.ts";
 export type { DriverStateName } from "./balloon/lifecycle.ts";
-export { makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
+export { type FeatureChoice, makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
-export type { DriverSettings, FirstStatistics } from "./balloon/settings.ts";
+export type { DriverSettings, FirstStatistics, StatisticsDetail } from "./balloon/settings.ts";
 export { ledgerStatistics, type Statistics } from "./balloon/statistics.ts";
 export type { DriverStatus, QueueStatus, Totals } from "./balloon/status.ts";
 export {

@@ -20,7 +20,7 @@ import {
   tell,
 } from "../ledger/ledger";
 import { find } from "../ledger/search";
-import { initialise } from "../poison";
+import { initialise, scrub } from "../poison";
 import { hasFreeId, NOTHING, OUT, Ring } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
 
@@ -37,6 +37,12 @@ export function inFlightPages(queue: u32): u32 {
 export function forgetInFlight(): void {
   inflating = 0;
   deflating = 0;
+}
+
+/** free -> inflating, with nothing of the guest's left in them where that is asked for. */
+function give(first: u32, length: u32): void {
+  scrub(first, length);
+  postFrames(first, length);
 }
 
 /** held -> free before the host knows. */
@@ -72,7 +78,7 @@ function postPages(ring: Ring, queue: u32, want: u32, untold: bool): u32 {
     const length = lengthOf(run);
     // Hosts merge only ascending pages, so a run that starts lower waits for the next buffer.
     if (run == NO_RUN || (pages != 0 && first < end)) break;
-    if (queue == INFLATEQ) postFrames(first, length);
+    if (queue == INFLATEQ) give(first, length);
     else if (untold) takeBack(first, length);
     else tell(first, length);
     writePfns(array + ((<usize>pages) << 2), first, length);

@@ -28,7 +28,7 @@ import {
   report as reportFrames,
 } from "../ledger/ledger";
 import { find, findUnreported } from "../ledger/search";
-import { initialise } from "../poison";
+import { initialiseAgain, initialiseReport, scrub } from "../poison";
 import { hasFreeId, IN, INDIRECT, NOTHING, OUT, PACKED, Ring, TABLE } from "../ring/record";
 import { post, take } from "../ring/virtqueue";
 
@@ -70,7 +70,7 @@ function postReport(ring: Ring, want: u32): u32 {
   while (ranges < most && want - frames >= BLOCK_FRAMES) {
     const run = findUnreported(min(RANGE_BLOCKS, (want - frames) >> BLOCK_SHIFT));
     if (run == NO_RUN) break;
-    initialise(firstOf(run), lengthOf(run));
+    initialiseReport(firstOf(run), lengthOf(run));
     reportFrames(firstOf(run), lengthOf(run));
     writeEntry(ring, table, ranges, run);
     store<u64>(runs + ((<usize>ranges) << 3), run);
@@ -112,6 +112,7 @@ export function settleReports(): i32 {
     for (let i: u32 = 0; i < ranges; i++) {
       const run = load<u64>(runs + ((<usize>i) << 3));
       reported(firstOf(run), lengthOf(run));
+      initialiseAgain(firstOf(run), lengthOf(run));
     }
     frames += <i32>load<u32>(rangeSlotOf(id));
   }
@@ -137,6 +138,7 @@ export function hint(want: u32): u32 {
     if (run == NO_RUN) break;
     const first = firstOf(run);
     const length = lengthOf(run);
+    scrub(first, length);
     hintFrames(first, length);
     post(ring, address(first), length << FRAME_SHIFT, IN);
     done += length;

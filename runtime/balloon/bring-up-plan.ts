@@ -14,7 +14,7 @@ import type { DeviceQueues, Session } from "./device-queues.ts";
 import type { DriverParts } from "./driver-parts.ts";
 import { BALLOON_BITS, formatFeatures } from "./features.ts";
 import { openQueues } from "./open-queues.ts";
-import { withLowerQueueOwners } from "./queue-numbering.ts";
+import { withLowerQueueOwners, withoutUntoldQueues } from "./queue-numbering.ts";
 import { unitFrames } from "./settings.ts";
 import { firstStatistics } from "./statistics.ts";
 
@@ -65,6 +65,7 @@ export function planBringUp(plan: BringUpPlanOptions): BringUp {
     queues: (negotiation) => {
       checkDeflateAllowed(tunables.deflateMode, negotiation.negotiated, settings.dialect);
       core.ledger_unit(unitFrames(settings));
+      core.scrub_set(Number(settings.scrubGiven), Number(settings.scrubReturned));
       const queues = openQueues({ ...plan, negotiation });
       device = plan.onSession({ transport, negotiation, queues });
       return queues.setups;
@@ -127,7 +128,9 @@ function accepted(plan: BringUpPlanOptions, offered: FeatureSet): FeatureSet {
   if (settings.quietHints && transport.expectedInterrupts === "line") {
     accept = withoutEventsFor(BALLOON_FEATURE.FREE_PAGE_HINT, accept);
   }
-  return withLowerQueueOwners(accept, offered);
+  const complete = withLowerQueueOwners(accept, offered);
+  const unwanted = complete & ~accept & featureSet(...settings.decline);
+  return unwanted === 0n ? complete : withoutUntoldQueues(accept, offered);
 }
 
 /**

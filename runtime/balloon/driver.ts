@@ -19,6 +19,7 @@ import type { BringUp } from "../virtio/bring-up.ts";
 import { STATUS_GONE } from "../virtio/constants.ts";
 import { hasFeature } from "../virtio/features.ts";
 import { giveUp, goneError, type Transport } from "../virtio/transport.ts";
+import { Allowance } from "./allowance.ts";
 import { planBringUp } from "./bring-up-plan.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { checkDeflateAllowed, checkDeflateMode, type DeflateMode } from "./deflate-order.ts";
@@ -34,7 +35,7 @@ import {
 } from "./lifecycle.ts";
 import { PolicyInputs } from "./policy-inputs.ts";
 import type { DriverSettings } from "./settings.ts";
-import { ledgerStatistics, type Statistics, statisticsEntries } from "./statistics.ts";
+import { coarse, ledgerStatistics, type Statistics, statisticsEntries } from "./statistics.ts";
 import { type DriverStatus, NO_TOTALS } from "./status.ts";
 import { Turn } from "./turn.ts";
 
@@ -70,6 +71,8 @@ export class BalloonDriver {
   private readonly parts: DriverParts;
   private readonly inputs: PolicyInputs;
   private readonly reporting: FreePageReporting;
+  private readonly allowedTurns: Allowance;
+  private readonly allowedMoves: Allowance;
   /** The way to the device that there is; ABSENT_TRANSPORT where there is none. */
   private transport: Transport;
   private state: DriverState;
@@ -90,10 +93,16 @@ export class BalloonDriver {
       ...options,
       tunables: { policy: this.checked(policy), deflateMode, reservePages },
       totals: { ...NO_TOTALS },
-      sample: () => statisticsEntries(options.statistics?.() ?? ledgerStatistics(core), settings),
+      sample: () => {
+        const said = options.statistics?.() ?? ledgerStatistics(core);
+        const isCoarse = settings.statisticsDetail === "coarse";
+        return statisticsEntries(isCoarse ? coarse(core, said) : said, settings);
+      },
     };
     this.inputs = new PolicyInputs(this.parts);
     this.reporting = new FreePageReporting(settings.reportPagesPerSecond);
+    this.allowedTurns = new Allowance(settings.turnsPerSecond);
+    this.allowedMoves = new Allowance(settings.movePagesPerSecond);
     this.transport = transport;
     this.state = { name: transport === ABSENT_TRANSPORT ? "gone" : "idle" };
   }
@@ -276,14 +285,14 @@ export class BalloonDriver {
   }
 
   private planBringUp(): BringUp {
-    const { parts, inputs, reporting, transport } = this;
+    const { parts, inputs, reporting, allowedTurns, allowedMoves, transport } = this;
     return planBringUp({
       ...parts,
       transport,
       onReset: () => reporting.reset(),
       onSession: (session) => {
         this.session = session;
-        this.turn = new Turn({ ...parts, session, inputs, reporting });
+        this.turn = new Turn({ ...parts, session, inputs, reporting, allowedTurns, allowedMoves });
         return this.turn;
       },
     });

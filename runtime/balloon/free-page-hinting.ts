@@ -31,6 +31,7 @@
  * nothing: to a guest that looks for another reason, a run would end that has only begun.
  */
 import { type CoreExports, framesIn, HINTQ } from "../core/exports.ts";
+import type { Allowance } from "./allowance.ts";
 import type { ConfigSeen } from "./config.ts";
 import type { DeviceQueues } from "./device-queues.ts";
 
@@ -91,6 +92,16 @@ function afterCommand(state: HintingState, command: number): HintingState {
   if (command === COMMAND_STOP) return state.name === "starting" ? { name: "idle" } : state;
   const isNew = state.name === "idle" || state.run !== command;
   return isNew ? { name: "starting", run: command } : state;
+}
+
+/** How much may be hinted now. */
+export interface HintBounds {
+  /** Free pages that are left to the guest. */
+  readonly reservePages: number;
+  /** Pages that may be hinted at once. */
+  readonly mostPages: number;
+  readonly allowed: Allowance;
+  readonly now: number;
 }
 
 /** Free page hinting to one device, from its reset to the next. */
@@ -181,8 +192,8 @@ export class FreePageHinting {
     if (this.queues.settleHints() > 0) this.waitingSinceMs = undefined;
   }
 
-  /** Posts what can be posted, leaving `reservePages` free pages to the guest. */
-  post(reservePages: number, now: number): void {
+  /** Posts what can be posted. */
+  post({ reservePages, mostPages, allowed, now }: HintBounds): void {
     const { core, queues } = this;
     this.endWait(now);
     // Before the next run begins, whose pages must not go with these.
@@ -192,9 +203,13 @@ export class FreePageHinting {
       this.change({ name: "start-posted" });
     }
     if (this.state.name === "hinting") {
-      const want = Math.max(0, framesIn(core, "free") - reservePages);
-      const isFull = queues.postHints(want) < want && queues.buffersInFlight(HINTQ) > 0;
-      if (!isFull) this.change({ name: "all-posted" });
+      const room = Math.max(0, mostPages - framesIn(core, "hinted"));
+      const all = Math.min(room, Math.max(0, framesIn(core, "free") - reservePages));
+      const want = allowed.grant(all, now);
+      const posted = queues.postHints(want);
+      allowed.spend(posted);
+      const isFull = posted < want && queues.buffersInFlight(HINTQ) > 0;
+      if (!isFull && want === all) this.change({ name: "all-posted" });
     }
     if (this.state.name === "ending" && queues.postHintCommand(COMMAND_STOP)) {
       this.change({ name: "stop-posted" });

@@ -2,9 +2,10 @@
  * What a driver remembers on its policy's behalf, and the view made of it: policies are pure, so
  * whatever one needs to know of the past is here.
  */
-import { type CoreExports, DEFLATEQ, frameCounts } from "../core/exports.ts";
+import { type CoreExports, DEFLATEQ, frameCounts, framesIn } from "../core/exports.ts";
 import type { PolicyDecision, PolicyView } from "../policy/policy.ts";
 import type { DriverParts } from "./driver-parts.ts";
+import { shareOf } from "./settings.ts";
 
 export class PolicyInputs {
   targetPages = 0;
@@ -24,9 +25,24 @@ export class PolicyInputs {
     this.random = parts.settings.seed >>> 0 || 1;
   }
 
-  /** True while the target cannot be reached for want of free memory. */
+  /** True while the target cannot be reached, for want of free memory or of the host's share. */
   get outOfReach(): boolean {
-    return this.shortages > 0;
+    return this.shortages > 0 || this.targetPages > this.sharePages;
+  }
+
+  /** All RAM that the ledger knows. */
+  private get totalPages(): number {
+    return (this.core.ledger_frames() >>> 0) - framesIn(this.core, "reserved");
+  }
+
+  /** The most pages that the host may have. */
+  get sharePages(): number {
+    return shareOf(this.totalPages, this.parts.settings);
+  }
+
+  /** What the host asks for, as far as it may. */
+  private get allowedTarget(): number {
+    return Math.min(this.targetPages, this.sharePages);
   }
 
   noteTarget(pages: number, now: number): void {
@@ -65,14 +81,14 @@ export class PolicyInputs {
     const counts = frameCounts(this.core);
     return {
       nowMs: now,
-      targetPages: this.targetPages,
+      targetPages: this.allowedTarget,
       targetChangedMs: this.targetChangedMs,
       heldPages: counts.held,
       inflatingPages: counts.inflating,
       deflatingPages: this.core.queue_pages_in_flight(DEFLATEQ),
       // What is being reported is free again in a moment.
       freePages: this.usable(counts.free + counts.reporting, counts.held + counts.inflating),
-      totalPages: (this.core.ledger_frames() >>> 0) - counts.reserved,
+      totalPages: this.totalPages,
       reservePages: this.parts.tunables.reservePages,
       lastInflateMs: this.lastInflateMs,
       lastAnswerMs: this.lastAnswerMs,
@@ -88,7 +104,7 @@ export class PolicyInputs {
   private usable(freePages: number, boundPages: number): number {
     const { wholeBuffers, pfnsPerBuffer } = this.parts.settings;
     const spare = freePages - this.parts.tunables.reservePages;
-    const buffer = Math.min(pfnsPerBuffer, this.targetPages - boundPages);
+    const buffer = Math.min(pfnsPerBuffer, this.allowedTarget - boundPages);
     return wholeBuffers && spare > 0 && buffer > 0 ? freePages - (spare % buffer) : freePages;
   }
 

@@ -57,6 +57,16 @@ export function withLowerQueueOwners(wanted: FeatureSet, offered: FeatureSet): F
   return result;
 }
 
+/** `wanted` without the bits whose queues come after one that is offered and not wanted. */
+export function withoutUntoldQueues(wanted: FeatureSet, offered: FeatureSet): FeatureSet {
+  let result = wanted;
+  OWNERS.forEach((bit, position) => {
+    const isUntold = (offered & lowerOwners(position) & ~wanted) !== 0n;
+    if (isUntold) result &= ~featureSet(bit);
+  });
+  return result;
+}
+
 /**
  * Returns the index of each queue, in the order of the table: that of QUEUE_ROLES. Undefined: not
  * negotiated, not there, or not to be told.

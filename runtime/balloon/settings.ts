@@ -2,10 +2,19 @@
 import { BUFFERS_LIMIT, PFNS_LIMIT, QUEUE_SIZE_LIMIT } from "../core/exports.ts";
 import { configError } from "../errors.ts";
 import type { FollowOptions } from "../policy/follow.ts";
+import { PORTIONS_PER_SECOND } from "./allowance.ts";
 import { checkDeflateMode, type DeflateMode, DIALECTS, type Dialect } from "./deflate-order.ts";
 
 /** Frames of one block, and of one unit where frames are taken block by block. */
 const BLOCK_FRAMES = 512;
+/** One portion of the allowance has to be a whole buffer, and one turn. */
+const MOVES_LEAST = 512 * PORTIONS_PER_SECOND;
+const TURNS_LEAST = PORTIONS_PER_SECOND;
+
+/** How much statistics may say, most first. */
+export const STATISTICS_DETAILS = ["exact", "coarse"] as const;
+/** How much statistics say: all that is known, or sixteenths of memory and no counts. */
+export type StatisticsDetail = (typeof STATISTICS_DETAILS)[number];
 
 /** A statistics buffer that says nothing: the same entry over and over. */
 export interface FirstStatistics {
@@ -22,6 +31,11 @@ export interface DriverSettings {
   readonly persona: string;
   /** Feature bits to accept where they are offered. All others are declined. */
   readonly accept: readonly number[];
+  /**
+   * Feature bits that are never accepted, also where the queue of another one cannot be told
+   * without them: that one is declined, too.
+   */
+  readonly decline: readonly number[];
   /** By which feature bits the deflate mode is agreed on. */
   readonly dialect: Dialect;
   /** In which order pages are taken back and the host is told. */
@@ -54,6 +68,17 @@ export interface DriverSettings {
   readonly targetReads: "changed" | "each-step" | "each-wake";
   /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
+  /** The largest share of all RAM, in percent, that inflating or hinting lets the host have. */
+  readonly targetSharePercent: number;
+  /** The most pages that the host's wishes move in one second; Infinity for no bound. */
+  readonly movePagesPerSecond: number;
+  /** The most turns that a device can cause in one second; Infinity for no bound. */
+  readonly turnsPerSecond: number;
+  /** Whether pages are filled, with the poison or 0, before the host gets them. */
+  readonly scrubGiven: boolean;
+  /** Whether they are filled when they come back, whatever the host says is in them. */
+  readonly scrubReturned: boolean;
+  readonly statisticsDetail: StatisticsDetail;
   /** The most pages that one call of `shortage` gets back. */
   readonly oomPagesMost: number;
   /** Gives pages back in a shortage also without DEFLATE_ON_OOM (against virtio 1.3, 5.5.6.1). */
@@ -97,6 +122,10 @@ function checkInteger(name: keyof DriverSettings, value: number, least: number, 
   );
 }
 
+function checkRate(name: keyof DriverSettings, value: number, least: number) {
+  if (value !== Number.POSITIVE_INFINITY) checkInteger(name, value, least, 0xffff_ffff);
+}
+
 function checkChoice(name: keyof DriverSettings, value: string, choices: readonly string[]) {
   if (choices.includes(value)) return;
   throw configError(`setting ${name}`, `"${value}"`, `choose one of ${choices.join(", ")}`);
@@ -115,6 +144,10 @@ export function checkSettings(settings: DriverSettings): void {
   checkInteger("buffersInFlight", settings.buffersInFlight, 1, BUFFERS_LIMIT);
   checkInteger("pfnsPerBuffer", settings.pfnsPerBuffer, 1, PFNS_LIMIT);
   checkInteger("reservePages", settings.reservePages, 0, 0xffff_ffff);
+  checkInteger("targetSharePercent", settings.targetSharePercent, 0, 100);
+  checkRate("movePagesPerSecond", settings.movePagesPerSecond, MOVES_LEAST);
+  checkRate("turnsPerSecond", settings.turnsPerSecond, TURNS_LEAST);
+  checkChoice("statisticsDetail", settings.statisticsDetail, STATISTICS_DETAILS);
   checkInteger("pollMs", settings.pollMs, 1, 3_600_000);
   checkInteger("oomPagesMost", settings.oomPagesMost, 1, 0xffff_ffff);
   checkInteger("pauseAfterFeaturesMs", settings.pauseAfterFeaturesMs, 0, 3_600_000);
@@ -135,4 +168,11 @@ export function unitFrames({ frames, pfnsPerBuffer }: DriverSettings): number {
 /** Returns what a target of so many pages is to this driver: rounded up to its units. */
 export function attainable(pages: number, { frames, pfnsPerBuffer }: DriverSettings): number {
   return frames === "units" ? Math.ceil(pages / pfnsPerBuffer) * pfnsPerBuffer : pages;
+}
+
+/** Returns how many of `totalPages` the host may have. */
+export function shareOf(totalPages: number, settings: DriverSettings): number {
+  const { frames, pfnsPerBuffer, targetSharePercent } = settings;
+  const pages = Math.floor((totalPages * targetSharePercent) / 100);
+  return frames === "units" ? pages - (pages % pfnsPerBuffer) : pages;
 }

@@ -57,6 +57,23 @@ export function ledgerStatistics(core: CoreExports): Statistics {
   };
 }
 
+/** Into how many steps coarse statistics divide the guest's memory. */
+const STEPS = 16;
+/** What tells how much memory there is; all else tells what the guest does. */
+const SIZES = ["free", "total", "available", "caches"] as const;
+
+/**
+ * Returns sizes rounded down to sixteenths of all RAM, and no counts: enough for a host that shares
+ * memory out, too little to watch a guest's work by.
+ */
+export function coarse(core: CoreExports, statistics: Statistics): Statistics {
+  const frames = (core.ledger_frames() >>> 0) - framesIn(core, "reserved");
+  const step = Math.max(1, Math.ceil(frames / STEPS)) * FRAME_BYTES;
+  const none = Object.keys(TAGS).map((name) => [name, 0]);
+  const sizes = SIZES.map((name) => [name, Math.floor(statistics[name] / step) * step]);
+  return Object.fromEntries([...none, ...sizes]);
+}
+
 /**
  * The content of a statistics buffer: tags with their values, and how many bytes of them to post.
  */

@@ -71,7 +71,7 @@ export interface DriverStatus {
   readonly deflateMode: DeflateMode;
   /** Free pages that inflating leaves to the guest. */
   readonly reservePages: number;
-  /** True while the target cannot be reached for want of free memory. */
+  /** True while the target cannot be reached: free memory lacks, or it is beyond the share. */
   readonly outOfReach: boolean;
   /** How often this device was brought up again because it needed a reset. */
   readonly restarts: number;

@@ -8,6 +8,7 @@
 import { DEFLATEQ, HINTQ, INFLATEQ } from "../core/exports.ts";
 import { type PolicyDecision, type PolicyView, pagesBound } from "../policy/policy.ts";
 import { hasFeature } from "../virtio/features.ts";
+import type { Allowance } from "./allowance.ts";
 import { DeviceConfig } from "./config.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { deflateOrder } from "./deflate-order.ts";
@@ -21,6 +22,9 @@ export interface TurnOptions extends DeviceQueuesOptions {
   /** What outlives the device. */
   readonly inputs: PolicyInputs;
   readonly reporting: FreePageReporting;
+  /** Turns that the device may cause, and pages that the host's wishes may move. */
+  readonly allowedTurns: Allowance;
+  readonly allowedMoves: Allowance;
 }
 
 /** Turns in one step before the caller gets its thread back, however busy the device is. */
@@ -87,11 +91,14 @@ export class Turn {
    */
   take(): number | "reset" {
     const now = this.options.hal.now();
+    const { allowedTurns } = this.options;
     if (now >= this.pollAtMs) {
       this.configDue = true;
       this.pollAtMs = now + this.options.settings.pollMs;
     }
     for (let turn = 0; turn < TURNS_MAX; turn++) {
+      if (allowedTurns.grant(1, now) === 0) return allowedTurns.lookAgainMs;
+      allowedTurns.spend(1);
       const lookAgainMs = this.takeOne(now);
       if (lookAgainMs !== "again") return lookAgainMs;
     }
@@ -113,6 +120,7 @@ export class Turn {
       decision.lookAgainMs ?? NEVER_MS,
       this.hinting?.lookAgainMs(now) ?? NEVER_MS,
       reporting.lookAgainMs,
+      this.options.allowedMoves.lookAgainMs,
       this.queues.canInflate ? NEVER_MS : now + QUEUE_RESET_WAIT_MS,
       this.pollAtMs,
     );
@@ -154,14 +162,25 @@ export class Turn {
 
   /** Posts pages, hints and reports. Returns false when the device must be reset. */
   private act(view: PolicyView, decision: PolicyDecision): boolean {
-    const { tunables, reporting } = this.options;
+    const { reporting } = this.options;
     if (this.queues.pagesInFlight === 0) this.lastProgressMs = view.nowMs;
     if (!this.queues.awaitInflateqReset(view.nowMs, INFLATEQ_RESET_MS)) return false;
     if (this.owedPages > 0) this.payOwed(view);
     else this.approach(view, decision);
-    this.hinting?.post(tunables.reservePages, view.nowMs);
+    this.postHints(view);
     reporting.post(this.queues, view.nowMs);
     return true;
+  }
+
+  /** Within the host's share, of which hinted pages have theirs, too. */
+  private postHints(view: PolicyView): void {
+    const { tunables, inputs, allowedMoves } = this.options;
+    this.hinting?.post({
+      reservePages: tunables.reservePages,
+      mostPages: Math.max(0, inputs.sharePages - pagesBound(view)),
+      allowed: allowedMoves,
+      now: view.nowMs,
+    });
   }
 
   /** With priority over any inflate: the guest is waiting for these pages. */
@@ -173,22 +192,24 @@ export class Turn {
   /** Takes the balloon towards the policy's goal. */
   private approach(view: PolicyView, { goalPages, atMostPages }: PolicyDecision): void {
     const { queues } = this;
-    const { settings, inputs, reporting } = this.options;
+    const { settings, inputs, reporting, allowedMoves } = this.options;
     const bound = pagesBound(view);
     // Up to the target, pages are the host's, whatever a policy says (virtio 1.3, 5.5.6.1).
     const goal = Math.max(goalPages, Math.min(view.targetPages, bound));
     if (goal < bound) {
       // Pages on their way in are not in the balloon yet: to give others back for them would leave
       // the host below its target until they are acknowledged.
-      this.deflate(Math.min(view.heldPages - goal, atMostPages));
+      const want = Math.min(view.heldPages - goal, atMostPages);
+      allowedMoves.spend(this.deflate(allowedMoves.grant(want, view.nowMs)));
       const waitedMs = view.nowMs - this.lastProgressMs;
       if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)
         queues.resetInflateq(view.nowMs);
     } else if (goal > bound && queues.canInflate && !queues.hasUntold) {
-      const want = Math.min(goal - bound, atMostPages);
+      const want = allowedMoves.grant(Math.min(goal - bound, atMostPages), view.nowMs);
       if (settings.reportFirst && reporting.postAhead(queues, want, view.nowMs)) return;
       const posted = queues.inflate(want);
       if (posted === 0) return;
+      allowedMoves.spend(posted);
       inputs.noteInflate(view.nowMs);
       if (settings.deflateBuffers === "as-inflated") this.inflated.push(posted);
     }

@@ -4,7 +4,7 @@
 import { BallonetError } from "../errors.ts";
 
 /** The `abi_version` of the core that these types describe. */
-export const CORE_ABI_VERSION = 4;
+export const CORE_ABI_VERSION = 5;
 
 /** What `ledger_allocate` returns when no frame is free; compare after `>>> 0`. */
 export const NO_FRAME = 0xffff_ffff;
@@ -147,8 +147,13 @@ export interface CoreExports {
   stats_take(): number;
   /** From now on frames that come back, and those to be reported, are filled with `value`. */
   poison_set(value: number): void;
-  /** From now on no frame is filled. */
+  /** From now on no frame is filled with a poison. */
   poison_clear(): void;
+  /**
+   * Whether frames are filled, with the poison or 0, before they are posted, hinted or reported
+   * (`given`), and when they come back in any way (`returned`). Both are 0 at first.
+   */
+  scrub_set(given: number, returned: number): void;
   /** free -> reporting for up to `want` frames, whole 2 MiB blocks only. Returns how many. */
   report_post(want: number): number;
   /** reporting -> free. Returns the frames whose report came back, or a fault. */

@@ -4,9 +4,10 @@
  * mislead its tester.
  */
 import { DEFLATE_MODES, type DeflateMode, DIALECTS } from "../balloon/deflate-order.ts";
-import { makeSettings } from "../balloon/make-settings.ts";
+import { type FeatureChoice, makeSettings } from "../balloon/make-settings.ts";
 import { PERSONA_NAMES, type PersonaName } from "../balloon/personas.ts";
-import type { DriverSettings } from "../balloon/settings.ts";
+import { type DriverSettings, STATISTICS_DETAILS } from "../balloon/settings.ts";
+import { HOST_TRUSTS } from "../balloon/untrusted-host.ts";
 import { CONTROL_PORTS, type ControlPort } from "../control-ports.ts";
 import { type BallonetError, configError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
@@ -30,16 +31,26 @@ export interface GuestOptions {
 }
 
 const PREFIX = "ballonet.";
+const YES_OR_NO = ["yes", "no"] as const;
+const FEATURE_CHOICES: readonly FeatureChoice[] = ["accept", "decline"];
 /** What the boot code keeps of a command line: COMMAND_LINE_MAX of boot/kernel.h. */
 const BYTES_MAX = 4096;
 
 /** The keys, and for people what each takes. Error messages list the keys. */
 export const COMMAND_LINE_KEYS = {
   persona: PERSONA_NAMES.join(", "),
+  host: "trusted or untrusted: how far the driver trusts it (trusted)",
   policy: "follow, gentle or report-only",
   deflate: DEFLATE_MODES.join(", "),
   dialect: DIALECTS.join(" or "),
   "must-tell-host": "accept or decline",
+  hinting: "accept or decline: show the host where free memory is, when it asks",
+  reporting: "accept or decline: show the host where free memory is, always",
+  statistics: "exact, coarse or decline",
+  "target-share": "percent of memory that the host gets, at most",
+  "move-rate": "pages that the host's wishes move in one second, at most",
+  "turn-rate": "turns of the driver that the device causes in one second, at most",
+  scrub: "yes or no: fill pages before the host gets them, and when they come back",
   reserve: "pages that inflating leaves free",
   buffers: "buffers in flight per queue",
   pfns: "page frame numbers per buffer",
@@ -107,13 +118,26 @@ export function parseCommandLine(commandLine: string): GuestOptions {
   };
   const persona = found.get("persona") as PersonaName | undefined;
   const isOther = persona !== undefined && persona !== "ballonet";
-  const newer = choice("newer-statistics", ["yes", "no"]);
+  const newer = choice("newer-statistics", YES_OR_NO);
+  const scrub = choice("scrub", YES_OR_NO);
+  const statistics = choice("statistics", [...STATISTICS_DETAILS, "decline"]);
+  const isDeclined = statistics === "decline";
   const input = {
     persona,
     deflateMode: found.get("deflate") as DeflateMode | undefined,
     dialect: choice("dialect", DIALECTS),
     pauseAfterFeaturesMs: number("pause-after-features"),
-    mustTellHost: choice("must-tell-host", ["accept", "decline"]),
+    mustTellHost: choice("must-tell-host", FEATURE_CHOICES),
+    host: choice("host", HOST_TRUSTS),
+    freePageHinting: choice("hinting", FEATURE_CHOICES),
+    pageReporting: choice("reporting", FEATURE_CHOICES),
+    statistics: isDeclined ? statistics : undefined,
+    statisticsDetail: isDeclined ? undefined : statistics,
+    targetSharePercent: number("target-share"),
+    movePagesPerSecond: number("move-rate"),
+    turnsPerSecond: number("turn-rate"),
+    scrubGiven: scrub === undefined ? undefined : scrub === "yes",
+    scrubReturned: scrub === undefined ? undefined : scrub === "yes",
     poison: number("poison"),
     newerStatistics: newer === undefined ? undefined : newer === "yes",
     reservePages: number("reserve"),
@@ -133,7 +157,7 @@ export function parseCommandLine(commandLine: string): GuestOptions {
     policy: policy === undefined ? follow(settings.follow) : namedPolicy(policy),
     prefer: choice("interface", PCI_INTERFACES) ?? "modern",
     interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
-    waitForDevice: choice("wait-for-device", ["yes", "no"]) === "yes",
+    waitForDevice: choice("wait-for-device", YES_OR_NO) === "yes",
     control: choice("control", CONTROL_PORTS),
   };
 }

@@ -1,7 +1,13 @@
 /**
  * `ballonet boot`: options to a session, its events to a printer, its last event to an exit code.
  */
-import { CONTROL_PORTS, DEFLATE_MODES, PERSONA_NAMES, POLICY_NAMES } from "../../../runtime/abi.ts";
+import {
+  CONTROL_PORTS,
+  DEFLATE_MODES,
+  HOST_TRUSTS,
+  PERSONA_NAMES,
+  POLICY_NAMES,
+} from "../../../runtime/abi.ts";
 import { FailureError } from "../../failure.ts";
 import type { SessionOptions } from "../../session/plan.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
@@ -30,6 +36,7 @@ export const spec: CommandSpec = {
     },
     { name: "workload", value: "SIZE", text: "memory that the guest fills and verifies; 0: none" },
     choice("persona", PERSONA_NAMES, "behave like this driver (ballonet)"),
+    choice("host", HOST_TRUSTS, "how far the driver trusts its host (trusted)"),
     choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
     choice("deflate", DEFLATE_MODES, "when the host is told of pages in use (tell-first)"),
     { name: "reserve", value: "SIZE", text: "free memory that the driver leaves the guest (1M)" },
@@ -68,7 +75,7 @@ export const spec: CommandSpec = {
 };
 
 /** Options of `boot` that become a word of the guest's command line as they are. */
-const DRIVER_WORDS = ["persona", "policy", "deflate"] as const;
+const DRIVER_WORDS = ["persona", "host", "policy", "deflate"] as const;
 
 /** A property of a device; its id is ours. */
 const PROPERTY = /^(?!id=)([\w-]+)=(.+)$/;

@@ -10,6 +10,7 @@ import { packedMutants } from "./packed.ts";
 import { pciMutants } from "./pci.ts";
 import { ringMutants } from "./ring.ts";
 import { transportMutants } from "./transports.ts";
+import { untrustedMutants } from "./untrusted.ts";
 
 export const mutants: readonly Mutant[] = [
   ...bringUpMutants,
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...packedMutants,
   ...freePageMutants,
   ...lifecycleMutants,
+  ...untrustedMutants,
 ];

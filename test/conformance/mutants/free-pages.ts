@@ -186,7 +186,7 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "reports pages that it did not fill",
     file: RANGES,
-    find: "initialise(firstOf(run), lengthOf(run));\n    reportFrames(",
+    find: "initialiseReport(firstOf(run), lengthOf(run));\n    reportFrames(",
     replace: "reportFrames(",
     breaks: "D26",
     scenario: "reporting, poison",

@@ -15,6 +15,7 @@ import { mmioScenarios } from "./mmio.ts";
 import { GUEST_FRAMES, late, MOST, RESERVE, restart, reversals, targets } from "./moves.ts";
 import { pciScenarios } from "./pci.ts";
 import { ringScenarios } from "./ring.ts";
+import { untrustedScenarios } from "./untrusted.ts";
 
 const STAT_FREE = 4;
 const STAT_TOTAL = 5;
@@ -313,6 +314,7 @@ const table = {
   ...mmioScenarios,
   ...freePageScenarios,
   ...lifecycleScenarios,
+  ...untrustedScenarios,
 } as const satisfies Record<string, (testbed: Testbed) => Promise<unknown>>;
 
 export type ScenarioName = keyof typeof table;

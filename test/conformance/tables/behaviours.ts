@@ -231,6 +231,42 @@ export const behaviours = [
     section: "5.5.3.1",
     title: "Whoever needs that value reports nothing to a host that does not know it.",
   },
+  {
+    id: "B-SHARE",
+    level: "OURS",
+    section: "5.5",
+    title: "An untrusted host never has more than its share of memory.",
+  },
+  {
+    id: "B-SCRUB",
+    level: "OURS",
+    section: "5.5",
+    title: "What it gets holds nothing of the guest's.",
+  },
+  {
+    id: "B-DISBELIEF",
+    level: "OURS",
+    section: "5.5",
+    title: "What comes back from it holds what the guest fills memory with, whatever it claims.",
+  },
+  {
+    id: "B-STATS-COARSE",
+    level: "OURS",
+    section: "5.5",
+    title: "It learns sizes in sixteenths of memory, and no counts.",
+  },
+  {
+    id: "B-UNASKED",
+    level: "OURS",
+    section: "5.5",
+    title: "Where free memory lies is shown to it only where that is asked for.",
+  },
+  {
+    id: "B-COST",
+    level: "OURS",
+    section: "5.5",
+    title: "It costs the guest so many turns and moved pages a second, and no more.",
+  },
 ] as const satisfies readonly Behaviour[];
 
 export type BehaviourId = (typeof behaviours)[number]["id"];

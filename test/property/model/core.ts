@@ -55,7 +55,11 @@ function trapUnless(condition: boolean, what: string): void {
 /** The part of the core that works page by page, which the model has too. */
 export type PageExports = Omit<
   CoreExports,
-  "balloon_abandon_inflates" | `poison_${string}` | `report_${string}` | `hint_${string}`
+  | "balloon_abandon_inflates"
+  | "scrub_set"
+  | `poison_${string}`
+  | `report_${string}`
+  | `hint_${string}`
 >;
 
 export class ModelCore implements PageExports {

@@ -7,6 +7,14 @@ import { COMMAND_LINE_KEYS, parseCommandLine } from "../../../runtime/kernel/com
 
 const SAMPLES: Record<keyof typeof COMMAND_LINE_KEYS, string> = {
   persona: "freebsd",
+  host: "untrusted",
+  hinting: "decline",
+  reporting: "decline",
+  statistics: "coarse",
+  "target-share": "25",
+  "move-rate": "20000",
+  "turn-rate": "500",
+  scrub: "yes",
   policy: "gentle",
   deflate: "use-first",
   "must-tell-host": "decline",

@@ -1,0 +1,138 @@
+/** Mistakes in what protects a guest from a host that it does not trust. */
+import type { Mutant } from "./mutant.ts";
+
+const DRIVER = "runtime/balloon/driver.ts";
+const MAKE = "runtime/balloon/make-settings.ts";
+const PAGES = "assembly/queues/pages.ts";
+const PLAN = "runtime/balloon/bring-up-plan.ts";
+const POISON = "assembly/poison.ts";
+const RANGES = "assembly/queues/ranges.ts";
+const SETTINGS = "runtime/balloon/settings.ts";
+const TURN = "runtime/balloon/turn.ts";
+
+const ALL = "an untrusted host that asks for everything";
+const OFFERS = "an untrusted host that offers everything";
+const NEVER_ALONE = "an untrusted host that never leaves the guest alone";
+const DECLINED = 'freePageHinting: "decline", pageReporting: "decline"';
+const TURNS = "if (allowedTurns.grant(1, now) === 0) return allowedTurns.lookAgainMs;";
+
+export const untrustedMutants: readonly Mutant[] = [
+  {
+    id: "gives an untrusted host what it asks for",
+    file: SETTINGS,
+    find: "Math.floor((totalPages * targetSharePercent) / 100)",
+    replace: "Math.floor(totalPages + 0 * targetSharePercent)",
+    breaks: "B-SHARE",
+    scenario: ALL,
+  },
+  {
+    id: "hints beyond the host's share",
+    file: TURN,
+    find: "mostPages: Math.max(0, inputs.sharePages - pagesBound(view)),",
+    replace: "mostPages: view.totalPages,",
+    breaks: "B-SHARE",
+    scenario: ALL,
+  },
+  {
+    id: "gives pages with the guest's bytes in them",
+    file: PAGES,
+    find: "scrub(first, length);\n  postFrames(",
+    replace: "postFrames(",
+    breaks: "B-SCRUB",
+    scenario: "an untrusted host, pages given",
+  },
+  {
+    id: "hints pages with the guest's bytes in them",
+    file: RANGES,
+    find: "scrub(first, length);",
+    replace: "",
+    breaks: "B-SCRUB",
+    scenario: "an untrusted host, pages hinted",
+  },
+  {
+    id: "reports pages with the guest's bytes in them",
+    file: POISON,
+    find: "if (poisoned || scrubsGiven) fill(first, length, poison);",
+    replace: "if (poisoned) fill(first, length, poison);",
+    breaks: "B-SCRUB",
+    scenario: "an untrusted host, pages reported",
+  },
+  {
+    id: "believes what the host says of reported pages",
+    file: RANGES,
+    find: "initialiseAgain(firstOf(run), lengthOf(run));",
+    replace: "",
+    breaks: "B-DISBELIEF",
+    scenario: "an untrusted host, pages back from a report",
+  },
+  {
+    id: "uses what an untrusted host left in pages",
+    file: POISON,
+    find: "if (poisoned || scrubsReturned) fill(first, length, poison);",
+    replace: "if (poisoned) fill(first, length, poison);",
+    breaks: "B-DISBELIEF",
+    scenario: "an untrusted host, pages returned",
+  },
+  {
+    id: "tells an untrusted host all that it knows",
+    file: DRIVER,
+    find: "statisticsEntries(isCoarse ? coarse(core, said) : said, settings)",
+    replace: "statisticsEntries(isCoarse ? said : coarse(core, said), settings)",
+    breaks: "B-STATS-COARSE",
+    scenario: "an untrusted host that asks for statistics",
+  },
+  {
+    id: "hints to an untrusted host without being asked to",
+    file: MAKE,
+    find: DECLINED,
+    replace: 'pageReporting: "decline"',
+    breaks: "B-UNASKED",
+    scenario: OFFERS,
+  },
+  {
+    id: "reports to an untrusted host without being asked to",
+    file: MAKE,
+    find: DECLINED,
+    replace: 'freePageHinting: "decline"',
+    and: [
+      {
+        file: PLAN,
+        find: "return unwanted === 0n ? complete :",
+        replace: "return true ? complete :",
+      },
+    ],
+    breaks: "B-UNASKED",
+    scenario: OFFERS,
+  },
+  {
+    id: "accepts a declined feature for the sake of the next queue",
+    file: PLAN,
+    find: "return unwanted === 0n ? complete : withoutUntoldQueues(accept, offered);",
+    replace: "return unwanted === -1n ? withoutUntoldQueues(accept, offered) : complete;",
+    breaks: "B-UNASKED",
+    scenario: OFFERS,
+  },
+  {
+    id: "takes as many turns as its device likes",
+    file: TURN,
+    find: TURNS,
+    replace: "",
+    breaks: "B-COST",
+    scenario: NEVER_ALONE,
+  },
+  {
+    id: "moves pages to and fro as fast as its host likes",
+    file: TURN,
+    find: "allowedMoves.spend(posted);\n      inputs",
+    replace: "inputs",
+    and: [
+      {
+        file: TURN,
+        find: "allowedMoves.spend(this.deflate(allowedMoves.grant(want, view.nowMs)));",
+        replace: "this.deflate(want);",
+      },
+    ],
+    breaks: "B-COST",
+    scenario: NEVER_ALONE,
+  },
+];
