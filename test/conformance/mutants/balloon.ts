@@ -48,8 +48,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "takes one page too many back",
     file: TURN,
-    find: "this.deflate(Math.min(view.heldPages - goal, atMostPages));",
-    replace: "this.deflate(Math.min(view.heldPages - goal + 1, atMostPages));",
+    find: "const want = Math.min(view.heldPages - goal, atMostPages);",
+    replace: "const want = Math.min(view.heldPages - goal + 1, atMostPages);",
     breaks: "D7",
     scenario: "targets, without DEFLATE_ON_OOM",
   },
@@ -72,8 +72,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "leaves the last page of a run with the guest",
     file: BALLOON,
-    find: "if (queue == INFLATEQ) postFrames(first, length);",
-    replace: "if (queue == INFLATEQ) postFrames(first, length - 1);",
+    find: "  postFrames(first, length);",
+    replace: "  postFrames(first, length - 1);",
     breaks: "D12",
     scenario: "a guest that takes all while an inflate is in flight",
   },

@@ -148,8 +148,8 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "accepts PAGE_POISON and fills nothing",
     file: "assembly/poison.ts",
-    find: "if (poisoned) fill(first, length, poison);",
-    replace: "if (poisoned && length == 0) fill(first, length, poison);",
+    find: "if (poisoned || scrubsReturned) fill(first, length, poison);",
+    replace: "if (scrubsReturned) fill(first, length, poison);",
     breaks: "D2",
     scenario: "poison",
   },
