@@ -15,6 +15,8 @@ const project = (name: string, testTimeout: number, setups: readonly string[] = 
 
 export default defineConfig({
   test: {
+    // Most time goes by in emulators, of which each keeps one processor busy.
+    maxWorkers: "100%",
     reporters: ["default", new SupportReporter()],
     projects: [
       project("unit", 20_000),
