@@ -19,6 +19,18 @@ export interface Host {
   /** Ends the machine. */
   exit(code: number): never;
   /**
+   * Returns an ArrayBuffer of so many bytes, all 0, in frames of the ledger; undefined: there are
+   * too few. Its frames go back when it is detached, or not referred to any more. To give it
+   * another length in place would free it as if the engine had allocated it: see memory.ts.
+   */
+  allocate(bytes: number): ArrayBuffer | undefined;
+  /** Collects the program's garbage. */
+  collect(): void;
+  /** Returns how many pages of 4 KiB are of a kind: one of PAGES. */
+  pages(kind: number): number;
+  /** Lets the driver have its turn now. */
+  yield(): void;
+  /**
    * From now on `turn` is called for each turn of the program: it does at most one task, and
    * returns when it wants the next. `rejected` is called when a promise is rejected that nobody
    * listens to, and again with `isHandled` when somebody does.
@@ -28,6 +40,12 @@ export interface Host {
     rejected: (promise: unknown, reason: unknown, isHandled: boolean) => void,
   ): void;
 }
+
+/**
+ * Kinds of pages: free, in the balloon or on the way, in ArrayBuffers of the ledger, and those
+ * behind the heap that the program and the driver share.
+ */
+export const PAGES = { free: 0, balloon: 1, buffers: 2, heap: 3 } as const;
 
 const GLOBAL = "ballonetHost";
 
@@ -44,6 +62,10 @@ const ABSENT: Host = {
   receive: absent,
   commandLine: () => "",
   exit: absent,
+  allocate: absent,
+  collect: absent,
+  pages: absent,
+  yield: absent,
   start: absent,
 };
 

@@ -27,6 +27,8 @@ const POLL_MS = 50;
 const SHORTAGE_MS = 2000;
 /** How long of that it waits for reported pages alone: a host returns them at once. */
 const REPORTS_MS = 100;
+/** What boot/buffers.c leaves of the free pages, when it gives the program some. */
+const SHORTAGE_REST_PAGES = 64;
 /** The longest single wait of these. */
 const NAP_MS = 50;
 const LOG_LINE_MAX = 1000;
@@ -161,6 +163,7 @@ export class Guest {
       machine,
       reserved: Object.keys(methods),
       notify: (name, value) => this.control.notify(name, value),
+      shortage: (pages) => this.endShortage(pages),
     });
     const later = this.program;
     this.control = new ControlChannel({ machine, wanted: options.control, methods, later });
@@ -179,6 +182,7 @@ export class Guest {
   /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
     this.program.receive();
+    if (this.machine.programFreed()) this.driver.memoryFreed();
     const { line } = this.control;
     const asked = line !== undefined && (lines & (1 << line)) !== 0 && this.control.serve();
     // A long request comes in many small pieces: the balloon need not be served for each.
@@ -236,6 +240,12 @@ export class Guest {
     log(this.machine, "info", "switched off by the power button");
     this.slot.rest(this.driver, () => this.driver.stop());
     return this.machine.exit(EXIT.powerOff);
+  }
+
+  /** The same until so many pages are free, or no more come. */
+  private endShortage(pages: number): void {
+    const missing = () => pages + SHORTAGE_REST_PAGES - framesIn(this.machine.core, "free");
+    for (let lacks = missing(); lacks > 0 && this.awaitShortage(lacks); lacks = missing());
   }
 
   /**

@@ -118,6 +118,8 @@ export interface Machine {
   programSend(message: string): void;
   /** Returns the oldest message of the user's program; undefined: there is none. */
   programReceive(): string | undefined;
+  /** Whether the program gave frames back to the ledger since the last call. */
+  programFreed(): boolean;
   /** Whether the image has a program of the user's. */
   hasProgram(): boolean;
   /** Causes one of FAULT. */

@@ -2,7 +2,8 @@
  * The driver's end of what the user's program serves on the control channel: requests go to the
  * program as messages, and its answers and notifications come back.
  *
- *   from the program   { serve }, { notify, value }, { answer, result } or { answer, error }
+ *   from the program   { serve }, { notify, value }, { answer, result } or { answer, error },
+ *                      { shortage }
  *   to the program     { call, method, params }, { refused }
  *
  * The other end is runtime/guest/channel.ts.
@@ -22,12 +23,15 @@ export interface ProgramChannelOptions {
   readonly reserved: readonly string[];
   /** Sends a notification to the host. */
   notify(name: string, value: unknown): void;
+  /** The program lacks so many pages. It waits meanwhile, so this may take a bounded time. */
+  shortage(pages: number): void;
 }
 
 /** A message of the program. This package's own module makes it: its shape is not checked. */
 type Message =
   | { readonly serve: string }
   | { readonly notify: string; readonly value: unknown }
+  | { readonly shortage: number }
   | { readonly answer: number; readonly result: unknown }
   | {
       readonly answer: number;
@@ -73,8 +77,9 @@ export class ProgramChannel {
   }
 
   private take(message: Message): void {
-    const { machine, reserved, notify } = this.options;
+    const { machine, reserved, notify, shortage } = this.options;
     if ("notify" in message) notify(message.notify, message.value);
+    else if ("shortage" in message) shortage(message.shortage);
     else if ("answer" in message) {
       const done = this.pending.get(message.answer);
       this.pending.delete(message.answer);

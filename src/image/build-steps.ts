@@ -37,6 +37,7 @@ const SOURCES = [
   "wasm-rt.c",
   "engine.c",
   "messages.c",
+  "buffers.c",
   "machine.c",
   "program.c",
 ] as const;

@@ -6,8 +6,6 @@
  */
 #include "engine.h"
 
-/* The engine's heap may grow to this; JavaScript then sees an out-of-memory error. */
-#define ENGINE_BYTES_MAX 0x10000000
 #define WASM_PAGE_BYTES 65536
 /* The longest text from JavaScript in a panic line. */
 #define LINE_MAX 1000
@@ -16,7 +14,7 @@
 
 extern const uint32_t snapshot_pages, snapshot_boot, snapshot_wake;
 extern const uint32_t snapshot_promised, snapshot_frame_count, snapshot_numbers[];
-extern const uint32_t snapshot_deep;
+extern const uint32_t snapshot_deep, snapshot_threshold;
 extern char snapshot_frames[], image_start[], image_end[], stack_bottom[];
 extern const uint32_t snapshot_packed[], snapshot_packed_end[];
 
@@ -109,6 +107,11 @@ void engine_start(const callee_t* given, uint32_t count) {
   wasm_rt_stack_limit = (uintptr_t)stack_bottom + STACK_REST_BYTES;
   wasm_rt_deep = snapshot_deep;
   wasm2c_engine_instantiate(&engine, NULL);
+}
+
+void engine_collect(js_t runtime, js_t context) {
+  *(uint32_t*)window(runtime + snapshot_threshold) = 0;
+  QTS_FreeValuePointer(context, QTS_NewObject(context));
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

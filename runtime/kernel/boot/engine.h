@@ -9,6 +9,9 @@
 #include "engine-names.h"
 #include "kernel.h"
 
+/* The engine's heap may grow to this; JavaScript then sees an out-of-memory error. */
+#define ENGINE_BYTES_MAX 0x10000000
+
 /* A JavaScript value: an address in the engine's window; 0: none, which is `undefined`. */
 typedef uint32_t js_t;
 
@@ -58,6 +61,9 @@ void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
 /* Whether what runs from now on is not the guest's own. Returns what was. */
 bool engine_foreign(bool now);
 
+/* Collects the garbage of a runtime. `context` is one of its. */
+void engine_collect(js_t runtime, js_t context);
+
 /* Bytes of the program's text, which lies at the image's end; 0: there is no program. */
 extern const volatile uint32_t program_bytes;
 /* The functions that a program can call have the numbers from here on. */
@@ -72,6 +78,20 @@ bool message_put(enum way way, const char* text);
 bool message_waits(enum way way);
 /* The oldest as a value of the current context; 0, which is `undefined`: there is none. */
 js_t message_take(enum way way);
+
+/* ---- buffers.c ------------------------------------------------------------------------------- */
+
+/* From now on the engine gives memory of ArrayBuffers back to where it is from. */
+void buffers_start(void);
+/*
+ * An ArrayBuffer of zeros in frames of the ledger; 0: there are too few. `pause` is called now and
+ * then.
+ */
+js_t buffer_make(js_t context, uint32_t bytes, void (*pause)(void));
+/* Frames of all of them. */
+uint32_t buffer_frames(void);
+/* Whether some were given back since that was forgotten. */
+bool buffers_gave(bool forget);
 
 /* ---- machine.c ------------------------------------------------------------------------------- */
 

@@ -185,18 +185,31 @@ void loader_read(uint32_t loader, uint32_t start_info);
 
 /* ---- memory.c: frames and page tables -------------------------------------------------------- */
 
-/* Takes a run of at most `most` frames from the guest's ledger; false: it has none. */
-typedef bool (*ledger_take_t)(uint32_t most, uint32_t* first, uint32_t* length);
+/* The states of frames that the kernel asks for: FRAME_STATES in runtime/core/exports.ts. */
+enum { FRAMES_FREE = 2, FRAMES_INFLATING = 3, FRAMES_HELD = 4, FRAMES_DEFLATING = 5 };
+/* The guest's ledger. */
+struct ledger {
+  /* Takes a run of at most `most` free frames; false: it has none. */
+  bool (*take)(uint32_t most, uint32_t* first, uint32_t* length);
+  /* Gives a run back that was taken. */
+  void (*give)(uint32_t first, uint32_t length);
+  /* Frames in a state. */
+  uint32_t (*count)(uint32_t state);
+};
 
 /*
  * Sets `promised` frames aside for pages that the engine has not touched yet, and `more` beyond
  * what a guest takes. The first `own` bytes behind the image, whole frames, are kept as they are.
  */
-void memory_start(uint32_t promised, uint32_t more, ledger_take_t take, uint64_t own);
+void memory_start(uint32_t promised, uint32_t more, const struct ledger* ledger, uint64_t own);
 /* From now on an access of this frame faults. It lies in the first GiB. */
 void memory_guard(uint64_t frame);
 /* From now on frames come from the guest's ledger, while it has some. */
 void frames_from_ledger(void);
+/* The same as in a ledger. Before that, there is none. */
+bool frames_take(uint32_t most, uint32_t* first, uint32_t* length);
+void frames_give(uint32_t first, uint32_t length);
+uint32_t frames_count(uint32_t state);
 /*
  * A frame from the ledger or the kernel's pool; for what is not the guest's own, the pool is closed
  * once there is a ledger. 0: none is left.
@@ -211,6 +224,13 @@ void frames_fill(uint32_t first, uint32_t count, uint32_t value);
 /* Backs one page of the engine's window. */
 bool window_map(uint32_t offset, uint64_t frame);
 bool window_mapped(uint32_t offset);
+/* The same, but makes no page table to look. */
+bool window_used(uint32_t offset);
+/* A bit that stays with a page that is backed. */
+void window_mark(uint32_t offset);
+bool window_marked(uint32_t offset);
+/* Takes the frame of a page away and returns its address; 0: the page had none. */
+uint64_t window_unmap(uint32_t offset);
 /* Whether memory, and no device, answers at an address. */
 bool memory_at(uint64_t address);
 /* One past the last byte of memory that the core may touch. */
@@ -422,7 +442,6 @@ NORETURN void program_run(void);
 /* ---- core-glue.c (generated): the core ------------------------------------------------------- */
 
 void core_start(void);
-/* A ledger_take_t. */
-bool core_ledger_take(uint32_t most, uint32_t* first, uint32_t* length);
+extern const struct ledger core_ledger;
 
 #endif

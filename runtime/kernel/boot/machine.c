@@ -307,6 +307,11 @@ js_t machine_hasProgram(const struct call* call) {
   return program_bytes ? QTS_GetTrue() : QTS_GetFalse();
 }
 
+js_t machine_programFreed(const struct call* call) {
+  (void)call;
+  return buffers_gave(true) ? QTS_GetTrue() : QTS_GetFalse();
+}
+
 /* ---- the workload's frames ------------------------------------------------------------------- */
 
 /*

@@ -1,7 +1,7 @@
 /*
  * memory.c: frames, page tables, and the two ways to see memory: the window and physical().
  *
- * A frame is given out once and never taken back: the engine's heap, and so its window, only grows.
+ * Frames of the pool are given out once and never taken back. Those of the ledger go back to it.
  */
 #include "kernel.h"
 
@@ -12,6 +12,7 @@
 #define POOL_FRAMES 160
 /* The last frames of the pool are for page tables alone: growth can then always be mapped. */
 #define POOL_TABLE_RESERVE 24
+#define POOL_DEVICE_RESERVE 8
 /* Frames taken from the ledger at once. */
 #define LEDGER_RUN_FRAMES 16
 
@@ -19,6 +20,8 @@
 #define PAGES __attribute__((aligned(FRAME_BYTES), section(".bss.pages")))
 
 enum { PRESENT = 0x1, WRITABLE = 0x2, WRITE_THROUGH = 0x8, UNCACHED = 0x10, LARGE = 0x80 };
+/* A bit that the processor leaves to the kernel. */
+enum { MARKED = 0x200 };
 
 extern char image_start[], image_end[], packed_start[], packed_end[], stack_guard[];
 
@@ -26,7 +29,7 @@ extern char image_start[], image_end[], packed_start[], packed_end[], stack_guar
 static uint64_t pool_total, pool_used, pool_behind;
 /* Frames for pages that the engine has not touched yet: they must never run out. */
 static uint64_t pool_promised;
-static ledger_take_t ledger_take;
+static const struct ledger* ledger;
 static bool ledger_ready;
 /* What is left of the run that was taken from the ledger last. */
 static uint32_t run_first, run_left;
@@ -34,6 +37,12 @@ static uint32_t run_first, run_left;
 uint32_t pool_frames(void) { return (uint32_t)pool_total; }
 uint32_t pool_frames_free(void) { return (uint32_t)(pool_total - pool_used); }
 void frames_from_ledger(void) { ledger_ready = true; }
+
+bool frames_take(uint32_t most, uint32_t* first, uint32_t* length) {
+  return ledger_ready && ledger->take(most, first, length);
+}
+void frames_give(uint32_t first, uint32_t length) { ledger->give(first, length); }
+uint32_t frames_count(uint32_t state) { return ledger_ready ? ledger->count(state) : 0; }
 
 static uint64_t packed_frames(void) {
   return ((uintptr_t)packed_end - (uintptr_t)packed_start) / FRAME_BYTES;
@@ -47,8 +56,7 @@ static uint64_t pool_take(uint64_t keep) {
 }
 
 static uint64_t ledger_frame(void) {
-  if (!ledger_ready) return 0;
-  if (run_left == 0 && !ledger_take(LEDGER_RUN_FRAMES, &run_first, &run_left)) return 0;
+  if (run_left == 0 && !frames_take(LEDGER_RUN_FRAMES, &run_first, &run_left)) return 0;
   run_left--;
   return (uint64_t)run_first++ * FRAME_BYTES;
 }
@@ -65,12 +73,19 @@ uint64_t frame_take_promised(void) {
   return pool_take(0);
 }
 
-/* A cleared page table; 0 when no frame is left that the identity mapping shows. */
+/*
+ * A cleared page table; 0 when no frame is left that the identity mapping shows. Once there is a
+ * ledger, the last frames of the pool are for devices: to see one must not fail.
+ */
 static uint64_t table_take(void) {
-  uint64_t frame = pool_take(pool_promised);
+  uint64_t frame = pool_take(pool_promised + (ledger_ready ? POOL_DEVICE_RESERVE : 0));
   if (!frame) frame = ledger_frame();
-  if (!frame || frame >= IDENTITY_BYTES) return 0;
-  memset((void*)(uintptr_t)frame, 0, FRAME_BYTES);
+  if (frame >= IDENTITY_BYTES) {
+    frames_give((uint32_t)(frame / FRAME_BYTES), 1);
+    frame = 0;
+  }
+  if (!frame) frame = pool_take(pool_promised);
+  if (frame) memset((void*)(uintptr_t)frame, 0, FRAME_BYTES);
   return frame;
 }
 
@@ -119,6 +134,17 @@ static entry_t* leaf(uintptr_t address) {
   }
   table = below(directory);
   return table ? &table[address >> 12 & 511] : NULL;
+}
+
+/* The same without making a table. */
+static entry_t peek(uintptr_t address) {
+  const entry_t* table = root_table;
+  for (uint32_t shift = 39; shift > 12; shift -= 9) {
+    entry_t entry = table[address >> shift & 511];
+    if (!(entry & PRESENT) || (entry & LARGE)) return entry & PRESENT;
+    table = (const entry_t*)(uintptr_t)(entry & 0x000ffffffffff000);
+  }
+  return table[address >> 12 & 511];
 }
 
 volatile void* physical(uint64_t address) {
@@ -196,6 +222,13 @@ static entry_t* leaf(uintptr_t address) {
   return (entry_t*)(uintptr_t)(*directory & 0xfffff000) + (address >> 12 & 1023);
 }
 
+/* The same without making a table. */
+static entry_t peek(uintptr_t address) {
+  entry_t entry = root_table[address >> 22];
+  if (!(entry & PRESENT) || (entry & LARGE)) return entry & PRESENT;
+  return ((const entry_t*)(uintptr_t)(entry & 0xfffff000))[address >> 12 & 1023];
+}
+
 /* Beyond the identity mapping, each 4 MiB slot shows what was asked for last. */
 volatile void* physical(uint64_t address) {
   if (address < IDENTITY_BYTES) return (volatile void*)(uintptr_t)address;
@@ -238,6 +271,25 @@ bool window_mapped(uint32_t offset) {
   return entry && (*entry & PRESENT);
 }
 
+bool window_used(uint32_t offset) { return peek((uintptr_t)WINDOW_BASE + offset) & PRESENT; }
+
+void window_mark(uint32_t offset) {
+  entry_t* entry = leaf((uintptr_t)WINDOW_BASE + offset);
+  if (entry) *entry |= MARKED;
+}
+
+bool window_marked(uint32_t offset) { return peek((uintptr_t)WINDOW_BASE + offset) & MARKED; }
+
+uint64_t window_unmap(uint32_t offset) {
+  uintptr_t address = (uintptr_t)WINDOW_BASE + offset;
+  entry_t* entry = leaf(address);
+  if (!entry || !(*entry & PRESENT)) return 0;
+  uint64_t frame = *entry & ~(entry_t)(FRAME_BYTES - 1);
+  *entry = 0;
+  flush(address);
+  return frame;
+}
+
 static void unmap(uintptr_t address) {
   entry_t* entry = leaf(address);
   if (!entry) panic(STOP_NO_MEMORY, "memory", "no frame for a page table");
@@ -245,8 +297,8 @@ static void unmap(uintptr_t address) {
   flush(address);
 }
 
-void memory_start(uint32_t promised, uint32_t more, ledger_take_t take, uint64_t own) {
-  ledger_take = take;
+void memory_start(uint32_t promised, uint32_t more, const struct ledger* given, uint64_t own) {
+  ledger = given;
   pool_behind = (uintptr_t)image_end + own;
   pool_promised = promised;
   pool_total = POOL_FRAMES + more + tables_needed() + pool_promised;

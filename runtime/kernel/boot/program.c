@@ -15,6 +15,8 @@
 #define SHADOW_REST_BYTES 0x10000
 /* The time between two looks of a program that does not end its turn. */
 #define LOOK_MS 5
+/* The guest hears so much later that the program gave frames back: often there are more. */
+#define GAVE_MS 5
 /* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
 #define PROGRAM_FAILED 14
 #define SCRIPT_FLAGS 0
@@ -110,6 +112,10 @@ static void guest_turn(void) {
   if (message_waits(TO_GUEST)) guest_until = 0;
 }
 
+static void tell_gave(double now) {
+  if (buffers_gave(false) && guest_until > now + GAVE_MS) guest_until = now + GAVE_MS;
+}
+
 static NORETURN void failed(js_t error) {
   print_line("program.error: Uncaught ", js_describe(error));
   program_end(PROGRAM_FAILED);
@@ -142,6 +148,7 @@ static bool look(js_t which) {
   if (which == snapshot_runtime) return script_late(now);
   if (now < next_look) return false;
   next_look = now + LOOK_MS;
+  tell_gave(now);
   guest_lines |= wait_not();
   if (guest_lines || now >= guest_until) {
     js_t before = engine_context;
@@ -234,6 +241,43 @@ static js_t host_commandLine(const struct call* call) {
   return js_text(command_line, strlen(command_line));
 }
 
+static void pause(void) { look(runtime); }
+
+/* An ArrayBuffer of so many bytes, or undefined. */
+static js_t host_allocate(const struct call* call) {
+  double bytes = call_number(call, 0);
+  if (!(bytes >= 1 && bytes <= 0x7fffffff)) return js_throw("allocate: bytes");
+  return buffer_make(context, (uint32_t)bytes, pause);
+}
+
+static js_t host_collect(const struct call* call) {
+  (void)call;
+  engine_collect(runtime, context);
+  return 0;
+}
+
+/* Pages by their kind: see runtime/guest/host.ts. */
+static js_t host_pages(const struct call* call) {
+  switch (call_word(call, 0)) {
+    case 0: return js_number(frames_count(FRAMES_FREE));
+    case 1:
+      return js_number((double)frames_count(FRAMES_INFLATING) +
+                       frames_count(FRAMES_HELD) + frames_count(FRAMES_DEFLATING));
+    case 2: return js_number(buffer_frames());
+    case 3: return js_number(engine_frames());
+    default: return js_throw("pages: a kind");
+  }
+}
+
+/* Lets the guest have its turn, to do at once what the messages say. */
+static js_t host_yield(const struct call* call) {
+  (void)call;
+  js_t before = engine_context;
+  change(&program_stacks, &guest_stacks, guest_turn);
+  engine_context = before;
+  return 0;
+}
+
 static js_t host_exit(const struct call* call) { program_end((uint8_t)call_word(call, 0)); }
 
 /* The functions to call at each turn, and for each rejection. */
@@ -254,6 +298,8 @@ static const struct {
     {"write", host_write},     {"send", host_send},
     {"receive", host_receive}, {"commandLine", host_commandLine},
     {"exit", host_exit},       {"start", host_start},
+    {"allocate", host_allocate}, {"collect", host_collect},
+    {"pages", host_pages},     {"yield", host_yield},
 };
 enum { HOST_FUNCTIONS = sizeof(host_functions) / sizeof(*host_functions) };
 static callee_t callees_of_program[HOST_FUNCTIONS];
@@ -280,6 +326,7 @@ static void begin(void) {
   if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the program");
   define_host();
   watch_rejections();
+  buffers_start();
   QTS_RuntimeEnableInterruptHandler(runtime);
   uint32_t bytes = program_bytes;
   js_t text = js_copy(image_end, bytes), name = js_copy("program.js", 10);
@@ -327,6 +374,7 @@ NORETURN void program_run(void) {
     run_program(begin);
   }
   for (;;) {
+    tell_gave(clock_now());
     double until = program_until < guest_until ? program_until : guest_until;
     guest_lines |= until > clock_now() ? wait_until(until) : wait_not();
     if (guest_lines || clock_now() >= guest_until) guest_turn();

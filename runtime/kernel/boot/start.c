@@ -10,7 +10,7 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   panic_on_report(engine_print_stack);
   loader_read(loader, start_info);
   engine_unpack();
-  memory_start(engine_frames_promised(), program_pool_frames(), core_ledger_take, program_own());
+  memory_start(engine_frames_promised(), program_pool_frames(), &core_ledger, program_own());
   trap_on_page_fault(engine_fault);
   acpi_start(loader_root_pointer);
   power_start();

@@ -41,11 +41,14 @@ export const MACHINE_FUNCTIONS = [
   "programSend",
   "programReceive",
   "hasProgram",
+  "programFreed",
 ] as const;
 
-/** The core's functions by which the kernel takes frames for the engine's heap, if it has them. */
+/** The core's functions by which the kernel takes frames and gives them back, if it has them. */
 const LEDGER_ALLOCATE = "ledger_allocate";
 const LEDGER_RUN = "ledger_run";
+const LEDGER_RELEASE = "ledger_release";
+const LEDGER_COUNT = "ledger_count";
 
 function coreError(seen: string): ImageError {
   return new ImageError({
@@ -146,9 +149,11 @@ function coreCall(name: string, index: number, signature: Signature): string {
   return `static js_t core_${index}(const struct call* call) {\n  (void)call;\n${body}\n}`;
 }
 
-function ledgerTake(names: CNames): string {
+function ledgerAccess(names: CNames): string {
   const allocate = names.exports.get(LEDGER_ALLOCATE);
   const run = names.exports.get(LEDGER_RUN);
+  const release = names.exports.get(LEDGER_RELEASE);
+  const count = names.exports.get(LEDGER_COUNT);
   const body =
     allocate && run
       ? [
@@ -158,9 +163,16 @@ function ledgerTake(names: CNames): string {
         ]
       : ["  (void)most, (void)first, (void)length;", "  return false;"];
   return [
-    "bool core_ledger_take(uint32_t most, uint32_t* first, uint32_t* length) {",
+    "static bool core_ledger_take(uint32_t most, uint32_t* first, uint32_t* length) {",
     ...body,
     "}",
+    "static void core_ledger_give(uint32_t first, uint32_t length) {",
+    release ? `  ${release}(&core, first, length);` : "  (void)first, (void)length;",
+    "}",
+    "static uint32_t core_ledger_count(uint32_t state) {",
+    count ? `  return ${count}(&core, state);` : "  (void)state;\n  return 0;",
+    "}",
+    "const struct ledger core_ledger = {core_ledger_take, core_ledger_give, core_ledger_count};",
   ].join("\n");
 }
 
@@ -196,7 +208,7 @@ export function coreGlue(core: Uint8Array, header: string): string {
     "  memory.page_size = 65536;",
     `  wasm2c_core_instantiate(&core${", NULL".repeat(hosts - 1)});`,
     "}",
-    ledgerTake(names),
+    ledgerAccess(names),
     ...functions.map(([name, signature], index) =>
       coreCall(known(names.exports, name), index, signature),
     ),
@@ -233,6 +245,8 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
     word("deep", snapshot.deep),
     word("runtime", snapshot.runtime),
     word("rejections", snapshot.rejections),
+    word("threshold", snapshot.threshold),
+    word("free_buffer", snapshot.freeBuffer),
     word("context", snapshot.context),
     word("boot", snapshot.boot),
     word("wake", snapshot.wake),

@@ -44,6 +44,10 @@ export interface Snapshot {
   readonly deep: number;
   /** Where a runtime keeps the function that is told of rejected promises, from its address on. */
   readonly rejections: number;
+  /** Where it keeps how much may be allocated before it collects garbage. */
+  readonly threshold: number;
+  /** The number of the function that frees an ArrayBuffer's bytes, in the engine's table. */
+  readonly freeBuffer: number;
   /** Addresses in the engine's memory. */
   readonly runtime: number;
   readonly context: number;
@@ -327,12 +331,53 @@ async function findRejections(engine: EnginePackage): Promise<number> {
     const rejects = await traps(engine, 4 * word, "Promise.reject(1)");
     if (rejects && !(await traps(engine, 4 * word, "Promise.resolve(1)"))) return 4 * word;
   }
-  throw new ImageError({
+  throw runtimeError("no place for a function that is told of rejections");
+}
+
+function runtimeError(seen: string): ImageError {
+  return new ImageError({
     code: "engine",
     what: "the engine's runtime",
-    seen: "no place for a function that is told of rejections",
+    seen,
     todo: "use the version of the package that this one depends on",
   });
+}
+
+/** The engine collects garbage the first time when so much is allocated. */
+const FIRST_THRESHOLD_BYTES = 256 * 1024;
+/** A length that no other object has by chance. */
+const PROBE_BYTES = 5003;
+/** In an ArrayBuffer: its length, its greatest, flags, its bytes, a list, a value, a function. */
+const BUFFER = { length: 0, greatest: 1, bytes: 3, opaque: 6, free: 7 } as const;
+
+/** Finds what the engine exports no way to reach: its garbage collector, and who frees buffers. */
+async function findMemory(
+  engine: EnginePackage,
+): Promise<Pick<Snapshot, "threshold" | "freeBuffer">> {
+  const probe = new BuildTimeEngine(engine);
+  await probe.start(STACK_MARGIN_BYTES, () => 0);
+  const words = () => new Uint32Array(probe.memory.buffer);
+  const start = probe.runtime / 4;
+  const threshold = words()
+    .subarray(start, start + RUNTIME_WORDS)
+    .indexOf(FIRST_THRESHOLD_BYTES);
+  words()[start + threshold] = 0;
+  probe.call("QTS_FreeValuePointer", probe.context, probe.call("QTS_NewObject", probe.context));
+  // After a collection it is half as much again as what is allocated.
+  if (threshold < 0 || words()[start + threshold] === 0) throw runtimeError("no garbage collector");
+  const bytes = probe.call("malloc", PROBE_BYTES);
+  probe.call("QTS_NewArrayBuffer", probe.context, bytes, PROBE_BYTES);
+  const all = words();
+  const buffers = Array.from(all.keys()).filter(
+    (at) =>
+      all[at + BUFFER.length] === PROBE_BYTES &&
+      all[at + BUFFER.greatest] === 0xffff_ffff &&
+      all[at + BUFFER.bytes] === bytes &&
+      all[at + BUFFER.opaque] === 0,
+  );
+  const [buffer] = buffers;
+  if (buffer === undefined || buffers.length > 1) throw runtimeError("no ArrayBuffer");
+  return { threshold: 4 * threshold, freeBuffer: all[buffer + BUFFER.free] ?? 0 };
 }
 
 function nonZeroFrames(bytes: Uint8Array): number[] {
@@ -404,6 +449,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     ...{
       deep: deepest,
       rejections: await findRejections(options.engine),
+      ...(await findMemory(options.engine)),
       runtime,
       context,
       boot,

@@ -136,6 +136,11 @@ const PATCHES: readonly (readonly [string, string])[] = [
     "#define MEM_ADDR(mem, addr, n) &((mem)->data[addr])",
     "#define MEM_ADDR(mem, addr, n) WASM_RT_MEM_ADDR(addr)",
   ],
+  // Memory that the kernel maps beyond the engine's own can be copied and filled as well.
+  [
+    "    if (UNLIKELY(res > (mem)->size))               \\\n",
+    "    if (UNLIKELY(res > WASM_RT_MEM_END(mem)))      \\\n",
+  ],
   // A load without a use of its result may be left out.
   ["    force_read(result);                                                \\\n", ""],
 ];

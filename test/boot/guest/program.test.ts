@@ -69,7 +69,7 @@ async function run(
 }
 
 const EVERYTHING = `
-import { args, env, exit, knowsDate } from "ballonet/guest";
+import { args, env, exit, knowsDate, memory } from "ballonet/guest";
 interface Pair { readonly a: number }
 const pair: Pair = { a: 1 };
 const before = Date.now();
@@ -97,6 +97,28 @@ console.log(measured >= 60 && measured < 60000, performance.now() > 0, knowsDate
 const known = Object.getOwnPropertyNames(globalThis).filter((name) => name.length < 4 || /ballonet|machine|guest/.test(name));
 console.log(known.join());
 console.log(args, env.NAME);
+const MIB = 2 ** 20;
+const inBuffers = () => memory.counts().buffers / MIB;
+const large = new Uint8Array(memory.allocate(20 * MIB));
+const lacked = memory.counts();
+console.log(large[0], large.at(-1), large.fill(7).lastIndexOf(7), large.slice(-5000)[0], inBuffers());
+memory.release(large.buffer);
+memory.release(large.buffer);
+console.log(large.length, inBuffers(), memory.counts().free - lacked.free >= 18 * MIB);
+let small: ArrayBuffer[] = [];
+for (let i = 0; i < 300; i++) small.push(memory.allocate(5000));
+small = small.filter((_, i) => i % 3 === 0);
+const moved = small[0].transfer(10000);
+console.log(inBuffers() * 256, moved.byteLength, small[0].byteLength, new Uint8Array(memory.allocate(9000)).indexOf(1));
+small = [];
+let most = 0;
+const keep: ArrayBuffer[] = [];
+memory.onPressure(({ bytes, urgency }) => { if (most === 0) console.log(bytes, urgency); most = Math.max(most, keep.length); keep.length = 0; });
+for (let i = 0; i < 300; i++) keep.push(memory.allocate(MIB));
+console.log(most > 20, keep.length < 300, inBuffers() === keep.length);
+keep.length = 0;
+for (let i = 0; i < 20; i++) { const circle: object[] = [memory.allocate(Math.floor(memory.counts().free * 0.6))]; circle.push(circle); }
+try { memory.allocate(2 ** 31 - 1); } catch (error) { console.log(error instanceof RangeError); }
 exit(args.length);
 `;
 
@@ -153,6 +175,12 @@ const PRINTED = [
   "true true true true",
   "NaN,Map,Set",
   '["one", "two three", "50%"] a b',
+  "0 0 20971519 7 20",
+  "0 0 true",
+  "198 10000 0 -1",
+  "1048576 allocation",
+  "true true true",
+  "true",
 ];
 
 describe.each([

@@ -32,11 +32,12 @@ const ORDER = [
   "platform/wait.c",
   "engine.c",
   "messages.c",
+  "buffers.c",
   "machine.c",
   "program.c",
   "start.c",
 ];
-const GLUE = ["core_start", "core_ledger_take", "callees", "callee_count"];
+const GLUE = ["core_start", "core_ledger", "callees", "callee_count"];
 
 /** Without comments, text and #include lines. */
 function code(name: string): string {

@@ -302,6 +302,10 @@ export class FakeMachine implements Machine {
     return this.fromProgram.shift();
   }
 
+  programFreed(): boolean {
+    return false;
+  }
+
   hasProgram(): boolean {
     return this.options.hasProgram ?? false;
   }

@@ -22,6 +22,13 @@
 #else
 #define WASM_RT_MEMCHECK_GUARD_PAGES 1
 #endif
+/* Where copies and fills must end. The engine's buffers lie beyond its own memory: buffers.c. */
+#define WASM_RT_ENGINE_END 0x80000000u
+#ifdef WASM_RT_CHECKED
+#define WASM_RT_MEM_END(mem) ((mem)->size)
+#else
+#define WASM_RT_MEM_END(mem) WASM_RT_ENGINE_END
+#endif
 #define WASM_RT_USE_SEGUE 0
 #define WASM_RT_SEGUE_FREE_SEGMENT 0
 #define WASM_RT_STACK_DEPTH_COUNT 0

@@ -96,6 +96,8 @@ test("the snapshot's source names every frame", () => {
       frames: new Uint8Array(3 * 4096),
       deep: 4,
       rejections: 8,
+      threshold: 116,
+      freeBuffer: 46,
       promisedFrames: 9,
       runtime: 1,
       context: 2,
