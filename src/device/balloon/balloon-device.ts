@@ -249,6 +249,7 @@ export class BalloonDevice implements DeviceType {
       completion: scheduleOf(role, options.completion ?? profile.completion),
       quietWhileBusy: options.quietWhileBusy ?? false,
       reachBytes,
+      lapses: profile.lapses,
       batches: options.inOrderBatches ?? true,
     };
   }

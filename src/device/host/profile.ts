@@ -1,6 +1,7 @@
 /** Everything in which one balloon device differs from another, as plain values to spread. */
 
 import type { Completion } from "../queue/completion.ts";
+import type { Lapses } from "../spec/lapses.ts";
 import type { QueueNumbering } from "../spec/roles.ts";
 
 /** One BAR of the PCI function. */
@@ -146,13 +147,14 @@ export interface Profile {
   readonly queueNumbering: QueueNumbering;
   /** With `fixed` numbers: whether queues whose feature is not offered exist all the same. */
   readonly queuesShown: "offered" | "all";
-  /** Whether config_generation changes with the configuration. */
-  readonly generation: "changes" | "never";
+  /** Whether config_generation changes with the configuration; `when up`: after DRIVER_OK alone. */
+  readonly generation: "changes" | "when up" | "never";
   /** What the driver's feature words hold after a reset. */
   readonly driverFeaturesStart: "none" | "offered";
   readonly access: AccessQuirk;
   /** Whether the upper halves of queue addresses are ignored. */
   readonly lowAddressesOnly: boolean;
+  readonly lapses: Lapses;
   readonly completion: Completion;
   readonly pci: PciLayout;
   readonly mmio: MmioLayout;

@@ -7,6 +7,7 @@
  * it. Hosts whose balloon is on another bus are shown on PCI: only the balloon's quirks are theirs.
  */
 
+import { NO_LAPSES } from "../spec/lapses.ts";
 import { CAP, CAP_BYTES, COMMON_BYTES, FEATURE, ID, PCI_COMMAND } from "../spec/numbers.ts";
 import type {
   BalloonQuirks,
@@ -100,6 +101,7 @@ const strict: Profile = {
   driverFeaturesStart: "none",
   access: "native",
   lowAddressesOnly: false,
+  lapses: NO_LAPSES,
   completion: { kind: "immediate" },
   pci: {
     ...PCI_LAYOUT,
@@ -139,6 +141,15 @@ const qemu: Profile = {
     FEATURE.ringReset,
   ],
   access: "any",
+  generation: "when up",
+  lapses: {
+    ...NO_LAPSES,
+    servesEarly: true,
+    acceptsAll: true,
+    onlyFirstIsTable: true,
+    firstUseInterrupts: true,
+    servesUnready: true,
+  },
   pci: { ...PCI_LAYOUT, caps: [WINDOW_CAP, ...oneBar(4, [0, 0x1000, 0x2000, 0x3000]).reverse()] },
   // QEMU 7.2 offers RING_RESET over MMIO and has no register QueueReset.
   mmio: { ...MMIO_LAYOUT, queueReset: false },
@@ -166,6 +177,7 @@ const v86: Profile = {
   driverFeaturesStart: "offered",
   access: "v86",
   lowAddressesOnly: true,
+  lapses: { ...NO_LAPSES, servesEarly: true, neverNeedsReset: true, hidesInterrupt: true },
   pci: {
     ...PCI_LAYOUT,
     subsystemId: 5,

@@ -151,6 +151,10 @@ export class MmioQueues implements QueueRegisters {
     }
     if (value === 0) {
       this.unread = this.existing("QueueReady");
+      if (this.unread !== undefined && this.virtio.options.lapses.servesUnready) {
+        this.unread.enabled = false;
+        return;
+      }
       this.unread?.stop();
       return;
     }

@@ -42,7 +42,7 @@ export function makeFunction(parts: BusParts): {
     if (region) made.regions.push({ ...region, ...lock.guard("modern", region, status) });
   }
   if (pci.msix && table) made.regions.push(...msixRegions(pci.msix, table));
-  const lineIsUp = () => virtio.interruptPending;
+  const lineIsUp = () => virtio.interruptPending && !profile.lapses.hidesInterrupt;
   made.watchWith(new CapabilityList(context, made, pci, { table, lineIsUp }));
   const hooks: TransportHooks = {
     reachesMemory: () => made.masters,

@@ -1,6 +1,7 @@
 /** What split and packed virtqueues have in common, as the device sees them. */
 
 import type { Context } from "../judge/context.ts";
+import type { Lapses } from "../spec/lapses.ts";
 import { PACKED, RING } from "../spec/numbers.ts";
 import type { RuleId } from "../spec/rules.ts";
 import type { Chain } from "./split-chain.ts";
@@ -17,6 +18,7 @@ export interface RingLayout {
   readonly inOrder: boolean;
   /** The fault `used-flags-stray` is armed. */
   readonly strayFlags: boolean;
+  readonly lapses: Pick<Lapses, "onlyFirstIsTable" | "firstUseInterrupts" | "neverNeedsReset">;
   /** End of the guest's memory for ranges that are named, and not read or written. */
   readonly reachBytes: number;
 }

@@ -37,6 +37,8 @@ export interface Table {
   readonly descAddress: number;
   readonly size: number;
   readonly indirectNegotiated: boolean;
+  /** Whether a table that is not the first descriptor is taken for a buffer. */
+  readonly onlyFirstIsTable: boolean;
   /** End of the memory that device-writable parts may lie in, if it is beyond what exists. */
   readonly reachBytes: number;
 }
@@ -64,7 +66,8 @@ export function walkChain(context: Context, table: Table, head: number): Chain |
     if ((descriptor.flags & ~KNOWN_FLAGS) !== 0) {
       judge.breach("R-DESC-FLAGS", `descriptor ${index} has flags ${descriptor.flags}`);
     }
-    if ((descriptor.flags & DESC.indirect) !== 0) {
+    const isBuffer = table.onlyFirstIsTable && !inIndirect && descriptors.length > 1;
+    if ((descriptor.flags & DESC.indirect) !== 0 && !isBuffer) {
       const wrong = judgeIndirect(table, descriptor, inIndirect);
       if (wrong !== undefined) return wrong;
       base = descriptor.address;

@@ -29,6 +29,7 @@ export class SplitRing implements Ring {
   private shownIdx = 0;
   /** The used idx of the last interrupt. */
   private signalledIdx = 0;
+  private hasSignalled = false;
   /** flags and avail_event as the device last wrote them. */
   private usedFlags = 0;
   private availEvent = 0;
@@ -42,7 +43,7 @@ export class SplitRing implements Ring {
 
   save() {
     const { broken, takes, takenIdx, nextHead, usedIdx, shownIdx, signalledIdx } = this;
-    const { usedFlags, availEvent } = this;
+    const { usedFlags, availEvent, hasSignalled } = this;
     const taken = [...this.inFlight.values()];
     return {
       chains: taken.map(({ id, chain }) => ({ id, chain })),
@@ -54,6 +55,7 @@ export class SplitRing implements Ring {
       usedIdx,
       shownIdx,
       signalledIdx,
+      hasSignalled,
       usedFlags,
       availEvent,
     };
@@ -156,7 +158,10 @@ export class SplitRing implements Ring {
     this.shownIdx = this.usedIdx;
     const from = this.signalledIdx;
     if (this.layout.eventIdx) {
-      if (!passes(memory.read16(this.usedEventAddress), this.usedIdx, from)) return false;
+      const isFirst = this.layout.lapses.firstUseInterrupts && !this.hasSignalled;
+      const isWanted = passes(memory.read16(this.usedEventAddress), this.usedIdx, from);
+      if (!isWanted && !isFirst) return false;
+      this.hasSignalled = true;
       this.signalledIdx = this.usedIdx;
       return true;
     }
@@ -238,11 +243,14 @@ export class SplitRing implements Ring {
 
   private takeOne(): Taken | undefined {
     const { trace } = this.context;
-    const { name, size, descAddress, indirect, reachBytes } = this.layout;
+    const { name, size, descAddress, indirect, reachBytes, lapses } = this.layout;
+    const { onlyFirstIsTable } = lapses;
     const head = this.availableHead(this.takenIdx);
     this.takenIdx = (this.takenIdx + 1) & 0xffff;
     if (head >= size) return this.unreadable("R-HEAD-RANGE", head);
-    const table = { descAddress, size, indirectNegotiated: indirect, reachBytes };
+    const table = {
+      ...{ descAddress, size, indirectNegotiated: indirect, onlyFirstIsTable, reachBytes },
+    };
     const chain = walkChain(this.context, table, head);
     if (typeof chain === "string") return this.unreadable(chain, head);
     if (this.overlapsInFlight(chain)) return this.unreadable("R-HEAD-BUSY", head);
@@ -256,7 +264,7 @@ export class SplitRing implements Ring {
   }
 
   private unreadable(rule: RuleId, head: number): undefined {
-    this.broken = rule;
+    if (!this.layout.lapses.neverNeedsReset) this.broken = rule;
     this.context.judge.breach(rule, `${this.layout.name}: head ${head}; the queue stops here`);
     return undefined;
   }

@@ -14,6 +14,7 @@ import {
   type Returned,
   RING_FAULTS,
   type Ring,
+  type RingLayout,
   type Taken,
 } from "./ring.ts";
 import { SplitRing } from "./split-ring.ts";
@@ -46,6 +47,7 @@ export interface QueueOptions {
   readonly quietWhileBusy: boolean;
   /** End of the guest's memory for ranges that are named, and not read or written. */
   readonly reachBytes: number;
+  readonly lapses: RingLayout["lapses"];
   /** With IN_ORDER: whether buffers that are done together have one used entry (2.7.9, 2.8.8). */
   readonly batches: boolean;
 }
@@ -238,10 +240,10 @@ export class Virtqueue {
 
   enable({ packed, ...features }: RingFeatures): Ring {
     const { size, descAddress, driverAddress, deviceAddress } = this;
-    const { name, reachBytes } = this.options;
+    const { name, reachBytes, lapses } = this.options;
     const addresses = { descAddress, driverAddress, deviceAddress };
     const strayFlags = this.faults.lasts("used-flags-stray");
-    const layout = { name, size, ...addresses, ...features, strayFlags, reachBytes };
+    const layout = { name, size, ...addresses, ...features, strayFlags, reachBytes, lapses };
     this.enabled = true;
     const ring = packed
       ? new PackedRing(this.context, layout)

@@ -11,6 +11,7 @@ import { judgeApart } from "../queue/queue-areas.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { FaultInjector } from "../sim/faults.ts";
 import { hasBit } from "../spec/bits.ts";
+import type { Lapses } from "../spec/lapses.ts";
 import { FEATURE, ISR, STATUS } from "../spec/numbers.ts";
 import type { DriverSignal } from "./driver-signal.ts";
 import { DEFAULT_HOOKS, type TransportHooks } from "./transport-hooks.ts";
@@ -36,7 +37,8 @@ export interface VirtioOptions {
   readonly described: bigint;
   /** Whether the driver's features start as everything offered, as one device does. */
   readonly driverFeaturesStart: "none" | "offered";
-  readonly generation: "changes" | "never";
+  readonly generation: "changes" | "when up" | "never";
+  readonly lapses: Lapses;
 }
 
 /** Every device that has a legacy interface offers this bit over it (virtio 1.3, 6.3). */
@@ -152,7 +154,7 @@ export class VirtioDevice {
   }
 
   has(feature: number): boolean {
-    return hasBit(this.accepted, feature);
+    return hasBit(this.accepted & this.offered, feature);
   }
 
   readOffer(word: number): number {
@@ -259,11 +261,13 @@ export class VirtioDevice {
 
   /** The host changed the configuration: a new generation, and an interrupt if the driver is up. */
   configChanged(): void {
-    if (this.options.generation === "changes" && this.configRead) {
+    const { generation } = this.options;
+    const isUp = (this.status & STATUS.driverOk) !== 0;
+    if (this.configRead && (generation === "changes" || (generation === "when up" && isUp))) {
       this.generation += 1;
       this.configRead = false;
     }
-    if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);
+    if (isUp) this.raise(ISR.config);
   }
 
   /** The device cannot go on (virtio 1.3, 2.1.2). */
@@ -277,7 +281,8 @@ export class VirtioDevice {
 
   /** Buffers were returned on a queue and the driver wants to know. */
   usedBuffers(queue: Virtqueue): void {
-    if (this.live) this.raise(ISR.queue, queue);
+    const isEarly = this.options.lapses.servesEarly && (this.status & STATUS.driverOk) === 0;
+    if (this.live || isEarly) this.raise(ISR.queue, queue);
   }
 
   /** Raises the interrupt without a cause. With messages it sends the message of every event. */
@@ -307,7 +312,9 @@ export class VirtioDevice {
     const { name } = queue.options;
     this.notifications += 1;
     if (!this.bringUp.notified(this.status, name)) {
-      if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);
+      if ((this.status & STATUS.driverOk) !== 0) return;
+      if (!this.options.lapses.servesEarly) this.early.add(queue);
+      else if (queue.ring !== undefined && this.reachesMemory) queue.process();
       return;
     }
     queue.judgeReset("a notification");
@@ -407,7 +414,7 @@ export class VirtioDevice {
     const { offered, described } = this.options;
     const accepted = this.accepted;
     this.bringUp.accepted(offered, accepted, described & ~this.hooks.unusable);
-    let kept = (accepted & ~offered) === 0n;
+    let kept = (accepted & ~offered) === 0n || this.options.lapses.acceptsAll;
     if (hasBit(offered & ~accepted, FEATURE.version1)) kept = false;
     if (this.faults.lasts("refuse-without-must-tell-host") && !this.has(FEATURE.mustTellHost)) {
       kept = false;
@@ -418,7 +425,7 @@ export class VirtioDevice {
     }
     this.bringUp.featuresOk(kept);
     if (!kept) return false;
-    this.type.negotiated(accepted);
+    this.type.negotiated(accepted & offered);
     for (const queue of this.queues) queue.settle(this.has(FEATURE.ringPacked));
     return true;
   }

@@ -13,6 +13,11 @@ export interface DeviceMutant extends Patch {
   readonly and?: readonly Patch[];
 }
 
+/** What comes of a notification before DRIVER_OK. */
+const SERVES_EARLY =
+  "if (!this.options.lapses.servesEarly) this.early.add(queue); " +
+  "else if (queue.ring !== undefined && this.reachesMemory) queue.process();";
+
 const PROFILES = "src/device/host/profiles.ts";
 const VIRTIO = "src/device/virtio/virtio-device.ts";
 const COMMON = "src/device/pci/common-config.ts";
@@ -37,18 +42,12 @@ type Row = readonly [
 ];
 
 const basic: readonly Row[] = [
-  [
-    "STATUS-CONSUME",
-    "serves a queue before DRIVER_OK",
-    VIRTIO,
-    "if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);",
-    "queue.process();",
-  ],
+  ["STATUS-CONSUME", "serves a queue before DRIVER_OK", VIRTIO, SERVES_EARLY, "queue.process();"],
   [
     "STATUS-NOTIFY",
     "interrupts before DRIVER_OK",
     VIRTIO,
-    "if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);",
+    SERVES_EARLY,
     "this.raise(ISR.queue, queue);",
   ],
   [
@@ -77,7 +76,7 @@ const basic: readonly Row[] = [
     "FEATURES-INVALID",
     "keeps FEATURES_OK whatever is accepted",
     VIRTIO,
-    "let kept = (accepted & ~offered) === 0n;",
+    "let kept = (accepted & ~offered) === 0n || this.options.lapses.acceptsAll;",
     "let kept = true;",
   ],
   [
@@ -105,7 +104,7 @@ const basic: readonly Row[] = [
     "RESET-QUIET",
     "goes on with its queues after a reset",
     VIRTIO,
-    "if ((this.status & STATUS.driverOk) === 0) this.early.add(queue);",
+    SERVES_EARLY,
     "queue.process();",
     {
       and: [
@@ -548,8 +547,8 @@ const queues: readonly Row[] = [
     "QUEUE-RESET-SETUP",
     "takes every queue for as large as it can be",
     QUEUE,
-    "const { size, descAddress, driverAddress, deviceAddress } = this; const { name, reachBytes }",
-    "const { descAddress, driverAddress, deviceAddress } = this; const size = this.offeredSize; const { name, reachBytes }",
+    "const { size, descAddress, driverAddress, deviceAddress } = this; const { name, reachBytes, lapses }",
+    "const { descAddress, driverAddress, deviceAddress } = this; const size = this.offeredSize; const { name, reachBytes, lapses }",
   ],
   ["FRAMING", "reads the first descriptor alone", PROFILES, "headOnly: false,", "headOnly: true,"],
   [
@@ -577,7 +576,7 @@ const queues: readonly Row[] = [
     "INDIRECT-WRITE-FLAG",
     "takes a table that is marked writable for a buffer",
     CHAIN,
-    "if ((descriptor.flags & DESC.indirect) !== 0) {",
+    "if ((descriptor.flags & DESC.indirect) !== 0 && !isBuffer) {",
     "if ((descriptor.flags & (DESC.indirect | DESC.write)) === DESC.indirect) {",
   ],
   [
@@ -619,14 +618,14 @@ const queues: readonly Row[] = [
     "EVENT-NOTIFY",
     "interrupts one buffer too late",
     SPLIT,
-    "if (!passes(memory.read16(this.usedEventAddress),",
-    "if (!passes(memory.read16(this.usedEventAddress) + 1,",
+    "const isWanted = passes(memory.read16(this.usedEventAddress),",
+    "const isWanted = passes(memory.read16(this.usedEventAddress) + 1,",
   ],
   [
     "EVENT-QUIET",
     "interrupts for each buffer with EVENT_IDX",
     SPLIT,
-    "if (!passes(memory.read16(this.usedEventAddress), this.usedIdx, from)) return false;",
+    "if (!isWanted && !isFirst) return false;",
     "",
   ],
   ["USED-LENGTH-SET", "leaves len alone", SPLIT, "memory.write32(at + 4, length);", ""],
@@ -721,9 +720,8 @@ const balloon: readonly Row[] = [
     "CONFIG-EVENT",
     "changes num_pages without an interrupt",
     VIRTIO,
-    "if ((this.status & STATUS.driverOk) !== 0) this.raise(ISR.config);",
+    "if (isUp) this.raise(ISR.config);",
     "",
-    { after: "this.generation += 1; this.configRead = false;" },
   ],
   ["HINT-ID", "gives every run the same id", PROFILES, "sameId: false,", "sameId: true,"],
   ["HINT-STALE", "takes pages with any id", PROFILES, "anyId: false,", "anyId: true,"],

@@ -57,6 +57,8 @@ export function runOn(
   create: CreateMachine,
   options: Omit<MachineOptions, "memory">,
   only?: readonly string[],
+  /** What its host does. Default: all that a check may ask for. */
+  does: (request: HostRequest) => boolean = () => true,
 ): readonly CheckResult[] {
   const buffer = new ArrayBuffer(MEMORY_BYTES);
   const view = new DataView(buffer);
@@ -83,7 +85,7 @@ export function runOn(
       machine.advance(ms, { atRest: false });
       machine.run({ atRest: false });
     },
-    host: { ask: (request) => answer(machine, request) },
+    host: { ask: (request) => (does(request) ? answer(machine, request) : undefined) },
     takeMessages: () => machine.takeMessages(),
     ...(options.transport === "mmio" && { commandLine: SLOT_WORD }),
     ...(only !== undefined && { only }),
