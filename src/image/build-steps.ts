@@ -5,6 +5,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
+import { withSetup } from "./bz-image.ts";
 import type { Cache } from "./cache.ts";
 import { type Architecture, type Compiler, compile, findCompiler } from "./compiler.ts";
 import { snapshotSource } from "./engine/glue.ts";
@@ -82,6 +83,12 @@ const LINK_FLAGS = [
   "-static",
   "-no-pie",
   "-Wl,--build-id=none,-z,noexecstack,-z,max-page-size=4096,--gc-sections",
+];
+
+/** The real-mode setup is bytes and no ELF; all of it is relative to its start. */
+const SETUP_FLAGS = [
+  ...["-m32", "-nostdlib", "-static", "-no-pie"],
+  "-Wl,--build-id=none,-Ttext=0,--oformat=binary",
 ];
 
 /** Where each module's memory lies (layout.h), and how its accesses are kept inside. */
@@ -262,7 +269,8 @@ export function link(
   const { arch, compiler, signal } = build;
   const source = snapshotSource(snapshot, "packed.bin");
   const packed = packWords(snapshot.frames);
-  const inputs = [...build.base, ...folders, source, packed];
+  const setup = build.sources.get("setup.S") ?? "";
+  const inputs = [...build.base, ...folders, source, packed, setup];
   return build.cache.file(`${arch}-linked`, inputs, async (folder) => {
     const work = `${folder}.work`;
     await mkdir(folder, { recursive: true });
@@ -274,7 +282,17 @@ export function link(
       await run(["-c", "-o", "snapshot.o", "snapshot.S"]);
       const objects = [join(work, "snapshot.o"), ...(await objectsIn(folders))];
       const common = [...LINK_FLAGS, "-T", join(folders[0], "link.ld"), ...objects];
-      await run([...common, "-s", "-o", join(folder, LINKED.image)]);
+      const image = join(folder, LINKED.image);
+      await run([...common, "-s", "-o", image]);
+      await run([
+        ...SETUP_FLAGS,
+        `-I${build.boot}`,
+        "-o",
+        "setup.bin",
+        join(build.boot, "setup.S"),
+      ]);
+      const bytes = await readFile(join(work, "setup.bin"));
+      await writeFile(image, withSetup(await readFile(image), bytes));
       await run([...common, "-o", join(folder, LINKED.symbols)]);
     } finally {
       await rm(work, { recursive: true, force: true });

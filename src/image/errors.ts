@@ -11,6 +11,7 @@ import { ActionError } from "../../runtime/index.ts";
  * - `core`: core.wasm is missing, or imports or exports what the glue cannot carry.
  * - `program`: the user's program is missing, or cannot be bundled.
  * - `bundle`: the guest bundle does not evaluate, or does not export `boot` and `wake`.
+ * - `image`: a file is no image of this package's.
  * - `package`: a package that building needs is not installed.
  */
 export type ImageErrorCode =
@@ -21,6 +22,7 @@ export type ImageErrorCode =
   | "core"
   | "program"
   | "bundle"
+  | "image"
   | "package";
 
 /** What `buildImage` rejects with, except for an abort. */

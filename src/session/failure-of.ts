@@ -16,6 +16,7 @@ const IMAGE_KINDS: Readonly<Record<ImageError["code"], FailureKind>> = {
   compile: "missing",
   convert: "emulator",
   bundle: "usage",
+  image: "usage",
   package: "missing",
   program: "usage",
 };

@@ -83,6 +83,14 @@ function crosvm({ image }: RecipeOptions): string {
   return shellLine(["crosvm", "run", ...machine, ...serial, image]);
 }
 
+/** It takes nothing but a bzImage: see `isBzImage`. Its shell's terminal is the serial port. */
+function kvmtool({ image }: RecipeOptions): string {
+  const machine = ["--mem", String(MEMORY_MIB), "--cpus", "1", "--balloon", "--console", "serial"];
+  // It has four serial ports, whether or not anything is on them.
+  const words = ["--params", "ballonet.control=com1"];
+  return shellLine(["lkvm", "run", "--kernel", image, "--name", "ballonet", ...machine, ...words]);
+}
+
 /** GRUB reads words as a shell does. The path is one on GRUB's own root. */
 function grub({ image }: RecipeOptions): string {
   return ["menuentry ballonet {", `  ${shellLine(["multiboot2", image])}`, "}"].join("\n");
@@ -95,6 +103,7 @@ const RECIPES = {
   firecracker,
   "cloud-hypervisor": cloudHypervisor,
   crosvm,
+  kvmtool,
   grub,
 } as const;
 
@@ -104,9 +113,14 @@ export type RecipeName = keyof typeof RECIPES;
 /** All names, QEMU's first. */
 export const RECIPE_NAMES = Object.keys(RECIPES) as readonly RecipeName[];
 
+/** Whether the hypervisor boots the image as a bzImage, and not as an ELF file. */
+export function isBzImage(name: RecipeName): boolean {
+  return name === "kvmtool";
+}
+
 /**
- * Returns the recipe: a command for QEMU, Proxmox (whose shell has VMID), Cloud Hypervisor and
- * crosvm, a domain's XML for libvirt, the JSON of --config-file for Firecracker, an entry of GRUB's
+ * Returns the recipe: a command for QEMU, Proxmox (whose shell has VMID), Cloud Hypervisor, crosvm
+ * and kvmtool, a domain's XML for libvirt, the JSON of --config-file for Firecracker, an entry of GRUB's
  * menu.
  * @throws FailureError `usage` for an architecture that the hypervisor lacks.
  */

@@ -3,11 +3,12 @@
  *
  * With --quiet that command is all of standard output, so that a shell can run it.
  */
+import { readFile, writeFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { FailureError } from "../../failure.ts";
 import type { ProvideImageOptions } from "../../image/provide-image.ts";
 import { qemuCommand } from "../../session/qemu-command.ts";
-import { RECIPE_NAMES, recipe } from "../../session/recipes.ts";
+import { isBzImage, RECIPE_NAMES, recipe } from "../../session/recipes.ts";
 import { formatBytes } from "../../text/units.ts";
 import { ARCHITECTURES, type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
@@ -40,7 +41,8 @@ export const spec: CommandSpec = {
       "--entry the program takes the place of the driver's own, and the image is built, as all " +
       "are in a checkout. The first takes a minute, because the JavaScript engine is compiled; " +
       "later ones take a second or two. GUIDE.md shows a program of each kind.",
-    "i386 images boot by Multiboot and PVH, x86_64 images by PVH.",
+    "i386 images boot by Multiboot and PVH, x86_64 images by PVH; with --format kvmtool the file " +
+      "is a bzImage, which boots in no other way.",
   ],
   examples: [
     ["ballonet image --arch x86_64 --out guest.elf", "build, and say how to boot"],
@@ -101,7 +103,8 @@ export async function run(
     steps.end();
     screen.clear();
   }
-  const { path, bytes } = built;
+  const { path } = built;
+  const bytes = isBzImage(format) ? await rewritten(path) : built.bytes;
   const command = qemuCommand({ arch, image: shortPath(path) });
   const text = recipe(format, { arch, image: format === "qemu" ? shortPath(path) : path });
   if (json) {
@@ -113,6 +116,14 @@ export async function run(
     io.out.write(`${text}\n${format === "qemu" ? KEYS : ""}`);
   }
   return GOOD;
+}
+
+/** Makes the file a bzImage. Returns its new size. */
+async function rewritten(path: string): Promise<number> {
+  const { asBzImage } = await import("../../image/bz-image.ts");
+  const contents = asBzImage(await readFile(path));
+  await writeFile(path, contents);
+  return contents.length;
 }
 
 const KEYS = `

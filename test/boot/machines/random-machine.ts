@@ -69,7 +69,7 @@ const BALLOON_OPTIONS = [
   "packed=on deflate-on-oom=on free-page-reporting=on page-poison=on event_idx=off",
   "indirect_desc=off iommu_platform=off any_layout=off",
 ].flatMap((line) => line.split(" "));
-const BALLOON_PCI_OPTIONS = ["disable-modern=on", "disable-legacy=on", "ats=on"];
+const BALLOON_PCI_OPTIONS = ["disable-modern=on", "disable-legacy=on,disable-modern=off", "ats=on"];
 const BALLOON_NEWER_OPTIONS = ["vectors=0", "vectors=1", "vectors=3"];
 
 /** Where devices can be attached. */

@@ -2,7 +2,7 @@
  * Recipes for hypervisors: they are what their readers can parse, and name the image.
  */
 import { describe, expect, it } from "vitest";
-import { recipe } from "../../../src/session/recipes.ts";
+import { isBzImage, RECIPE_NAMES, recipe } from "../../../src/session/recipes.ts";
 
 const OPTIONS = { arch: "x86_64", image: '/a b/<it\'s> & "more".elf' } as const;
 const TAG = /<(\/?)([\w-]+)((?:\s+[\w-]+='[^'<&]*')*)\s*(\/?)>/g;
@@ -67,6 +67,13 @@ describe("a recipe", () => {
     for (const arch of ["i386", "x86_64"] as const) {
       expect(recipe("crosvm", { ...options, arch })).toMatch(crosvm);
     }
+  });
+
+  it("for kvmtool is a command that boots a bzImage, and for no other", () => {
+    expect(recipe("kvmtool", { ...OPTIONS, image: "/guest.elf" })).toMatch(
+      /^lkvm run --kernel \/guest.elf .* --balloon .*ballonet.control=com1/,
+    );
+    expect(RECIPE_NAMES.filter(isBzImage)).toEqual(["kvmtool"]);
   });
 
   it("for GRUB is an entry of its menu, whose words are a shell's", () => {
