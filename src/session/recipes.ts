@@ -120,8 +120,8 @@ export function isBzImage(name: RecipeName): boolean {
 
 /**
  * Returns the recipe: a command for QEMU, Proxmox (whose shell has VMID), Cloud Hypervisor, crosvm
- * and kvmtool, a domain's XML for libvirt, the JSON of --config-file for Firecracker, an entry of GRUB's
- * menu.
+ * and kvmtool, a domain's XML for libvirt, the JSON of --config-file for Firecracker, an entry of
+ * GRUB's menu.
  * @throws FailureError `usage` for an architecture that the hypervisor lacks.
  */
 export function recipe(name: RecipeName, options: RecipeOptions): string {
