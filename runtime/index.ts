@@ -12,6 +12,7 @@ export {
   discoverBalloon,
 } from "./balloon/discover.ts";
 export { BalloonDriver, type DriverOptions } from "./balloon/driver.ts";
+export type { MemoryGiver } from "./balloon/driver-parts.ts";
 export type { DriverStateName } from "./balloon/lifecycle.ts";
 export { type FeatureChoice, makeSettings, type SettingsInput } from "./balloon/make-settings.ts";
 export { PERSONA_NAMES, type PersonaName } from "./balloon/personas.ts";
@@ -45,10 +46,13 @@ export {
   matchPci,
   type PciFunction,
 } from "./pci/enumerate.ts";
+export { type CooperativeOptions, cooperative } from "./policy/cooperative.ts";
 export { type FollowOptions, follow } from "./policy/follow.ts";
 export { type GentleOptions, gentle } from "./policy/gentle.ts";
 export { namedPolicy, POLICY_NAMES, type PolicyName } from "./policy/named.ts";
 export {
+  GIVERS,
+  type Giver,
   heldOffUntil,
   type Policy,
   type PolicyDecision,

@@ -2,6 +2,8 @@
 export {
   ActionError,
   BallonetError,
+  type CooperativeOptions,
+  cooperative,
   type DeflateMode,
   type DriverStatus,
   type ErrorCode,
@@ -9,6 +11,7 @@ export {
   type FrameCounts,
   type FrameRun,
   follow,
+  type Giver,
   gentle,
   type Hal,
   heldOffUntil,

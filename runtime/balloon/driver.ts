@@ -24,7 +24,7 @@ import { planBringUp } from "./bring-up-plan.ts";
 import { BALLOON_FEATURE } from "./constants.ts";
 import { checkDeflateAllowed, checkDeflateMode, type DeflateMode } from "./deflate-order.ts";
 import { pagesInFlight, type Session } from "./device-queues.ts";
-import type { DriverParts } from "./driver-parts.ts";
+import type { DriverParts, MemoryGiver } from "./driver-parts.ts";
 import { formatFeatures } from "./features.ts";
 import { FreePageReporting } from "./free-page-reporting.ts";
 import {
@@ -51,6 +51,8 @@ export interface DriverOptions {
   readonly policy: Policy;
   /** Returns what to report to the host. Default: `ledgerStatistics`. */
   statistics?(): Statistics;
+  /** What in this guest can give memory when a policy asks. Default: nothing. */
+  readonly giver?: MemoryGiver;
 }
 
 /** How often in a row a device may ask for a reset before the driver gives it up. */

@@ -3,7 +3,7 @@
  * whatever one needs to know of the past is here.
  */
 import { type CoreExports, DEFLATEQ, frameCounts, framesIn } from "../core/exports.ts";
-import type { PolicyDecision, PolicyView } from "../policy/policy.ts";
+import type { Giver, PolicyDecision, PolicyView } from "../policy/policy.ts";
 import type { DriverParts } from "./driver-parts.ts";
 import { shareOf } from "./settings.ts";
 
@@ -18,6 +18,7 @@ export class PolicyInputs {
   private lastInflateMs: number | undefined;
   private lastAnswerMs: number | undefined;
   private lastOomMs: number | undefined;
+  private asked: { readonly from: Giver; readonly sinceMs: number } | undefined;
 
   constructor(parts: DriverParts) {
     this.core = parts.core;
@@ -50,9 +51,12 @@ export class PolicyInputs {
     this.targetPages = pages;
     this.targetChangedMs = now;
     this.shortages = 0;
+    this.asked = undefined;
   }
 
   noteDecision(decision: PolicyDecision, now: number): void {
+    if (decision.short !== undefined) this.asked = undefined;
+    if (decision.ask !== undefined) this.asked = { from: decision.ask.from, sinceMs: now };
     if (decision.short === false) this.shortages = 0;
     if (decision.short !== true) return;
     this.shortages += 1;
@@ -97,6 +101,8 @@ export class PolicyInputs {
       lastOomMs: this.lastOomMs,
       random: this.nextRandom(),
       deflateOnOom,
+      offeredPages: this.parts.giver?.offeredPages(),
+      asked: this.asked,
     };
   }
 

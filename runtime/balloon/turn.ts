@@ -107,12 +107,13 @@ export class Turn {
 
   /** The six steps. Returns when to look again; "again" when the device was faster. */
   private takeOne(now: number): number | "again" | "reset" {
-    const { inputs, reporting } = this.options;
+    const { inputs, reporting, giver } = this.options;
     this.settle(now);
     if (!this.readConfig(now)) return "reset";
     const view = this.view(now);
     const decision = this.options.tunables.policy.decide(view);
     inputs.noteDecision(decision, now);
+    if (decision.ask !== undefined) giver?.ask(decision.ask.from, decision.ask.pages);
     if (!this.act(view, decision)) return "reset";
     this.writeActual();
     if (this.arm()) return "again";

@@ -3,8 +3,9 @@
  *
  * The driver owns the channel. It passes requests on as messages, and sends the answers.
  */
-import { host } from "./host.ts";
-import { listen } from "./loop.ts";
+import { host, isGuest } from "./host.ts";
+import { listen, stay } from "./loop.ts";
+import { press } from "./memory.ts";
 
 /** Parameters of a request by name, as JSON has them. */
 export type ServeParams = Readonly<Record<string, unknown>>;
@@ -42,8 +43,13 @@ interface Request {
   readonly params: ServeParams;
 }
 
-/** A message from the driver: a request for one of the handlers, or the refusal of a name. */
-type Incoming = Request | { readonly refused: string };
+/**
+ * A message from the driver: a request for one of the handlers, the refusal of a name, or that so
+ * many bytes are wanted.
+ */
+type Incoming = Request | { readonly refused: string } | { readonly press: number };
+
+if (isGuest) listen(receive);
 
 /**
  * Adds a method to the control channel: from now on the host's `control.request({ method: name })`
@@ -55,7 +61,7 @@ export function serve(name: string, handler: ServeHandler): void {
   if (typeof name !== "string" || name === "") throw new TypeError("serve: a name");
   if (typeof handler !== "function") throw new TypeError("serve: a function");
   handlers.set(name, handler);
-  listen(receive);
+  stay();
   host.send(JSON.stringify({ serve: name }));
 }
 
@@ -74,7 +80,10 @@ function receive(text: string): void {
   if ("refused" in message) {
     throw new Error(`serve: "${message.refused}" is a method of the driver: take another name`);
   }
-  void answer(message);
+  if ("press" in message) {
+    press({ bytes: message.press, urgency: "target" });
+    host.send(JSON.stringify({ gave: true }));
+  } else void answer(message);
 }
 
 async function answer({ call, method, params }: Request): Promise<void> {

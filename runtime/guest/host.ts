@@ -28,6 +28,8 @@ export interface Host {
   collect(): void;
   /** Returns how many pages of 4 KiB are of a kind: one of PAGES. */
   pages(kind: number): number;
+  /** Tells the driver how many bytes the program's caches could give. */
+  offer(bytes: number): void;
   /** Lets the driver have its turn now. */
   yield(): void;
   /**
@@ -65,6 +67,7 @@ const ABSENT: Host = {
   allocate: absent,
   collect: absent,
   pages: absent,
+  offer: absent,
   yield: absent,
   start: absent,
 };

@@ -3,7 +3,13 @@
  *
  * The program's globals besides JavaScript's own are in globals.ts.
  */
+
 export { notify, ServeError, type ServeHandler, type ServeParams, serve } from "./channel.ts";
+export {
+  ElasticCache,
+  type ElasticCacheCounts,
+  type ElasticCacheOptions,
+} from "./elastic-cache.ts";
 export {
   type MemoryCounts,
   memory,

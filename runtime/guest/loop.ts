@@ -21,8 +21,10 @@ interface Timer {
 const timers = new Map<number, Timer>();
 let nextId = 1;
 
-/** Takes messages from the driver; undefined: the program serves nothing. */
+/** Takes messages from the driver. */
 let onMessage: ((message: string) => void) | undefined;
+/** Whether the program serves something. */
+let isServing = false;
 /** Rejected promises that nobody listens to, until the end of the task. */
 const rejections = new Map<unknown, unknown>();
 
@@ -47,9 +49,14 @@ export function stopTimer(id: unknown): void {
   timers.delete(Number(id));
 }
 
-/** From now on messages of the driver go to `listener`, and the program does not end by itself. */
+/** From now on messages of the driver go to `listener`. */
 export function listen(listener: (message: string) => void): void {
   onMessage = listener;
+}
+
+/** From now on the program does not end by itself. */
+export function stay(): void {
+  isServing = true;
 }
 
 function firstTimer(): Timer | undefined {
@@ -82,7 +89,7 @@ function turn(): number {
     }
     const timer = firstTimer();
     if (timer === undefined) {
-      return onMessage === undefined ? host.exit(0) : Number.POSITIVE_INFINITY;
+      return isServing ? Number.POSITIVE_INFINITY : host.exit(0);
     }
     if (timer.dueMs > host.now()) return timer.dueMs;
     runTimer(timer);

@@ -11,7 +11,6 @@ import { HOST_TRUSTS } from "../balloon/untrusted-host.ts";
 import { CONTROL_PORTS, type ControlPort } from "../control-ports.ts";
 import { type BallonetError, configError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
-import { follow } from "../policy/follow.ts";
 import { namedPolicy } from "../policy/named.ts";
 import type { Policy } from "../policy/policy.ts";
 import { INTERRUPT_CHOICES, type InterruptChoice } from "../virtio/interrupts.ts";
@@ -20,7 +19,8 @@ import { PCI_INTERFACES, type PciInterface } from "../virtio/pci/open.ts";
 /** What the command line says. */
 export interface GuestOptions {
   readonly settings: DriverSettings;
-  readonly policy: Policy;
+  /** Undefined: none is named. */
+  readonly policy: Policy | undefined;
   /** The interface to use of a transitional device. */
   readonly prefer: PciInterface;
   readonly interrupts: InterruptChoice;
@@ -40,7 +40,7 @@ const BYTES_MAX = 4096;
 export const COMMAND_LINE_KEYS = {
   persona: PERSONA_NAMES.join(", "),
   host: "trusted or untrusted: how far the driver trusts it (trusted)",
-  policy: "follow, gentle or report-only",
+  policy: "follow, gentle, cooperative or report-only",
   deflate: DEFLATE_MODES.join(", "),
   dialect: DIALECTS.join(" or "),
   "must-tell-host": "accept or decline",
@@ -154,7 +154,7 @@ export function parseCommandLine(commandLine: string): GuestOptions {
   const policy = found.get("policy");
   return {
     settings,
-    policy: policy === undefined ? follow(settings.follow) : namedPolicy(policy),
+    policy: policy === undefined ? undefined : namedPolicy(policy),
     prefer: choice("interface", PCI_INTERFACES) ?? "modern",
     interrupts: choice("interrupts", INTERRUPT_CHOICES) ?? "best",
     waitForDevice: choice("wait-for-device", YES_OR_NO) === "yes",

@@ -2,13 +2,16 @@
  * The guest: memory, balloon, workload and control channel of one machine, put together. Every wait
  * listens to the balloon's interrupt and to the control channel, so the host can always reach it.
  */
-import { BalloonDriver } from "../balloon/driver.ts";
+import { BalloonDriver, type DriverOptions } from "../balloon/driver.ts";
+import { ledgerStatistics } from "../balloon/statistics.ts";
 import { type MemoryRange, openMemory } from "../core/arena.ts";
 import { framesIn } from "../core/exports.ts";
 import { FRAME_BYTES, Frames } from "../core/frames.ts";
 import { BallonetError, hex } from "../errors.ts";
 import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
+import { cooperative } from "../policy/cooperative.ts";
+import { follow } from "../policy/follow.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
 import { ButtonLine } from "./button-line.ts";
@@ -133,6 +136,8 @@ export class Guest {
   private readonly control: ControlChannel;
   private readonly program: ProgramChannel;
   private button: ButtonLine | undefined;
+  /** Whether a request of the control channel is served right now. */
+  private isServing = false;
   /** When the driver wants its next step. */
   private nextMs = 0;
 
@@ -144,13 +149,16 @@ export class Guest {
     this.slot = new BalloonSlot({ machine, options, hal: () => guestHal(machine) });
     const transport = this.findDevice(options);
     const { core } = machine;
-    const { policy, settings } = options;
+    const { settings } = options;
+    const stock = machine.hasProgram() ? cooperative : follow;
+    const { policy = stock(settings.follow) } = options;
     this.driver = new BalloonDriver({
       hal,
       core,
       policy,
       settings,
       ...(transport && { transport }),
+      ...(machine.hasProgram() && this.ofProgram(machine)),
     });
     const workload = new Workload({
       machine,
@@ -181,10 +189,15 @@ export class Guest {
 
   /** Serves the lines that were raised, a bit each. Returns when to wake the guest next. */
   wake(lines: number): number {
+    if (this.isServing) {
+      // A script that the host sent runs: the balloon is served meanwhile, and nothing else.
+      this.serveChipset(lines);
+      return this.serveBalloon(lines >>> MESSAGE.firstLine);
+    }
     this.program.receive();
     if (this.machine.programFreed()) this.driver.memoryFreed();
     const { line } = this.control;
-    const asked = line !== undefined && (lines & (1 << line)) !== 0 && this.control.serve();
+    const asked = line !== undefined && (lines & (1 << line)) !== 0 && this.serveControl();
     // A long request comes in many small pieces: the balloon need not be served for each.
     const pieceOnly = !asked && line !== undefined && lines === 1 << line;
     const isShared = this.slot.deviceLine === line;
@@ -204,6 +217,15 @@ export class Guest {
     this.button = ButtonLine.listen({ machine, acpi, inputTaken });
   }
 
+  private serveControl(): boolean {
+    this.isServing = true;
+    try {
+      return this.control.serve();
+    } finally {
+      this.isServing = false;
+    }
+  }
+
   private serveChipset(lines: number): void {
     const isChipset = (lines & (1 << SCI_LINE)) !== 0;
     if (isChipset && this.slot.serve(this.driver)) this.powerOff();
@@ -219,6 +241,24 @@ export class Guest {
       this.nextMs = Math.min(againMs, this.machine.now() + POLL_MS);
     }
     return this.nextMs;
+  }
+
+  /** What the program does for the balloon: what it can give, and what that means to the host. */
+  private ofProgram(machine: Machine): Pick<DriverOptions, "giver" | "statistics"> {
+    return {
+      giver: {
+        offeredPages: () => Math.floor(machine.programOffers() / FRAME_BYTES),
+        ask: (from, pages) => {
+          if (from === "caches") this.program.press(pages * FRAME_BYTES);
+          else machine.programCollect();
+        },
+      },
+      statistics: () => {
+        const statistics = ledgerStatistics(machine.core);
+        const caches = machine.programOffers();
+        return { ...statistics, caches, available: statistics.available + caches };
+      },
+    };
   }
 
   private findDevice({ waitForDevice }: GuestOptions): Transport | undefined {

@@ -118,6 +118,10 @@ export interface Machine {
   programSend(message: string): void;
   /** Returns the oldest message of the user's program; undefined: there is none. */
   programReceive(): string | undefined;
+  /** Bytes that the caches of the program could give. */
+  programOffers(): number;
+  /** Collects the garbage of the program, also amid its turn. */
+  programCollect(): void;
   /** Whether the program gave frames back to the ledger since the last call. */
   programFreed(): boolean;
   /** Whether the image has a program of the user's. */

@@ -3,8 +3,8 @@
  * program as messages, and its answers and notifications come back.
  *
  *   from the program   { serve }, { notify, value }, { answer, result } or { answer, error },
- *                      { shortage }
- *   to the program     { call, method, params }, { refused }
+ *                      { shortage }, { gave }
+ *   to the program     { call, method, params }, { refused }, { press }
  *
  * The other end is runtime/guest/channel.ts.
  */
@@ -32,6 +32,7 @@ type Message =
   | { readonly serve: string }
   | { readonly notify: string; readonly value: unknown }
   | { readonly shortage: number }
+  | { readonly gave: true }
   | { readonly answer: number; readonly result: unknown }
   | {
       readonly answer: number;
@@ -43,6 +44,7 @@ export class ProgramChannel {
   private readonly served = new Set<string>();
   private readonly pending = new Map<number, (answer: ProgramAnswer) => void>();
   private nextCall = 1;
+  private isPressed = false;
 
   constructor(options: ProgramChannelOptions) {
     this.options = options;
@@ -68,6 +70,13 @@ export class ProgramChannel {
     this.pending.set(call, done);
   }
 
+  /** Asks for so many bytes, unless the program has not yet given what it was asked for last. */
+  press(bytes: number): void {
+    if (this.isPressed) return;
+    this.isPressed = true;
+    this.options.machine.programSend(JSON.stringify({ press: bytes }));
+  }
+
   /** Takes what the program has sent. */
   receive(): void {
     const { machine } = this.options;
@@ -80,6 +89,7 @@ export class ProgramChannel {
     const { machine, reserved, notify, shortage } = this.options;
     if ("notify" in message) notify(message.notify, message.value);
     else if ("shortage" in message) shortage(message.shortage);
+    else if ("gave" in message) this.isPressed = false;
     else if ("answer" in message) {
       const done = this.pending.get(message.answer);
       this.pending.delete(message.answer);

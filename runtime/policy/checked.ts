@@ -1,6 +1,7 @@
 /** Holds each decision of a policy against what a policy may decide. */
 import { BallonetError } from "../errors.ts";
 import {
+  GIVERS,
   type Policy,
   type PolicyDecision,
   type PolicyView,
@@ -70,7 +71,16 @@ function fault(
     return `atMostPages ${String(atMostPages)}, no number from 0`;
   }
   if (short !== undefined && typeof short !== "boolean") return `short ${String(short)}`;
-  if (lookAgainMs === undefined) return undefined;
-  if (typeof lookAgainMs === "number" && !Number.isNaN(lookAgainMs)) return undefined;
-  return `lookAgainMs ${String(lookAgainMs)}, no time`;
+  if (lookAgainMs !== undefined && (typeof lookAgainMs !== "number" || Number.isNaN(lookAgainMs))) {
+    return `lookAgainMs ${String(lookAgainMs)}, no time`;
+  }
+  return faultOfAsk(decision.ask as PolicyDecision["ask"] | null);
+}
+
+function faultOfAsk(ask: PolicyDecision["ask"] | null): string | undefined {
+  if (ask === undefined) return undefined;
+  if (!GIVERS.some((giver) => giver === ask?.from)) return `ask of ${String(ask?.from)}`;
+  const pages: unknown = ask?.pages;
+  const isCount = Number.isSafeInteger(pages) && Number(pages) >= 0;
+  return isCount ? undefined : `ask for ${String(pages)} pages, no whole number from 0`;
 }

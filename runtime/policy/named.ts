@@ -1,5 +1,6 @@
 /** Policies by name, for command lines and control channels. */
 import { configError } from "../errors.ts";
+import { cooperative } from "./cooperative.ts";
 import { follow } from "./follow.ts";
 import { gentle } from "./gentle.ts";
 import type { Policy } from "./policy.ts";
@@ -15,6 +16,7 @@ interface NamedPolicy {
 const POLICIES = {
   follow: { make: follow, options: FOLLOW_OPTIONS },
   gentle: { make: gentle, options: [...FOLLOW_OPTIONS, "pagesPerSecond", "hysteresisPages"] },
+  cooperative: { make: cooperative, options: [...FOLLOW_OPTIONS, "giveMs"] },
   "report-only": { make: reportOnly, options: [] },
 } satisfies Record<string, NamedPolicy>;
 

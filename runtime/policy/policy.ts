@@ -1,5 +1,13 @@
 /** What a policy is, and what policies have in common. */
 
+/**
+ * What in a guest can give memory: the caches of its program, and then its garbage. In this order
+ * it hurts least.
+ */
+export const GIVERS = ["caches", "garbage"] as const;
+/** One of GIVERS. */
+export type Giver = (typeof GIVERS)[number];
+
 /** All that a policy may look at. The driver makes one for each decision. */
 export interface PolicyView {
   /** Monotonic milliseconds. */
@@ -39,6 +47,10 @@ export interface PolicyView {
    * memory. For own policies that dare more where it is.
    */
   readonly deflateOnOom: boolean;
+  /** What the caches of the guest's program offer to give; undefined: there is no program. */
+  readonly offeredPages: number | undefined;
+  /** Who was asked last, and when, in the try that goes on; undefined: nobody yet. */
+  readonly asked: { readonly from: Giver; readonly sinceMs: number } | undefined;
 }
 
 /** What to do next. */
@@ -54,6 +66,8 @@ export interface PolicyDecision {
   readonly short: boolean | undefined;
   /** When to decide again though nothing happened, in the clock of `nowMs`; undefined: never. */
   readonly lookAgainMs: number | undefined;
+  /** Asks for so many pages, which become free later. Absent: nobody is asked. */
+  readonly ask?: { readonly from: Giver; readonly pages: number } | undefined;
 }
 
 /**

@@ -17,6 +17,7 @@ export interface Entry {
 const POLICY_TEXTS: Readonly<Record<PolicyName, string>> = {
   follow: "Goes to the host's target at once, keeps a reserve, and backs off when memory is short.",
   gentle: "Goes where follow goes, at a pace; after a shortage it waits until there is room.",
+  cooperative: "Follow's goal; asks the guest's program for memory before it gives up.",
   "report-only": "Never inflates; free memory goes back by page reporting alone.",
 };
 

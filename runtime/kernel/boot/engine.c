@@ -235,14 +235,31 @@ static double call_guest(js_t function, double word) {
   if (error) uncaught(error);
   double until = QTS_GetFloat64(engine_context, result);
   QTS_FreeValuePointer(engine_context, result);
-  error = engine_jobs(snapshot_runtime);
-  if (error) uncaught(error);
   engine_context = before;
   return until;
 }
 
-double engine_boot(void) { return call_guest(snapshot_boot, 0); }
-double engine_wake(double lines) { return call_guest(snapshot_wake, lines); }
+static void guest_jobs(void) {
+  js_t before = engine_context;
+  engine_context = snapshot_context;
+  js_t error = engine_jobs(snapshot_runtime);
+  if (error) uncaught(error);
+  engine_context = before;
+}
+
+double engine_boot(void) {
+  double until = call_guest(snapshot_boot, 0);
+  guest_jobs();
+  return until;
+}
+
+double engine_wake(double lines) {
+  double until = call_guest(snapshot_wake, lines);
+  guest_jobs();
+  return until;
+}
+
+double engine_wake_amid(double lines) { return call_guest(snapshot_wake, lines); }
 
 void engine_program(const callee_t* given, uint32_t count) {
   program_functions = given;

@@ -56,6 +56,8 @@ js_t engine_jobs(js_t runtime);
 /* Call the guest program's `boot` and `wake`. Return when to wake the guest next. */
 double engine_boot(void);
 double engine_wake(double lines);
+/* The same while the guest waits for a script: jobs, which may be the script's, wait. */
+double engine_wake_amid(double lines);
 /* Called now and then while a runtime that asked for it runs; true ends what runs there. */
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
 /* Whether what runs from now on is not the guest's own. Returns what was. */
@@ -95,8 +97,16 @@ bool buffers_gave(bool forget);
 
 /* ---- machine.c ------------------------------------------------------------------------------- */
 
+/* What the program told the guest: its engine, once there is one, and what its caches offer. */
+struct program_told {
+  js_t runtime, context;
+  double offers;
+};
+extern struct program_told program_told;
+
 /* Whether the script that the guest evaluates has used up its time. */
 bool script_late(double now);
+bool script_runs(void);
 
 /* The list for engine_start, from core-glue.c, which is generated. */
 extern const callee_t callees[];

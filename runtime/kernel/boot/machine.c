@@ -245,6 +245,7 @@ js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); 
 /* When the script that runs is too late; 0: none runs. */
 static double script_end;
 
+bool script_runs(void) { return script_end > 0; }
 bool script_late(double now) { return script_end > 0 && now > script_end; }
 
 /* Scripts have globals of their own: a context with nothing but `machine`. */
@@ -310,6 +311,19 @@ js_t machine_hasProgram(const struct call* call) {
 js_t machine_programFreed(const struct call* call) {
   (void)call;
   return buffers_gave(true) ? QTS_GetTrue() : QTS_GetFalse();
+}
+
+struct program_told program_told;
+
+js_t machine_programOffers(const struct call* call) {
+  (void)call;
+  return js_number(program_told.offers);
+}
+
+js_t machine_programCollect(const struct call* call) {
+  (void)call;
+  if (program_told.context) engine_collect(program_told.runtime, program_told.context);
+  return 0;
 }
 
 /* ---- the workload's frames ------------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 /* The time between two looks of a program that does not end its turn. */
 #define LOOK_MS 5
 /* The guest hears so much later that the program gave frames back: often there are more. */
-#define GAVE_MS 5
+#define GAVE_MS 20
 /* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
 #define PROGRAM_FAILED 14
 #define SCRIPT_FLAGS 0
@@ -143,9 +143,38 @@ static void run_program(void (*action)(void)) {
   runs_program = false;
 }
 
+/* What a turn of the guest may take of both stacks, which a script has a part of already. */
+#define TURN_SHADOW_BYTES 0xc000
+#define TURN_STACK_BYTES 0x50000
+
+/*
+ * Lets the guest have its turn while a script runs that it evaluates: its runtime calls itself.
+ * True: the script's time is over.
+ */
+static bool look_amid_script(double now) {
+  static bool is_amid;
+  if (is_amid || !script_runs()) return false;
+  if (script_late(now)) return true;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  bool has_room = here > wasm_rt_stack_limit + TURN_STACK_BYTES &&
+                  engine.w2c_g0 > wasm_rt_deep + TURN_SHADOW_BYTES;
+  if (now < next_look || !has_room) return false;
+  next_look = now + LOOK_MS;
+  guest_lines |= wait_not();
+  if (!guest_lines && now < guest_until) return false;
+  is_amid = true;
+  bool before = engine_foreign(false);
+  uint32_t lines = guest_lines;
+  guest_lines = 0;
+  guest_until = engine_wake_amid(lines);
+  engine_foreign(before);
+  is_amid = false;
+  return false;
+}
+
 static bool look(js_t which) {
   double now = clock_now();
-  if (which == snapshot_runtime) return script_late(now);
+  if (which == snapshot_runtime) return look_amid_script(now);
   if (now < next_look) return false;
   next_look = now + LOOK_MS;
   tell_gave(now);
@@ -250,6 +279,13 @@ static js_t host_allocate(const struct call* call) {
   return buffer_make(context, (uint32_t)bytes, pause);
 }
 
+/* Bytes that the program's caches could give. */
+static js_t host_offer(const struct call* call) {
+  double bytes = call_number(call, 0);
+  program_told.offers = bytes > 0 ? bytes : 0;
+  return 0;
+}
+
 static js_t host_collect(const struct call* call) {
   (void)call;
   engine_collect(runtime, context);
@@ -300,6 +336,7 @@ static const struct {
     {"exit", host_exit},       {"start", host_start},
     {"allocate", host_allocate}, {"collect", host_collect},
     {"pages", host_pages},     {"yield", host_yield},
+    {"offer", host_offer},
 };
 enum { HOST_FUNCTIONS = sizeof(host_functions) / sizeof(*host_functions) };
 static callee_t callees_of_program[HOST_FUNCTIONS];
@@ -324,6 +361,8 @@ static void begin(void) {
   QTS_RuntimeSetMaxStackSize(runtime, PROGRAM_SHADOW_BYTES);
   context = engine_context = QTS_NewContext(runtime, 0);
   if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the program");
+  program_told.runtime = runtime;
+  program_told.context = context;
   define_host();
   watch_rejections();
   buffers_start();

@@ -42,6 +42,8 @@ export const MACHINE_FUNCTIONS = [
   "programReceive",
   "hasProgram",
   "programFreed",
+  "programOffers",
+  "programCollect",
 ] as const;
 
 /** The core's functions by which the kernel takes frames and gives them back, if it has them. */

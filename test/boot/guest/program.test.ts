@@ -2,7 +2,7 @@
  * A program of the user's in a guest: what it has, how it ends, and that neither its errors nor its
  * endless loops touch the driver.
  */
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -19,6 +19,7 @@ import { launchQemu } from "../../../src/vmm/qemu/qemu.ts";
 import type { Vmm } from "../../../src/vmm/vmm.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
+import { programOfGuide } from "../support/guide.ts";
 
 const BUILD_MS = 600_000;
 const MIB = 2 ** 20;
@@ -253,6 +254,11 @@ describe.each([
         await vm.balloon.setTarget({ pages: 4096 });
         await vm.balloon.waitForActual({ pages: 4096 });
         expect(await ask("status")).toMatchObject({ actualPages: 4096 });
+        // The driver goes on while a script runs that waits for it.
+        const script = "while (machine.core.ledger_count(4) !== 2048); 'followed'";
+        const followed = ask("evaluate", { script, timeoutMs: 60_000 });
+        await vm.balloon.setTarget({ pages: 2048 });
+        expect(await followed).toBe("followed");
         await expect(ask("evaluate", { script: "for (;;);", timeoutMs: 50 })).rejects.toMatchObject(
           { detail: expect.stringContaining("time limit") },
         );
@@ -264,21 +270,13 @@ describe.each([
   );
 });
 
-/** A program that stands in GUIDE.md, by the name in its first line. */
-async function ofGuide(name: string): Promise<string> {
-  const guide = await readFile(join(packageFolder(), "GUIDE.md"), "utf8");
-  const code = guide.split("```ts\n").find((block) => block.startsWith(`// ${name}.ts\n`));
-  if (code === undefined) throw new Error(`no program ${name} in GUIDE.md`);
-  return code.split("```")[0] ?? "";
-}
-
 describe("of the guide", () => {
   it.for([{ on: "v86" }, { on: "qemu" }] as const)(
     "one takes three packages from npm, on $on",
     { timeout: BUILD_MS },
     async ({ on }, context) => {
       if (on === "qemu") toolOrSkip(context, findOnPath(QEMU), QEMU);
-      const timetable = await ofGuide("timetable");
+      const timetable = await programOfGuide("timetable");
       const { code, of } = await run(timetable, { on, args: ["south", "2"] });
       expect(of("error")).toEqual([]);
       expect(of("log")).toEqual(["south 2030-01-01T06:11:00Z", "south 2030-01-01T06:26:00Z"]);
@@ -291,7 +289,7 @@ describe("of the guide", () => {
     async (context) => {
       toolOrSkip(context, findOnPath(QEMU), QEMU);
       const told: unknown[] = [];
-      const service = await ofGuide("compute-service");
+      const service = await programOfGuide("compute-service");
       const options = { on: "qemu", env: { NAME: "sieve" } } as const;
       const { code, of } = await run(service, options, async ({ control }) => {
         for await (const { name, value } of control.notifications()) {

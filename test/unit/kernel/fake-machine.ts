@@ -54,6 +54,8 @@ export interface FakeMachineOptions {
   readonly chipset?: FakeChipset;
   /** Whether the image has a program of the user's. Default: no. */
   readonly hasProgram?: boolean;
+  /** What its caches offer. */
+  readonly offers?: number;
 }
 
 export class FakeMachine implements Machine {
@@ -64,6 +66,8 @@ export class FakeMachine implements Machine {
   readonly faults: number[] = [];
   /** Messages between the driver and the user's program. */
   readonly toProgram: unknown[] = [];
+  /** How often the program's garbage was collected. */
+  collections = 0;
   readonly fromProgram: string[] = [];
   readonly memory: WebAssembly.Memory;
   private readonly options: FakeMachineOptions;
@@ -304,6 +308,14 @@ export class FakeMachine implements Machine {
 
   programFreed(): boolean {
     return false;
+  }
+
+  programOffers(): number {
+    return this.options.offers ?? 0;
+  }
+
+  programCollect(): void {
+    this.collections += 1;
   }
 
   hasProgram(): boolean {

@@ -137,6 +137,45 @@ describe("the balloon", () => {
   });
 });
 
+describe("a program that holds memory", () => {
+  it("is asked for it before a target is out of reach: its caches, then its garbage", () => {
+    const machine = new FakeMachine({ device: {}, hasProgram: true, offers: 8 * 4096 });
+    const guest = new Guest(machine);
+    const settle = () => {
+      for (let turn = 0; turn < 50; turn++) guest.wake(0);
+    };
+    guest.start();
+    const { free } = frameCounts(machine.core);
+    machine.device?.setTarget(free);
+    settle();
+    expect(machine.toProgram).toEqual([{ press: expect.any(Number) }]);
+    expect(machine.collections).toBe(0);
+    machine.waitForInterrupt(machine.now() + 200);
+    settle();
+    expect(machine.collections).toBe(1);
+    expect(machine.device?.verdicts).toEqual([]);
+  });
+
+  it.each([
+    { deflateOnOom: true, pages: 1000 },
+    { deflateOnOom: false, pages: 0 },
+  ])("gets pages back from the balloon where the host allows it: $deflateOnOom", (row) => {
+    const { deflateOnOom, pages } = row;
+    const machine = new FakeMachine({ device: { offer: { deflateOnOom } }, hasProgram: true });
+    const guest = new Guest(machine);
+    guest.start();
+    machine.device?.setTarget(frameCounts(machine.core).free - 512);
+    for (let turn = 0; turn < 50; turn++) guest.wake(0);
+    const before = frameCounts(machine.core).free;
+    machine.fromProgram.push(JSON.stringify({ shortage: before + pages }));
+    guest.wake(0);
+    const gained = frameCounts(machine.core).free - before;
+    expect(gained).toBeGreaterThanOrEqual(pages);
+    if (pages === 0) expect(gained).toBe(0);
+    expect(machine.device?.verdicts).toEqual([]);
+  });
+});
+
 it("messages are lines from 16 up, and none is handed out twice", () => {
   const address = 0xfee0_3000;
   const machine = new FakeMachine({ device: false, messageAddress: address });

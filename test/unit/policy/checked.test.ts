@@ -34,6 +34,8 @@ const LIES: readonly (readonly [string, () => unknown])[] = [
   ["atMostPages -1", () => ({ ...GOOD, atMostPages: -1 })],
   ["short 1", () => ({ ...GOOD, short: 1 })],
   ["lookAgainMs NaN", () => ({ ...GOOD, lookAgainMs: Number.NaN })],
+  ["ask of nobody", () => ({ ...GOOD, ask: { from: "nobody", pages: 1 } })],
+  ["ask for NaN pages", () => ({ ...GOOD, ask: { from: "caches", pages: Number.NaN } })],
   ["the decision undefined", () => undefined],
   ["an error: no idea", throws],
 ];

@@ -2,9 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkedPolicy } from "../../../runtime/policy/checked.ts";
+import { cooperative } from "../../../runtime/policy/cooperative.ts";
 import { follow } from "../../../runtime/policy/follow.ts";
 import { gentle } from "../../../runtime/policy/gentle.ts";
-import { type PolicyView, pagesBound } from "../../../runtime/policy/policy.ts";
+import { GIVERS, type PolicyView, pagesBound } from "../../../runtime/policy/policy.ts";
 import { reportOnly } from "../../../runtime/policy/report-only.ts";
 
 const moment = fc.integer({ min: 0, max: 100_000 });
@@ -27,9 +28,13 @@ const anyView: fc.Arbitrary<PolicyView> = fc.record({
   lastOomMs: fc.option(moment, { nil: undefined }),
   random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
   deflateOnOom: fc.boolean(),
+  offeredPages: fc.option(pages, { nil: undefined }),
+  asked: fc.option(fc.record({ from: fc.constantFrom(...GIVERS), sinceMs: moment }), {
+    nil: undefined,
+  }),
 });
 
-describe.each([follow(), gentle()])("$name", (policy) => {
+describe.each([follow(), gentle(), cooperative()])("$name", (policy) => {
   it("never goes for more than the balloon has and the guest can spare", () => {
     fc.assert(
       fc.property(anyView, (view) => {

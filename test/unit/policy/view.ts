@@ -22,6 +22,8 @@ export function viewOf(changes: Partial<PolicyView> = {}): PolicyView {
     lastOomMs: undefined,
     random: 0,
     deflateOnOom: true,
+    offeredPages: undefined,
+    asked: undefined,
     ...changes,
   };
 }
