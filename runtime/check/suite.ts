@@ -42,7 +42,7 @@ export interface SuiteOptions extends BenchOptions, Omit<OpenOptions, "hal"> {
 export function runSuite(options: SuiteOptions): readonly CheckResult[] {
   const { only, onResult } = options;
   const chosen = only === undefined ? checks : checks.filter(({ id }) => only.includes(id));
-  const opened = open(options);
+  const opened = openBench(options);
   const results = chosen.map((check) => {
     const result = runCheck(check, opened);
     onResult?.(result);
@@ -53,7 +53,7 @@ export function runSuite(options: SuiteOptions): readonly CheckResult[] {
 }
 
 /** Returns the bench, or why there is none. */
-function open(options: SuiteOptions): Bench | BallonetError {
+export function openBench(options: SuiteOptions): Bench | BallonetError {
   try {
     return new Bench(options, openRegisters(options));
   } catch (error) {

@@ -3,14 +3,22 @@
  *
  *   words of the command line   check.only=ID,ID   check.shard=K/N (every Nth of these)
  *                               check.host=1 (somebody serves COM2)
+ *                               hostile.seed=N hostile.ms=N (rounds instead), hostile.keep=N,N
  *   COM2, to the host           { "method": "check", "params": { "value": HostRequest } }
  *   COM2, from the host         { "id": N, "method": "answer", "params": HostAnswer or {} }
  *
  * The module is evaluated when the image is built, so only `boot` may use the machine.
  */
-import { type CheckHost, type HostAnswer, PAGE_BYTES } from "../check/bench.ts";
-import { type CheckResult, checks, runSuite } from "../check/suite.ts";
+import { Bench, type CheckHost, type HostAnswer, PAGE_BYTES } from "../check/bench.ts";
+import {
+  type CheckResult,
+  checks,
+  openBench,
+  runSuite,
+  type SuiteOptions,
+} from "../check/suite.ts";
 import { isPass, tapHead, tapLines, tapSummary } from "../check/tap.ts";
+import { runHostile } from "./check-hostile.ts";
 import { guestHal } from "./guest.ts";
 import { type Machine, MESSAGE, theMachine } from "./machine.ts";
 
@@ -97,16 +105,10 @@ export function boot(): number {
   }
   const hal = guestHal(machine);
   const messages = hal.interrupts?.allocate(2);
-  const all = wordOf(machine, "check.only")?.split(",") ?? checks.map(({ id }) => id);
-  const named = checks.filter(({ id }) => all.includes(id));
-  const [part = 1, parts = 1] = (wordOf(machine, "check.shard") ?? "1/1").split("/").map(Number);
-  const chosen = named.filter((_, index) => index % parts === part - 1);
   const print = (lines: readonly string[]) => {
     for (const line of lines) machine.serialWrite(1, `${line}\n`);
   };
-  print([...tapHead(chosen.length), `# checks ${named.map(({ id }) => id).join(",")}`]);
-  let number = 0;
-  const results: readonly CheckResult[] = runSuite({
+  const options: SuiteOptions = {
     hal: { ...hal, ...(messages && { interrupts: { allocate: () => messages } }) },
     memory: {
       read: (address, width) => machine.memoryRead(address, width),
@@ -117,11 +119,46 @@ export function boot(): number {
     host: hostOf(machine),
     commandLine: machine.commandLine(),
     probe: true,
+  };
+  const isGood =
+    wordOf(machine, "hostile.seed") === undefined
+      ? suite(machine, options, print)
+      : hostile(machine, options, print);
+  return machine.exit(isGood ? EXIT_CODE.holds : EXIT_CODE.broken);
+}
+
+type Print = (lines: readonly string[]) => void;
+
+function suite(machine: Machine, options: SuiteOptions, print: Print): boolean {
+  const all = wordOf(machine, "check.only")?.split(",") ?? checks.map(({ id }) => id);
+  const named = checks.filter(({ id }) => all.includes(id));
+  const [part = 1, parts = 1] = (wordOf(machine, "check.shard") ?? "1/1").split("/").map(Number);
+  const chosen = named.filter((_, index) => index % parts === part - 1);
+  print([...tapHead(chosen.length), `# checks ${named.map(({ id }) => id).join(",")}`]);
+  let number = 0;
+  const results: readonly CheckResult[] = runSuite({
+    ...options,
     only: chosen.map(({ id }) => id),
     onResult: (result) => print(tapLines(result, ++number)),
   });
   print(tapSummary(results));
-  return machine.exit(results.every(isPass) ? EXIT_CODE.holds : EXIT_CODE.broken);
+  return results.every(isPass);
+}
+
+function hostile(machine: Machine, options: SuiteOptions, print: Print): boolean {
+  const bench = openBench(options);
+  if (!(bench instanceof Bench)) {
+    print([`Bail out! ${bench.message}`]);
+    return false;
+  }
+  const keep = wordOf(machine, "hostile.keep");
+  return runHostile(bench, {
+    seed: Number(wordOf(machine, "hostile.seed")),
+    forMs: Number(wordOf(machine, "hostile.ms") ?? 0),
+    ...(keep !== undefined && { keep: keep.split(",").map(Number) }),
+    now: () => machine.now(),
+    print: (line) => print([line]),
+  });
 }
 
 /** Never called: `boot` ends the machine. */

@@ -57,16 +57,19 @@ export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeRep
   };
 }
 
-async function watch(
+/** Reads what a machine prints until it ends, or until it is killed because of `abort`. */
+export async function watch(
   machine: CheckedMachine,
   abort: AbortSignal,
   onCheck: CheckDeviceOptions["onCheck"],
+  linesMax?: number,
 ): Promise<{ run: TapRun; end: string }> {
   const kill = () => void machine.kill();
   abort.addEventListener("abort", kill, { once: true });
   if (abort.aborted) kill();
   try {
-    const run = await readTap(machine.lines, (point, done, of) => onCheck?.(point.id, done, of));
+    const told = ({ id }: TapPoint, done: number, of: number) => onCheck?.(id, done, of);
+    const run = await readTap(machine.lines, told, linesMax);
     if (run.isFlood) kill();
     return { run, end: await machine.ended };
   } finally {
@@ -75,7 +78,8 @@ async function watch(
   }
 }
 
-function reportOf(
+/** A report of what was read; `ended` says how the machine ended. */
+export function reportOf(
   host: CheckHostSystem,
   { points, planned, names, lastLines, bailOut, isFlood }: TapRun,
   ended: string,

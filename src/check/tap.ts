@@ -42,6 +42,7 @@ const LINE_CHARS = 400;
 export async function readTap(
   lines: AsyncIterable<string>,
   onPoint: (point: TapPoint, read: number, planned: number) => void = () => undefined,
+  linesMax = LINES_MAX,
 ): Promise<TapRun> {
   const points: TapPoint[] = [];
   const lastLines: string[] = [];
@@ -50,7 +51,7 @@ export async function readTap(
   let names: readonly string[] = [];
   let count = 0;
   for await (const line of lines) {
-    if (++count > LINES_MAX) break;
+    if (++count > linesMax) break;
     lastLines.push(line.slice(0, LINE_CHARS));
     if (lastLines.length > LAST_LINES) lastLines.shift();
     const plan = /^1\.\.(\d+)$/.exec(line)?.[1];
@@ -73,7 +74,7 @@ export async function readTap(
     points.push(point);
     onPoint(point, points.length, planned ?? 0);
   }
-  return { planned, points, names, lastLines, bailOut, isFlood: count > LINES_MAX };
+  return { planned, points, names, lastLines, bailOut, isFlood: count > linesMax };
 }
 
 /** A text as JSON writes it; a line that was cut stays as it is. */

@@ -34,6 +34,9 @@ export const spec: CommandSpec = {
     },
     { name: "only", value: "ID,...", text: "only these checks" },
     { name: "shard", value: "K/N", text: "only part K of N of these; `ballonet report merge`" },
+    { name: "hostile", text: "a guest that does what no driver would, by seed" },
+    { name: "seed", value: "N", text: "the seed of its first round (1)" },
+    { name: "for", value: "TIME", text: "how long it goes on (60s)" },
     { name: "timeout", value: "TIME", text: "longest time of all checks (60s)" },
     BASELINE,
     ...REPORT_OPTIONS,
@@ -51,11 +54,15 @@ export const spec: CommandSpec = {
     ["ballonet check --on qemu", "QEMU's device on PCI"],
     ["ballonet check --on qemu --machine microvm --report junit=check.xml", "over MMIO, for CI"],
     ["ballonet check --on qemu --device packed=on,page-poison=on", "with packed rings"],
+    ["ballonet check --on qemu --hostile --seed 7 --for 5m", "does it live through anything?"],
     ["ballonet check --on my-vmm.ts --only STATUS-CONSUME,FRAMING", "two checks on your own VMM"],
   ],
 };
 
-type Work = Pick<typeof import("../../check/index.ts"), "checkDevice" | "qemuHost" | "v86Host">;
+type Work = Pick<
+  typeof import("../../check/index.ts"),
+  "checkDevice" | "hostileGuest" | "qemuHost" | "v86Host"
+>;
 
 export async function run(
   { given, io }: Call,
@@ -73,18 +80,42 @@ export async function run(
   const file = given.value("baseline");
   const earlier = file === undefined ? undefined : readReport(await readFile(file, "utf8"), file);
   const host = await hostOf(work, given, io);
+  const hostile = hostileOf(given);
   const only = given.value("only")?.split(",");
-  const checked = await withCellProgress(io, (onCheck) =>
-    work.checkDevice({
+  const checked = await withCellProgress(io, (onCheck) => {
+    if (hostile !== undefined) {
+      onCheck("a hostile guest", 0, 1);
+      return work.hostileGuest({ ...hostile, host, signal: io.signal });
+    }
+    return work.checkDevice({
       ...{ host, shard, timeoutMs, signal: io.signal },
       onCheck: (id, done, of) => onCheck(id, done - 1, of),
       ...(only !== undefined && { only }),
-    }),
-  );
+    });
+  });
   const report =
     earlier === undefined ? checked : withBaseline(checked, earlier, given.value("baseline") ?? "");
   await writeReports({ report, outputs, lines: reportLines, io });
   return reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
+}
+
+/** @throws FailureError `usage` */
+function hostileOf(given: Given) {
+  const [seed, time] = [given.value("seed"), given.value("for")];
+  const stray = ["seed", "for"].find((name) => given.has(name) && !given.has("hostile"));
+  if (stray !== undefined) {
+    const todo = "give --hostile, too";
+    throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} alone`, todo });
+  }
+  if (!given.has("hostile")) return undefined;
+  if (seed !== undefined && !/^\d{1,9}$/.test(seed)) {
+    const todo = "give a number of up to nine digits";
+    throw new FailureError({ kind: "usage", what: "option --seed", seen: `"${seed}"`, todo });
+  }
+  return {
+    seed: seed === undefined ? undefined : Number(seed),
+    forMs: time === undefined ? undefined : parseDuration(time, "option --for"),
+  };
 }
 
 async function hostOf(work: Work, given: Given, io: Io): Promise<CheckHostSystem> {

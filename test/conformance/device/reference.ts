@@ -3,7 +3,7 @@
  * check is there, and one run on each build of the device.
  */
 import type { HostAnswer, HostRequest } from "../../../runtime/check/bench.ts";
-import { type CheckResult, runSuite } from "../../../runtime/check/suite.ts";
+import { type CheckResult, runSuite, type SuiteOptions } from "../../../runtime/check/suite.ts";
 import type { createMachine, Machine, MachineOptions } from "../../../src/device/index.ts";
 import { SLOT_WORD } from "../../support/vm.ts";
 
@@ -60,6 +60,18 @@ export function runOn(
   /** What its host does. Default: all that a check may ask for. */
   does: (request: HostRequest) => boolean = () => true,
 ): readonly CheckResult[] {
+  return runSuite({
+    ...suiteOptions(create, options, does),
+    ...(only !== undefined && { only }),
+  });
+}
+
+/** One machine with the device, as a suite takes it. */
+export function suiteOptions(
+  create: CreateMachine,
+  options: Omit<MachineOptions, "memory">,
+  does: (request: HostRequest) => boolean = () => true,
+): SuiteOptions {
   const buffer = new ArrayBuffer(MEMORY_BYTES);
   const view = new DataView(buffer);
   const machine = create({ ...options, memory: { buffer }, traceLimit: 16 });
@@ -77,7 +89,7 @@ export function runOn(
   const { hal } = machine;
   // The suite takes messages anew in each check; a driver would take them once.
   const messages = hal.interrupts?.allocate(2);
-  return runSuite({
+  return {
     hal: messages === undefined ? hal : { ...hal, interrupts: { allocate: () => messages } },
     memory,
     area: AREA,
@@ -88,6 +100,5 @@ export function runOn(
     host: { ask: (request) => (does(request) ? answer(machine, request) : undefined) },
     takeMessages: () => machine.takeMessages(),
     ...(options.transport === "mmio" && { commandLine: SLOT_WORD }),
-    ...(only !== undefined && { only }),
-  });
+  };
 }

@@ -410,12 +410,17 @@ describe("doctor", () => {
 
 describe("check", () => {
   const asked: CheckDeviceOptions[] = [];
+  const hostile: unknown[] = [];
   const ends = (passed: boolean): NonNullable<Work["check"]> => {
     const host = { name: "v86", arch: "i386", machine: "pc", launch: async () => Promise.reject() };
     return async () => ({
       checkDevice: async (options) => {
         asked.push(options);
         options.onCheck?.("FRAMING", 1, 1);
+        return { ...REPORT, passed };
+      },
+      hostileGuest: async ({ seed, forMs }) => {
+        hostile.push({ seed, forMs });
         return { ...REPORT, passed };
       },
       qemuHost: async ({ binary, arch, machine, balloon } = {}) => ({
@@ -445,6 +450,12 @@ describe("check", () => {
     expect(asked.at(-1)).toMatchObject({ host: { name: "v86" } });
   });
 
+  it("sends a hostile guest, by seed and for a time", async () => {
+    const args = ["check", "--hostile", "--seed=7", "--for=5m"];
+    expect((await run(args, { check: ends(false) })).code).toBe(1);
+    expect(hostile.at(-1)).toEqual({ seed: 7, forMs: 300_000 });
+  });
+
   it("takes a host from a file, and beside a baseline only what is new fails", async () => {
     const folder = await mkdtemp(join(tmpdir(), "check-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -463,6 +474,8 @@ describe("check", () => {
 
   it.each([
     [["--machine=q35"], "--machine on v86"],
+    [["--seed=1"], "--seed alone"],
+    [["--hostile", "--seed=a"], '"a"'],
     [["--on=qemu", "--device=packed"], '"packed"'],
     [["--shard=4/3"], '"4/3"'],
     [["--report=xml"], '"xml"'],
