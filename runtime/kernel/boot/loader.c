@@ -11,6 +11,10 @@
 #define E820_AVAILABLE 1
 #define ADDRESS_END 0x100000000
 #define ROOT_POINTER_BYTES 36
+/* More entries or tags than any machine has: a list that names more has no end. */
+#define ENTRIES_MAX 4096
+/* How far the end of a command line is looked for. */
+#define TEXT_BYTES_MAX 0x10000
 
 struct pvh_start {
   uint32_t magic;
@@ -105,7 +109,12 @@ uint64_t loader_root_pointer;
 
 static const void* told(uint64_t address) {
   if (address >= ADDRESS_END) panic(STOP_LOADER, "loader", "something lies above 4 GiB");
+  if (!address) panic(STOP_LOADER, "loader", "something that has to be there lies nowhere");
   return (const void*)(uintptr_t)address;
+}
+
+static void check_entries(uint64_t entries) {
+  if (entries > ENTRIES_MAX) panic(STOP_LOADER, "loader", "the memory map has no end");
 }
 
 static void add(uint64_t base, uint64_t bytes, uint32_t kind) {
@@ -113,10 +122,12 @@ static void add(uint64_t base, uint64_t bytes, uint32_t kind) {
 }
 
 static void copy_command_line(const char* from) {
-  command_line_bytes = strlen(from);
-  uint32_t kept = command_line_bytes;
-  if (kept > COMMAND_LINE_MAX) kept = COMMAND_LINE_MAX;
+  uint32_t bytes = 0;
+  while (bytes < TEXT_BYTES_MAX && from[bytes]) bytes++;
+  command_line_bytes = bytes;
+  uint32_t kept = bytes < COMMAND_LINE_MAX ? bytes : COMMAND_LINE_MAX;
   memcpy(command_line, from, kept);
+  command_line[kept] = 0;
 }
 
 /*
@@ -127,8 +138,10 @@ static const char* multiboot_words(const struct multiboot_start* start) {
   if (!(start->flags & MULTIBOOT_HAS_COMMAND_LINE)) return "";
   const char* words = told(start->command_line);
   if (!(start->flags & MULTIBOOT_HAS_LOADER)) return words;
-  if (strcmp(told(start->loader), "qemu")) return words;
-  while (*words && *words != ' ') words++;
+  const char* loader = told(start->loader);
+  if (memcmp(loader, "qemu", sizeof("qemu"))) return words;
+  const char* path_end = words + TEXT_BYTES_MAX;
+  while (words < path_end && *words && *words != ' ') words++;
   return *words ? words + 1 : words;
 }
 
@@ -137,6 +150,7 @@ static void read_pvh(const struct pvh_start* start) {
   if (start->version < 1 || !start->map) panic(STOP_LOADER, "loader", "no memory map");
   copy_command_line(start->command_line ? told(start->command_line) : "");
   loader_root_pointer = start->root_pointer;
+  check_entries(start->map_entries);
   const struct pvh_entry* map = told(start->map);
   for (uint32_t at = 0; at < start->map_entries; at++) {
     add(map[at].base, map[at].bytes, map[at].kind);
@@ -146,19 +160,21 @@ static void read_pvh(const struct pvh_start* start) {
 static void read_multiboot(const struct multiboot_start* start) {
   copy_command_line(multiboot_words(start));
   if (!(start->flags & MULTIBOOT_HAS_MAP)) panic(STOP_LOADER, "loader", "no memory map");
-  for (uint32_t at = 0; at + sizeof(struct multiboot_entry) <= start->map_bytes;) {
+  /* In 64 bits, so that no size leads back to an entry that was read. */
+  uint64_t at = 0;
+  for (uint64_t seen = 1; at + sizeof(struct multiboot_entry) <= start->map_bytes; seen++) {
+    check_entries(seen);
     const struct multiboot_entry* entry = told((uint64_t)start->map + at);
     add(entry->base, entry->bytes, entry->kind);
-    /* A size that makes no sense must not lead back. */
-    if (entry->size > start->map_bytes) break;
-    at += entry->size + sizeof(entry->size);
+    at += (uint64_t)entry->size + sizeof(entry->size);
   }
 }
 
 static void read_multiboot2_map(const struct multiboot2_tag* tag) {
-  uint32_t step = tag->map.entry_bytes;
+  uint64_t step = tag->map.entry_bytes;
   if (step < sizeof(struct multiboot2_entry)) panic(STOP_LOADER, "loader", "no memory map");
-  for (uint32_t at = 16; at + step <= tag->bytes; at += step) {
+  check_entries(tag->bytes / step);
+  for (uint64_t at = 16; at + step <= tag->bytes; at += step) {
     const struct multiboot2_entry* entry = (const void*)((uintptr_t)tag + at);
     add(entry->base, entry->bytes, entry->kind);
   }
@@ -174,7 +190,9 @@ static void keep_root_pointer(const struct multiboot2_tag* tag) {
 
 static void read_multiboot2(const struct multiboot2_start* start) {
   bool has_map = false;
-  for (uint32_t at = sizeof(*start); at + 8 <= start->bytes;) {
+  uint64_t at = sizeof(*start);
+  for (uint64_t seen = 1; at + 8 <= start->bytes; seen++) {
+    check_entries(seen);
     const struct multiboot2_tag* tag = told((uintptr_t)start + at);
     if (tag->kind == TAG_END || tag->bytes < 8 || tag->bytes > start->bytes - at) break;
     if (tag->kind == TAG_COMMAND_LINE) copy_command_line(tag->text);
@@ -185,7 +203,7 @@ static void read_multiboot2(const struct multiboot2_start* start) {
     /* The newer one comes with the older, before it or after it. */
     bool older = tag->kind == TAG_ROOT_POINTER && !loader_root_pointer;
     if (older || tag->kind == TAG_ROOT_POINTER_2) keep_root_pointer(tag);
-    at += (tag->bytes + TAG_ALIGN - 1) & ~(uint32_t)(TAG_ALIGN - 1);
+    at += ((uint64_t)tag->bytes + TAG_ALIGN - 1) & ~(uint64_t)(TAG_ALIGN - 1);
   }
   if (!has_map) panic(STOP_LOADER, "loader", "no memory map");
 }
