@@ -97,7 +97,7 @@ export class NestedKvm {
         "-initrd",
         initrd,
         "-append",
-        "console=ttyS0 quiet tsc=reliable mitigations=off panic=-1",
+        "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off panic=-1",
       ],
     ];
     const stdio = ["ignore", "pipe", "pipe", ...PORTS.map(() => "pipe" as const)] as const;
