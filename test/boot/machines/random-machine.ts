@@ -19,9 +19,16 @@ export interface RandomMachine {
   readonly memoryBytes: number;
   /** The balloon stands in here, too. */
   readonly args: readonly string[];
+  /**
+   * Who starts the image where it is not QEMU's own loader of ELF files: a BIOS by the bzImage, or
+   * UEFI by GRUB from a disk, where UEFI cannot load what QEMU gives it.
+   */
+  readonly firmware?: Firmware;
   /** What the guest may end for. Undefined: it has all that it needs. */
   readonly lacks?: "memory" | "balloon" | "processor";
 }
+
+export type Firmware = "bzImage" | "UEFI";
 
 const TYPES: Readonly<Record<QemuVersion, Readonly<Record<"pc" | "q35", readonly string[]>>>> = {
   installed: {
@@ -52,6 +59,10 @@ const MEMORY_MIB = [
 ].flat();
 /** Less than this may be too little. */
 const NEEDED_BYTES = 32 * MIB;
+/** UEFI's own need. */
+const UEFI_BYTES_MIN = 200 * MIB;
+/** Seeds of firmware begin here. */
+const FIRMWARE_SEEDS = 1_000_000;
 const ON_PC = ["vmport=off", "smm=off", "usb=on", "hpet=off", "acpi=off", "graphics=off"];
 const ON_Q35 = [...ON_PC, "sata=off", "smbus=off"];
 const ON_NEWER = ["pit=off", "pic=off", "i8042=off"];
@@ -165,7 +176,33 @@ export function randomMachine(seed: number): RandomMachine {
       : memoryBytes < NEEDED_BYTES
         ? "memory"
         : undefined;
-  return { image, qemu, system, machine, memoryBytes, args: draw.args, ...(lacks && { lacks }) };
+  const { args } = draw;
+  const firmware = drawFirmware(seed, { system, machine, memoryBytes, args, isOld });
+  const parts = { image, qemu, system, machine, memoryBytes, args };
+  return { ...parts, ...(firmware && { firmware }), ...(lacks && { lacks }) };
+}
+
+/** Of draws of its own: with and without it a seed gives the same machine. */
+function drawFirmware(
+  seed: number,
+  parts: {
+    system: string;
+    machine: string;
+    memoryBytes: number;
+    args: readonly string[];
+    isOld: boolean;
+  },
+): Firmware | undefined {
+  const { system, machine, memoryBytes, args, isOld } = parts;
+  const draw = new Draw(seed + FIRMWARE_SEEDS);
+  if (!draw.chance(3)) return undefined;
+  const isPc = machine !== "microvm" && !args.includes("isapc") && !isOld;
+  const model = args[args.indexOf("-cpu") + 1] ?? "";
+  const isWide = system === "x86_64" && CPUS_64.includes(model.split(",")[0] ?? "");
+  // The firmware itself needs these.
+  const isWhole = !args.some((it) => /pit=off|pic=off|i8042=off|acpi=off|-apic|below-4g/.test(it));
+  const canUefi = isPc && isWide && isWhole && memoryBytes >= UEFI_BYTES_MIN;
+  return canUefi && draw.chance(2) ? "UEFI" : "bzImage";
 }
 
 function drawMachine(
@@ -229,6 +266,8 @@ function drawBuses(draw: Draw, { machine, qemu }: { machine: string; qemu: QemuV
   const places: Place[] = [
     isExpress ? { bus: "pcie.0", kind: "express" } : { bus: "pci.0", kind: "conventional" },
   ];
+  // QEMU has no port for PCI Express on a processor without a local APIC.
+  if (isExpress && draw.args.some((it) => /^486\b/.test(it))) return places;
   if (draw.chance(4)) {
     const id = draw.id();
     const bus = isExpress ? "pcie.0" : "pci.0";

@@ -3,10 +3,14 @@
  *
  * BALLONET_MACHINES is how many; BALLONET_SEED is the first seed, which each next one follows.
  */
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import type { QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
-import { BOOT_MS, MIB, qemuGuest, until, useGuests } from "../../support/guests.ts";
-import { qemu10OrSkip, qemu11OrSkip } from "../../support/tools.ts";
+import { asBzImage } from "../../../src/image/bz-image.ts";
+import { launchQemu, type QemuVmm } from "../../../src/vmm/qemu/qemu.ts";
+import { BOOT_MS, guestImage, MIB, qemuGuest, until, useGuests } from "../../support/guests.ts";
+import { grubOrSkip, qemu10OrSkip, qemu11OrSkip } from "../../support/tools.ts";
 import { type RandomMachine, randomMachine } from "./random-machine.ts";
 
 useGuests();
@@ -24,15 +28,47 @@ const EXPECTED = {
   processor: /ballonet: .*processor/,
 } as const;
 
-function boot(context: TestContext, random: RandomMachine): Promise<QemuVmm> {
+async function boot(context: TestContext, random: RandomMachine): Promise<QemuVmm> {
   const { image: arch, qemu, system, machine, memoryBytes, args } = random;
   const binary = {
     installed: () => `qemu-system-${system}`,
     "10": () => qemu10OrSkip(context, system),
     "11": () => qemu11OrSkip(context),
   }[qemu]();
-  const rest = { memoryBytes, balloon: false, exitOnReboot: true, untilReady: false };
-  return qemuGuest(context, { arch, binary, machine, extraArgs: args, ...rest });
+  const rest = { arch, binary, machine, memoryBytes, balloon: false, exitOnReboot: true };
+  if (random.firmware === undefined) {
+    return await qemuGuest(context, { ...rest, extraArgs: args, untilReady: false });
+  }
+  const elf = guestImage(context, arch).path;
+  const folder = await mkdtemp(join(tmpdir(), "random-test-"));
+  context.onTestFinished(() => rm(folder, { recursive: true }));
+  const { image, more } = await {
+    bzImage: () => bzImage(folder, elf),
+    UEFI: () => grubOnUefi(context, folder, elf),
+  }[random.firmware]();
+  const extraArgs = [...args, ...more];
+  const vm = await launchQemu({ ...rest, timeoutMs: BOOT_MS, image, extraArgs });
+  context.onTestFinished(async () => {
+    await vm.kill();
+  });
+  return vm;
+}
+
+async function bzImage(folder: string, elf: string) {
+  const image = join(folder, "image");
+  await writeFile(image, asBzImage(await readFile(elf)));
+  return { image, more: [] };
+}
+
+/** UEFI cannot load an ELF file, and goes on to the disk. */
+async function grubOnUefi(context: TestContext, folder: string, image: string) {
+  const grub = grubOrSkip(context);
+  await mkdir(join(folder, "EFI", "BOOT"), { recursive: true });
+  await copyFile(join(grub, "BOOTX64.EFI"), join(folder, "EFI", "BOOT", "BOOTX64.EFI"));
+  await copyFile(image, join(folder, "ballonet.elf"));
+  await writeFile(join(folder, "grub.cfg"), "multiboot2 /ballonet.elf\nboot\n");
+  const disk = `file=fat:${folder},format=raw,if=virtio,readonly=on`;
+  return { image, more: ["-bios", join(grub, "OVMF.fd"), "-drive", disk] };
 }
 
 /** The guest's first line that says how it went; a machine that resets or ends silently has none. */
@@ -53,8 +89,8 @@ async function follow(vm: QemuVmm, bytes: number): Promise<void> {
 describe.concurrent("a machine of seed", () => {
   it.for(SEEDS)("%i", async (seed, context) => {
     const random = randomMachine(seed);
-    const { lacks, memoryBytes, qemu, system, machine, args } = random;
-    const name = `${seed}: ${qemu} ${system} ${random.image} ${machine} ${memoryBytes / MIB}M ${args.join(" ")}`;
+    const { lacks, memoryBytes, qemu, system, machine, args, firmware = "" } = random;
+    const name = `${seed}: ${firmware} ${qemu} ${system} ${random.image} ${machine} ${memoryBytes / MIB}M ${args.join(" ")}`;
     const vm = await boot(context, random).catch((cause) => {
       throw new Error(`QEMU itself refuses ${name}`, { cause });
     });
