@@ -44,7 +44,7 @@ export interface PageHandle {
 }
 
 function start(): PageHandle {
-  const bench = new Bench(new Steps());
+  const bench = new Bench(new Steps("steps"));
   const frames = new FramesView("");
   const timeline = new Timeline();
   const target = new TargetPanel(bench);

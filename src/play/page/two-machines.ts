@@ -9,6 +9,7 @@ import { byId, setText } from "./view/elements.ts";
 import { FramesView } from "./view/frames.ts";
 import { Segments } from "./view/segments.ts";
 import { Slider } from "./view/slider.ts";
+import { Steps } from "./view/steps.ts";
 import { mebibytes } from "./view/words.ts";
 
 /** What the host has for both: each guest alone could use 64 MiB. */
@@ -24,6 +25,10 @@ export class TwoMachines {
   private readonly views: readonly [FramesView, FramesView];
   private readonly segments = new Segments("share-segments", ["used", "free", "reporting"]);
   private readonly slider: Slider;
+  private readonly steps = new Steps("two-steps");
+  /** Pages of each guest: at the last look, and at most. */
+  private readonly sizes = [0, 0];
+  private readonly most = [0, 0];
   private wanted = HOST_PAGES / 2;
   private starting: Promise<void> | undefined;
 
@@ -37,6 +42,7 @@ export class TwoMachines {
       say: (pages) => `${mebibytes(pages)} left, ${mebibytes(HOST_PAGES - pages)} right`,
       choose: (pages) => {
         this.wanted = Math.min(HOST_PAGES - LEAST_PAGES, Math.max(LEAST_PAGES, pages));
+        this.tell();
       },
     });
   }
@@ -92,17 +98,53 @@ export class TwoMachines {
     this.slider.bounds(0, HOST_PAGES);
   }
 
+  /** What moves memory in code: the guest that gives comes first, and is waited for. */
+  private tell(): void {
+    const { guests, wanted } = this;
+    if (guests === undefined) return;
+    const targets = [wanted, HOST_PAGES - wanted].map((goal, index) => {
+      const name = index === 0 ? "left" : "right";
+      const pages = (guests[index]?.pages ?? 0) - goal;
+      const isGiver = goal < sizeOf(guests[index] as LiveMachine);
+      const call = `await ${name}.balloon.setTarget({ pages: ${pages} });`;
+      const settled = `await ${name}.balloon.waitForActual({ pages: ${pages} });`;
+      return { isGiver, code: isGiver ? [call, settled] : [call] };
+    });
+    const code = targets.sort((a, b) => Number(b.isGiver) - Number(a.isGiver));
+    const what = `${mebibytes(wanted)} left, ${mebibytes(HOST_PAGES - wanted)} right`;
+    this.steps.add(
+      what,
+      code.flatMap((one) => one.code),
+      true,
+    );
+  }
+
   /** Asks the guest that has too much; gives the other one only what the host has. */
   private move(guests: readonly [LiveMachine, LiveMachine]): void {
     const goals = [this.wanted, HOST_PAGES - this.wanted];
-    const unused = HOST_PAGES - sizeOf(guests[0]) - sizeOf(guests[1]);
+    const most = guests.map((guest, index) => this.mostOf(guest, index));
     guests.forEach((guest, index) => {
       const goal = goals[index] as number;
       const size = sizeOf(guest);
-      const next = goal < size ? goal : Math.min(goal, size + Math.max(0, unused));
+      const left = HOST_PAGES - (most[1 - index] as number);
+      const next = goal < size ? goal : Math.min(goal, Math.max(size, left));
       const target = guest.pages - next;
-      if (target !== guest.host.targetPages) void guest.host.setTarget(target).catch(() => {});
+      if (target === guest.host.targetPages) return;
+      this.most[index] = Math.max(this.most[index] as number, next);
+      void guest.host.setTarget(target).catch(() => {});
     });
+  }
+
+  /**
+   * How many pages a guest may have now: a look is older than the guest, which may still take pages
+   * that it was given before. Once its balloon is seen to grow it takes none any more.
+   */
+  private mostOf(guest: LiveMachine, index: number): number {
+    const size = sizeOf(guest);
+    const isShrinking = size < (this.sizes[index] as number);
+    this.sizes[index] = size;
+    this.most[index] = isShrinking ? size : Math.max(size, this.most[index] as number);
+    return this.most[index] as number;
   }
 }
 

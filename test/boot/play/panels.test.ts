@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CHROMIUM } from "../support/chromium.ts";
 import { BUILD_MS } from "../support/cli-program.ts";
 import type { DrivenPage } from "../support/devtools.ts";
-import { openPlay, type PlayPage, textOf } from "../support/play-page.ts";
+import { axeFinds, openPlay, type PlayPage, textOf } from "../support/play-page.ts";
 
 const SEED = Number(process.env.BALLONET_SEED ?? 20_261_128);
 /** Steps after which the picture is compared with the ledger: all of them in long runs. */
@@ -37,7 +37,8 @@ const COMPARED = `(async () => {
   for (;;) {
     machine.look();
     const { version } = ledger;
-    const runs = await machine.ask("evaluate", { script: ${JSON.stringify(RUNS)} });
+    const runs = await machine.vmm.control.request({
+      method: "evaluate", params: { script: ${JSON.stringify(RUNS)} }, timeoutMs: ${SLOW_MS} });
     machine.look();
     if (ledger.version !== version) continue;
     let [wrong, seen] = [0, 0];
@@ -102,7 +103,9 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
   }, BUILD_MS);
   afterAll(() => play?.close());
 
-  it(`shows the truth, frame by frame, after each of ${STEPS} random steps`, async () => {
+  it(`shows the truth, frame by frame, after each of ${STEPS} random steps`, {
+    timeout: STEPS * 20_000,
+  }, async () => {
     console.log(`seed ${SEED}`);
     const next = dice(SEED);
     for (let step = 0; step < STEPS; step += 1) {
@@ -140,6 +143,13 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
     await press("#examples button:nth-child(5)");
     await page.until(`/71/.test(document.querySelector("#value").textContent)`);
     expect(JSON.parse(await textOf(page, "#value"))).toHaveLength(20);
+    await press("#examples button:nth-child(4)");
+    await page.until(`/inflating/.test(document.querySelector("#value").textContent)`);
+    expect(await page.evaluate(`document.querySelector("#script").value`)).toContain("State[]");
+    expect(JSON.parse(await textOf(page, "#value")).free).toBeGreaterThan(0);
+    await page.evaluate(`document.querySelector("#script").value = "enum A { B }"`);
+    await press("#run-script");
+    await page.until(`/an enum has code/.test(document.querySelector("#value").textContent)`);
     expect(await textOf(page, "#log")).toContain("ballonet: ready");
   });
 
@@ -183,6 +193,9 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
     expect(
       await page.evaluate(`document.querySelector("#verdicts pre").textContent.length`),
     ).toBeGreaterThan(20);
+    await press("#tab-judge");
+    await page.evaluate(`for (const one of document.querySelectorAll("details")) one.open = true`);
+    expect(await axeFinds(page)).toEqual([]);
   });
 
   it("moves memory from one guest to another, within what the host has", async () => {
@@ -198,6 +211,24 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
     await page.until(`${sizes}.join() === "13312,9216"`, SLOW_MS);
     expect(await page.evaluate("most")).toBeLessThanOrEqual(88 * 256);
     await page.until(`document.querySelector("#share-left").textContent === "52 MiB"`);
+    expect(await textOf(page, "#two-steps")).toContain("await right.balloon.waitForActual(");
+    // Back and forth, before either has what it was given.
+    for (const key of ["PageDown", "PageDown", "PageUp", "PageUp", "PageUp"]) {
+      await page.key(key);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    await page.until(`${sizes}.join() === "15360,7168"`, SLOW_MS);
+    expect(await page.evaluate("most")).toBeLessThanOrEqual(88 * 256);
+    const [left, middle, width] = await page.evaluate<[number, number, number]>(`(() => {
+      const bar = document.querySelector("#share-bar");
+      bar.scrollIntoView({ block: "center" });
+      const { left, top, width, height } = bar.getBoundingClientRect();
+      return [left, top + height / 2, width];
+    })()`);
+    await page.drag([0.7, 0.5, 0.4].map((share) => [left + share * width, middle] as const));
+    await page.until(`${sizes}.join() === "8960,13568"`, SLOW_MS);
+    expect(await page.evaluate("most")).toBeLessThanOrEqual(88 * 256);
+    expect(await axeFinds(page)).toEqual([]);
   });
 
   it("says nothing on the console", () => {

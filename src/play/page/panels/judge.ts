@@ -105,7 +105,12 @@ export class JudgePanel {
     const device: DeviceChoice = isOwn ? { kind: "v86" } : { kind: "reference", design, profile };
     const { readyMs } = await this.bench.boot({ device });
     const text = `Up after ${Math.round(readyMs)} ms.`;
-    if (isOwn) return { text: `${text} v86's own balloon judges nobody.` };
+    if (isOwn) {
+      this.bench.steps.add("Boot with v86's own balloon", [
+        "const vmm = await launchV86({ image, memoryBytes });",
+      ]);
+      return { text: `${text} v86's own balloon judges nobody.` };
+    }
     this.bench.steps.add(`Boot on host ${design}, profile ${profile}`, [
       `const device = createDevice({ memory, hostDesign: "${design}", profile: "${profile}" });`,
       `ballonet judge --kernel guest.elf --host ${design} --profile ${profile}`,
@@ -131,6 +136,8 @@ export class JudgePanel {
   private reclaim(machine: LiveMachine): Answer {
     const device = this.judged(machine);
     const { ledger } = machine;
+    // The page looks ten times a second: what it saw last may be older than what the host takes.
+    machine.look();
     this.refresh(machine);
     const before = device.memory.counted.lost;
     const taken = device.reclaim();
@@ -167,7 +174,6 @@ export class JudgePanel {
     await until(() => freeNow() > free, "the driver took nothing back");
     const frames = freeNow() - LEFT_FRAMES;
     await machine.ask("workload.allocate", { frames, seed: 1 });
-    machine.look();
     const taken = this.reclaim(machine);
     const seen = (await machine.ask("workload.verify")) as { readonly mismatches: number };
     this.bench.steps.add("Windows on a host that unlocks", [

@@ -1,5 +1,6 @@
-/** The panel of the prompt: a script that runs in the guest, with examples. */
+/** The panel of the prompt: a script in TypeScript that runs in the guest, with examples. */
 
+import { stripTypes } from "../typescript/strip-types.ts";
 import { button, byId, form, make, setText } from "../view/elements.ts";
 import { controlCall } from "../view/steps.ts";
 import { messageOf } from "../view/words.ts";
@@ -11,12 +12,14 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ["footprint", "machine.footprint()"],
   [
     "free frames",
-    `const names = ["reserved", "used", "free", "inflating", "held"];
-Object.fromEntries(names.map((name, state) => [name, machine.core.ledger_count(state)]))`,
+    `type State = "reserved" | "used" | "free" | "inflating" | "held";
+const names: State[] = ["reserved", "used", "free", "inflating", "held"];
+const count = (state: number): number => machine.core.ledger_count(state);
+Object.fromEntries(names.map((name, state) => [name, count(state)]))`,
   ],
   [
     "primes",
-    `const primes = [];
+    `const primes: number[] = [];
 for (let n = 2; primes.length < 20; n += 1) {
   if (primes.every((prime) => n % prime !== 0)) primes.push(n);
 }
@@ -40,8 +43,9 @@ export function promptPanel(bench: Bench): void {
   );
   form("evaluate").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const text = script.value;
+    let text = script.value;
     try {
+      text = stripTypes(text);
       const result = await bench.machine.ask("evaluate", { script: text });
       setText(value, JSON.stringify(result, undefined, 2));
       value.dataset.verdict = "";

@@ -11,9 +11,14 @@ export function controlCall(method: string, params?: object): string {
 }
 
 export class Steps {
-  private readonly list = byId("steps", HTMLOListElement);
+  private readonly list: HTMLElement;
   private readonly beganMs = performance.now();
   private last = "";
+
+  /** `id`: of the list. */
+  constructor(id: string) {
+    this.list = byId(id, HTMLOListElement);
+  }
 
   /**
    * Adds a step. One with the `what` before it takes its place when `replaces`: a target that is
