@@ -4,6 +4,7 @@
  * v86 asks one method for each width of access. These are wrapped: what belongs to the function
  * goes there, all else to v86 as before.
  */
+import type { MachineClock } from "./clock.ts";
 import type { V86Loop } from "./internals.ts";
 
 /** Width of one access, in bytes. */
@@ -52,6 +53,9 @@ type Ports = V86Loop["cpu"]["io"];
 /** A function on the bus of one machine, from before its first instruction. */
 export class Board {
   private readonly loop: V86Loop;
+  private readonly clock: MachineClock;
+  /** Whether the machine has had a tick since its clock was put forward. */
+  private hasTicked = true;
   private plugged: BoardFunction = NO_FUNCTION;
   private selected = 0;
   private wanted = false;
@@ -61,8 +65,9 @@ export class Board {
   /** The upper byte of a 16-bit field whose lower one was read, and its address. */
   private upper = { address: -1, value: 0 };
 
-  constructor(loop: V86Loop) {
+  constructor(loop: V86Loop, clock: MachineClock) {
     this.loop = loop;
+    this.clock = clock;
   }
 
   /** Puts on the bus what `make` returns. */
@@ -74,7 +79,7 @@ export class Board {
     const tick = loop.do_tick.bind(loop);
     loop.do_tick = () => {
       this.settleLine();
-      tick();
+      this.inOwnTime(tick);
       this.settleLine();
     };
   }
@@ -107,9 +112,34 @@ export class Board {
     if (!up) this.fell = true;
   }
 
+  /**
+   * Puts the machine's clock forward while its processor waits, as if nothing had happened in that
+   * time. Returns whether it did: the processor has to look between two times.
+   */
+  skip(ms: number): boolean {
+    if (!this.isHalted || !this.hasTicked) return false;
+    this.hasTicked = false;
+    this.clock.forward(ms);
+    this.wake();
+    return true;
+  }
+
   /** Lets the processor look at once, after the host has done something. */
   wake(): void {
     if (this.loop.running) this.loop.next_tick(0);
+  }
+
+  /** v86's devices read one clock for all machines. */
+  private inOwnTime(tick: () => void): void {
+    const { constructor: shared } = this.loop;
+    const { microtick } = shared;
+    shared.microtick = this.clock.nowMs;
+    try {
+      tick();
+    } finally {
+      shared.microtick = microtick;
+      this.hasTicked = true;
+    }
   }
 
   private settleLine(): void {

@@ -4,6 +4,7 @@
  */
 
 import { files, modules } from "../node-modules.ts";
+import { MachineClock } from "./clock.ts";
 
 /** A panic has two lines; more is cut. */
 const MAX_PANIC_CHARS = 4_096;
@@ -26,6 +27,7 @@ async function readEngine(): Promise<Uint8Array<ArrayBuffer>> {
 export class V86Engine {
   /** Called once if the module does not fit the imports. Set it before v86 starts. */
   onFailure: (error: unknown) => void = () => {};
+  readonly clock = new MachineClock();
   private readonly module: WebAssembly.Module;
   private memory: WebAssembly.Memory | undefined;
   private heard = "";
@@ -42,7 +44,8 @@ export class V86Engine {
   /** For v86's option `wasm_fn`. */
   readonly instantiate = async (imports: WebAssembly.Imports): Promise<WebAssembly.Exports> => {
     const console_log_from_wasm = (at: number, bytes: number): void => this.hear(at, bytes);
-    const heard = { ...imports, env: { ...imports.env, console_log_from_wasm } };
+    const own = { console_log_from_wasm, microtick: this.clock.nowMs };
+    const heard = { ...imports, env: { ...imports.env, ...own } };
     try {
       const { exports } = await WebAssembly.instantiate(this.module, heard);
       this.memory = exports.memory as WebAssembly.Memory;

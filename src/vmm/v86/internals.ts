@@ -75,6 +75,8 @@ export interface V86Loop {
   init(settings: unknown): void;
   do_tick(): void;
   next_tick(delayMs: number): void;
+  /** Its class, whose clock the devices of every machine read. */
+  constructor: { microtick(): number };
 }
 
 /** Members of the emulator object. */
@@ -91,6 +93,7 @@ const BALLOON_METHODS = ["Inflate", "Deflate", "Cleanup", "GetStats"] as const;
 export function checkLoop(loop: V86Loop): void {
   for (const name of LOOP_METHODS) expectFunction(loop[name], `v86.${name}`);
   if (typeof loop.tick_counter !== "number") throw missing("v86.tick_counter");
+  expectFunction(loop.constructor.microtick, "V86.microtick");
 }
 
 /** Checks a machine that is set up. @throws VmmError `v86-internals`. */

@@ -338,7 +338,7 @@ export class V86Vmm implements Vmm {
         this.addExitPorts(loop);
         const balloon = loop.cpu.devices.virtio_balloon;
         if (balloon !== undefined) this.counted = countSignals(loop, balloon);
-        if (this.plug !== undefined) new Board(loop).plug(this.plug);
+        if (this.plug !== undefined) new Board(loop, this.engine.clock).plug(this.plug);
         this.emulator.add_listener("cpu-event-halt" as "emulator-stopped", () => {
           this.halted = true;
         });

@@ -75,6 +75,8 @@ export const OUTCOMES: Readonly<Record<string, string>> = {
 /** In v86 a function is not removed, a machine does not sleep, and memory is too small to report. */
 export const IN_V86: Readonly<Record<string, string>> = {
   ...OUTCOMES,
+  // Linux writes `actual` again where it finds no more page to take back.
+  oom: "up D4 G-NOTIFY-EARLY Q-ACTUAL-BURST? Q-ORDER",
   reports: "left out G-NOTIFY-EARLY",
   removal: "left out G-NOTIFY-EARLY",
   suspend: "left out G-NOTIFY-EARLY",
