@@ -12,7 +12,7 @@ export type HostTrust = (typeof HOST_TRUSTS)[number];
 export const UNTRUSTED_HOST = {
   /** A host that asks for everything gets half, so the guest's own half is never a question. */
   targetSharePercent: 50,
-  /** 256 MiB a second: to fill so much twice costs some percent of one processor. */
+  /** 256 MiB a second: to fill so much, given or returned, costs some percent of one processor. */
   movePagesPerSecond: 65_536,
   /** A turn without pages costs some microseconds. */
   turnsPerSecond: 1000,
