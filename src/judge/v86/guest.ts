@@ -26,6 +26,9 @@ const VAIN_ACCESSES = 200;
 /** Time in which no such driver lets its processor wait without an effect, in ms. */
 const VAIN_WAIT_MS = 1500;
 
+/** What counts at most between two looks at a guest, in ms. */
+const STALL_MS = 10;
+
 /** Time for a driver to come up, and unless it is said for a guest to come to rest, in ms. */
 const COME_UP_MS = 60_000;
 const TIMEOUT_MS = 60_000;
@@ -96,16 +99,19 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
 
   async rest(): Promise<void> {
     let quietSinceMs = performance.now();
-    let effectMs = this.device.nowMs;
+    let [lookedMs, waitedMs] = [performance.now(), 0];
     const stillness = new Stillness();
     const isAtRest = () => {
-      const { counters, idle, interruptPending, nowMs } = this.device;
+      const { counters, idle, interruptPending } = this.device;
       const { quietMs, ...vain } = stillness.look(this.device, counters.accesses);
       const isQuiet = quietMs > 0 && idle && !interruptPending;
       if (!isQuiet || !this.board.isHalted) quietSinceMs = performance.now();
-      if (vain.vainMs === 0) effectMs = nowMs;
+      // A stall of the host is no waiting of the guest.
+      const passedMs = Math.min(performance.now() - lookedMs, STALL_MS);
+      lookedMs = performance.now();
+      waitedMs = vain.vainMs === 0 ? 0 : waitedMs + (this.board.isHalted ? passedMs : 0);
       // On a busy machine a guest that gets on makes few accesses in a long time, but works.
-      const hasWaited = nowMs - effectMs > VAIN_WAIT_MS || vain.vainAccesses > VAIN_ACCESSES;
+      const hasWaited = waitedMs > VAIN_WAIT_MS || vain.vainAccesses > VAIN_ACCESSES;
       const isInVain = vain.isInVain && hasWaited && !interruptPending;
       return (isInVain && idle) || performance.now() - quietSinceMs > QUIET_MS;
     };
