@@ -83,6 +83,8 @@ export interface Run {
 /** Memory of a machine, by emulator, unless it is said. */
 export const DEFAULT_MEMORY_BYTES = { v86: 64 * 2 ** 20, qemu: 256 * 2 ** 20 } as const;
 const DEFAULT_TARGETS: readonly Target[] = [{ share: 0.5 }, { pages: 0 }];
+/** Less than such a guest lets its host have. */
+const UNTRUSTED_TARGETS: readonly Target[] = [{ share: 0.25 }, { pages: 0 }];
 const DEFAULT_TIMEOUT_MS = 30_000;
 const REPORTING = "free-page-reporting";
 /** How QEMU spells false. */
@@ -155,7 +157,8 @@ export function planSession(options: SessionOptions): SessionPlan {
   }
   const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES[on];
   const memoryPages = Math.floor(memoryBytes / PAGE_BYTES);
-  const targets = (options.targets ?? (reportOnly ? [] : DEFAULT_TARGETS)).map((target) =>
+  const usual = lastWord(append, "host") === "untrusted" ? UNTRUSTED_TARGETS : DEFAULT_TARGETS;
+  const targets = (options.targets ?? (reportOnly ? [] : usual)).map((target) =>
     pagesOf(target, memoryBytes),
   );
   const workloadBytes = options.workloadBytes;

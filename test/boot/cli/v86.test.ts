@@ -48,6 +48,7 @@ describe("a session on v86 ends well with", () => {
     ...PERSONA_NAMES.map((name) => ["--persona", name]),
     ...POLICY_NAMES.map((name) => ["--policy", name]),
     ...DEFLATE_MODES.map((name) => ["--deflate", name]),
+    ["--host", "untrusted"],
   ])("%s %s, or is refused at once", async (option = "", value = "") => {
     const { code, events } = await session(option, value);
     const isRefused = value === "silent" || value === "report-only";

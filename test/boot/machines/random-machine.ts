@@ -70,7 +70,7 @@ const ON_MICROVM = ["pit=off", "pic=off", "rtc=off", "acpi=off", "ioapic2=off"];
 const LOW_MEMORY_ENDS = ["1G", "2G", "3G", "3584M"];
 const NEIGHBOURS = [
   "e1000,romfile= rtl8139,romfile= virtio-net-pci,romfile= vmxnet3,romfile= pcnet,romfile=",
-  "virtio-rng-pci virtio-serial-pci virtio-scsi-pci virtio-keyboard-pci edu pci-testdev",
+  "virtio-rng-pci virtio-serial-pci virtio-scsi-pci virtio-keyboard-pci pci-testdev",
   "pci-testdev,membar=64M pci-testdev,membar=1G pci-testdev,membar=8G pci-serial sdhci-pci",
   "qemu-xhci usb-ehci piix3-usb-uhci ich9-ahci intel-hda pvpanic-pci i6300esb lsi53c895a",
   "megasas mptsas1068 tpci200 bochs-display,romfile= VGA,romfile= secondary-vga,romfile=",

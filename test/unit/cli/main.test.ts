@@ -766,7 +766,25 @@ describe("image", () => {
     expect(out).toMatch(/^qemu-system-i386 .*-kernel '\/x y\/a.elf' .*\n$/);
   });
 
-  it.each(RECIPE_NAMES)("prints the recipe for %s", async (format) => {
+  it("makes the file a bzImage for kvmtool", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ballonet-"));
+    const path = join(folder, "a.elf");
+    const image = new Uint8Array(0x1010);
+    // A setup header is there when it tells how many sectors it has.
+    image[0x1f1] = 7;
+    await writeFile(path, image);
+    const work: Work["image"] = async () => ({ provideImage: async () => ({ ...built, path }) });
+    const { code, out } = await run(["image", "--quiet", "--format", "kvmtool"], { image: work });
+    const made = await readFile(path);
+    await rm(folder, { recursive: true });
+    expect([code, out]).toEqual([0, `${recipe("kvmtool", { arch: "x86_64", image: path })}\n`]);
+    expect(made.subarray(0x202, 0x206).toString()).toBe("HdrS");
+    const refused = await run(["image", "--format", "kvmtool"], { image: load });
+    expect(refused.code).toBe(3);
+  });
+
+  const asIs = RECIPE_NAMES.filter((name) => name !== "kvmtool");
+  it.each(asIs)("prints the recipe for %s", async (format) => {
     const { code, out } = await run(["image", "--quiet", "--format", format], { image: load });
     expect(code).toBe(0);
     expect(out).toBe(`${recipe(format, { arch: "x86_64", image: built.path })}\n`);
