@@ -273,8 +273,8 @@ function missed(parts: { pages: number; actualPages: number; after: GuestStatus 
     what: `a balloon of ${formatPages(pages)}`,
     seen: `${formatPages(actualPages)} (${actualPages} of ${pages} pages); in the guest: ${tail}`,
     todo:
-      "set a lower target, or give the guest a smaller workload or reserve; with --host untrusted " +
-      "also a larger share (--append ballonet.target-share=PERCENT)",
+      "set a lower target, or give the guest a smaller workload or reserve; with --host " +
+      "untrusted also a larger share (--append ballonet.target-share=PERCENT)",
   });
 }
 

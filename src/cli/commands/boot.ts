@@ -32,7 +32,7 @@ export const spec: CommandSpec = {
       name: "target",
       value: "TARGET",
       repeatable: true,
-      text: "size of the balloon; repeat for more (half, then 0; a quarter where the host is not trusted)",
+      text: "size of the balloon; repeat for more (half, then 0; untrusted: a quarter)",
     },
     { name: "workload", value: "SIZE", text: "memory that the guest fills and verifies; 0: none" },
     choice("persona", PERSONA_NAMES, "behave like this driver (ballonet)"),
