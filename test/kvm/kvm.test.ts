@@ -19,6 +19,7 @@ const FRAMES = 500;
 const IDLE_MS = 3000;
 /** A second: two looks of the guest in that time, and what a busy host interrupts. */
 const IDLE_EXITS_MAX = 8;
+const IDLE_TURNS_MAX = 4;
 const CLOCK_APART = 0.01;
 const CLOCK_MS = 20_000;
 const CODE = 77;
@@ -85,6 +86,22 @@ const rowName = ({ arch, machine, with: properties, control }: Row) =>
 const evaluate = (guest: KvmGuest, script: string) =>
   guest.control.request({ method: "evaluate", params: { script }, timeoutMs: SLOW_MS });
 
+/**
+ * Counts what the guest does in a second without work. Where the host was busy meanwhile, which
+ * interrupts the guest, it counts anew, a few times.
+ */
+async function whileIdle(nested: NestedKvm): Promise<(name: string) => number> {
+  for (let turn = 1; ; turn++) {
+    const before = await nested.counts();
+    const beforeMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    const after = await nested.counts();
+    const seconds = (performance.now() - beforeMs) / 1000;
+    const perSecond = (name: string) => ((after[name] ?? 0) - (before[name] ?? 0)) / seconds;
+    if (perSecond("exits") < IDLE_EXITS_MAX || turn === IDLE_TURNS_MAX) return perSecond;
+  }
+}
+
 it.for(ROWS.map((row) => ({ ...row, name: rowName(row) })))(
   "$name",
   { timeout: 400_000 },
@@ -111,13 +128,7 @@ it.for(ROWS.map((row) => ({ ...row, name: rowName(row) })))(
     const clock = await ClockWatch.start(async () =>
       Number(await evaluate(guest, "machine.now()")),
     );
-    const before = await nested.counts();
-    const beforeMs = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-    const after = await nested.counts();
-    const idleMs = performance.now() - beforeMs;
-    const perSecond = (name: string) =>
-      (((after[name] ?? 0) - (before[name] ?? 0)) * 1000) / idleMs;
+    const perSecond = await whileIdle(nested);
 
     const inflateMs = performance.now();
     for (const pages of [PAGES, 0]) {

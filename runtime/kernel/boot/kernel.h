@@ -310,6 +310,7 @@ uint16_t pic_level_lines(void);
 /* Masks all other lines. */
 void pic_unmask(uint16_t lines);
 /* Masks and ends a line that asked. False: it was spurious. */
+void pic_end_forgotten(void);
 bool pic_take(uint32_t line);
 
 /* ---- platform/lines.c: lines and messages ---------------------------------------------------- */
@@ -331,6 +332,8 @@ void lines_raise_all(void);
 void line_forget(uint32_t line);
 /* Before and after a wait. */
 void lines_open(bool with_pit);
+/* Lets in the interrupts that are asked for already. */
+void lines_let_in(void);
 void lines_close(void);
 /* Whether a line asked that is listened to; and which ones, a bit each, once. */
 bool lines_ask(void);

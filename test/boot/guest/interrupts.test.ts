@@ -272,3 +272,17 @@ it("v86 has no local APIC, so its guest takes no messages", async (context) => {
   await inflateTo(vm, 1000);
   expect((await statusOf(vm)).interrupts).toBe("line");
 });
+
+it("v86's guest hears the host when it has suspended a balloon that was moving", async (context) => {
+  const vm = await v86Guest(context, { memoryBytes: 64 * MIB });
+  // Requests while the balloon moves: lines of both controllers ask at once.
+  for (const pages of [100, 1000, 400, 2000]) {
+    await vm.balloon.setTarget({ pages });
+    for (let round = 0; round < 3; round++) await statusOf(vm);
+    await vm.balloon.waitForActual({ pages, timeoutMs: BOOT_MS });
+    await statusOf(vm);
+  }
+  expect(await ask(vm, "suspend")).toEqual({ state: "suspended" });
+  // No timer wakes this guest: only the port's own interrupt does.
+  expect((await statusOf(vm)).state).toBe("suspended");
+});

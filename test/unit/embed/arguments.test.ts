@@ -63,7 +63,7 @@ const OPTIONS: readonly (readonly [object, ...Said])[] = [
     /whole numbers/,
   ],
   [{ settings: "linux" }, "config", "settings", '"linux"', /\{ persona: "linux" \}/],
-  [{ policy: "gentel" }, "config", "policy", '"gentel"', /follow, gentle, report-only/],
+  [{ policy: "gentel" }, "config", "policy", '"gentel"', /follow, gentle, cooperative, report-only/],
   [{ policy: gentle }, "config", "policy", "the function gentle", /call it/],
   [{ policy: {} }, "config", "policy", "an object with nothing", /follow\(\)/],
   [{ statistics: {} }, "config", "statistics", "an object with nothing", /a function/],

@@ -70,6 +70,11 @@ void lines_open(bool with_pit) {
   }
 }
 
+void lines_let_in(void) {
+  __asm__ volatile("sti; nop; cli" : : : "memory");
+  if (by_pic) pic_end_forgotten();
+}
+
 void lines_close(void) {
   if (by_pic) pic_unmask(0);
 }

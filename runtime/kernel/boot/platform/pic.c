@@ -51,6 +51,16 @@ static bool in_service(uint16_t port) {
   return in8(port) & 0x80;
 }
 
+/*
+ * Ends what is in service though no handler runs. v86 delivers no interrupt where the device was
+ * served before the second controller was asked for its line, and the first one would wait for the
+ * end, deaf to the lines behind.
+ */
+void pic_end_forgotten(void) {
+  out8(PIC1, READ_IN_SERVICE);
+  if (in8(PIC1) != 0) out8(PIC1, END);
+}
+
 bool pic_take(uint32_t line) {
   /* Spurious: the line fell back before it was served, so nothing is in service. */
   if (line == 7 && !in_service(PIC1)) return false;

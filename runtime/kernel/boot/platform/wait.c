@@ -21,8 +21,8 @@ static void serve_ports(void) {
 
 uint32_t wait_not(void) {
   lines_open(false);
+  lines_let_in();
   serve_ports();
-  if (!lines_ask()) __asm__ volatile("sti; nop; cli" : : : "memory");
   lines_close();
   return lines_take();
 }
@@ -32,8 +32,10 @@ uint32_t wait_until(double until_ms) {
   bool is_blind = !lines_reach() && until_ms > now + LOOK_MS;
   double end = is_blind ? now + LOOK_MS : until_ms;
   bool by_pit = alarm_by_pit();
+  lines_open(by_pit);
+  lines_let_in();
   for (bool looks = true;; looks = by_pit || lines_ask() || !lines_reach(), now = clock_now()) {
-    lines_open(by_pit);
+    lines_open(by_pit); /* whatever came closed its line */
     /*
      * An alarm alone is no reason to look at the ports: that costs an exit to the host. But where
      * the PIT rings, which is often, two boots of twelve in v86 went deaf without this look; by its
