@@ -14,7 +14,7 @@
 /* More entries or tags than any machine has: a list that names more has no end. */
 #define ENTRIES_MAX 4096
 /* How far the end of a command line is looked for. */
-#define TEXT_BYTES_MAX 0x10000
+#define TEXT_BYTES_MAX 0x100000
 
 struct pvh_start {
   uint32_t magic;
