@@ -332,7 +332,7 @@ void lines_raise_all(void);
 void line_forget(uint32_t line);
 /* Before and after a wait. */
 void lines_open(bool with_pit);
-/* Lets in the interrupts that are asked for already. */
+/* Lets in what the 8259s have asked for already, so that they do not wait for an end of it. */
 void lines_let_in(void);
 void lines_close(void);
 /* Whether a line asked that is listened to; and which ones, a bit each, once. */

@@ -71,8 +71,9 @@ void lines_open(bool with_pit) {
 }
 
 void lines_let_in(void) {
+  if (!by_pic) return;
   __asm__ volatile("sti; nop; cli" : : : "memory");
-  if (by_pic) pic_end_forgotten();
+  pic_end_forgotten();
 }
 
 void lines_close(void) {
