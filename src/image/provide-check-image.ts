@@ -2,12 +2,13 @@
  * The image that checks a device: the package's own image, and a script that runs in the place of
  * its guest.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { cacheFolder, packageFolder } from "../package.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { packageFolder } from "../package.ts";
 import { archivePath, CHECK_SCRIPT, readArchive } from "./archive.ts";
-import { Cache } from "./cache.ts";
+import { bundleInPlace } from "./bundle.ts";
 import { ImageError } from "./errors.ts";
+import { cachedImage, writeImage } from "./keep-image.ts";
 import { putProgram } from "./program/put-program.ts";
 import { type ProvidedImage, type ProvideImageOptions, provideImage } from "./provide-image.ts";
 
@@ -18,8 +19,6 @@ const IN_PLACE = "/*in the guest's place*/";
 export async function checkScript(): Promise<string> {
   const archive = archivePath();
   if (archive === undefined) {
-    // It imports esbuild, which an installed package does without.
-    const { bundleInPlace } = await import("./bundle.ts");
     return IN_PLACE + (await bundleInPlace(join(packageFolder(), "runtime/kernel/check-main.ts")));
   }
   const script = (await readArchive(archive)).files.get(CHECK_SCRIPT);
@@ -42,14 +41,8 @@ export async function provideCheckImage(
   const made = putProgram(image.contents ?? (await readFile(image.path)), script);
   const bytes = made.length;
   if (out !== undefined) {
-    await mkdir(dirname(out), { recursive: true });
-    await writeFile(out, made);
+    await writeImage(out, made);
     return { path: out, bytes };
   }
-  const cache = new Cache(join(cacheFolder(), "images"));
-  const path = await cache.file(`check-${options.arch}.elf`, [made], (partial) =>
-    writeFile(partial, made),
-  );
-  await cache.prune();
-  return { path, bytes };
+  return { path: await cachedImage(`check-${options.arch}.elf`, made), bytes };
 }

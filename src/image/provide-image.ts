@@ -2,14 +2,11 @@
  * The package's own image: built in a checkout, and unpacked where the package is installed, which
  * takes no compiler, no other package, and no place to write to but the user's cache.
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { cacheFolder } from "../package.ts";
 import { archivePath, imageName, readArchive } from "./archive.ts";
 import { type BuildProgress, buildImage } from "./build-image.ts";
-import { Cache } from "./cache.ts";
 import type { Architecture } from "./compiler.ts";
 import { ImageError } from "./errors.ts";
+import { cachedImage, writeImage } from "./keep-image.ts";
 
 /** What `provideImage` is given. */
 export interface ProvideImageOptions {
@@ -56,15 +53,9 @@ export async function provideImage(options: ProvideImageOptions): Promise<Provid
   signal?.throwIfAborted();
   const bytes = contents.length;
   if (out !== undefined) {
-    await mkdir(dirname(out), { recursive: true });
-    await writeFile(out, contents);
+    await writeImage(out, contents);
     return { path: out, bytes };
   }
   if (inMemory) return { path: archive, bytes, contents };
-  const cache = new Cache(join(cacheFolder(), "images"));
-  const path = await cache.file(imageName(arch), [packed], (partial) =>
-    writeFile(partial, contents),
-  );
-  await cache.prune();
-  return { path, bytes };
+  return { path: await cachedImage(imageName(arch), contents, [packed]), bytes };
 }

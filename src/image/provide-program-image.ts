@@ -2,12 +2,10 @@
  * An image with the user's program in it: the package's own image, the program bundled, and both
  * put together. No compiler runs where the package is installed.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { cacheFolder } from "../package.ts";
+import { readFile } from "node:fs/promises";
 import type { BuildProgress } from "./build-image.ts";
-import { Cache } from "./cache.ts";
 import type { Architecture } from "./compiler.ts";
+import { cachedImage, writeImage } from "./keep-image.ts";
 import { bundleProgram } from "./program/bundle-program.ts";
 import { putProgram } from "./program/put-program.ts";
 import { sourceLines } from "./program/source-lines.ts";
@@ -57,20 +55,12 @@ export async function provideProgramImage(
   });
   signal?.throwIfAborted();
   const contents = putProgram(image.contents ?? (await readFile(image.path)), script);
-  if (out !== undefined) {
-    await mkdir(dirname(out), { recursive: true });
-    await writeFile(out, contents);
-  }
+  if (out !== undefined) await writeImage(out, contents);
   const programBytes = Buffer.byteLength(script);
   return { contents, bytes: contents.length, programBytes, inputs, sourceLines: sourceLines(map) };
 }
 
 /** Returns the path of a file with the image, in the cache, for an emulator that takes a path. */
-export async function programImageFile(image: ProgramImage, arch: Architecture): Promise<string> {
-  const cache = new Cache(join(cacheFolder(), "images"));
-  const path = await cache.file(`program-${arch}.elf`, [image.contents], (partial) =>
-    writeFile(partial, image.contents),
-  );
-  await cache.prune();
-  return path;
+export function programImageFile(image: ProgramImage, arch: Architecture): Promise<string> {
+  return cachedImage(`program-${arch}.elf`, image.contents);
 }
