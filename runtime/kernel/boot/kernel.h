@@ -342,10 +342,12 @@ uint32_t lines_take(void);
 bool lines_rang(void);
 void line_interrupt(uint32_t vector);
 
-/* ---- trap.c: exceptions ---------------------------------------------------------------------- */
+/* ---- trap.c: exceptions, and the halt that interrupts end ------------------------------------ */
 
 /* From now on an exception is a panic. */
 void trap_start(void);
+/* Lets interrupts in until one has come; they are off before and after. */
+void halt(void);
 /*
  * With paging on: from now on `handle` gets the offset of a page fault in the engine's window; it
  * returns true when it backed the page.

@@ -62,11 +62,15 @@ static bool status(const struct port* it, uint8_t bits) {
   return (in8(it->base + LINE_STATUS) & bits) == bits;
 }
 
-static void enable(struct port* it, uint8_t cause, bool on) {
-  uint8_t enabled = on ? it->enabled | cause : it->enabled & ~cause;
-  if (enabled == it->enabled) return;
-  it->enabled = enabled;
-  out8(it->base + INTERRUPT_ENABLE, enabled);
+/*
+ * What asks is the line's rise, and a line that one cause held when another came has not risen. So
+ * a port that sends lets go of its line here, and raises it anew if there is a cause.
+ */
+static void enable(struct port* it, uint8_t causes) {
+  bool sends = (it->enabled | causes) & ON_CAN_SEND;
+  if (sends) out8(it->base + INTERRUPT_ENABLE, 0);
+  if (sends || causes != it->enabled) out8(it->base + INTERRUPT_ENABLE, causes);
+  it->enabled = causes;
 }
 
 static bool wait_for_status(struct port* it, uint8_t bits) {
@@ -129,7 +133,7 @@ void serial_listen(uint32_t line) {
     struct port* it = &ports[at];
     if (it->line != line || !it->present) continue;
     it->listening = true;
-    enable(it, ON_RECEIVED, true);
+    enable(it, it->enabled | ON_RECEIVED);
   }
 }
 
@@ -275,8 +279,8 @@ bool serial_serve(int port) {
   bool moved = it->listening && collect(it);
   moved |= pump(it);
   /* What has no room stays with the host, without an interrupt. */
-  enable(it, ON_RECEIVED, it->listening && it->held + TRIGGER_BYTES <= INPUT_BYTES);
-  enable(it, ON_CAN_SEND, it->waiting);
+  bool has_room = it->held + TRIGGER_BYTES <= INPUT_BYTES;
+  enable(it, (it->listening && has_room ? ON_RECEIVED : 0) | (it->waiting ? ON_CAN_SEND : 0));
   return moved;
 }
 

@@ -23,7 +23,7 @@ struct pointer {
   uintptr_t base;
 } __attribute__((packed));
 
-extern char trap_stubs[], stack_guard[];
+extern char trap_stubs[], stack_guard[], halt_instruction[];
 extern uint64_t gdt[];
 static bool (*page_fault)(uintptr_t offset);
 
@@ -51,11 +51,23 @@ static NORETURN void exception(const struct trap_frame* frame, uintptr_t address
   panic_at(STOP_EXCEPTION, "exception", name, frame->where);
 }
 
+/* `sti` takes effect after the next instruction: no interrupt comes before the `hlt`. */
+__asm__(
+    ".text; .globl halt; .type halt, @function;"
+    "halt: sti;"
+    "halt_instruction: hlt;"
+    "cli; ret");
+
 void trap_enter(struct trap_frame* frame) {
   if (frame->number >= FIRST_VECTOR) {
     line_interrupt((uint32_t)frame->number);
     /* One at a time: the wait that it ends looks at it before the next one comes. */
     frame->flags &= ~(uintptr_t)INTERRUPTS_ON;
+    /*
+     * Where a hypervisor forgot the `sti` before, as one that is emulated itself may, the interrupt
+     * did come before the `hlt`, which would now halt for ever.
+     */
+    if (frame->where == (uintptr_t)halt_instruction) frame->where++;
     return;
   }
   uintptr_t address = 0;

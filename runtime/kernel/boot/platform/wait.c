@@ -49,8 +49,7 @@ uint32_t wait_until(double until_ms) {
       break;
     }
     if (alarm_set(now, end)) {
-      /* `sti` takes effect after the next instruction: no interrupt comes before the `hlt`. */
-      __asm__ volatile("sti; hlt; cli" : : : "memory");
+      halt();
     } else {
       /* Nothing rings here: interrupts are let in between two looks at the clock. */
       __asm__ volatile("sti; pause; cli" : : : "memory");
