@@ -186,21 +186,32 @@ export function stepsOf(seed: number): readonly Step[] {
   return Array.from({ length: ROUND_STEPS }, () => dice.of(DRAWS)(dice));
 }
 
+/** Which steps of a round are taken. */
+export interface RoundOptions {
+  /** Places of the steps to take. Default: all. */
+  readonly keep?: readonly number[] | undefined;
+  /** Called before each step that is taken. */
+  onStep?(text: string): void;
+}
+
 /**
- * Takes the steps of a round, or those at the places `keep`, then starts the device anew. Returns
- * what is wrong with it then; undefined: nothing.
+ * Takes the steps of a round, then starts the device anew. Returns what is wrong with it then;
+ * undefined: nothing.
  */
 export function hostileRound(
   bench: Bench,
   seed: number,
-  keep?: readonly number[],
+  { keep, onStep }: RoundOptions = {},
 ): string | undefined {
   const { STATS_VQ, FREE_PAGE_HINT, PAGE_REPORTING } = BALLOON_FEATURE;
   const steps = stepsOf(seed).filter((_, place) => keep === undefined || keep.includes(place));
   try {
     const { life, ring } = Life.split(bench, { wants: [STATS_VQ, FREE_PAGE_HINT, PAGE_REPORTING] });
     const spare = Array.from({ length: SPARE_PAGES }, () => bench.page(0));
-    for (const step of steps) step.run({ bench, life, ring, pages: spare });
+    for (const step of steps) {
+      onStep?.(step.text);
+      step.run({ bench, life, ring, pages: spare });
+    }
     bench.quiet();
     const clean = Life.split(bench);
     clean.life.serve(clean.ring, [clean.life.onePage()]);

@@ -25,7 +25,10 @@ export interface HostileOptions {
   print(line: string): void;
 }
 
-/** Returns whether the device held. Each round is told before it begins: it may be the last. */
+/**
+ * Returns whether the device held. Each round is told before it begins, and of one alone each step:
+ * it may be the last.
+ */
 export function runHostile(bench: Bench, options: HostileOptions): boolean {
   const { seed, forMs, keep, now, print } = options;
   for (const line of tapHead(1)) print(line);
@@ -34,7 +37,8 @@ export function runHostile(bench: Bench, options: HostileOptions): boolean {
   let wrong: string | undefined;
   do {
     print(`# round ${round}`);
-    wrong = hostileRound(bench, round, keep);
+    const onStep = (text: string) => keep && print(`# step ${text}`);
+    wrong = hostileRound(bench, round, { keep, onStep });
     round++;
   } while (wrong === undefined && keep === undefined && now() < end);
   const taken = stepsOf(round - 1).filter((_, place) => keep?.includes(place) ?? true);

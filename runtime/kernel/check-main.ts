@@ -130,7 +130,13 @@ export function boot(): number {
 type Print = (lines: readonly string[]) => void;
 
 function suite(machine: Machine, options: SuiteOptions, print: Print): boolean {
-  const all = wordOf(machine, "check.only")?.split(",") ?? checks.map(({ id }) => id);
+  const known = checks.map(({ id }) => id);
+  const all = wordOf(machine, "check.only")?.split(",") ?? known;
+  const unknown = all.filter((id) => !known.includes(id));
+  if (unknown.length > 0) {
+    print([`# known ${known.join(",")}`, `Bail out! no check ${unknown.join(", ")}`]);
+    return false;
+  }
   const named = checks.filter(({ id }) => all.includes(id));
   const [part = 1, parts = 1] = (wordOf(machine, "check.shard") ?? "1/1").split("/").map(Number);
   const chosen = named.filter((_, index) => index % parts === part - 1);

@@ -1,4 +1,5 @@
 /** Checks a device: boots the image on a host, and makes a report of what it prints. */
+import { nearestName } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import { provideCheckImage } from "../image/index.ts";
 import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
@@ -27,7 +28,8 @@ const TIMEOUT_MS = 60_000;
 /**
  * Boots the checking image on a host, and returns a report: each check is a scenario in it, and
  * what a device breaks is a rule. A machine that dies, hangs or prints nonsense is an outcome.
- * Rejects with ImageError, with what the host's launch rejects with, or with the signal's reason.
+ * Rejects with ImageError, with what the host's launch rejects with, with the signal's reason, or
+ * with FailureError `usage` for a check that does not exist and where there is none to run.
  */
 export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeReport> {
   const { host, only, shard, timeoutMs = TIMEOUT_MS, signal, onCheck } = options;
@@ -46,15 +48,30 @@ export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeRep
   signal?.throwIfAborted();
   const tookMs = performance.now() - startedMs;
   const ended = limit.aborted ? `it did not end within ${timeoutMs} ms` : end;
-  const unknown = only?.filter((id) => !run.names.includes(id)) ?? [];
-  if (run.names.length > 0 && unknown.length > 0) {
-    const todo = "take ids that a report names";
-    throw new FailureError({ kind: "usage", what: "checks", seen: unknown.join(", "), todo });
-  }
+  if (run.known.length > 0) throw unknownChecks(only ?? [], run.known);
+  if (run.planned === 0) throw noChecks(run.names.length, shard);
   return {
     ...reportOf(host, run, ended, tookMs),
     shard: shard ? `${shard.number}/${shard.of}` : null,
   };
+}
+
+function unknownChecks(only: readonly string[], known: readonly string[]): FailureError {
+  const unknown = only.filter((id) => !known.includes(id));
+  const near = new Set(unknown.flatMap((id) => nearestName(id.toUpperCase(), known) ?? []));
+  const meant = near.size === 0 ? "" : `did you mean ${[...near].join(", ")}? `;
+  return new FailureError({
+    ...{ kind: "usage", what: "checks", seen: unknown.map((id) => `"${id}"`).join(", ") },
+    todo: `${meant}a report without --only names all ${known.length}`,
+  });
+}
+
+function noChecks(count: number, shard: Shard | undefined): FailureError {
+  const part = shard === undefined ? "" : `part ${shard.number}/${shard.of} of `;
+  return new FailureError({
+    ...{ kind: "usage", what: "checks", seen: `${part}${count}: none is left to run` },
+    todo: `take a part K/N with N <= ${count}`,
+  });
 }
 
 /** Reads what a machine prints until it ends, or until it is killed because of `abort`. */
@@ -81,10 +98,11 @@ export async function watch(
 /** A report of what was read; `ended` says how the machine ended. */
 export function reportOf(
   host: CheckHostSystem,
-  { points, planned, names, lastLines, bailOut, isFlood }: TapRun,
+  run: TapRun,
   ended: string,
   tookMs: number,
 ): JudgeReport {
+  const { points, planned, names, lastLines, bailOut } = run;
   const results = points.map((point) => resultOf(point));
   const isWhole = planned === points.length && bailOut === undefined;
   if (!isWhole) {
@@ -92,7 +110,7 @@ export function reportOf(
     const where = last === undefined ? "before the first check" : `after ${last}`;
     results.push({
       ...{ scenario: "ENDS", text: "all checks come to an end", outcome: "crashed" },
-      note: `${isFlood ? "it floods its serial port" : (bailOut ?? ended)}, ${where}`,
+      note: `${endOf(run, ended)}, ${where}`,
       ...{ lastSteps: lastLines, findings: [], passed: false, tookMs },
     });
   }
@@ -110,7 +128,12 @@ export function reportOf(
   };
 }
 
-function resultOf({ id, says, ok, skipped, isKnown, about }: TapPoint): ScenarioResult {
+/** How a run came to its end too early. */
+export function endOf({ isFlood, bailOut }: TapRun, ended: string): string {
+  return isFlood ? "it floods its serial port" : (bailOut ?? ended);
+}
+
+export function resultOf({ id, says, ok, skipped, isKnown, about }: TapPoint): ScenarioResult {
   const { section = "", seen = "" } = about;
   const finding = {
     // A report names rules; a check's id is one, of the other side.

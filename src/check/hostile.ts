@@ -1,84 +1,257 @@
-/** A hostile guest on a host: rounds by seed, and the shortest round that shows what fell over. */
+/** A hostile guest on a host: rounds by seed, and the shortest round for each way to fall over. */
+
 import { provideCheckImage } from "../image/index.ts";
-import type { JudgeReport } from "../judge/judge-report.ts";
-import { reportOf, watch } from "./check-device.ts";
-import type { CheckHostSystem } from "./hosts/host.ts";
+import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
+import { counted } from "../text/units.ts";
+import { endOf, resultOf, watch } from "./check-device.ts";
+import type { CheckedMachine, CheckHostSystem } from "./hosts/host.ts";
+import type { TapRun } from "./tap.ts";
 
 /** What `hostileGuest` is given. */
 export interface HostileOptions {
   readonly host: CheckHostSystem;
-  /** Of the first round; each next one has the next number. Default 1. */
+  /** Of the first round, up to 999,999,999; each next one has the next number. Default 1. */
   readonly seed?: number | undefined;
   /** Milliseconds of rounds. Default 60,000. */
   readonly forMs?: number | undefined;
   /** Path of the image. Default: the package's own, for the host's processor. */
   readonly image?: string;
   readonly signal?: AbortSignal;
+  /** Called before each round, and before each machine that looks for a shorter one. */
+  onProgress?(what: string): void;
 }
 
 const FOR_MS = 60_000;
-/** A machine boots and ends within so many milliseconds. */
-const MACHINE_MS = 60_000;
 /** Steps of a round: ROUND_STEPS of runtime/check/hostile.ts. */
 const STEPS = 16;
+/** A round takes two seconds and a boot less: a busy host takes much longer for both. */
+const SILENT_MS = 60_000;
 /** The longest run prints no more lines, and a machine that floods does. */
 const LINES_PER_MS = 2;
+/** A device with more ways to fall over has enough to mend. */
+const FALLS_MAX = 8;
+/** Looking for shorter rounds takes as long as the rounds did, within these bounds. */
+const SHORTEN_MS = { least: 120_000, most: 600_000 };
 
-interface Round {
-  readonly seed: number;
-  /** Places of the steps that are taken. */
-  readonly keep: readonly number[];
+/** What one machine showed. */
+interface Run {
+  /** How it fell over; undefined when it did not. */
+  readonly fall: ScenarioResult | undefined;
+  /** The seed of the last round that began. */
+  readonly last: number | undefined;
+  readonly rounds: number;
+}
+
+/** One way to fall over. */
+interface Fall {
+  readonly result: ScenarioResult;
+  /** The words of the guest's command line that show it. */
+  readonly words: string;
+  /** The first round that ended so; undefined when none had begun. */
+  readonly round: number | undefined;
+  /** How many rounds ended so. */
+  readonly times: number;
+  /** What is to be known of the words. */
+  readonly remark: string;
 }
 
 /**
- * Boots a hostile guest, and returns a report with one scenario, HOSTILE: after each round the
- * device serves a reset and a clean start, and its VMM lives. When it does not, machines are booted
- * until no step of that round can be left out. Rejects as `checkDevice` does.
+ * Boots a hostile guest, and returns a report: after each round the device serves a reset and a
+ * clean start, and its VMM lives. When it does not, another machine goes on with the next round
+ * until the time is over. Each way to fall over is a result, HOSTILE, HOSTILE-2 and so on, with the
+ * shortest sequence of steps that was found for it, and the words that repeat it. Rejects as
+ * `checkDevice` does.
  */
 export async function hostileGuest(options: HostileOptions): Promise<JudgeReport> {
-  const { host, seed = 1, forMs = FOR_MS, signal } = options;
+  const { host, seed = 1, forMs = FOR_MS, signal, onProgress } = options;
   const made = () => provideCheckImage({ arch: host.arch, ...(signal && { signal }) });
   const image = options.image ?? (await made()).path;
-  const one = (words: string, ms: number) => oneMachine({ host, image, words, ms, signal });
-  const whole = await one(`hostile.seed=${seed} hostile.ms=${forMs}`, forMs);
-  if (whole.report.passed || whole.round === undefined) return whole.report;
-  let last = whole.report;
-  let round: Round = { seed: whole.round, keep: Array.from({ length: STEPS }, (_, n) => n) };
-  for (const place of [...round.keep]) {
-    const fewer = { ...round, keep: round.keep.filter((kept) => kept !== place) };
-    if (fewer.keep.length === 0) break;
-    const { report } = await one(wordsOf(fewer), 0);
-    if (report.passed) continue;
-    last = report;
-    round = fewer;
+  const startedMs = performance.now();
+  const machines = new Machines({ host, image, signal, onRound: onProgress });
+  const { falls, rounds } = await everyFall(machines, seed, startedMs + forMs);
+  const roundsMs = performance.now() - startedMs;
+  const shortenMs = Math.min(Math.max(roundsMs, SHORTEN_MS.least), SHORTEN_MS.most);
+  const untilMs = performance.now() + shortenMs;
+  const shortest: Fall[] = [];
+  for (const fall of falls) {
+    shortest.push(await shorten({ machines, fall, untilMs, onProgress }));
   }
-  return { ...last, settings: { ...last.settings, hostile: wordsOf(round) } };
+  const tookMs = performance.now() - startedMs;
+  const results = shortest.length === 0 ? [held(rounds, tookMs)] : shortest.map(resultOfFall);
+  const scenarios = results.map(({ scenario }) => scenario);
+  const { settings = {} } = host;
+  return {
+    ...{ type: "judge", driver: host.name, platform: "check", profile: host.machine },
+    ...{ transport: host.arch, settings: { ...settings, hostile: `seed ${seed}, ${forMs} ms` } },
+    ...{ scenarios, shard: null, results, passed: shortest.length === 0 },
+  };
+
+  function held(count: number, ms: number): ScenarioResult {
+    const note = `${counted(count, "round")} from ${seed} on`;
+    return { ...HELD, note, tookMs: ms };
+  }
+
+  function resultOfFall({ result, words, times, remark }: Fall, index: number): ScenarioResult {
+    const often = `${times} of ${counted(rounds, "round")} ended so`;
+    return {
+      ...result,
+      scenario: index === 0 ? HELD.scenario : `${HELD.scenario}-${index + 1}`,
+      text: HELD.text,
+      note: [...(result.note === null ? [] : [result.note]), words, remark, often]
+        .filter((part) => part !== "")
+        .join("; "),
+      tookMs: index === 0 ? tookMs : 0,
+    };
+  }
 }
 
-function wordsOf({ seed, keep }: Round): string {
-  return `hostile.seed=${seed} hostile.keep=${keep.join(",")}`;
+const HELD = {
+  scenario: "HOSTILE",
+  text: "a device serves a reset and a clean start, whatever a guest has done",
+  ...{ outcome: "up", lastSteps: [], findings: [], passed: true },
+} as const satisfies Partial<ScenarioResult>;
+
+/** Machine after machine until the time is over. Returns each way to fall over once. */
+async function everyFall(machines: Machines, seed: number, endMs: number) {
+  const falls = new Map<string, Fall>();
+  let rounds = 0;
+  let from = seed;
+  do {
+    const leftMs = Math.max(0, Math.round(endMs - performance.now()));
+    const words = `hostile.seed=${from} hostile.ms=${leftMs}`;
+    const run = await machines.run(words, leftMs + SILENT_MS);
+    rounds += run.rounds;
+    const { fall: result, last } = run;
+    if (result === undefined) break;
+    const kind = kindOf(result);
+    const known = falls.get(kind);
+    const first = { result, words, round: last, remark: "", times: 0 };
+    falls.set(kind, { ...(known ?? first), times: (known?.times ?? 0) + 1 });
+    // A machine that never began a round begins none the next time.
+    if (last === undefined) break;
+    from = last + 1;
+  } while (performance.now() < endMs && falls.size < FALLS_MAX);
+  return { falls: [...falls.values()], rounds };
 }
 
-interface MachineOptions {
+/** Two falls are of one kind when they differ in numbers alone. */
+function kindOf({ findings: [finding], note }: ScenarioResult): string {
+  const [said = ""] = finding === undefined ? [note ?? ""] : finding.seen.split("; round ");
+  return said.replace(/\d+/g, "N");
+}
+
+interface ShortenOptions {
+  readonly machines: Machines;
+  readonly fall: Fall;
+  readonly untilMs: number;
+  readonly onProgress: HostileOptions["onProgress"];
+}
+
+/** Leaves steps out, halves first, as long as the device falls over in the same way. */
+async function shorten({ machines, fall, untilMs, onProgress }: ShortenOptions): Promise<Fall> {
+  const { round } = fall;
+  if (round === undefined) return fall;
+  const kind = kindOf(fall.result);
+  const isLate = () => performance.now() >= untilMs;
+  const shows = async (keep: readonly number[]): Promise<Fall | undefined> => {
+    onProgress?.(`round ${round}: ${counted(keep.length, "step")}`);
+    const words = `hostile.seed=${round} hostile.keep=${keep.join(",")}`;
+    const leftMs = Math.max(0, untilMs - performance.now());
+    const { fall: result } = await machines.run(words, Math.min(SILENT_MS, leftMs));
+    if (result === undefined || kindOf(result) !== kind) return undefined;
+    return { ...fall, result, words };
+  };
+  let keep: readonly number[] = Array.from({ length: STEPS }, (_, place) => place);
+  let shortest = isLate() ? undefined : await shows(keep);
+  if (shortest === undefined) {
+    const remark = isLate() ? "not shortened" : `round ${round}, and only after those before`;
+    return { ...fall, remark };
+  }
+  for (let size = STEPS / 2; size >= 1; ) {
+    const before = keep.length;
+    for (let at = 0; at < keep.length && keep.length > size; ) {
+      const fewer = [...keep.slice(0, at), ...keep.slice(at + size)];
+      if (isLate()) return { ...shortest, remark: "perhaps not the shortest" };
+      const shown = await shows(fewer);
+      if (shown === undefined) at += size;
+      else [shortest, keep] = [shown, fewer];
+    }
+    // A step that had to stay may go once another one has gone.
+    if (size > 1 || keep.length === before) size = Math.floor(size / 2);
+  }
+  return shortest;
+}
+
+interface MachinesOptions {
   readonly host: CheckHostSystem;
   readonly image: string;
-  readonly words: string;
-  /** Milliseconds of rounds. */
-  readonly ms: number;
   readonly signal: AbortSignal | undefined;
+  readonly onRound: HostileOptions["onProgress"];
 }
 
-/** Returns what one machine shows, and the last round that it began. */
-async function oneMachine({ host, image, words, ms, signal }: MachineOptions) {
-  const limit = AbortSignal.timeout(ms + MACHINE_MS);
-  const abort = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-  const startedMs = performance.now();
-  const machine = await host.launch({ image, append: words, signal: abort });
-  const linesMax = LINES_PER_MS * (ms + MACHINE_MS);
-  const { run, end } = await watch(machine, abort, undefined, linesMax);
-  signal?.throwIfAborted();
-  const ended = limit.aborted ? `it did not end within ${ms + MACHINE_MS} ms` : end;
-  const report = reportOf(host, run, ended, performance.now() - startedMs);
-  const begun = run.lastLines.findLast((line) => line.startsWith("# round "));
-  return { report, round: begun === undefined ? undefined : Number(begun.slice(8)) };
+/** Boots one machine after another. */
+class Machines {
+  private readonly options: MachinesOptions;
+
+  constructor(options: MachinesOptions) {
+    this.options = options;
+  }
+
+  /** Runs one machine for so many milliseconds at most; one that is silent is ended before. */
+  async run(words: string, limitMs: number): Promise<Run> {
+    const { host, image, signal } = this.options;
+    const limit = AbortSignal.timeout(Math.ceil(limitMs));
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(), SILENT_MS);
+    const abort = AbortSignal.any([limit, silence.signal, ...(signal ? [signal] : [])]);
+    const tooLong = () => {
+      signal?.throwIfAborted();
+      if (silence.signal.aborted) return `it printed nothing for ${SILENT_MS} ms`;
+      return limit.aborted ? `it did not end within ${Math.ceil(limitMs)} ms` : undefined;
+    };
+    const heard = { last: undefined as number | undefined, rounds: 0 };
+    try {
+      const machine = await host.launch({ image, append: words, signal: abort });
+      const lines = this.heard(machine.lines, timer, heard);
+      const told = { lines, ended: machine.ended, kill: () => machine.kill() };
+      const { run, end } = await watch(told, abort, undefined, LINES_PER_MS * limitMs);
+      return { fall: fallOf(run, tooLong() ?? end), ...heard };
+    } catch (error) {
+      const end = tooLong();
+      if (end === undefined) throw error;
+      return { fall: crashed(end, []), ...heard };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async *heard(
+    lines: CheckedMachine["lines"],
+    timer: NodeJS.Timeout,
+    heard: { last: number | undefined; rounds: number },
+  ): AsyncGenerator<string> {
+    for await (const line of lines) {
+      timer.refresh();
+      const [, round] = /^# round (\d+)$/.exec(line) ?? [];
+      if (round !== undefined) {
+        heard.last = Number(round);
+        heard.rounds++;
+        this.options.onRound?.(`round ${round}`);
+      }
+      yield line;
+    }
+  }
+}
+
+function fallOf(run: TapRun, ended: string): ScenarioResult | undefined {
+  const [point] = run.points;
+  if (point === undefined || run.bailOut !== undefined) {
+    return crashed(endOf(run, ended), run.lastLines);
+  }
+  const result = resultOf(point);
+  return result.passed ? undefined : result;
+}
+
+function crashed(note: string, lastSteps: readonly string[]): ScenarioResult {
+  return { ...HELD, outcome: "crashed", note, lastSteps, passed: false, tookMs: 0 };
 }

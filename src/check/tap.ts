@@ -21,6 +21,8 @@ export interface TapRun {
   readonly points: readonly TapPoint[];
   /** The ids of all checks of the run, also of those of other shards. */
   readonly names: readonly string[];
+  /** The ids of all checks that there are; empty unless the guest was asked for another one. */
+  readonly known: readonly string[];
   /** Whether it was read no further, because there is no end of it. */
   readonly isFlood: boolean;
   /** The last lines that were read, the oldest first. */
@@ -49,6 +51,7 @@ export async function readTap(
   let planned: number | undefined;
   let bailOut: string | undefined;
   let names: readonly string[] = [];
+  let known: readonly string[] = [];
   let count = 0;
   for await (const line of lines) {
     if (++count > linesMax) break;
@@ -57,6 +60,7 @@ export async function readTap(
     const plan = /^1\.\.(\d+)$/.exec(line)?.[1];
     if (plan !== undefined) planned = Number(plan);
     names = /^# checks (\S+)$/.exec(line)?.[1]?.split(",") ?? names;
+    known = /^# known (\S+)$/.exec(line)?.[1]?.split(",") ?? known;
     bailOut ??= /^Bail out! ?(.*)$/.exec(line)?.[1];
     const about = ABOUT.exec(line);
     const last = points.at(-1);
@@ -74,7 +78,7 @@ export async function readTap(
     points.push(point);
     onPoint(point, points.length, planned ?? 0);
   }
-  return { planned, points, names, lastLines, bailOut, isFlood: count > linesMax };
+  return { planned, points, names, known, lastLines, bailOut, isFlood: count > linesMax };
 }
 
 /** A text as JSON writes it; a line that was cut stays as it is. */

@@ -41,11 +41,21 @@ export async function withCellProgress<T>(
   io: Io,
   work: (onCell: (name: string, done: number, of: number) => void) => Promise<T>,
 ): Promise<T> {
+  return withProgress(io, (show) =>
+    work((name, done, of) => {
+      show(`${done + 1}/${of} ${name}`);
+    }),
+  );
+}
+
+/** Runs `work` with a line on standard error that says what goes on. */
+export async function withProgress<T>(
+  io: Io,
+  work: (show: (what: string) => void) => Promise<T>,
+): Promise<T> {
   const progress = new Screen(io.err, io.environment);
   try {
-    return await work((name, done, of) => {
-      progress.draw(progress.style("dim", `${done + 1}/${of} ${name}`));
-    });
+    return await work((what) => progress.draw(progress.style("dim", what)));
   } finally {
     progress.clear();
   }

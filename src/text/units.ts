@@ -14,6 +14,8 @@ const PAGES = /^(\d{1,15})p$/i;
 const PERCENT = /^(\d{1,3}(?:\.\d{1,4})?)%$/;
 const DURATION = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)$/;
 const DURATION_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+/** Node's timers end a longer time at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** A balloon's size: pages of 4 KiB, or a share of the machine's memory from 0 to 1. */
 export type Target = { readonly pages: number } | { readonly share: number };
@@ -74,7 +76,7 @@ export function parseDuration(text: string, what = "time"): number {
   const match = DURATION.exec(text.trim());
   const unit = (match?.[2] ?? "s") as keyof typeof DURATION_MS;
   const ms = Number(match?.[1] ?? 0) * DURATION_MS[unit];
-  if (ms >= 1) return ms;
+  if (ms >= 1 && ms <= TIMER_MS_MAX) return ms;
   throw bad(what, text, "write a time above 0 with its unit, such as 30s, 500ms or 2m");
 }
 

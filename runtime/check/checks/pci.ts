@@ -454,6 +454,14 @@ const isr = inSection("4.1.4.5.1", [
 ]);
 
 const structures = [
+  ...inSection("4.1.4.6", [
+    [
+      "DEVICE-THERE",
+      "MUST",
+      "has its configuration on PCI",
+      (b) => present(b, CFG_TYPE.DEVICE, "device configuration"),
+    ],
+  ]),
   ...inSection("4.1.4.6.1", [
     [
       "DEVICE-ALIGNED",

@@ -19,7 +19,7 @@ function resetQueue(bench: Bench): void {
 
 const ringReset = { needs: [FEATURE.RING_RESET] };
 
-const queueReset = inSection("2.6.1.1", [
+const queueReset = inSection("2.6.1.1.1", [
   [
     "QUEUE-RESET-QUIET",
     "MUST NOT",
@@ -50,6 +50,9 @@ const queueReset = inSection("2.6.1.1", [
       expect(fresh.usedIdx === 1, `used idx ${fresh.usedIdx} after the first buffer`);
     },
   ],
+]);
+
+const queueAgain = inSection("2.6.1.2.1", [
   [
     "QUEUE-RESET-SETUP",
     "MUST",
@@ -339,7 +342,7 @@ function packed(bench: Bench): { life: Life; ring: PackedRing } {
   return { life, ring: ring as PackedRing };
 }
 
-const packedRing = inSection("2.8.10.1", [
+const packedRing = inSection("2.8.12", [
   [
     "PACKED-ORDER",
     "MUST",
@@ -356,7 +359,7 @@ const packedRing = inSection("2.8.10.1", [
   ],
 ]);
 
-const packedTable = inSection("2.8.13.1", [
+const packedTable = inSection("2.8.15", [
   [
     "PACKED-READABLE",
     "MUST NOT",
@@ -398,7 +401,7 @@ const packedTable = inSection("2.8.13.1", [
   ],
 ]);
 
-const packedChains = inSection("2.8.16.1", [
+const packedChains = inSection("2.8.18", [
   [
     "PACKED-CHAIN",
     "MUST",
@@ -422,6 +425,7 @@ const packedChains = inSection("2.8.16.1", [
 
 export const queueChecks: readonly Check[] = [
   ...queueReset,
+  ...queueAgain,
   ...framing,
   ...descriptors,
   ...indirect,

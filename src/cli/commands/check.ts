@@ -13,7 +13,7 @@ import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import { readInput } from "../input-file.ts";
 import { MACHINE_OPTIONS } from "../machine-options.ts";
 import type { Given } from "../options.ts";
-import { withCellProgress } from "../progress.ts";
+import { withCellProgress, withProgress } from "../progress.ts";
 import { BASELINE, REPORT_OPTIONS, reportOutputs, writeReports } from "../report-option.ts";
 import type { Io } from "../terminal.ts";
 
@@ -73,6 +73,8 @@ export async function run(
   const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout, "option --timeout");
   const part = given.value("shard");
   const shard = part === undefined ? undefined : parseShard(part, "option --shard");
+  const only = onlyOf(given.value("only"));
+  const hostile = hostileOf(given);
   const work = await load();
   const { readReport, reportLines, reportPasses, withBaseline } = await import(
     "../../judge/index.ts"
@@ -80,23 +82,30 @@ export async function run(
   const file = given.value("baseline");
   const earlier = file === undefined ? undefined : readReport(await readFile(file, "utf8"), file);
   const host = await hostOf(work, given, io);
-  const hostile = hostileOf(given);
-  const only = given.value("only")?.split(",");
-  const checked = await withCellProgress(io, (onCheck) => {
-    if (hostile !== undefined) {
-      onCheck("a hostile guest", 0, 1);
-      return work.hostileGuest({ ...hostile, host, signal: io.signal });
-    }
-    return work.checkDevice({
-      ...{ host, shard, timeoutMs, signal: io.signal },
-      onCheck: (id, done, of) => onCheck(id, done - 1, of),
-      ...(only !== undefined && { only }),
-    });
-  });
+  const checked =
+    hostile === undefined
+      ? await withCellProgress(io, (show) =>
+          work.checkDevice({
+            ...{ host, shard, timeoutMs, signal: io.signal },
+            onCheck: (id, done, of) => show(id, done - 1, of),
+            ...(only !== undefined && { only }),
+          }),
+        )
+      : await withProgress(io, (onProgress) =>
+          work.hostileGuest({ ...hostile, host, signal: io.signal, onProgress }),
+        );
   const report =
     earlier === undefined ? checked : withBaseline(checked, earlier, given.value("baseline") ?? "");
   await writeReports({ report, outputs, lines: reportLines, io });
   return reportPasses(report) ? GOOD : exitCodeOf({ kind: "rule" });
+}
+
+/** @throws FailureError `usage` for an empty id; which ids there are, the guest knows. */
+function onlyOf(text: string | undefined): readonly string[] | undefined {
+  const ids = text?.split(",").map((id) => id.trim());
+  if (ids?.every((id) => /^\S+$/.test(id)) ?? true) return ids;
+  const todo = "name checks with a comma between them, such as STATUS-CONSUME,FRAMING";
+  throw new FailureError({ kind: "usage", what: "option --only", seen: `"${text}"`, todo });
 }
 
 /** @throws FailureError `usage` */
@@ -108,6 +117,12 @@ function hostileOf(given: Given) {
     throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} alone`, todo });
   }
   if (!given.has("hostile")) return undefined;
+  const unfit = ["only", "shard", "timeout"].find((name) => given.has(name));
+  if (unfit !== undefined) {
+    const todo = `leave it out${unfit === "timeout" ? ", or give --for" : ""}`;
+    const seen = `--${unfit} with --hostile`;
+    throw new FailureError({ kind: "usage", what: "options", seen, todo });
+  }
   if (seed !== undefined && !/^\d{1,9}$/.test(seed)) {
     const todo = "give a number of up to nine digits";
     throw new FailureError({ kind: "usage", what: "option --seed", seen: `"${seed}"`, todo });

@@ -52,6 +52,7 @@ const PRINTED: Readonly<Record<string, RegExp>> = {
   "guide-7": /^D9 \(MUST, /m,
   "guide-8": /^4096 0$/m,
   "guide-9": /^gentle: 30\.9 s; a full bar is 64\.0 MiB$/m,
+  "guide-16": /^STATUS-CONSUME used idx 1 without DRIVER_OK\nFRAMING holds\ntrue\nHOSTILE /m,
   "guide-13": /^guest: ready, called sieve$[\s\S]*168[\s\S]*^ended with 0$/m,
   "guide-11": /program: turn 2,/,
   "readme-2": /^Q-BUFFER-CAP \(FIELD, .*\n {2}seen: inflate: 512 pages in one buffer$/m,
@@ -79,7 +80,7 @@ const RESOLUTIONS = {
 } as const;
 
 /** Entries whose types speak of Node. */
-const ON_NODE = /from "ballonet\/(vmm|image|session|judge)"/;
+const ON_NODE = /from "ballonet\/(vmm|image|session|judge|check)"/;
 /** Whether an example speaks of Node, by itself or by another one that it imports. */
 function isOnNode({ code }: Example): boolean {
   const files = [...code.matchAll(/from "\.\/([\w-]+)\.js"/g)].map(([, name]) => name);

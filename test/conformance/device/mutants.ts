@@ -331,6 +331,13 @@ const pci: readonly Row[] = [
     "return this.isr;",
   ],
   [
+    "DEVICE-THERE",
+    "has no configuration structure",
+    PROFILES,
+    "{ type: CAP.deviceCfg, bar: 1, offset: 0x100, bytes: 0x40 },",
+    "",
+  ],
+  [
     "DEVICE-ALIGNED",
     "has its configuration at offset 2",
     PROFILES,

@@ -3,7 +3,8 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { main } from "../../../src/cli/cli.ts";
+import { type CheckHostSystem, checkDevice, hostileGuest } from "../../../src/check/index.ts";
+import { COMMANDS, main } from "../../../src/cli/cli.ts";
 import { withBaseline } from "../../../src/judge/index.ts";
 import type { SessionStep } from "../../../src/session/events.ts";
 import { REPORT } from "../judge/report.ts";
@@ -100,6 +101,47 @@ describe("JSON.md has each field of", () => {
     }
   });
 
+  it("a report of check, of a machine that dies, too", async () => {
+    const lines = [
+      ...[
+        "TAP version 14",
+        "1..3",
+        "# checks FRAMING,SPURIOUS,IN-ORDER",
+        "ok 1 - FRAMING a device",
+      ],
+      ...["not ok 2 - SPURIOUS a device", "  ---", '  section: "2.7.10.2"', '  level: "MUST"'],
+      ...['  seen: "x"', "  ...", "ok 3 - IN-ORDER a device # SKIP feature 35 is not offered"],
+    ];
+    const hostOf = (printed: readonly string[]): CheckHostSystem => ({
+      ...{ name: "a VMM", arch: "i386", machine: "pc" },
+      launch: async () => ({
+        lines: (async function* () {
+          yield* printed;
+        })(),
+        ended: Promise.resolve("signal SIGSEGV"),
+        kill: async () => undefined,
+      }),
+    });
+    const image = "none.elf";
+    const reports = [
+      await checkDevice({ host: hostOf(lines), image }),
+      await checkDevice({ host: hostOf(lines.slice(0, 4)), image }),
+      await hostileGuest({ host: hostOf(["# round 1"]), image, forMs: 1 }),
+    ];
+    expect(reports.map(({ results }) => results.length)).toEqual([3, 2, 1]);
+    for (const report of reports) {
+      const { baseline: _, ...rest } = withBaseline(report, REPORT, "a.json");
+      expect(rest.type).toBe("judge");
+      expectFields("judge", { baseline: null, ...rest });
+      for (const result of report.results) {
+        expectFields("results", result);
+        for (const finding of result.findings) {
+          expectFields("findings of a result", { pages: null, cause: null, ...finding });
+        }
+      }
+    }
+  });
+
   it("a simulation", async () => {
     const { samples, ...rest } = await printed("simulate", "--memory", "4M", "--duration", "1s");
     expect(rest.type).toBe("simulation");
@@ -127,6 +169,13 @@ describe("JSON.md has each field of", () => {
     }
     for (const finding of findings as object[]) expectFields("findings of a comparison", finding);
   });
+});
+
+it("JSON.md names each command that takes --json", () => {
+  const taking = COMMANDS.filter(({ spec }) => spec.options.some(({ name }) => name === "json"));
+  const named = taking.filter(({ spec }) => paper.includes(`\`${spec.name}\``));
+  expect(named.map(({ spec }) => spec.name)).toEqual(taking.map(({ spec }) => spec.name));
+  expect(taking.length).toBeGreaterThan(8);
 });
 
 it("JSON.md has no other type", () => {

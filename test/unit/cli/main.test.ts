@@ -419,7 +419,8 @@ describe("check", () => {
         options.onCheck?.("FRAMING", 1, 1);
         return { ...REPORT, passed };
       },
-      hostileGuest: async ({ seed, forMs }) => {
+      hostileGuest: async ({ seed, forMs, onProgress }) => {
+        onProgress?.("round 1");
         hostile.push({ seed, forMs });
         return { ...REPORT, passed };
       },
@@ -476,6 +477,17 @@ describe("check", () => {
     [["--machine=q35"], "--machine on v86"],
     [["--seed=1"], "--seed alone"],
     [["--hostile", "--seed=a"], '"a"'],
+    [["--hostile", "--only=FRAMING"], "--only with --hostile"],
+    [["--hostile", "--shard=1/2"], "--shard with --hostile"],
+    [["--hostile", "--timeout=1m"], "--timeout with --hostile"],
+    [["--hostile", "--for=0s"], '"0s"'],
+    [["--timeout=600h"], '"600h"'],
+    [["--timeout=40000m"], '"40000m"'],
+    [["--only="], "no value"],
+    [["--only=FRAMING,,SPURIOUS"], '"FRAMING,,SPURIOUS"'],
+    [["--shard=0/0"], '"0/0"'],
+    [["--on=qemu", "--machine=none"], '"none"'],
+    [["--on=qemu", "--arch=arm"], '"arm"'],
     [["--on=qemu", "--device=packed"], '"packed"'],
     [["--shard=4/3"], '"4/3"'],
     [["--report=xml"], '"xml"'],
