@@ -28,7 +28,7 @@ export class PolicyInputs {
 
   /** True while the target cannot be reached, for want of free memory or of the host's share. */
   get outOfReach(): boolean {
-    return this.shortages > 0 || this.targetPages > this.sharePages;
+    return this.shortages > 0 || this.targetPages > this.balloonSharePages;
   }
 
   /** All RAM that the ledger knows. */
@@ -41,9 +41,15 @@ export class PolicyInputs {
     return shareOf(this.totalPages, this.parts.settings);
   }
 
+  /** The most pages that the balloon may have. Where the host has a share, hints are of it, too. */
+  private get balloonSharePages(): number {
+    const isWhole = this.sharePages === this.totalPages;
+    return isWhole ? this.totalPages : this.sharePages - framesIn(this.core, "hinted");
+  }
+
   /** What the host asks for, as far as it may. */
   private get allowedTarget(): number {
-    return Math.min(this.targetPages, this.sharePages);
+    return Math.min(this.targetPages, this.balloonSharePages);
   }
 
   noteTarget(pages: number, now: number): void {

@@ -1,7 +1,10 @@
 /** Mistakes in what protects a guest from a host that it does not trust. */
 import type { Mutant } from "./mutant.ts";
 
+const CONFIG = "runtime/balloon/config.ts";
 const DRIVER = "runtime/balloon/driver.ts";
+const HINTING = "runtime/balloon/free-page-hinting.ts";
+const INPUTS = "runtime/balloon/policy-inputs.ts";
 const MAKE = "runtime/balloon/make-settings.ts";
 const PAGES = "assembly/queues/pages.ts";
 const PLAN = "runtime/balloon/bring-up-plan.ts";
@@ -13,6 +16,7 @@ const TURN = "runtime/balloon/turn.ts";
 const ALL = "an untrusted host that asks for everything";
 const OFFERS = "an untrusted host that offers everything";
 const NEVER_ALONE = "an untrusted host that never leaves the guest alone";
+const CHANGING = "an untrusted host whose fields change with each read";
 const DECLINED = 'freePageHinting: "decline", pageReporting: "decline"';
 const TURNS = "if (allowedTurns.grant(1, now) === 0) return allowedTurns.lookAgainMs;";
 
@@ -32,6 +36,14 @@ export const untrustedMutants: readonly Mutant[] = [
     replace: "mostPages: view.totalPages,",
     breaks: "B-SHARE",
     scenario: ALL,
+  },
+  {
+    id: "inflates beside what it has hinted",
+    file: INPUTS,
+    find: 'isWhole ? this.totalPages : this.sharePages - framesIn(this.core, "hinted");',
+    replace: "isWhole ? this.totalPages : this.sharePages;",
+    breaks: "B-SHARE",
+    scenario: CHANGING,
   },
   {
     id: "gives pages with the guest's bytes in them",
@@ -134,5 +146,53 @@ export const untrustedMutants: readonly Mutant[] = [
     ],
     breaks: "B-COST",
     scenario: NEVER_ALONE,
+  },
+  {
+    id: "reads a target again after it was judged",
+    file: CONFIG,
+    find: "return { target, command };",
+    replace: "return { target: transport.readConfig(BALLOON_CONFIG.numPages), command };",
+    breaks: "B-READ-ONCE",
+    scenario: CHANGING,
+  },
+  {
+    id: "reads a hinting command again after it was judged",
+    file: CONFIG,
+    find: "return { target, command };",
+    replace: "return { target, command: command && transport.readConfig(freePageHintCmdId) };",
+    breaks: "B-READ-ONCE",
+    scenario: CHANGING,
+  },
+  {
+    id: "looks at what the device says of actual",
+    file: CONFIG,
+    find: "if (this.settings.actualReadBack) this.transport",
+    replace: "this.transport",
+    breaks: "B-READ-ONCE",
+    scenario: CHANGING,
+  },
+  {
+    id: "waits for DONE as long as the host likes",
+    file: HINTING,
+    find: "if (now - this.backSinceMs < DONE_WAIT_MS) return;",
+    replace: "if (now - this.backSinceMs < Number.POSITIVE_INFINITY) return;",
+    breaks: "B-WAIT-BOUND",
+    scenario: "an untrusted host that never says DONE",
+  },
+  {
+    id: "waits for an id of its own as long as the host likes",
+    file: HINTING,
+    find: "if (this.sameIdMs === undefined || now < this.sameIdMs + SAME_ID_WAIT_MS) return;",
+    replace: "if (now < Number.POSITIVE_INFINITY) return;",
+    breaks: "B-WAIT-BOUND",
+    scenario: "an untrusted host that uses an id again",
+  },
+  {
+    id: "stops as late as the device likes",
+    file: DRIVER,
+    find: "if (polls + 1 < STOP_POLLS_MAX) {",
+    replace: "if (polls + 1 < Number.POSITIVE_INFINITY) {",
+    breaks: "B-WAIT-BOUND",
+    scenario: "an untrusted host whose reset never ends",
   },
 ];

@@ -1,4 +1,5 @@
 /** The scenarios of a host that is not trusted: what it may have, see and cost at most. */
+import { profiles } from "../../../src/device/index.ts";
 import { deliver, type TestVm, type TestVmOptions, watch } from "../../support/vm.ts";
 import { FRAMES, type Testbed } from "../testbed.ts";
 import { GUEST_FRAMES, late } from "./moves.ts";
@@ -8,12 +9,18 @@ const MORE_FRAMES = 16 * BLOCK_FRAMES;
 const PAGE_BYTES = 4096;
 const PAGE_WORDS = PAGE_BYTES / 4;
 const LONG_MS = 10_000;
+const MINUTE_MS = 60_000;
 const HALF = FRAMES / 2;
 /** What the guest has left in memory that it does not use any more. */
 const SECRET = 0x5ec5_e7ed;
 const FORGED = 0xf0f0_f0f0;
 const [STAT_MAJFLT, STAT_FREE, STAT_TOTAL] = [2, 4, 5];
 const STEPS = 16n;
+
+/** The device configuration: what the driver may read of it, and all of it. */
+const CONFIG = profiles.strict.mmio.base + 0x100;
+const [NUM_PAGES, COMMAND_ID] = [0, 8];
+const CONFIG_BYTES = 16;
 
 const all = 0xffff_ffff;
 const hinting = { offer: { freePageHint: true } } as const;
@@ -212,6 +219,99 @@ async function cost(testbed: Testbed) {
   testbed.checkAtRest(vm, { held: 300 });
 }
 
+/** Each field is another at each read: it is read once, and what was read is bounded. */
+async function foreignFields(testbed: Testbed) {
+  const vm = await untrusting(testbed, {
+    machine: { transport: "mmio", ...hinting },
+    settings: { freePageHinting: "accept" },
+  });
+  const { machine } = vm;
+  const reads = new Map<number, number>();
+  let target = 1;
+  const read = machine.hal.mmioRead.bind(machine.hal);
+  const look: typeof read = (address, width) => {
+    const field = address - CONFIG;
+    if (field < 0 || field >= CONFIG_BYTES) return read(address, width);
+    reads.set(field, (reads.get(field) ?? 0) + 1);
+    target = (Math.imul(target, 1_664_525) + 1_013_904_223) >>> 0;
+    if (field === NUM_PAGES) machine.setTarget(target % 2 === 0 ? target : target % FRAMES);
+    if (field === COMMAND_ID) machine.startHinting();
+    return read(address, width);
+  };
+  Object.assign(machine.hal, { mmioRead: look });
+  for (let round = 0; round < 200; round++) {
+    machine.setTarget(round);
+    reads.clear();
+    deliver(vm);
+    vm.balloon.step();
+    for (const [field, times] of reads) {
+      const isKnown = field === NUM_PAGES || field === COMMAND_ID;
+      testbed.check("B-READ-ONCE", isKnown && times === 1, `field ${field} read ${times} times`);
+    }
+    const { inflating, held, hinted } = vm.balloon.counts();
+    const given = inflating + held + hinted;
+    testbed.check("B-SHARE", given <= HALF, `${given} pages given`);
+    machine.advance(50);
+  }
+  Object.assign(machine.hal, { mmioRead: read });
+  machine.finishHinting();
+  machine.setTarget(100);
+  testbed.checkAtRest(vm, { held: 100 });
+}
+
+/** The end of a hinting run never comes. */
+async function silentAfterHints(testbed: Testbed) {
+  const vm = await untrusting(testbed, {
+    machine: hinting,
+    settings: { freePageHinting: "accept" },
+  });
+  vm.machine.startHinting();
+  watch(vm, MINUTE_MS - LONG_MS);
+  const before = vm.balloon.counts().hinted;
+  testbed.check("B-WAIT-BOUND", before === HALF, `${before} pages hinted`);
+  watch(vm, 2 * LONG_MS);
+  const { hinted } = vm.balloon.counts();
+  testbed.check("B-WAIT-BOUND", hinted === 0, `${hinted} pages hinted a minute later`);
+  vm.machine.setTarget(100);
+  testbed.checkAtRest(vm, { held: 100 });
+}
+
+/** An id is used again before the guest has read DONE. */
+async function usedAgain(testbed: Testbed) {
+  const vm = await untrusting(testbed, {
+    machine: { profile: "v86" },
+    settings: { freePageHinting: "accept" },
+  });
+  watch(vm, 1000);
+  vm.machine.startHinting();
+  deliver(vm);
+  vm.machine.startHinting();
+  watch(vm, LONG_MS);
+  const { starts } = vm.machine.hinting;
+  testbed.check("B-WAIT-BOUND", starts === 2, `${starts} runs begun`);
+  watch(vm, LONG_MS);
+  vm.machine.finishHinting();
+  vm.settle();
+}
+
+/** The reset that a stop begins never ends. */
+async function endlessStop(testbed: Testbed) {
+  const vm = await untrusting(testbed);
+  vm.machine.setTarget(300);
+  testbed.checkAtRest(vm, { held: 300 });
+  vm.machine.inject({ name: "reset-never-clears" });
+  const giveUp = new AbortController();
+  const stop = vm.balloon.stop({ signal: giveUp.signal }).catch(() => {});
+  watch(vm, LONG_MS);
+  const { state, lastError } = vm.balloon.status();
+  testbed.check("B-WAIT-BOUND", state === "failed", state);
+  testbed.check("B-WAIT-BOUND", lastError?.code === "reset-timeout", `${lastError?.code}`);
+  const { held } = vm.balloon.counts();
+  testbed.check("B-WAIT-BOUND", held === 300, `${held} pages kept from use`);
+  giveUp.abort();
+  await stop;
+}
+
 export const untrustedScenarios = {
   "an untrusted host that asks for everything": share,
   "an untrusted host, pages given": (testbed: Testbed) => scrubbed(testbed, "inflate"),
@@ -223,4 +323,8 @@ export const untrustedScenarios = {
   "an untrusted host that offers everything": unasked,
   "an untrusted host that is shown free memory": asked,
   "an untrusted host that never leaves the guest alone": cost,
+  "an untrusted host whose fields change with each read": foreignFields,
+  "an untrusted host that never says DONE": silentAfterHints,
+  "an untrusted host that uses an id again": usedAgain,
+  "an untrusted host whose reset never ends": endlessStop,
 } as const satisfies Record<string, (testbed: Testbed) => Promise<unknown>>;

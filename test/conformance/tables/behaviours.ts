@@ -267,6 +267,18 @@ export const behaviours = [
     section: "5.5",
     title: "It costs the guest so many turns and moved pages a second, and no more.",
   },
+  {
+    id: "B-READ-ONCE",
+    level: "OURS",
+    section: "5.5.4",
+    title: "A field of its configuration is read once a turn; `actual` and the poison, never.",
+  },
+  {
+    id: "B-WAIT-BOUND",
+    level: "OURS",
+    section: "5.5.6.5 and 2.4",
+    title: "No word of its that never comes is waited for without a bound.",
+  },
 ] as const satisfies readonly Behaviour[];
 
 export type BehaviourId = (typeof behaviours)[number]["id"];
