@@ -53,7 +53,7 @@ function fixedButton(hal: Hal, memory: AcpiMemory, fadt: number): PowerButton | 
   const length = memory.u8(fadt + FADT.pm1Length);
   if (status === 0 || status >= PORTS_END || length < PM1_LENGTH_MIN) return undefined;
   if (hal.portRead(status, 2) === PM1_ABSENT) return undefined;
-  const enable = status + length / 2;
+  const enable = status + Math.floor(length / 2);
   const number = memory.u8(fadt + FADT.sci) + memory.u8(fadt + FADT.sci + 1) * 256;
   return {
     input: { number, isLevel: true, isActiveLow: true },

@@ -111,9 +111,51 @@ export function readStream(bytes: Uint8Array): Incoming {
     throw unreadable(`an end after ${bytes.length} bytes, in the middle of a page or of the text`);
   }
   const text = new TextDecoder().decode(bytes.subarray(FIXED_BYTES, start));
-  const { header, parts } = JSON.parse(text) as Omit<Incoming, "pages">;
+  const { header, parts } = parsed(text);
+  if (!isRecord(parts) || !isHeader(header)) {
+    throw unreadable("a header or parts that no machine writes");
+  }
   const pages = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.byteLength - start);
-  return { header, parts, pages };
+  return { header, parts: parts as States, pages };
+}
+
+function parsed(text: string): { readonly header?: unknown; readonly parts?: unknown } {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : {};
+  } catch {
+    throw unreadable("a text that is no JSON");
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const isNumber = (value: unknown) => typeof value === "number" && value >= 0;
+const isText = (value: unknown) => typeof value === "string";
+const isTruth = (value: unknown) => typeof value === "boolean";
+const isFeatures = (value: unknown) => isText(value) && /^[0-9a-f]{1,16}$/.test(value as string);
+
+/** What each field of a header may be. */
+const HEADER_FIELDS: Readonly<Record<keyof Header, (value: unknown) => boolean>> = {
+  transport: isText,
+  deviceId: isNumber,
+  frames: isNumber,
+  memoryBytes: isNumber,
+  hasMemory: isTruth,
+  offered: isFeatures,
+  accepted: isFeatures,
+  settled: isTruth,
+  legacy: isTruth,
+  queues: (value) => Array.isArray(value) && value.every((it) => isRecord(it) && isTruth(it.inUse)),
+  ms: isNumber,
+  turn: isNumber,
+};
+
+function isHeader(value: unknown): value is Header {
+  if (!isRecord(value)) return false;
+  return Object.entries(HEADER_FIELDS).every(([name, isGood]) => isGood(value[name]));
 }
 
 function unreadable(seen: string): IncomingStreamError {
@@ -139,15 +181,21 @@ export function loadStream(to: Movable, incoming: Incoming): void {
   const { context, device } = to;
   const { header, parts, pages } = incoming;
   const accepted = check(to, header);
-  context.clock.moveTo(header.ms, header.turn);
-  device.virtio.useInterface(header.legacy ? "legacy" : "modern");
-  // The accepted features decide the queues' roles, so they come before the queues.
-  if (header.settled || header.legacy) device.negotiated(accepted);
-  // To enable a queue writes to its rings, so the memory comes last.
-  const inPlace = header.hasMemory ? undefined : context.memory.copy();
-  loadParts(to.parts, parts);
-  if (inPlace === undefined) takePages(context.memory, pages);
-  else context.memory.restore(inPlace);
+  const before = context.memory.copy();
+  try {
+    context.clock.moveTo(header.ms, header.turn);
+    device.virtio.useInterface(header.legacy ? "legacy" : "modern");
+    // The accepted features decide the queues' roles, so they come before the queues.
+    if (header.settled || header.legacy) device.negotiated(accepted);
+    loadParts(to.parts, parts);
+    // To enable a queue writes to its rings, so the memory comes last.
+    if (header.hasMemory) takePages(context.memory, pages);
+    else context.memory.restore(before);
+  } catch (error) {
+    context.memory.restore(before);
+    if (error instanceof IncomingStreamError) throw error;
+    throw unreadable(`a state that no machine saves: ${String(error).split("\n")[0]}`);
+  }
   context.trace.add("host", "takes a guest", { offered: header.offered, ms: header.ms });
 }
 

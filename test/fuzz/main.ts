@@ -1,14 +1,14 @@
 /** The fuzzer: `npm run fuzz -- TARGET --for 10m`. */
 import { parseArgs } from "node:util";
 import { parseDuration } from "../../src/text/units.ts";
-import { coverage, fuzz, lacking } from "./run.ts";
+import { type Coverage, coverage, fuzz, lacking } from "./run.ts";
 import { TARGET_NAMES, TARGETS, type TargetName } from "./targets.ts";
 
 const HELP = `Usage: npm run fuzz -- TARGET [--for TIME] [--seed NUMBER]
 
-Searches for bytes that break what takes foreign bytes, led by coverage (libFuzzer), with address
-and undefined-behaviour sanitizers. TARGET is one of:
-${TARGET_NAMES.map((name) => `  ${name.padEnd(8)}${TARGETS[name].text}`).join("\n")}
+Searches for bytes that break what takes foreign bytes, led by coverage: C by libFuzzer, with address
+and undefined-behaviour sanitizers, TypeScript by counters in its branches. TARGET is one of:
+${TARGET_NAMES.map((name) => `  ${name.padEnd(14)}${TARGETS[name].text}`).join("\n")}
 
   --for TIME     how long: 30s, 10m, 2h (1m)
   --seed NUMBER  of its chances (the time)
@@ -18,6 +18,14 @@ It begins with test/fuzz/corpus/TARGET and goes on with build/fuzz/TARGET/corpus
 breaks something is left in build/fuzz/TARGET: mend the cause and add the input to the first folder,
 which each run of the tests goes over. Exit code 0: nothing broke; 1: something did; 2: wrong
 arguments; 3: no clang with libFuzzer.`;
+
+function formatCoverage(all: Coverage | undefined): string {
+  if (all === undefined) return "coverage not measured: no llvm-cov";
+  const text = ({ lines, branches }: Omit<Coverage, "files">) =>
+    `${lines === undefined ? "" : `lines ${lines}, `}branches ${branches}`;
+  const files = all.files.map((file) => `\n  ${file.name}: ${text(file)}`);
+  return text(all) + files.join("");
+}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -37,7 +45,7 @@ async function main(): Promise<number> {
     console.error(HELP);
     return 2;
   }
-  const why = lacking();
+  const why = lacking(target);
   if (why !== undefined) {
     console.error(`fuzz: seen no ${why}; do npm run setup`);
     return 3;
@@ -46,11 +54,7 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   console.log(`${target}: ${seconds} s, seed ${seed}`);
   const { executions, crash } = await fuzz({ target, seconds, seed, progress: console.log });
-  const reached = await coverage(target);
-  const covered = reached
-    ? `lines ${reached.lines}, branches ${reached.branches}`
-    : "coverage not measured: no llvm-cov";
-  console.log(`${target}: ${executions} executions; ${covered}`);
+  console.log(`${target}: ${executions} executions; ${formatCoverage(await coverage(target))}`);
   if (crash === undefined) return 0;
   console.error(crash);
   return 1;

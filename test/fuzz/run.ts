@@ -1,12 +1,13 @@
-/** Builds one target with libFuzzer and sanitizers, and runs it for a time. */
+/** Runs one target for a time: C with libFuzzer and sanitizers, TypeScript by a search of our own. */
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { adaptC, wasm2c } from "../../src/image/wasm/wasm2c.ts";
 import { packageFolder } from "../../src/package.ts";
-import { BOOT, seedFolder, TARGETS, type TargetName } from "./targets.ts";
+import { fuzzScript, scriptCoverage } from "./script/run.ts";
+import { BOOT, type CTarget, seedFolder, TARGETS, type TargetName } from "./targets.ts";
 
 const run = promisify(execFile);
 /** An input that takes longer is a hang. By the wall clock, so a busy machine needs its share. */
@@ -48,8 +49,9 @@ function has(args: readonly string[]): boolean {
   }
 }
 
-/** Returns why nothing can be fuzzed here, or undefined. */
-export function lacking(): string | undefined {
+/** Returns why this target cannot be fuzzed here, or undefined. */
+export function lacking(name: TargetName): string | undefined {
+  if ("script" in TARGETS[name]) return undefined;
   if (process.arch !== "x64") return "a processor of x86-64: the boot code has its instructions";
   return has(SANITIZE) ? undefined : "clang with libFuzzer (Debian: clang, libclang-rt-dev)";
 }
@@ -60,12 +62,17 @@ function folderOf(name: TargetName): string {
   return folder;
 }
 
-async function build(name: TargetName, out: string, flags: readonly string[]): Promise<void> {
-  const target = TARGETS[name];
-  const folder = folderOf(name);
+interface CBuild {
+  readonly target: CTarget;
+  readonly folder: string;
+  readonly out: string;
+  readonly flags: readonly string[];
+}
+
+async function build({ target, folder, out, flags }: CBuild): Promise<void> {
   const sources = [target.program, ...target.sources];
   const more = ["-fno-builtin"];
-  if ("hasCore" in target) {
+  if (target.hasCore) {
     const output = join(folder, "core-module.c");
     await wasm2c({ input: join(packageFolder(), "build/core.wasm"), output, name: "core" });
     writeFileSync(output, adaptC(readFileSync(output, "utf8")));
@@ -79,20 +86,23 @@ async function build(name: TargetName, out: string, flags: readonly string[]): P
 
 /** Builds and runs a target. What it has found out stays in build/fuzz. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
-  const { target, seconds, seed, progress } = options;
-  const folder = folderOf(target);
+  const { target: name, seconds, seed, progress } = options;
+  const folder = folderOf(name);
+  const target = TARGETS[name];
+  const seeds = seedFolder(name);
+  if ("script" in target) return fuzzScript(target, { folder, seeds }, options);
   const program = join(folder, "program");
-  await build(target, program, SANITIZE);
+  await build({ target, folder, out: program, flags: SANITIZE });
   const args = [
     `-max_total_time=${seconds}`,
     `-seed=${seed}`,
     `-timeout=${INPUT_SECONDS}`,
-    `-max_len=${TARGETS[target].inputBytesMax}`,
+    `-max_len=${target.inputBytesMax}`,
     `-artifact_prefix=${folder}/`,
     "-handle_segv=0",
     "-handle_bus=0",
     join(folder, "corpus"),
-    seedFolder(target),
+    seeds,
   ];
   const child = spawn(program, args, {
     env: { ...process.env, ...ENVIRONMENT },
@@ -113,29 +123,52 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   return { executions, crash };
 }
 
-export interface Coverage {
-  readonly lines: string;
+interface Covered {
+  /** "12 of 34"; absent where only branches are counted. */
+  readonly lines?: string;
   readonly branches: string;
 }
 
-/** Returns what the corpus reaches of the C that is fuzzed; undefined without llvm-cov. */
+/** What the inputs reach, in all and of each source. */
+export interface Coverage extends Covered {
+  readonly files: readonly (Covered & { readonly name: string })[];
+}
+
+interface Summary {
+  readonly lines: { readonly covered: number; readonly count: number };
+  readonly branches: { readonly covered: number; readonly count: number };
+}
+
+function covered({ lines, branches }: Summary): Covered {
+  const text = (of: Summary["lines"]) => `${of.covered} of ${of.count}`;
+  return { lines: text(lines), branches: text(branches) };
+}
+
+/** Returns what the corpus reaches of what is fuzzed; undefined for C without llvm-cov. */
 export async function coverage(name: TargetName): Promise<Coverage | undefined> {
   const folder = folderOf(name);
+  const target = TARGETS[name];
+  const seeds = seedFolder(name);
+  if ("script" in target) return scriptCoverage(target, { folder, seeds });
   const program = join(folder, "covered");
   const raw = join(folder, "covered.profraw");
   const data = join(folder, "covered.profdata");
   try {
-    await build(name, program, COVERAGE);
-    const inputs = [join(folder, "corpus"), seedFolder(name)];
+    await build({ target, folder, out: program, flags: COVERAGE });
+    const inputs = [join(folder, "corpus"), seeds];
     const env = { ...process.env, LLVM_PROFILE_FILE: raw };
     await run(program, ["-runs=0", "-handle_segv=0", "-handle_bus=0", ...inputs], { env });
     await run("llvm-profdata", ["merge", "-o", data, raw]);
     const ignore = "-ignore-filename-regex=test/fuzz";
     const args = ["export", "-summary-only", `-instr-profile=${data}`, ignore, program];
     const { stdout } = await run("llvm-cov", args, { maxBuffer: 1 << 28 });
-    const { lines, branches } = JSON.parse(stdout).data[0].totals;
-    const text = (of: { covered: number; count: number }) => `${of.covered} of ${of.count}`;
-    return { lines: text(lines), branches: text(branches) };
+    const [{ totals, files }] = JSON.parse(stdout).data as [
+      { totals: Summary; files: { filename: string; summary: Summary }[] },
+    ];
+    const named = files.map(({ filename, summary }) => {
+      return { name: relative(packageFolder(), filename), ...covered(summary) };
+    });
+    return { ...covered(totals), files: named };
   } catch {
     return undefined;
   }

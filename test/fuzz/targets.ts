@@ -1,13 +1,14 @@
-/** The targets of the fuzzer: C that takes foreign bytes, each with a program around it. */
+/** The targets of the fuzzer: what takes foreign bytes, in C and in TypeScript. */
 import { join } from "node:path";
 import { packageFolder } from "../../src/package.ts";
+import type { ScriptTarget } from "./script/run.ts";
 
 const root = packageFolder();
 export const BOOT = join(root, "runtime/kernel/boot");
 const PROGRAMS = join(root, "test/fuzz/c");
 
-export interface Target {
-  readonly text: string;
+/** C with a program around it, under libFuzzer. */
+export interface CTarget {
   /** C files, besides the program. */
   readonly sources: readonly string[];
   /** Whether core.wasm is converted to C and is one of them. */
@@ -16,6 +17,8 @@ export interface Target {
   /** Bytes of an input, at most. */
   readonly inputBytesMax: number;
 }
+
+export type Target = { readonly text: string } & (CTarget | ScriptTarget);
 
 export const TARGETS = {
   core: {
@@ -36,6 +39,52 @@ export const TARGETS = {
     sources: [join(BOOT, "platform/acpi.c")],
     program: join(PROGRAMS, "acpi.c"),
     inputBytesMax: 1024,
+  },
+  device: {
+    text: "a device's registers: configuration space, capability lists, bring-up, turns",
+    script: "device",
+    covers: ["runtime/balloon", "runtime/pci", "runtime/virtio", "runtime/policy"],
+    inputBytesMax: 2048,
+  },
+  tables: {
+    text: "ACPI's tables, as the driver reads them: devices, bridges, the power button",
+    script: "tables",
+    covers: ["runtime/acpi", "runtime/pci/acpi-mcfg.ts", "runtime/pci/described.ts"],
+    inputBytesMax: 2048,
+  },
+  "command-line": {
+    text: "a guest's command line",
+    script: "command-line",
+    covers: [
+      "runtime/kernel/command-line.ts",
+      "runtime/balloon/make-settings.ts",
+      "runtime/virtio/mmio/find.ts",
+      "runtime/nearest-name.ts",
+    ],
+    inputBytesMax: 1024,
+  },
+  control: {
+    text: "the control channel",
+    script: "control",
+    covers: [
+      "runtime/kernel/json-rpc-server.ts",
+      "runtime/kernel/control-methods.ts",
+      "runtime/kernel/workload.ts",
+      "runtime/policy/named.ts",
+    ],
+    inputBytesMax: 2048,
+  },
+  incoming: {
+    text: "the stream of a machine that another host takes",
+    script: "incoming",
+    covers: ["src/device/stream.ts", "src/device/snapshot"],
+    inputBytesMax: 16384,
+  },
+  "memory-map": {
+    text: "a memory map: where the arena lies, and what the ledger gets",
+    script: "memory-map",
+    covers: ["runtime/kernel/memory-plan.ts", "runtime/core/arena.ts"],
+    inputBytesMax: 512,
   },
 } as const satisfies Record<string, Target>;
 
