@@ -49,7 +49,7 @@ export class Testbed {
   private readonly ramOf = new Map<TestVm, number>();
   readonly seen: { readonly id: BehaviourId; readonly line: string }[] = [];
 
-  constructor(build: Build) {
+  constructor(build: Build = sources) {
     this.build = build;
   }
 
@@ -71,6 +71,11 @@ export class Testbed {
     return this.machines.at(-1);
   }
 
+  /** A machine was made, and no driver has seen it yet. */
+  protected meet(machine: Machine): void {
+    this.machines.push(machine);
+  }
+
   private create(options: TestVmOptions): Promise<TestVm> {
     const { build } = this;
     return createTestVm({
@@ -79,7 +84,7 @@ export class Testbed {
       ...options,
       core: build.core,
       create: build.createWasmVm,
-      onMachine: (machine) => this.machines.push(machine),
+      onMachine: (machine) => this.meet(machine),
     });
   }
 

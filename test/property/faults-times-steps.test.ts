@@ -4,36 +4,11 @@
  * as no fault does.
  */
 import { describe, expect, it } from "vitest";
-import type { ErrorCode } from "../../runtime/index.ts";
 import { type FaultName, faults } from "../../src/device/index.ts";
+import { ENDINGS, type Ending, GOES_ON } from "../conformance/fault-endings.ts";
 import { messageBits, verdictLines } from "../support/vm.ts";
 import { makeRig, type Rig } from "./driver/rig.ts";
 import type { Setup } from "./driver/setups.ts";
-
-interface Ending {
-  /** The driver's state before it is stopped, and after. */
-  readonly before: string;
-  readonly after: string;
-  readonly error?: ErrorCode;
-}
-
-const GOES_ON: Ending = { before: "running", after: "stopped" };
-const QUARANTINED: Ending = { before: "failed", after: "stopped", error: "device-lied" };
-const GONE: Ending = { before: "gone", after: "gone" };
-
-/** How a walk may end in which the fault has struck; others go on. */
-const ENDINGS: { readonly [name in FaultName]?: Ending | readonly Ending[] } = {
-  "used-id-out-of-range": QUARANTINED,
-  "used-id-not-in-flight": QUARANTINED,
-  "used-id-twice": QUARANTINED,
-  "used-idx-jump": QUARANTINED,
-  // Where more came back before the driver looked, the index has moved on all the same.
-  "used-idx-back": [QUARANTINED, GOES_ON],
-  "needs-reset": { ...GOES_ON, error: "device-failed" },
-  "reset-never-clears": { before: "running", after: "failed", error: "reset-timeout" },
-  gone: GONE,
-  "gone-zeros": GONE,
-};
 
 const setup: Setup = {
   ...{ seed: 1, profile: "strict", persona: "ballonet", declinesMustTellHost: false },
