@@ -3,13 +3,14 @@
  *
  * Everything printed was measured in this very run.
  */
+import { readFileSync } from "node:fs";
 import { compilePatchedCore, patchFiles } from "../support/patched.ts";
 import { runBench } from "./bench-program.ts";
 import { coreGuest, type Guest, modelGuest } from "./exchange.ts";
 import { measureLedger, type OperationFigures } from "./ledger.ts";
 import { costsNs, type Figures, figures, RUNS } from "./measure.ts";
 
-const HELP = `Usage: npm run bench:core -- [--json] [--help]
+const HELP = `Usage: npm run bench:core -- [--before FILE] [--json] [--help]
 
 Measures core.wasm in this Node, ${RUNS} alternating runs each after one to warm up:
   pages    inflated and deflated through ring and ledger against a device that completes at once,
@@ -18,8 +19,9 @@ Measures core.wasm in this Node, ${RUNS} alternating runs each after one to warm
   ledger   operations at 1 GiB, 64 GiB and 1 TiB of frames, with the ratio to 1 GiB. Those that
            search have a goal; "anywhere" goes to random places, so it shows what cache misses cost
 
-  --json   prints one JSON object instead of tables
-  --help   prints this
+  --before FILE  compares with the core.wasm of another build, too, in the same run (has a goal)
+  --json         prints one JSON object instead of tables
+  --help         prints this
 
 The ledger of 1 TiB needs about 134 MiB of memory. Exit code 0, whether or not a goal is reached.`;
 
@@ -43,6 +45,8 @@ interface Results {
     readonly coreOverModel: number;
     /** Time of the core over that of one that has plain split rings alone. */
     readonly coreToPlain: Figures;
+    /** Time of the core over that of the other build's, where one was named. */
+    readonly coreToBefore?: Figures;
     readonly goal: number;
     readonly reached: boolean;
   };
@@ -69,37 +73,45 @@ function plainCore(): Promise<WebAssembly.Module> {
   return compilePatchedCore(patchFiles(patches));
 }
 
-async function measureExchange(): Promise<Results["exchange"]> {
+async function measureExchange(before: string | undefined): Promise<Results["exchange"]> {
   const core = coreGuest(EXCHANGE_FRAMES);
   const plain = coreGuest(EXCHANGE_FRAMES, await plainCore());
+  const older = before && coreGuest(EXCHANGE_FRAMES, new WebAssembly.Module(readFileSync(before)));
   const model = modelGuest(EXCHANGE_FRAMES);
   const trip = (name: string, guest: Guest) => ({ name, run: () => guest.roundTrip() });
-  const [ofCore = [], ofPlain = []] = costsNs(
-    [trip("core", core), trip("plain", plain)],
+  const [ofCore = [], ofPlain = [], ofOlder] = costsNs(
+    [trip("core", core), trip("plain", plain), ...(older ? [trip("before", older)] : [])],
     CORE_SLICES,
   );
   const [ofModel = []] = costsNs([trip("model", model)]);
   const sides = [
     figures("core", ofCore),
     figures("core, plain split rings alone", ofPlain),
+    ...(ofOlder ? [figures("core of the other build", ofOlder)] : []),
     figures("model", ofModel),
   ].map(perSecond);
   // Run by run, for the two of one run shared the machine's moods.
-  const ratios = ofCore.map((cost, run) => cost / (ofPlain[run] ?? Number.NaN));
-  const coreToPlain = figures("core to plain", ratios);
+  const ratioTo = (name: string, costs: readonly number[]) =>
+    figures(
+      name,
+      ofCore.map((cost, run) => cost / (costs[run] ?? Number.NaN)),
+    );
+  const coreToPlain = ratioTo("core to plain", ofPlain);
+  const coreToBefore = ofOlder && ratioTo("core to the other build's", ofOlder);
   return {
     frames: EXCHANGE_FRAMES,
     sides,
-    coreOverModel: (sides[0]?.median ?? Number.NaN) / (sides[2]?.median ?? Number.NaN),
+    coreOverModel: (sides[0]?.median ?? Number.NaN) / (sides.at(-1)?.median ?? Number.NaN),
     coreToPlain,
+    ...(coreToBefore && { coreToBefore }),
     goal: PLAIN_WITHIN,
-    reached: coreToPlain.median <= PLAIN_WITHIN,
+    reached: Math.max(coreToPlain.median, coreToBefore?.median ?? 0) <= PLAIN_WITHIN,
   };
 }
 
-async function measure(progress: (line: string) => void): Promise<Results> {
+async function measure(progress: (line: string) => void, before?: string): Promise<Results> {
   progress("pages through ring and ledger");
-  const exchange = await measureExchange();
+  const exchange = await measureExchange(before);
   const operations = measureLedger(progress);
   const judged = operations.filter(({ inGoal }) => inGoal).flatMap(({ sizes }) => sizes);
   const worst = Math.max(...judged.map(({ ratio }) => ratio));
@@ -129,6 +141,9 @@ function table({ node, runs, exchange, ledger }: Results): string {
     ...exchange.sides.map((side) => row(side.name, ...of(side, 2, 1e6))),
     row("core over model", `${exchange.coreOverModel.toFixed(1)} x`),
     row("time of the core to the plain one's", ...of(exchange.coreToPlain, 3)),
+    ...(exchange.coreToBefore
+      ? [row("time of the core to the other build's", ...of(exchange.coreToBefore, 3))]
+      : []),
     `  goal: within ${exchange.goal}: ${verdict(exchange)}`,
     "",
     row("ns an operation", "median", "min", "max", "to 1 GiB"),
@@ -141,4 +156,4 @@ function table({ node, runs, exchange, ledger }: Results): string {
   ].join("\n");
 }
 
-await runBench({ help: HELP, measure, table });
+await runBench({ help: HELP, takesBefore: true, measure, table });
