@@ -1,7 +1,8 @@
 /** The fuzzer: `npm run fuzz -- TARGET --for 10m`. */
 import { parseArgs } from "node:util";
 import { parseDuration } from "../../src/text/units.ts";
-import { type Coverage, coverage, fuzz, lacking } from "./run.ts";
+import { coverage, fuzz, lacking } from "./run.ts";
+import type { Coverage } from "./script/run.ts";
 import { TARGET_NAMES, TARGETS, type TargetName } from "./targets.ts";
 
 const HELP = `Usage: npm run fuzz -- TARGET [--for TIME] [--seed NUMBER]

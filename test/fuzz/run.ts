@@ -6,7 +6,14 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { adaptC, wasm2c } from "../../src/image/wasm/wasm2c.ts";
 import { packageFolder } from "../../src/package.ts";
-import { fuzzScript, scriptCoverage } from "./script/run.ts";
+import {
+  type Coverage,
+  type Covered,
+  type FuzzResult,
+  fuzzScript,
+  type SearchOptions,
+  scriptCoverage,
+} from "./script/run.ts";
 import { BOOT, type CTarget, seedFolder, TARGETS, type TargetName } from "./targets.ts";
 
 const run = promisify(execFile);
@@ -24,17 +31,8 @@ const ENVIRONMENT = {
   ASAN_OPTIONS: "handle_segv=0:handle_sigbus=0:allow_user_segv_handler=1:detect_leaks=0",
 };
 
-export interface FuzzOptions {
+export interface FuzzOptions extends SearchOptions {
   readonly target: TargetName;
-  readonly seconds: number;
-  readonly seed: number;
-  progress?(line: string): void;
-}
-
-export interface FuzzResult {
-  readonly executions: number;
-  /** What libFuzzer said of a crash; undefined: none. */
-  readonly crash: string | undefined;
 }
 
 function has(args: readonly string[]): boolean {
@@ -121,17 +119,6 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   });
   const crash = code === 0 ? undefined : lines.slice(-40).join("\n");
   return { executions, crash };
-}
-
-interface Covered {
-  /** "12 of 34"; absent where only branches are counted. */
-  readonly lines?: string;
-  readonly branches: string;
-}
-
-/** What the inputs reach, in all and of each source. */
-export interface Coverage extends Covered {
-  readonly files: readonly (Covered & { readonly name: string })[];
 }
 
 interface Summary {

@@ -42,19 +42,19 @@ export const TARGETS = {
   },
   device: {
     text: "a device's registers: configuration space, capability lists, bring-up, turns",
-    script: "device",
+    script: "device.ts",
     covers: ["runtime/balloon", "runtime/pci", "runtime/virtio", "runtime/policy"],
     inputBytesMax: 2048,
   },
   tables: {
     text: "ACPI's tables, as the driver reads them: devices, bridges, the power button",
-    script: "tables",
+    script: "tables.ts",
     covers: ["runtime/acpi", "runtime/pci/acpi-mcfg.ts", "runtime/pci/described.ts"],
     inputBytesMax: 2048,
   },
   "command-line": {
     text: "a guest's command line",
-    script: "command-line",
+    script: "command-line.ts",
     covers: [
       "runtime/kernel/command-line.ts",
       "runtime/balloon/make-settings.ts",
@@ -65,7 +65,7 @@ export const TARGETS = {
   },
   control: {
     text: "the control channel",
-    script: "control",
+    script: "control.ts",
     covers: [
       "runtime/kernel/json-rpc-server.ts",
       "runtime/kernel/control-methods.ts",
@@ -76,13 +76,13 @@ export const TARGETS = {
   },
   incoming: {
     text: "the stream of a machine that another host takes",
-    script: "incoming",
+    script: "incoming.ts",
     covers: ["src/device/stream.ts", "src/device/snapshot"],
     inputBytesMax: 16384,
   },
   "memory-map": {
     text: "a memory map: where the arena lies, and what the ledger gets",
-    script: "memory-map",
+    script: "memory-map.ts",
     covers: ["runtime/kernel/memory-plan.ts", "runtime/core/arena.ts"],
     inputBytesMax: 512,
   },

@@ -36,7 +36,7 @@ export async function buildScript(
   await bundle({
     stdin: {
       contents: `import { serve } from "${here}/worker.ts";
-        import { run } from "${here}/targets/${script}.ts"; serve(run);`,
+        import { run } from "${here}/targets/${script}"; serve(run);`,
       resolveDir: ROOT,
       loader: "ts",
     },

@@ -3,9 +3,32 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import type { Coverage, FuzzOptions, FuzzResult } from "../run.ts";
 import { buildScript, type Program } from "./build.ts";
 import type { WorkerInput, WorkerOutput } from "./worker.ts";
+
+/** How long, from which chance, and who is told of it meanwhile. */
+export interface SearchOptions {
+  readonly seconds: number;
+  readonly seed: number;
+  progress?(line: string): void;
+}
+
+export interface FuzzResult {
+  readonly executions: number;
+  /** What was said of a crash; undefined: none. */
+  readonly crash: string | undefined;
+}
+
+export interface Covered {
+  /** "12 of 34"; absent where only branches are counted. */
+  readonly lines?: string;
+  readonly branches: string;
+}
+
+/** What the inputs reach, in all and of each source. */
+export interface Coverage extends Covered {
+  readonly files: readonly (Covered & { readonly name: string })[];
+}
 
 export interface ScriptTarget {
   /** A file in targets/. */
@@ -33,7 +56,7 @@ interface Place {
 async function runScript(
   target: ScriptTarget,
   { folder, seeds }: Place,
-  { seconds, seed, progress }: Pick<FuzzOptions, "seconds" | "seed" | "progress">,
+  { seconds, seed, progress }: SearchOptions,
 ): Promise<ScriptRun> {
   const out = join(folder, "program.mjs");
   const program = await buildScript(target.script, target.covers, out);
@@ -74,7 +97,7 @@ function left(folder: string, kind: "crash" | "hang", input: Uint8Array): string
 function watched(
   worker: Worker,
   executions: () => number,
-  progress: FuzzOptions["progress"],
+  progress: SearchOptions["progress"],
 ): Promise<WorkerOutput | "hangs"> {
   return new Promise((resolve, reject) => {
     let last = -1;
@@ -109,7 +132,7 @@ function watched(
 export async function fuzzScript(
   target: ScriptTarget,
   place: Place,
-  options: Pick<FuzzOptions, "seconds" | "seed" | "progress">,
+  options: SearchOptions,
 ): Promise<FuzzResult> {
   const { executions, crash } = await runScript(target, place, options);
   return { executions, crash };

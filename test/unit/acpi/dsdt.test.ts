@@ -24,7 +24,7 @@ import {
   scope,
   sized,
   text,
-} from "./aml-bytes.ts";
+} from "../../support/aml-bytes.ts";
 
 const LEVEL_HIGH = 1;
 const EDGE_LOW = 7;

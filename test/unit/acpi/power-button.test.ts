@@ -20,7 +20,7 @@ import {
   scope,
   sized,
   text,
-} from "./aml-bytes.ts";
+} from "../../support/aml-bytes.ts";
 
 const EVENTS = 0xfec1_0000;
 const LOCAL0 = 0x60;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Guest } from "../../../runtime/kernel/guest.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
-import { FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";
+import { FakeMachine, type FakeMachineOptions } from "../../support/fake-machine.ts";
 
 const COM1 = 1;
 const BOTH = 3;

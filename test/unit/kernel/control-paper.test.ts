@@ -10,7 +10,7 @@ import { Guest } from "../../../runtime/kernel/guest.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
 import { POLICY_NAMES } from "../../../runtime/policy/named.ts";
-import { FakeMachine } from "./fake-machine.ts";
+import { FakeMachine } from "../../support/fake-machine.ts";
 
 const paper = readFileSync(new URL("../../../CONTROL.md", import.meta.url), "utf8");
 /** Fields of the status that are absent when there is nothing to say. */

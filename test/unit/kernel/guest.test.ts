@@ -6,8 +6,8 @@ import { EXIT } from "../../../runtime/kernel/exit-codes.ts";
 import { Guest, guestHal } from "../../../runtime/kernel/guest.ts";
 import { RPC_ERROR } from "../../../runtime/kernel/json-rpc-server.ts";
 import { FAULT } from "../../../runtime/kernel/machine.ts";
-import { FakeChipset } from "./fake-chipset.ts";
-import { Exited, FakeMachine, type FakeMachineOptions } from "./fake-machine.ts";
+import { FakeChipset } from "../../support/fake-chipset.ts";
+import { Exited, FakeMachine, type FakeMachineOptions } from "../../support/fake-machine.ts";
 
 const PAGE = 4096;
 /** Rounds after which a guest that still has something to do is stuck. */

@@ -9,7 +9,7 @@ import { arenaBytes, BalloonDriver, follow, makeSettings } from "../../../../run
 import { controlMethods } from "../../../../runtime/kernel/control-methods.ts";
 import { FatalError, JsonRpcServer } from "../../../../runtime/kernel/json-rpc-server.ts";
 import { Workload } from "../../../../runtime/kernel/workload.ts";
-import { FakeMachine } from "../../../unit/kernel/fake-machine.ts";
+import { FakeMachine } from "../../../support/fake-machine.ts";
 
 const FRAME = 4096;
 const FRAMES = 256;

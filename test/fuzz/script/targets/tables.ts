@@ -12,7 +12,7 @@ import { BallonetError } from "../../../../runtime/errors.ts";
 import type { Hal } from "../../../../runtime/hal.ts";
 import { openPciConfig } from "../../../../runtime/pci/acpi-mcfg.ts";
 import { assignDescribed, describedConfig } from "../../../../runtime/pci/described.ts";
-import { machine } from "../../../unit/acpi/aml-bytes.ts";
+import { machine } from "../../../support/aml-bytes.ts";
 
 const RAW = 1;
 const BASE = 0xf_0000;

@@ -6,15 +6,15 @@
  * are in use, the channel carries whole lines of ASCII, and no wait is for nothing. What the boot
  * code forbids throws here.
  */
-import type { CoreExports } from "../../../runtime/core/exports.ts";
-import type { Width } from "../../../runtime/hal.ts";
-import type { Footprint, Machine, MemoryRegion } from "../../../runtime/kernel/machine.ts";
+import type { CoreExports } from "../../runtime/core/exports.ts";
+import type { Width } from "../../runtime/hal.ts";
+import type { Footprint, Machine, MemoryRegion } from "../../runtime/kernel/machine.ts";
 import {
   createMachine,
   type Machine as Device,
   type MachineOptions,
-} from "../../../src/device/index.ts";
-import { instantiateCore } from "../../support/core-instance.ts";
+} from "../../src/device/index.ts";
+import { instantiateCore } from "./core-instance.ts";
 import type { FakeChipset } from "./fake-chipset.ts";
 
 const FRAME = 4096;

@@ -1,5 +1,5 @@
 /** Bytes of AML as hosts write them, and a machine with tables that have them. */
-import type { Hal } from "../../../runtime/hal.ts";
+import type { Hal } from "../../runtime/hal.ts";
 
 export type Bytes = readonly number[];
 

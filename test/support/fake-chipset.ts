@@ -5,7 +5,7 @@
  * A slot is ejected only when the host wants it back, and the interrupt line is up while an enabled
  * event has not been taken back.
  */
-import type { Width } from "../../../runtime/hal.ts";
+import type { Width } from "../../runtime/hal.ts";
 
 const FUNCTION = 0x8000_f000;
 const ONES = 0xffff_ffff;
