@@ -2,10 +2,10 @@
  * The guest program of an image that checks the device: it prints TAP on COM1 and ends the machine.
  *
  *   words of the command line   check.only=ID,ID   check.shard=K/N (every Nth of these)
- *                               check.host=1 (somebody serves COM2)
+ *                               check.host=com2 (somebody serves that port), or com1
  *                               hostile.seed=N hostile.ms=N (rounds instead), hostile.keep=N,N
- *   COM2, to the host           { "method": "check", "params": { "value": HostRequest } }
- *   COM2, from the host         { "id": N, "method": "answer", "params": HostAnswer or {} }
+ *   to the host                 { "method": "check", "params": { "value": HostRequest } }
+ *   from the host               { "id": N, "method": "answer", "params": HostAnswer or {} }
  *
  * The module is evaluated when the image is built, so only `boot` may use the machine.
  */
@@ -26,7 +26,8 @@ import { type Machine, MESSAGE, theMachine } from "./machine.ts";
 const AREA_BYTES = 2 * 1024 * 1024;
 /** How long the host may take for an answer. */
 const ANSWER_MS = 10_000;
-const COM2_LINE = 3;
+/** The interrupt lines of the serial ports. */
+const LINE_OF = { 1: 4, 2: 3 } as const;
 const EXIT_CODE = { holds: 0, broken: 1, noMemory: 11 } as const;
 
 function wordOf(machine: Machine, name: string): string | undefined {
@@ -38,13 +39,15 @@ function wordOf(machine: Machine, name: string): string | undefined {
   return word?.slice(start.length);
 }
 
-/** Asks over COM2 and waits for the answer. A host that never answers is asked no more. */
+/** Asks over a port and waits for the answer. A host that never answers is asked no more. */
 function hostOf(machine: Machine): CheckHost {
-  let isThere = wordOf(machine, "check.host") !== undefined;
+  const word = wordOf(machine, "check.host");
+  const port = word === "com1" ? 1 : 2;
+  let isThere = word !== undefined;
   let text = "";
   const line = (untilMs: number): string | undefined => {
     while (machine.now() < untilMs) {
-      text += machine.serialRead(2);
+      text += machine.serialRead(port);
       const end = text.indexOf("\n");
       if (end >= 0) {
         const first = text.slice(0, end);
@@ -55,17 +58,18 @@ function hostOf(machine: Machine): CheckHost {
     }
     return undefined;
   };
-  if (isThere) machine.listen(COM2_LINE);
+  if (isThere) machine.listen(LINE_OF[port]);
   return {
     ask(request) {
       if (!isThere) return undefined;
       const said = { jsonrpc: "2.0", method: "check", params: { value: request } };
-      machine.serialWrite(2, `${JSON.stringify(said)}\n`);
+      machine.serialWrite(port, `${JSON.stringify(said)}\n`);
       const answer = line(machine.now() + ANSWER_MS);
       isThere = answer !== undefined;
       if (answer === undefined) return undefined;
       const { id, params } = JSON.parse(answer) as { id: number; params: { answer?: HostAnswer } };
-      machine.serialWrite(2, `${JSON.stringify({ jsonrpc: "2.0", id, result: true })}\n`);
+      const done = { jsonrpc: "2.0", id, result: true };
+      machine.serialWrite(port, `${JSON.stringify(done)}\n`);
       return params.answer;
     },
   };

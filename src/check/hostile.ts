@@ -3,8 +3,8 @@
 import { provideCheckImage } from "../image/index.ts";
 import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
 import { counted } from "../text/units.ts";
-import { endOf, resultOf, watch } from "./check-device.ts";
-import type { CheckedMachine, CheckHostSystem } from "./hosts/host.ts";
+import { endOf, MEMORY_BYTES, resultOf, runMachine } from "./check-device.ts";
+import type { CheckedMachine, CheckHostSystem, HostLaunch } from "./hosts/host.ts";
 import type { TapRun } from "./tap.ts";
 
 /** What `hostileGuest` is given. */
@@ -211,10 +211,17 @@ class Machines {
     };
     const heard = { last: undefined as number | undefined, rounds: 0 };
     try {
-      const machine = await host.launch({ image, append: words, signal: abort });
-      const lines = this.heard(machine.lines, timer, heard);
-      const told = { lines, ended: machine.ended, kill: () => machine.kill() };
-      const { run, end } = await watch(told, abort, undefined, LINES_PER_MS * limitMs);
+      const listening = {
+        ...host,
+        launch: async (launch: HostLaunch) => {
+          const machine = await host.launch(launch);
+          const lines = this.heard(machine.lines, timer, heard);
+          return { lines, ended: machine.ended, kill: () => machine.kill() };
+        },
+      };
+      const launch = { image, append: words, memoryBytes: MEMORY_BYTES, signal: abort };
+      const lines = LINES_PER_MS * limitMs;
+      const { run, end } = await runMachine(listening, launch, undefined, lines);
       return { fall: fallOf(run, tooLong() ?? end), ...heard };
     } catch (error) {
       const end = tooLong();

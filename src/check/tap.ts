@@ -40,11 +40,15 @@ const LAST_LINES = 8;
 const LINES_MAX = 10_000;
 const LINE_CHARS = 400;
 
-/** Reads lines until they end, and tells of each result. Other lines are the guest's log. */
+/**
+ * Reads lines until they end or `stop` resolves, and tells of each result. Other lines are the
+ * guest's log.
+ */
 export async function readTap(
   lines: AsyncIterable<string>,
   onPoint: (point: TapPoint, read: number, planned: number) => void = () => undefined,
   linesMax = LINES_MAX,
+  stop?: Promise<unknown>,
 ): Promise<TapRun> {
   const points: TapPoint[] = [];
   const lastLines: string[] = [];
@@ -53,7 +57,7 @@ export async function readTap(
   let names: readonly string[] = [];
   let known: readonly string[] = [];
   let count = 0;
-  for await (const line of lines) {
+  for await (const line of until(lines, stop)) {
     if (++count > linesMax) break;
     lastLines.push(line.slice(0, LINE_CHARS));
     if (lastLines.length > LAST_LINES) lastLines.shift();
@@ -79,6 +83,22 @@ export async function readTap(
     onPoint(point, points.length, planned ?? 0);
   }
   return { planned, points, names, known, lastLines, bailOut, isFlood: count > linesMax };
+}
+
+/** Lines until `stop` resolves: a machine that does not end when it is killed prints no more. */
+async function* until(lines: AsyncIterable<string>, stop?: Promise<unknown>) {
+  const iterator = lines[Symbol.asyncIterator]();
+  const stopped = stop?.then(() => ({ done: true, value: undefined }) as const);
+  for (;;) {
+    const next = iterator.next();
+    const { done, value } = await (stopped ? Promise.race([next, stopped]) : next);
+    if (done) {
+      // Nobody reads the line that may still come, and what it rejects with.
+      next.catch(() => undefined);
+      return;
+    }
+    yield value;
+  }
 }
 
 /** A text as JSON writes it; a line that was cut stays as it is. */

@@ -1,7 +1,8 @@
-/** What has a name here: rules, scenarios, profiles, faults, personas, policies; each in words. */
+/** What has a name here: rules, scenarios, behaviours of hosts and the like; each in words. */
 
 import { PERSONA_NAMES } from "../../runtime/abi.ts";
 import { POLICY_NAMES, type PolicyName } from "../../runtime/index.ts";
+import { behaviours } from "../check/behaviours/index.ts";
 import { faults, type Level, type ProfileName, profiles, rules } from "../device/index.ts";
 import { scenarios } from "../judge/scenarios.ts";
 import { personaSource } from "../lab/subject-descriptions.ts";
@@ -81,6 +82,15 @@ export const CATALOG = {
     text: POLICY_TEXTS[name],
     details: [`\`ballonet boot --policy ${name}\` boots a guest with it.`],
   })),
+  behaviours: behaviours.map(({ name, like = [], text, needs }) => ({
+    name,
+    text: [
+      `A host ${text}.`,
+      ...(needs.length > 0 ? [`It takes ${needs.join(", ")}.`] : []),
+      ...(like.length > 0 ? [`Like ${like.join(", ")}.`] : []),
+    ].join(" "),
+    details: [`\`ballonet check --behaviours --only ${name}\` looks at it.`],
+  })),
 } as const satisfies Record<string, readonly Entry[]>;
 
 /** What can be listed. */
@@ -90,7 +100,7 @@ export type ListName = keyof typeof CATALOG;
 export const LIST_NAMES = Object.keys(CATALOG) as readonly ListName[];
 
 /** Lists whose names `ballonet explain` tells by their entry alone: no run belongs to them. */
-const EXPLAINED = ["rules", "scenarios", "profiles", "faults", "policies"] as const;
+const EXPLAINED = ["rules", "scenarios", "profiles", "faults", "policies", "behaviours"] as const;
 
 /** Returns what is known of a name; undefined when it is none of these lists'. */
 export function entryNamed(

@@ -4,11 +4,12 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { HOST_TRANSPORTS, type HostTransport } from "../../check/hosts/transport.ts";
 import type { CheckHostSystem } from "../../check/index.ts";
 import { FailureError } from "../../failure.ts";
 import { parseShard } from "../../judge/shard.ts";
 import { parseDuration } from "../../text/units.ts";
-import { type Call, type CommandSpec, HELP } from "../command.ts";
+import { type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
 import { readInput } from "../input-file.ts";
 import { MACHINE_OPTIONS } from "../machine-options.ts";
@@ -23,30 +24,53 @@ export const spec: CommandSpec = {
   name: "check",
   text: "check a balloon device from within a guest, and name what it breaks",
   options: [
-    { name: "on", value: "qemu|v86|FILE", text: "whose device: QEMU's, v86's, or a host's (v86)" },
+    {
+      name: "on",
+      value: "v86|qemu|firecracker|cloud-hypervisor|crosvm|FILE",
+      text: "whose device; FILE is a host of your own (v86)",
+    },
     MACHINE_OPTIONS.arch,
     MACHINE_OPTIONS.machine,
     MACHINE_OPTIONS.qemu,
+    {
+      name: "program",
+      value: "PATH",
+      text: "the program of firecracker, cloud-hypervisor or crosvm, and what follows it",
+    },
+    choice("transport", HOST_TRANSPORTS, "how the device is reached (as the host has it)"),
     {
       name: "device",
       value: "NAME=VALUE,...",
       text: "properties of QEMU's device, by its own names",
     },
-    { name: "only", value: "ID,...", text: "only these checks" },
+    { name: "behaviours", text: "what other projects' tests look at, in place of the checks" },
+    { name: "only", value: "ID,...", text: "only these checks, or these behaviours" },
     { name: "shard", value: "K/N", text: "only part K of N of these; `ballonet report merge`" },
     { name: "hostile", text: "a guest that does what no driver would, by seed" },
     { name: "seed", value: "N", text: "the seed of its first round (1)" },
     { name: "for", value: "TIME", text: "how long it goes on (60s)" },
-    { name: "timeout", value: "TIME", text: "longest time of all checks (60s)" },
+    {
+      name: "timeout",
+      value: "TIME",
+      text: "longest time of all checks, or of one behaviour (60s)",
+    },
+    { name: "template", text: "print a host of your own to begin with, for --on FILE" },
     BASELINE,
     ...REPORT_OPTIONS,
     HELP,
   ],
   notes: [
     "The guest drives registers and rings by hand, as no driver would, and prints TAP on COM1. " +
-      "It asks over COM2 for what takes the host's hand, such as a target. Where nobody does it, " +
+      "It asks over a serial port for what takes the host's hand, such as a target. Where nobody does it, " +
       "the checks that need it are left out.",
-    "FILE is a module whose default export is a host: see CheckHostSystem of ballonet/check.",
+    "firecracker, cloud-hypervisor and crosvm need KVM. Their programs are looked up in PATH; " +
+      "--program, or BALLONET_FIRECRACKER, BALLONET_CLOUD_HYPERVISOR or BALLONET_CROSVM, names " +
+      "another, with arguments that come first. Their checks are asked on COM1.",
+    "FILE is a module whose default export is a host: CheckHostSystem of ballonet/check. " +
+      "--template prints one to begin with.",
+    "Behaviours are named after the tests of Firecracker, Cloud Hypervisor, QEMU and others, whose " +
+      "machines they boot with this package's driver in a guest: `ballonet list behaviours`. Where " +
+      "the host cannot do what one needs, it is left out.",
     "A recommendation (SHOULD) that is broken is told and is no failure. The exit code is 0 when " +
       "no MUST and no MUST NOT is broken, else 1; with --baseline only what is new counts.",
   ],
@@ -55,19 +79,32 @@ export const spec: CommandSpec = {
     ["ballonet check --on qemu --machine microvm --report junit=check.xml", "over MMIO, for CI"],
     ["ballonet check --on qemu --device packed=on,page-poison=on", "with packed rings"],
     ["ballonet check --on qemu --hostile --seed 7 --for 5m", "does it live through anything?"],
+    ["ballonet check --on firecracker --behaviours", "what Firecracker's own tests look at"],
     ["ballonet check --on my-vmm.ts --only STATUS-CONSUME,FRAMING", "two checks on your own VMM"],
   ],
 };
 
 type Work = Pick<
   typeof import("../../check/index.ts"),
-  "checkDevice" | "hostileGuest" | "qemuHost" | "v86Host"
+  | "checkBehaviours"
+  | "checkDevice"
+  | "hostileGuest"
+  | "qemuHost"
+  | "v86Host"
+  | "firecrackerHost"
+  | "cloudHypervisorHost"
+  | "crosvmHost"
+  | "HOST_TEMPLATE"
 >;
 
 export async function run(
   { given, io }: Call,
   load: () => Promise<Work> = () => import("../../check/index.ts"),
 ): Promise<number> {
+  if (given.has("template")) {
+    io.out.write((await load()).HOST_TEMPLATE);
+    return GOOD;
+  }
   const outputs = await reportOutputs(given);
   const timeout = given.value("timeout");
   const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout, "option --timeout");
@@ -84,13 +121,15 @@ export async function run(
   const host = await hostOf(work, given, io);
   const checked =
     hostile === undefined
-      ? await withCellProgress(io, (show) =>
-          work.checkDevice({
+      ? await withCellProgress(io, (show) => {
+          const options = {
             ...{ host, shard, timeoutMs, signal: io.signal },
-            onCheck: (id, done, of) => show(id, done - 1, of),
+            onCheck: (id: string, done: number, of: number) => show(id, done - 1, of),
             ...(only !== undefined && { only }),
-          }),
-        )
+          };
+          const isChecks = !given.has("behaviours");
+          return isChecks ? work.checkDevice(options) : work.checkBehaviours(options);
+        })
       : await withProgress(io, (onProgress) =>
           work.hostileGuest({ ...hostile, host, signal: io.signal, onProgress }),
         );
@@ -117,7 +156,7 @@ function hostileOf(given: Given) {
     throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} alone`, todo });
   }
   if (!given.has("hostile")) return undefined;
-  const unfit = ["only", "shard", "timeout"].find((name) => given.has(name));
+  const unfit = ["only", "shard", "timeout", "behaviours"].find((name) => given.has(name));
   if (unfit !== undefined) {
     const todo = `leave it out${unfit === "timeout" ? ", or give --for" : ""}`;
     const seen = `--${unfit} with --hostile`;
@@ -133,31 +172,57 @@ function hostileOf(given: Given) {
   };
 }
 
+/** Hosts that are programs, with the variables that name them. */
+const PROGRAMS = {
+  firecracker: ["firecrackerHost", "BALLONET_FIRECRACKER"],
+  "cloud-hypervisor": ["cloudHypervisorHost", "BALLONET_CLOUD_HYPERVISOR"],
+  crosvm: ["crosvmHost", "BALLONET_CROSVM"],
+} as const;
+
+const isProgram = (on: string): on is keyof typeof PROGRAMS => Object.hasOwn(PROGRAMS, on);
+
 async function hostOf(work: Work, given: Given, io: Io): Promise<CheckHostSystem> {
   const on = given.value("on") ?? "v86";
+  // The parser has refused every other name.
+  const transport = given.value("transport") as HostTransport | undefined;
   if (on === "qemu") {
+    refuseStray(given, on, ["program"]);
     const properties = propertiesOf(given.value("device"));
     return work.qemuHost({
       binary: given.value("qemu") ?? (io.environment?.BALLONET_QEMU || undefined),
       arch: given.value("arch") === "i386" ? "i386" : undefined,
-      // The parser has refused every other name.
       machine: given.value("machine") as (typeof MACHINES)[number] | undefined,
+      transport,
       balloon: { properties },
     });
   }
-  const stray = ["arch", "machine", "qemu", "device"].find((name) => given.has(name));
-  if (stray !== undefined) {
-    const todo = "leave it out, or give --on qemu";
-    throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} on ${on}`, todo });
+  refuseStray(given, on, ["arch", "machine", "qemu", "device"]);
+  if (isProgram(on)) {
+    const [make, variable] = PROGRAMS[on];
+    const words = given.value("program") ?? io.environment?.[variable];
+    return work[make]({ program: words?.split(/\s+/).filter((word) => word !== ""), transport });
   }
+  refuseStray(given, on, ["program", "transport"]);
   if (on === "v86") return work.v86Host();
-  await readInput("on", on, "a host");
+  return hostIn(on);
+}
+
+/** @throws FailureError `usage` for an option that this host does not take. */
+function refuseStray(given: Given, on: string, names: readonly string[]): void {
+  const stray = names.find((name) => given.has(name));
+  if (stray === undefined) return;
+  const todo = stray === "program" ? "leave it out" : "leave it out, or give --on qemu";
+  throw new FailureError({ kind: "usage", what: "options", seen: `--${stray} on ${on}`, todo });
+}
+
+async function hostIn(file: string): Promise<CheckHostSystem> {
+  await readInput("on", file, "a host");
   const made: { readonly default?: CheckHostSystem } = await import(
-    pathToFileURL(resolve(on)).href
+    pathToFileURL(resolve(file)).href
   );
   if (typeof made.default?.launch === "function") return made.default;
-  const todo = "export a host as default: CheckHostSystem of ballonet/check";
-  throw new FailureError({ kind: "usage", what: "option --on", seen: `${on} without one`, todo });
+  const todo = "export a CheckHostSystem as default: `ballonet check --template` prints one";
+  throw new FailureError({ kind: "usage", what: "option --on", seen: `${file} without one`, todo });
 }
 
 /** @throws FailureError `usage` for what is no list of properties. */

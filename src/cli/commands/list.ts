@@ -9,7 +9,7 @@ import { Screen } from "../terminal.ts";
 
 export const spec: CommandSpec = {
   name: "list",
-  text: "list rules, scenarios, profiles, faults, personas or policies",
+  text: "list rules, scenarios, behaviours, policies and the like",
   operand: {
     value: "WHAT",
     choices: LIST_NAMES,

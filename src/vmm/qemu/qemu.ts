@@ -1,20 +1,13 @@
 /**
  * Starts QEMU, and is the machine that it runs.
  *
- * QEMU must not outlive us, even if we are killed with SIGKILL. So /bin/sh starts first: it leaves
- * a watcher behind and then becomes QEMU itself by exec, which keeps pid and exit status.
+ * It does not outlive us: see watched-exec.ts. Its other channels are descriptors, too:
  *
- *   we --- fd 3 (a socket pair) --- watcher: reads a line. A line: all is well, end.
- *    |                                       End of file: we are gone, kill QEMU.
- *    `---- fds 4, 5, 6 ------------ QEMU:    QMP, COM1, COM2.
- *
- * The kernel closes our end of fd 3 however we end. There is no directory, no socket file and no
- * pid file, so there is nothing to clean up either.
+ *   we --- fds 4, 5, 6 ------------ QEMU:    QMP, COM1, COM2.
  */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { access, constants, readFile, stat } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { access, constants } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -23,21 +16,17 @@ import { ControlClient } from "../control.ts";
 import { type Deadline, waitFor } from "../deadline.ts";
 import { tailPhrase, VmmError } from "../errors.ts";
 import { describeExit, exitedError, noBalloonError } from "../exit.ts";
+import { findProgram } from "../find-program.ts";
 import { asBigInt, isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { GuestLog } from "../log.ts";
 import { unreadableImage } from "../machine.ts";
+import { readProc, residentBytes } from "../proc.ts";
 import { SharedSerial } from "../shared-serial.ts";
 import type { GuestExit, Vmm } from "../vmm.ts";
+import { WATCH_FD, WATCHED_EXEC } from "../watched-exec.ts";
 import { COM1_FD, COM2_FD, type QemuMachineOptions, QMP_FD, qemuArguments } from "./arguments.ts";
 import { QemuBalloon } from "./balloon.ts";
 import { QmpClient, type QmpEvent } from "./qmp.ts";
-
-const WATCH_FD = 3;
-/** See the drawing above. $$ is the pid that QEMU will have, also inside the parentheses. */
-const WATCHED_EXEC = [
-  "( read -r line <&3 || kill -KILL $$ ) </dev/null >/dev/null 2>&1 4>&- 5>&- 6>&- &",
-  'exec "$@" 3>&-',
-].join("\n");
 
 /** How much of QEMU's own messages is kept: usually it writes a line or two before it ends. */
 const MAX_COMPLAINT_CHARS = 16_384;
@@ -66,7 +55,7 @@ export interface LaunchQemuOptions extends QemuMachineOptions, Deadline {
  */
 export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
   const args = qemuArguments(options);
-  const binary = await findProgram(options.binary ?? `qemu-system-${options.arch}`);
+  const binary = await findQemu(options.binary ?? `qemu-system-${options.arch}`);
   await checkImage(options.image);
   options.signal?.throwIfAborted();
   const child = spawn("/bin/sh", ["-c", WATCHED_EXEC, "sh", binary, ...args], {
@@ -102,7 +91,7 @@ export async function qemuVersion(
   options: Pick<LaunchQemuOptions, "arch" | "binary"> & Deadline,
 ): Promise<{ path: string; version: string }> {
   const { signal, timeoutMs: timeout = POWER_MS } = options;
-  const path = await findProgram(options.binary ?? `qemu-system-${options.arch}`);
+  const path = await findQemu(options.binary ?? `qemu-system-${options.arch}`);
   try {
     const limits = { timeout, ...(signal ? { signal } : {}) };
     const { stdout } = await promisify(execFile)(path, ["--version"], limits);
@@ -218,9 +207,7 @@ export class QemuVmm implements Vmm {
 
   /** Rss of /proc/PID/smaps_rollup; undefined where there is no such file. */
   async residentBytes(): Promise<number | undefined> {
-    const text = await readProc(`/proc/${this.pid}/smaps_rollup`);
-    const kibibytes = text === undefined ? undefined : /^Rss:\s+(\d+) kB$/m.exec(text)?.[1];
-    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+    return residentBytes(this.pid);
   }
 
   /** User and system time of /proc/PID/stat; undefined where there is no such file. */
@@ -345,17 +332,10 @@ export class QemuVmm implements Vmm {
   }
 }
 
-/** Returns the path of an executable file, found as a shell does. Rejects with `qemu-not-found`. */
-async function findProgram(name: string): Promise<string> {
-  const directories = (process.env.PATH ?? "").split(delimiter).filter((path) => path !== "");
-  const candidates = name.includes("/") ? [resolve(name)] : directories.map((d) => join(d, name));
-  for (const candidate of candidates) {
-    try {
-      await access(candidate, constants.X_OK);
-      // A folder may be "executed", too.
-      if ((await stat(candidate)).isFile()) return candidate;
-    } catch {}
-  }
+/** Returns the path of QEMU's program. Rejects with `qemu-not-found`. */
+async function findQemu(name: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
   throw new VmmError({
     code: "qemu-not-found",
     what: "QEMU",
@@ -369,14 +349,6 @@ async function checkImage(image: string): Promise<void> {
     await access(image, constants.R_OK);
   } catch (cause) {
     throw unreadableImage(image, cause);
-  }
-}
-
-async function readProc(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch {
-    return undefined; // Not Linux, or the process has ended.
   }
 }
 

@@ -33,7 +33,7 @@ function hostOf({ lines, end }: MadeUp) {
   const launches: HostLaunch[] = [];
   let kills = 0;
   const host: CheckHostSystem = {
-    ...{ name: "a VMM 1.0", arch: "i386", machine: "pc", hasHand: true },
+    ...{ name: "a VMM 1.0", arch: "i386", machine: "pc", control: "com2" },
     launch: async (options) => {
       launches.push(options);
       let killed = () => {};
@@ -83,7 +83,7 @@ describe("a report", () => {
       const isBad = outcome === "broken" && level.startsWith("MUST");
       expect(result?.passed).toBe(!isBad);
     }
-    expect(launches[0]).toMatchObject({ image, append: "check.host=1" });
+    expect(launches[0]).toMatchObject({ image, append: "check.host=com2" });
     expect(killed()).toBe(true);
   });
 
@@ -91,7 +91,9 @@ describe("a report", () => {
     const { host, launches } = hostOf({ lines: LINES, end: "exit code 1" });
     const only = names.slice(0, 2);
     const report = await checkDevice({ host, image, only, shard: { number: 2, of: 3 } });
-    expect(launches[0]?.append).toBe(`check.host=1 check.only=${only.join(",")} check.shard=2/3`);
+    expect(launches[0]?.append).toBe(
+      `check.host=com2 check.only=${only.join(",")} check.shard=2/3`,
+    );
     expect(report.shard).toBe("2/3");
   });
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { CheckDeviceOptions } from "../../../src/check/index.ts";
+import type { CheckDeviceOptions, ProgramHostOptions } from "../../../src/check/index.ts";
 import { COMMANDS, Interrupted, main } from "../../../src/cli/cli.ts";
 import type { Command } from "../../../src/cli/command.ts";
 import * as boot from "../../../src/cli/commands/boot.ts";
@@ -411,6 +411,7 @@ describe("doctor", () => {
 describe("check", () => {
   const asked: CheckDeviceOptions[] = [];
   const hostile: unknown[] = [];
+  const behaviours: unknown[] = [];
   const ends = (passed: boolean): NonNullable<Work["check"]> => {
     const host = { name: "v86", arch: "i386", machine: "pc", launch: async () => Promise.reject() };
     return async () => ({
@@ -429,8 +430,21 @@ describe("check", () => {
         settings: { packed: `${balloon?.properties?.packed}` },
       }),
       v86Host: () => ({ ...host, arch: "i386" }),
+      checkBehaviours: async (options) => {
+        behaviours.push(options.only);
+        options.onCheck?.("tp-qemu/balloon_check", 1, 1);
+        return { ...REPORT, passed };
+      },
+      firecrackerHost: async (options) => programHost("Firecracker", options),
+      cloudHypervisorHost: async (options) => programHost("Cloud Hypervisor", options),
+      crosvmHost: async (options) => programHost("crosvm", options),
+      HOST_TEMPLATE: "a template",
     });
   };
+  const programHost = (name: string, { program, transport }: ProgramHostOptions = {}) => ({
+    ...{ name, arch: "x86_64" as const, machine: "pci", launch: async () => Promise.reject() },
+    settings: { program: program?.join("|") ?? "", transport: transport ?? "" },
+  });
 
   it("asks for the device as it was named, and ends with 1 when it breaks a MUST", async () => {
     const args = ["--on=qemu", "--qemu=/opt/qemu", "--arch=i386", "--machine=q35"];
@@ -457,6 +471,30 @@ describe("check", () => {
     expect(hostile.at(-1)).toEqual({ seed: 7, forMs: 300_000 });
   });
 
+  it("looks at behaviours, and prints a host to begin with", async () => {
+    const args = ["check", "--behaviours", "--only=tp-qemu/balloon_check"];
+    expect((await run(args, { check: ends(true) })).code).toBe(0);
+    expect(behaviours).toEqual([["tp-qemu/balloon_check"]]);
+    const { code, out } = await run(["check", "--template"], { check: ends(false) });
+    expect([code, out]).toEqual([0, "a template"]);
+  });
+
+  it.each([
+    ["firecracker", "Firecracker", "BALLONET_FIRECRACKER"],
+    ["cloud-hypervisor", "Cloud Hypervisor", "BALLONET_CLOUD_HYPERVISOR"],
+    ["crosvm", "crosvm", "BALLONET_CROSVM"],
+  ])("takes %s by its program", async (on, name, variable) => {
+    const io = keptIo({ environment: { [variable]: "/opt/vmm --flag" } });
+    const args = ["check", `--on=${on}`];
+    expect((await run(args, { check: ends(true) }, io)).code).toBe(0);
+    const settings = { program: "/opt/vmm|--flag", transport: "" };
+    expect(asked.at(-1)).toMatchObject({ host: { name, settings } });
+    const more = [...args, "--program=vmm", "--transport=modern"];
+    expect((await run(more, { check: ends(true) }, io)).code).toBe(0);
+    const other = { program: "vmm", transport: "modern" };
+    expect(asked.at(-1)).toMatchObject({ host: { settings: other } });
+  });
+
   it("takes a host from a file, and beside a baseline only what is new fails", async () => {
     const folder = await mkdtemp(join(tmpdir(), "check-test-"));
     onTestFinished(() => rm(folder, { recursive: true }));
@@ -475,6 +513,10 @@ describe("check", () => {
 
   it.each([
     [["--machine=q35"], "--machine on v86"],
+    [["--transport=modern"], "--transport on v86"],
+    [["--on=qemu", "--program=x"], "--program on qemu"],
+    [["--on=crosvm", "--device=packed=on"], "--device on crosvm"],
+    [["--hostile", "--behaviours"], "--behaviours with --hostile"],
     [["--seed=1"], "--seed alone"],
     [["--hostile", "--seed=a"], '"a"'],
     [["--hostile", "--only=FRAMING"], "--only with --hostile"],
