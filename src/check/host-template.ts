@@ -5,7 +5,8 @@ export const HOST_TEMPLATE: string = `/**
  * My VMM as a host: npx ballonet check --on my-vmm.ts
  *
  * Node 20 runs no TypeScript: make JavaScript of it first.
- *   npx esbuild my-vmm.ts --bundle --packages=external --platform=node --format=esm --outfile=my-vmm.mjs
+ *   npx esbuild my-vmm.ts --bundle --packages=external --platform=node --format=esm \\
+ *     --outfile=my-vmm.mjs
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +14,7 @@ import { type CheckHostSystem, SerialConsole } from "ballonet/check";
 
 const host: CheckHostSystem = {
   name: "my VMM",
-  // i386: a Multiboot image; x86_64: an ELF with a PVH note, and an entry of Linux's 64-bit protocol.
+  // i386: a Multiboot image; x86_64: an ELF with a PVH note and an entry of Linux's protocol.
   arch: "x86_64",
   machine: "its board",
   // The guest's serial port that the checks ask the host on. Leave it out where the guest can only

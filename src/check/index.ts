@@ -1,8 +1,8 @@
 /** ballonet/check: checks anybody's balloon device from within a guest. Public names only. */
 export type { HostAnswer, HostRequest } from "../../runtime/abi.ts";
+export { behaviours } from "./behaviours/all.ts";
 export type { Behaviour } from "./behaviours/behaviour.ts";
 export { type CheckBehavioursOptions, checkBehaviours } from "./behaviours/check-behaviours.ts";
-export { behaviours } from "./behaviours/index.ts";
 export { type CheckDeviceOptions, checkDevice } from "./check-device.ts";
 export { HOST_TEMPLATE } from "./host-template.ts";
 export { type HostileOptions, hostileGuest } from "./hostile.ts";

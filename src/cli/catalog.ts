@@ -2,7 +2,7 @@
 
 import { PERSONA_NAMES } from "../../runtime/abi.ts";
 import { POLICY_NAMES, type PolicyName } from "../../runtime/index.ts";
-import { behaviours } from "../check/behaviours/index.ts";
+import { behaviours } from "../check/behaviours/all.ts";
 import { faults, type Level, type ProfileName, profiles, rules } from "../device/index.ts";
 import { scenarios } from "../judge/scenarios.ts";
 import { personaSource } from "../lab/subject-descriptions.ts";

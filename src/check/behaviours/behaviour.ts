@@ -23,14 +23,3 @@ export interface Behaviour {
   /** Throws Missed when it is not so, and LeftOut where it cannot be seen. */
   run?(field: Field): Promise<void>;
 }
-
-/** A host did otherwise. */
-export class Missed extends Error {}
-
-/** It cannot be seen here. */
-export class LeftOut extends Error {}
-
-/** @throws Missed unless it is so; `seen` tells what was seen instead. */
-export function expect(isSo: boolean, seen: string): void {
-  if (!isSo) throw new Missed(seen);
-}

@@ -6,9 +6,10 @@ import type { JudgeReport, ScenarioResult } from "../../judge/judge-report.ts";
 import { partOf, type Shard } from "../../judge/shard.ts";
 import { checkDevice, isCallersError, MEMORY_BYTES } from "../check-device.ts";
 import type { CheckHostSystem } from "../hosts/host.ts";
-import { type Behaviour, LeftOut, Missed } from "./behaviour.ts";
+import { behaviours } from "./all.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { LeftOut, Missed } from "./ends.ts";
 import { Field } from "./field.ts";
-import { behaviours } from "./index.ts";
 
 /** What `checkBehaviours` is given. */
 export interface CheckBehavioursOptions {

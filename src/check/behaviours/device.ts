@@ -1,7 +1,8 @@
 /** Behaviours of the device: targets, statistics, resets, and a guest that stops and goes on. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { PAGE_BYTES } from "../../vmm/vmm.ts";
-import { type Behaviour, expect } from "./behaviour.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { expect } from "./ends.ts";
 import type { Field } from "./field.ts";
 
 const SHARE = 0.85;
@@ -11,7 +12,7 @@ const MOVES = 12;
 const SAMPLE_MS = 3_000;
 const LONG_INTERVAL_S = 60;
 
-/** Targets of every kind: of one page, of no whole buffer, reversed on the way, and back to none. */
+/** Targets of every kind: one page, no whole buffer, reversed on the way, and back to none. */
 async function movesExactly(field: Field): Promise<void> {
   const { freePages } = await field.status();
   for (const pages of [256, 255, 1, 257, SOME_PAGES + 1, 2 * SOME_PAGES, 0]) {

@@ -4,7 +4,7 @@ import type { ControlClient } from "../../vmm/index.ts";
 import { type BalloonStatistics, PAGE_BYTES } from "../../vmm/index.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../vmm/json.ts";
 import type { CheckedMachine, HostHand } from "../hosts/host.ts";
-import { LeftOut, Missed } from "./behaviour.ts";
+import { LeftOut, Missed } from "./ends.ts";
 
 /** How long a balloon, a guest or a host may take for a step. */
 const STEP_MS = 15_000;

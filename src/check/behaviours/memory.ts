@@ -3,7 +3,8 @@
 import { ControlReplyError } from "../../vmm/errors.ts";
 import { isJsonObject, type JsonValue } from "../../vmm/json.ts";
 import { PAGE_BYTES } from "../../vmm/vmm.ts";
-import { type Behaviour, expect, LeftOut } from "./behaviour.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { expect, LeftOut } from "./ends.ts";
 import type { Field } from "./field.ts";
 
 const MIB = 2 ** 20;

@@ -1,9 +1,9 @@
 /**
- * Firecracker as a host, by its API over a Unix socket (src/firecracker/swagger/firecracker.yaml and
- * docs/ballooning.md of version 1.17).
+ * Firecracker as a host, by its API over a Unix socket: its swagger/firecracker.yaml and
+ * docs/ballooning.md, of version 1.17.
  *
- * Its COM1 is its own input and output. It takes targets in MiB, and statistics only when they were
- * asked for before the start.
+ * Its COM1 is its own input and output. It takes targets in MiB, and statistics only when they
+ * were asked for before the start.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -61,16 +61,16 @@ export const spec: CommandSpec = {
   ],
   notes: [
     "The guest drives registers and rings by hand, as no driver would, and prints TAP on COM1. " +
-      "It asks over a serial port for what takes the host's hand, such as a target. Where nobody does it, " +
-      "the checks that need it are left out.",
+      "It asks over a serial port for what takes the host's hand, such as a target. Where nobody " +
+      "does it, the checks that need it are left out.",
     "firecracker, cloud-hypervisor and crosvm need KVM. Their programs are looked up in PATH; " +
       "--program, or BALLONET_FIRECRACKER, BALLONET_CLOUD_HYPERVISOR or BALLONET_CROSVM, names " +
       "another, with arguments that come first. Their checks are asked on COM1.",
     "FILE is a module whose default export is a host: CheckHostSystem of ballonet/check. " +
       "--template prints one to begin with.",
-    "Behaviours are named after the tests of Firecracker, Cloud Hypervisor, QEMU and others, whose " +
-      "machines they boot with this package's driver in a guest: `ballonet list behaviours`. Where " +
-      "the host cannot do what one needs, it is left out.",
+    "Behaviours are named after the tests of Firecracker, Cloud Hypervisor, QEMU and others, and " +
+      "run with this package's driver in a guest: `ballonet list behaviours`. What the host " +
+      "cannot do is left out.",
     "A recommendation (SHOULD) that is broken is told and is no failure. The exit code is 0 when " +
       "no MUST and no MUST NOT is broken, else 1; with --baseline only what is new counts.",
   ],

@@ -22,6 +22,11 @@ import {
 import { FailureError } from "../../../src/failure.ts";
 
 const NAMES = ["firecracker", "cloud-hypervisor", "crosvm"] as const;
+const STAND_INS = [
+  "stand-ins/firecracker.ts",
+  "stand-ins/cloud-hypervisor.ts",
+  "stand-ins/crosvm.ts",
+];
 const MAKE = {
   firecracker: firecrackerHost,
   "cloud-hypervisor": cloudHypervisorHost,
@@ -40,9 +45,7 @@ beforeAll(async () => {
   image = join(folder, "image.elf");
   await writeFile(image, "an image");
   await build({
-    entryPoints: NAMES.map((name) =>
-      fileURLToPath(new URL(`stand-ins/${name}.ts`, import.meta.url)),
-    ),
+    entryPoints: STAND_INS.map((path) => fileURLToPath(new URL(path, import.meta.url))),
     ...{ bundle: true, platform: "node", format: "esm", target: "node20" },
     ...{ outdir: folder, outExtension: { ".js": ".mjs" }, logLevel: "silent" },
   });

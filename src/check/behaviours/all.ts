@@ -1,4 +1,5 @@
-/** All behaviours. */
+/** All behaviours of hosts, in one list. */
+
 import type { Behaviour } from "./behaviour.ts";
 import { deviceBehaviours } from "./device.ts";
 import { memoryBehaviours } from "./memory.ts";
