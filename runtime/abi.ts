@@ -23,6 +23,8 @@ export { BallonetError, type ErrorCode, hex } from "./errors.ts";
 export { EXIT, STOP } from "./kernel/exit-codes.ts";
 export { nearestName } from "./nearest-name.ts";
 export { POLICY_NAMES, type PolicyName } from "./policy/named.ts";
+export { ownPolicy, type PolicyEngine } from "./policy/own-policy.ts";
+export type { Policy } from "./policy/policy.ts";
 export { FEATURE } from "./virtio/constants.ts";
 export { type FeatureSet, featureBits, featureSet, hasFeature } from "./virtio/features.ts";
 export { INTERRUPT_CHOICES } from "./virtio/interrupts.ts";

@@ -12,6 +12,7 @@ import type { Hal, InterruptAllocator, LogLevel } from "../hal.ts";
 import { SCI_LINE } from "../pci/qemu-acpi-events.ts";
 import { cooperative } from "../policy/cooperative.ts";
 import { follow } from "../policy/follow.ts";
+import { ownPolicy } from "../policy/own-policy.ts";
 import type { Transport } from "../virtio/transport.ts";
 import { BalloonSlot } from "./balloon-slot.ts";
 import { ButtonLine } from "./button-line.ts";
@@ -151,7 +152,7 @@ export class Guest {
     const { core } = machine;
     const { settings } = options;
     const stock = machine.hasProgram() ? cooperative : follow;
-    const { policy = stock(settings.follow) } = options;
+    const { policy = ownPolicy(machine) ?? stock(settings.follow) } = options;
     this.driver = new BalloonDriver({
       hal,
       core,

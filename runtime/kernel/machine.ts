@@ -4,6 +4,7 @@
  */
 import type { CoreExports } from "../core/exports.ts";
 import type { Width } from "../hal.ts";
+import type { PolicyEngine } from "../policy/own-policy.ts";
 
 /** One part of guest physical memory. */
 export interface MemoryRegion {
@@ -45,7 +46,7 @@ export const FAULT = {
 } as const;
 
 /** See the file's header. Numbers are unsigned; a function throws an Error for a wrong argument. */
-export interface Machine {
+export interface Machine extends PolicyEngine {
   portRead(port: number, width: Width): number;
   portWrite(port: number, width: Width, value: number): void;
   /** Reads guest physical memory or device memory. Device memory is mapped uncached. */

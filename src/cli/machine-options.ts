@@ -1,9 +1,27 @@
 /** The options that say which machine a guest is booted in. */
+import { POLICY_NAMES, type PolicyName } from "../../runtime/abi.ts";
 import type { SessionOptions } from "../session/plan.ts";
 import { parseSize } from "../text/units.ts";
 import { ARCHITECTURES, choice } from "./command.ts";
-import type { Given, OptionSpec } from "./options.ts";
+import { type Given, isPath, type OptionSpec } from "./options.ts";
 import type { Io } from "./terminal.ts";
+
+/** An option that takes a stock policy's name, or a file with a policy of the user's. */
+export function policyOption(text: string): OptionSpec {
+  return {
+    ...choice("policy", POLICY_NAMES, text),
+    value: `${POLICY_NAMES.join("|")}|FILE`,
+    orFile: true,
+  };
+}
+
+/** What `policyOption` was given: the name of a stock policy, or the path of a file. */
+export function policyChoice(given: Given): { readonly name?: PolicyName; readonly file?: string } {
+  const value = given.value("policy");
+  if (value === undefined) return {};
+  // The parser has refused every other name.
+  return isPath(value) ? { file: value } : { name: value as PolicyName };
+}
 
 /** By name, because commands have options of their own between them. */
 export const MACHINE_OPTIONS = {

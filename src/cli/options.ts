@@ -15,6 +15,8 @@ export interface OptionSpec {
   readonly value?: string;
   /** All values, when they can be listed. */
   readonly choices?: readonly string[];
+  /** A path is a value, too: what has a dot or a slash. */
+  readonly orFile?: boolean;
   /** May be given more than once; where values can be listed, also as a list with commas. */
   readonly repeatable?: boolean;
   /** A value may be followed by =FILE, and commas in it are the file's. */
@@ -169,12 +171,18 @@ function readValues(parts: {
     const seen = value ? `${value} instead of a value` : "no value";
     throw refuse(what, seen, `write --${spec.name} ${spec.value}; ${listed}`);
   }
-  const { choices, repeatable = false, withFile = false } = spec;
-  if (choices === undefined) return [value];
+  const { choices, repeatable = false, withFile = false, orFile = false } = spec;
+  if (choices === undefined || (orFile && isPath(value))) return [value];
   const values = repeatable && !withFile ? value.split(",") : [value];
   const words = withFile ? [value.split("=", 1)[0] ?? ""] : values;
   const wrong = words.find((word) => !choices.includes(word));
   if (wrong === undefined) return values;
   const all = choices.length > CHOICES_SHOWN ? listed : `choose one of ${choices.join(", ")}`;
-  throw refuse(what, `"${wrong}"`, `${hint(wrong, choices)}${all}`);
+  const file = orFile ? ", or give a file, such as ./mine.ts" : "";
+  throw refuse(what, `"${wrong}"`, `${hint(wrong, choices)}${all}${file}`);
+}
+
+/** Returns whether a value of an option with `orFile` is a path and no word. */
+export function isPath(value: string): boolean {
+  return /[./\\]/.test(value);
 }

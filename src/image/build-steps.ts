@@ -41,6 +41,7 @@ const SOURCES = [
   "buffers.c",
   "machine.c",
   "program.c",
+  "policy.c",
 ] as const;
 
 const COMMON_FLAGS = [

@@ -38,7 +38,9 @@ export async function provideCheckImage(
   const script = await checkScript();
   const image = await provideImage({ ...others, inMemory: true });
   options.signal?.throwIfAborted();
-  const made = putProgram(image.contents ?? (await readFile(image.path)), script);
+  const made = putProgram(image.contents ?? (await readFile(image.path)), {
+    program: script,
+  });
   const bytes = made.length;
   if (out !== undefined) {
     await writeImage(out, made);

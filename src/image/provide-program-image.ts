@@ -1,11 +1,12 @@
 /**
- * An image with the user's program in it: the package's own image, the program bundled, and both
- * put together. No compiler runs where the package is installed.
+ * An image with the user's program or policy in it: the package's own image, what is the user's
+ * bundled, and both put together. No compiler runs where the package is installed.
  */
 import { readFile } from "node:fs/promises";
 import type { BuildProgress } from "./build-image.ts";
 import type { Architecture } from "./compiler.ts";
 import { cachedImage, writeImage } from "./keep-image.ts";
+import { bundlePolicy } from "./program/bundle-policy.ts";
 import { bundleProgram } from "./program/bundle-program.ts";
 import { putProgram } from "./program/put-program.ts";
 import { sourceLines } from "./program/source-lines.ts";
@@ -13,8 +14,10 @@ import { provideImage } from "./provide-image.ts";
 
 /** What `provideProgramImage` is given. */
 export interface ProvideProgramImageOptions {
-  /** Path of the program: a TypeScript or JavaScript module. */
-  readonly app: string;
+  /** Path of the program: a TypeScript or JavaScript module. Default: none. */
+  readonly app?: string | undefined;
+  /** Path of a policy: such a module, whose default export is a `Policy`. Default: none. */
+  readonly policy?: string | undefined;
   /** The processor that the image is for. */
   readonly arch: Architecture;
   /** Where to write it. Default: `contents` are returned, and nothing is written. */
@@ -25,28 +28,30 @@ export interface ProvideProgramImageOptions {
   readonly onProgress?: (progress: BuildProgress) => void;
 }
 
-/** An image with a program. */
+/** An image with a program or a policy. */
 export interface ProgramImage {
   readonly contents: Uint8Array;
   /** Size of the image. */
   readonly bytes: number;
-  /** Bytes of the program in it. */
+  /** Bytes of the program in it; 0: there is none. */
   readonly programBytes: number;
-  /** Files that the program is made of. */
+  /** Files that program and policy are made of. */
   readonly inputs: readonly string[];
   /** Replaces places in the bundled program, as stack traces have them, by lines of its sources. */
   readonly sourceLines: (text: string) => string;
 }
 
 /**
- * Returns an image with the program. Rejects with ImageError when the program cannot be bundled or
- * the image not be built, with the error of the file system, or with the signal's reason.
+ * Returns an image with the program and the policy. Rejects with ImageError when one cannot be
+ * bundled or the image not be built, with the error of the file system, or with the signal's
+ * reason.
  */
 export async function provideProgramImage(
   options: ProvideProgramImageOptions,
 ): Promise<ProgramImage> {
-  const { app, out, arch, signal, onProgress } = options;
-  const { script, map, inputs } = await bundleProgram(app);
+  const { app, policy, out, arch, signal, onProgress } = options;
+  const program = app === undefined ? undefined : await bundleProgram(app);
+  const decides = policy === undefined ? undefined : await bundlePolicy(policy);
   const image = await provideImage({
     arch,
     inMemory: true,
@@ -54,10 +59,19 @@ export async function provideProgramImage(
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   signal?.throwIfAborted();
-  const contents = putProgram(image.contents ?? (await readFile(image.path)), script);
+  const { script = "", map } = program ?? {};
+  const contents = putProgram(image.contents ?? (await readFile(image.path)), {
+    program: script,
+    policy: decides === undefined ? "" : `${decides.name}\n${decides.script}`,
+  });
   if (out !== undefined) await writeImage(out, contents);
-  const programBytes = Buffer.byteLength(script);
-  return { contents, bytes: contents.length, programBytes, inputs, sourceLines: sourceLines(map) };
+  return {
+    contents,
+    bytes: contents.length,
+    programBytes: Buffer.byteLength(script),
+    inputs: [...(program?.inputs ?? []), ...(decides?.inputs ?? [])],
+    sourceLines: map === undefined ? (text) => text : sourceLines(map),
+  };
 }
 
 /** Returns the path of a file with the image, in the cache, for an emulator that takes a path. */

@@ -32,6 +32,11 @@ export interface SessionOptions {
   readonly append?: string;
   /** Path of an image. Default: one is built from this package, or taken from the cache. */
   readonly image?: string | undefined;
+  /**
+   * Path of a policy: a TypeScript or JavaScript module whose default export is a `Policy`. It goes
+   * into the image, so it excludes `image`. Default: the policy `follow`, or that of `append`.
+   */
+  readonly policy?: string | undefined;
   /** False: a machine without a balloon device, to see what the guest does. Default: true. */
   readonly balloon?: boolean;
   /** Properties of QEMU's balloon device, by QEMU's names. */
@@ -62,6 +67,7 @@ export interface SessionPlan {
   readonly workloadPages: number | undefined;
   readonly append: string;
   readonly image: string | undefined;
+  readonly policy: string | undefined;
   readonly balloon: boolean;
   readonly device: Readonly<Record<string, string>>;
   readonly control: ControlPort;
@@ -155,6 +161,10 @@ export function planSession(options: SessionOptions): SessionPlan {
   if (!balloon && Object.keys(options.device ?? {}).length > 0) {
     throw contradiction("device options", "a machine without a balloon", "leave one of both out");
   }
+  if (options.image !== undefined && options.policy !== undefined) {
+    const todo = "leave one of them out: `ballonet image --policy` makes an image with a policy";
+    throw contradiction("policy", `${options.policy} for the image ${options.image}`, todo);
+  }
   const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES[on];
   const memoryPages = Math.floor(memoryBytes / PAGE_BYTES);
   const usual = lastWord(append, "host") === "untrusted" ? UNTRUSTED_TARGETS : DEFAULT_TARGETS;
@@ -173,6 +183,7 @@ export function planSession(options: SessionOptions): SessionPlan {
     device: { ...(reportOnly ? { [REPORTING]: "on" } : {}), ...options.device },
     workloadPages: workloadBytes === undefined ? undefined : Math.ceil(workloadBytes / PAGE_BYTES),
     image: options.image,
+    policy: options.policy,
     qemu: options.qemu,
     control: options.control ?? "com2",
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,

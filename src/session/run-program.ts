@@ -37,6 +37,11 @@ export interface RunProgramOptions {
   readonly qemu?: string | undefined;
   /** Default: 64 MiB on v86, 256 MiB on QEMU. */
   readonly memoryBytes?: number | undefined;
+  /**
+   * Path of a policy for the driver: a module whose default export is a `Policy`. Default: the
+   * policy `cooperative`, or that of `append`.
+   */
+  readonly policy?: string | undefined;
   /** The program's arguments. */
   readonly args?: readonly string[];
   /** The program's environment. */
@@ -51,7 +56,7 @@ export interface RunProgramOptions {
   readonly onLog?: (line: string) => void;
   /** Called before each step of building the image. */
   readonly onProgress?: (progress: BuildProgress) => void;
-  /** Called when the program is bundled, with the files that it is made of. */
+  /** Called when the program is bundled, with the files that it and the policy are made of. */
   readonly onBundled?: (inputs: readonly string[]) => void;
   /** Called when the machine runs: its balloon and its control channel are there. */
   readonly onStart?: (vm: Vmm) => void;
@@ -93,6 +98,7 @@ export async function runProgram(options: RunProgramOptions): Promise<number> {
   const append = commandLine(options);
   const image = await provideProgramImage({
     app: options.app,
+    policy: options.policy,
     arch,
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),

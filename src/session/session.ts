@@ -12,7 +12,9 @@
  */
 import { stat } from "node:fs/promises";
 import { type Failure, FailureError } from "../failure.ts";
+import type { BuildProgress } from "../image/build-image.ts";
 import { type ProvidedImage, provideImage } from "../image/provide-image.ts";
+import { programImageFile, provideProgramImage } from "../image/provide-program-image.ts";
 import { VmmError } from "../vmm/errors.ts";
 import { EventQueue } from "../vmm/event-queue.ts";
 import { launchQemu } from "../vmm/qemu/qemu.ts";
@@ -93,12 +95,13 @@ async function findImage(parts: {
 }): Promise<ProvidedImage> {
   const { plan, signal, emit } = parts;
   if (plan.image === undefined) {
-    return provideImage({
-      arch: plan.arch,
-      inMemory: plan.on === "v86",
-      signal,
-      onProgress: (progress) => emit({ type: "building", ...progress }),
-    });
+    const { arch, policy } = plan;
+    const onProgress = (progress: BuildProgress) => emit({ type: "building", ...progress });
+    if (policy === undefined) {
+      return provideImage({ arch, inMemory: plan.on === "v86", signal, onProgress });
+    }
+    const image = await provideProgramImage({ policy, arch, signal, onProgress });
+    return { path: await programImageFile(image, arch), bytes: image.bytes };
   }
   const bytes = await stat(plan.image).then(
     (found) => (found.isFile() ? found.size : undefined),

@@ -54,6 +54,8 @@ export interface FakeMachineOptions {
   readonly chipset?: FakeChipset;
   /** Whether the image has a program of the user's. Default: no. */
   readonly hasProgram?: boolean;
+  /** The script of the policy in the image. Default: there is none. */
+  readonly policy?: (view: string) => string;
   /** What its caches offer. */
   readonly offers?: number;
 }
@@ -316,6 +318,16 @@ export class FakeMachine implements Machine {
 
   programCollect(): void {
     this.collections += 1;
+  }
+
+  policyName(): string | undefined {
+    return this.options.policy === undefined ? undefined : "mine";
+  }
+
+  policyDecide(view: string): string {
+    const { policy } = this.options;
+    if (policy === undefined) throw new Error("policyDecide: no policy");
+    return policy(view);
   }
 
   hasProgram(): boolean {

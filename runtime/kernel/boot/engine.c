@@ -30,6 +30,8 @@ static uint32_t call_depth;
 static bool (*interrupt)(js_t runtime);
 /* Whether the heap grows for a program or a script: the pool is then closed. */
 static bool is_foreign;
+/* How much more the heap may grow by. */
+static uint32_t growth = ENGINE_BYTES_MAX;
 
 wasm_rt_memory_t* ENGINE_MEMORY(struct w2c_a* host) {
   (void)host;
@@ -64,10 +66,13 @@ bool engine_fault(uintptr_t offset) {
 static bool grow(uint32_t wanted) {
   if (wanted > ENGINE_BYTES_MAX) return false;
   uint32_t end = (wanted + WASM_PAGE_BYTES - 1) & ~(uint32_t)(WASM_PAGE_BYTES - 1);
+  uint32_t more = end > memory.size ? end - (uint32_t)memory.size : 0;
+  if (more > growth) return false;
   for (uint32_t offset = (uint32_t)memory.size; offset < end; offset += FRAME_BYTES) {
     if (!window_mapped(offset) && !back(offset, frame_take(is_foreign))) return false;
   }
-  if (end > memory.size) set_size(end);
+  growth -= more;
+  if (more) set_size(end);
   return true;
 }
 
@@ -76,7 +81,7 @@ static bool grow(uint32_t wanted) {
  * short, part of the image lies nowhere, or firmware has written over it.
  */
 void engine_unpack(void) {
-  uintptr_t end = (uintptr_t)image_end + program_bytes;
+  uintptr_t end = (uintptr_t)image_end + program_bytes + policy_bytes;
   region_need((uintptr_t)image_start, end - (uintptr_t)image_start);
   uint32_t* to = (uint32_t*)snapshot_frames;
   for (const uint32_t* from = snapshot_packed; from < snapshot_packed_end;) {
@@ -267,6 +272,12 @@ void engine_program(const callee_t* given, uint32_t count) {
 }
 
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime)) { interrupt = on_interrupt; }
+
+uint32_t engine_growth(uint32_t bytes) {
+  uint32_t before = growth;
+  growth = bytes;
+  return before;
+}
 
 bool engine_foreign(bool now) {
   bool before = is_foreign;

@@ -63,11 +63,16 @@ void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
 /* Whether what runs from now on is not the guest's own. Returns what was. */
 bool engine_foreign(bool now);
 
+/* From now on the heap may grow by so many bytes in all. Returns what was left. */
+uint32_t engine_growth(uint32_t bytes);
+
 /* Collects the garbage of a runtime. `context` is one of its. */
 void engine_collect(js_t runtime, js_t context);
 
 /* Bytes of the program's text, which lies at the image's end; 0: there is no program. */
 extern const volatile uint32_t program_bytes;
+/* Bytes of the policy's text, which lies behind the program's; 0: there is no policy. */
+extern const volatile uint32_t policy_bytes;
 /* The functions that a program can call have the numbers from here on. */
 #define PROGRAM_CALLEES 0x10000
 void engine_program(const callee_t* functions, uint32_t count);
@@ -107,6 +112,13 @@ extern struct program_told program_told;
 /* Whether the script that the guest evaluates has used up its time. */
 bool script_late(double now);
 bool script_runs(void);
+
+/* ---- policy.c -------------------------------------------------------------------------------- */
+
+/* Whether a runtime is the policy's. */
+bool policy_is(js_t runtime);
+/* Call at each look while it runs. True: its time is over. */
+bool policy_late(double now);
 
 /* The list for engine_start, from core-glue.c, which is generated. */
 extern const callee_t callees[];

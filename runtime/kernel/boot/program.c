@@ -6,7 +6,7 @@
  * changes to the guest's stacks and lets the guest have its turn: a program that never ends its
  * turn stops no balloon.
  *
- *   at the image's end   the program's text, loaded with it · a guard page · its stack
+ *   at the image's end   the texts of program and policy, loaded with it · a guard page · its stack
  *   in the engine's heap   its stack in linear memory
  */
 #include "engine.h"
@@ -50,9 +50,9 @@ static bool is_in_place(void) {
 uint32_t program_pool_frames(void) { return is_in_place() ? IN_PLACE_FRAMES : 0; }
 
 uint64_t program_own(void) {
-  uint32_t text = program_bytes;
-  if (is_in_place()) return whole(text);
-  return text ? (uint64_t)whole(text) + FRAME_BYTES + PROGRAM_STACK_BYTES : 0;
+  uint64_t texts = whole(program_bytes + policy_bytes);
+  if (is_in_place() || !program_bytes) return texts;
+  return texts + FRAME_BYTES + PROGRAM_STACK_BYTES;
 }
 
 /* ---- changing stacks ------------------------------------------------------------------------- */
@@ -175,6 +175,7 @@ static bool look_amid_script(double now) {
 static bool look(js_t which) {
   double now = clock_now();
   if (which == snapshot_runtime) return look_amid_script(now);
+  if (policy_is(which)) return policy_late(now);
   if (now < next_look) return false;
   next_look = now + LOOK_MS;
   tell_gave(now);
@@ -381,7 +382,7 @@ static void begin(void) {
 }
 
 static void prepare_stacks(void) {
-  uint64_t guard = (uintptr_t)image_end + whole(program_bytes);
+  uint64_t guard = (uintptr_t)image_end + whole(program_bytes + policy_bytes);
   memory_guard(guard);
   js_t shadow = ENGINE_malloc(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
   if (!shadow) panic(STOP_NO_MEMORY, "memory", "no room for the program's stack");

@@ -1,19 +1,13 @@
 /**
  * `ballonet boot`: options to a session, its events to a printer, its last event to an exit code.
  */
-import {
-  CONTROL_PORTS,
-  DEFLATE_MODES,
-  HOST_TRUSTS,
-  PERSONA_NAMES,
-  POLICY_NAMES,
-} from "../../../runtime/abi.ts";
+import { CONTROL_PORTS, DEFLATE_MODES, HOST_TRUSTS, PERSONA_NAMES } from "../../../runtime/abi.ts";
 import { FailureError } from "../../failure.ts";
 import type { SessionOptions } from "../../session/plan.ts";
 import { parseDuration, parsePages, parseSize, parseTarget } from "../../text/units.ts";
 import { type Call, type CommandSpec, choice, HELP } from "../command.ts";
 import { exitCodeOf, GOOD } from "../exit-codes.ts";
-import { MACHINE_OPTIONS, machineChoice } from "../machine-options.ts";
+import { MACHINE_OPTIONS, machineChoice, policyChoice, policyOption } from "../machine-options.ts";
 import type { Given } from "../options.ts";
 import { sessionPrinter } from "../session/printer.ts";
 import type { Io } from "../terminal.ts";
@@ -37,7 +31,7 @@ export const spec: CommandSpec = {
     { name: "workload", value: "SIZE", text: "memory that the guest fills and verifies; 0: none" },
     choice("persona", PERSONA_NAMES, "behave like this driver (ballonet)"),
     choice("host", HOST_TRUSTS, "how far the driver trusts its host (trusted)"),
-    choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
+    policyOption("how the driver follows a target (follow)"),
     choice("deflate", DEFLATE_MODES, "when the host is told of pages in use (tell-first)"),
     { name: "reserve", value: "SIZE", text: "free memory that the driver leaves the guest (1M)" },
     choice(
@@ -59,6 +53,8 @@ export const spec: CommandSpec = {
       "(40%), a size (128M) or pages (4096p). SIZE needs a unit: 256M, 1G, 512K. TIME is 30s, " +
       "500ms or 2m.",
     "With --json the last event is `summary` or `failed`.",
+    "A policy of your own is a module whose default export is a Policy; it goes into the image, and " +
+      "takes the package esbuild. GUIDE.md shows one.",
     "The policy report-only needs QEMU. It moves no balloon: the guest frees its workload, and " +
       "the session shows how that memory comes back to the host.",
     "When the device offers MUST_TELL_HOST, only tell-first and tell-if-must are allowed, unless " +
@@ -101,10 +97,11 @@ function deviceOptions(text: string): Record<string, string> {
 export function sessionOptions(given: Given, environment: Io["environment"] = {}): SessionOptions {
   const workload = given.value("workload");
   const reserve = given.value("reserve");
+  const policy = policyChoice(given);
   // The user's own words come last: the guest takes the last one of two with the same key.
   const words = [
     ...DRIVER_WORDS.flatMap((name) => {
-      const value = given.value(name);
+      const value = name === "policy" ? policy.name : given.value(name);
       return value === undefined ? [] : [`ballonet.${name}=${value}`];
     }),
     ...(reserve === undefined
@@ -119,6 +116,7 @@ export function sessionOptions(given: Given, environment: Io["environment"] = {}
     ...machineChoice(given, environment),
     workloadBytes: workload === undefined ? undefined : parseSize(workload, "option --workload"),
     image: given.value("image"),
+    policy: policy.file,
     balloon: !given.has("no-balloon"),
     control: given.value("control") as SessionOptions["control"],
     append: words.join(" "),

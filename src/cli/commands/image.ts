@@ -23,6 +23,11 @@ export const spec: CommandSpec = {
   options: [
     choice("arch", ARCHITECTURES, "the guest (x86_64)"),
     { name: "app", value: "FILE", text: "put this program into it, TypeScript or JavaScript" },
+    {
+      name: "policy",
+      value: "FILE",
+      text: "put this policy into it; its default export is a Policy",
+    },
     { name: "check", text: "an image that checks the device of its machine, and prints TAP" },
     { name: "entry", value: "FILE", text: "a guest program of your own, in TypeScript" },
     {
@@ -71,10 +76,11 @@ export async function run(
   const entry = given.value("entry");
   if (entry !== undefined) await readInput("entry", entry, "a program");
   const app = given.value("app");
-  const chosen = ["app", "entry", "check"].filter((name) => given.has(name));
-  if (chosen.length > 1) {
+  const policy = given.value("policy");
+  const chosen = ["app", "policy", "entry", "check"].filter((name) => given.has(name));
+  if (chosen.length > (chosen[1] === "policy" ? 2 : 1)) {
     const seen = chosen.map((name) => `--${name}`).join(" and ");
-    const todo = "give one of them: --app runs beside the driver, --entry in its place";
+    const todo = "give one of them: --app and --policy are for the driver, --entry takes its place";
     throw new FailureError({ kind: "usage", what: "options", seen, todo });
   }
   const { provideImage } = await load();
@@ -93,10 +99,10 @@ export async function run(
     if (given.has("check")) {
       const { provideCheckImage } = await import("../../image/provide-check-image.ts");
       built = await provideCheckImage(options);
-    } else if (app === undefined) built = await provideImage(options);
+    } else if (app === undefined && policy === undefined) built = await provideImage(options);
     else {
       const { provideProgramImage } = await import("../../image/provide-program-image.ts");
-      const { bytes } = await provideProgramImage({ ...options, app, out });
+      const { bytes } = await provideProgramImage({ ...options, app, policy, out });
       built = { path: out, bytes };
     }
   } finally {

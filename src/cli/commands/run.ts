@@ -8,7 +8,7 @@ import { FailureError } from "../../failure.ts";
 import { checkProgramMachine } from "../../session/program-machine.ts";
 import type { ProgramLine, RunProgramOptions } from "../../session/run-program.ts";
 import { type Call, type CommandSpec, HELP } from "../command.ts";
-import { MACHINE_OPTIONS, machineChoice } from "../machine-options.ts";
+import { MACHINE_OPTIONS, machineChoice, policyChoice, policyOption } from "../machine-options.ts";
 import type { Given } from "../options.ts";
 import { BuildSteps } from "../progress.ts";
 import { failedLines } from "../session/text.ts";
@@ -31,6 +31,7 @@ export const spec: CommandSpec = {
       repeatable: true,
       text: "a variable of the program's environment; repeat for more",
     },
+    policyOption("how the driver follows a target (cooperative)"),
     { name: "append", value: "WORDS", text: "words for the guest's driver: ballonet.KEY=VALUE" },
     { name: "watch", text: "boot anew at each change of the program's files" },
     { name: "verbose", short: "v", text: "show the guest's own log, too, on standard error" },
@@ -70,12 +71,15 @@ function variables(given: Given): Record<string, string> {
 function programOptions(given: Given, environment: Io["environment"]): RunProgramOptions {
   const machine = machineChoice(given, environment);
   checkProgramMachine(machine);
+  const { name, file } = policyChoice(given);
+  const words = name === undefined ? [] : [`ballonet.policy=${name}`];
   return {
     ...machine,
     app: given.operand ?? "",
     args: given.rest,
     env: variables(given),
-    append: given.value("append") ?? "",
+    policy: file,
+    append: [...words, ...given.values("append")].join(" "),
   };
 }
 

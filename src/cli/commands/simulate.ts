@@ -1,20 +1,20 @@
 /**
  * `ballonet simulate`: a policy on a trace of demand, in virtual time.
  */
-import { POLICY_NAMES, type PolicyName } from "../../../runtime/index.ts";
 import { FailureError } from "../../failure.ts";
 import { TRACE_NAMES, type TraceName } from "../../lab/traces.ts";
 import { parseDuration, parsePages } from "../../text/units.ts";
-import { type Call, type CommandSpec, choice, HELP } from "../command.ts";
+import { type Call, type CommandSpec, HELP } from "../command.ts";
 import { GOOD } from "../exit-codes.ts";
 import { readInput } from "../input-file.ts";
+import { policyChoice, policyOption } from "../machine-options.ts";
 import { Screen } from "../terminal.ts";
 
 export const spec: CommandSpec = {
   name: "simulate",
   text: "play a policy on a trace of demand, in virtual time",
   options: [
-    choice("policy", POLICY_NAMES, "how the driver follows a target (follow)"),
+    policyOption("how the driver follows a target (follow)"),
     {
       name: "trace",
       value: "TRACE",
@@ -30,13 +30,15 @@ export const spec: CommandSpec = {
     "The driver and the core are the real ones, on the reference device, in this process. " +
       "Programs of the guest want memory as the trace says, and the host asks for what they left.",
     'A trace is a list of steps: { "atMs": 0, "usedPages": 4096, "targetPages": 8192 }, in ' +
-      "pages of 4 KiB. What a step does not name stays. `simulate` of ballonet/lab takes " +
-      "policies of your own.",
+      "pages of 4 KiB. What a step does not name stays.",
+    "A policy of your own is a module whose default export is a Policy. It takes the package " +
+      "esbuild, and has a tenth of a second for each decision, as in an image.",
     "JSON.md describes what --json prints.",
   ],
   examples: [
     ["ballonet simulate", "the default policy on three waves"],
     ["ballonet simulate --policy gentle --trace spike", "a paced one on sudden demand"],
+    ["ballonet simulate --policy ./mine.ts --trace diurnal", "a policy of your own on a day"],
     ["ballonet simulate --trace day.json --memory 1G --json", "a trace of your own"],
   ],
 };
@@ -64,18 +66,19 @@ export async function run(
   load: () => Promise<Work> = () => import("../../lab/index.ts"),
 ): Promise<number> {
   const lab = await load();
-  const name = given.value("trace") ?? DEFAULTS.trace;
+  const traceName = given.value("trace") ?? DEFAULTS.trace;
+  const { name = "follow", file } = policyChoice(given);
   const pages = parsePages(given.value("memory") ?? DEFAULTS.memory, "option --memory");
   const duration = given.value("duration");
   const reserve = given.value("reserve");
-  const isNamed = TRACE_NAMES.some((it) => it === name);
+  const isNamed = TRACE_NAMES.some((it) => it === traceName);
   const durationMs = parseDuration(duration ?? DEFAULTS.duration, "option --duration");
   const trace = isNamed
-    ? lab.namedTrace(name as TraceName, { pages, durationMs })
-    : lab.checkedTrace(await readTrace(name));
+    ? lab.namedTrace(traceName as TraceName, { pages, durationMs })
+    : lab.checkedTrace(await readTrace(traceName));
   const simulation = await lab.simulate({
-    // The parser has refused every other name.
-    policy: (given.value("policy") ?? POLICY_NAMES[0]) as PolicyName,
+    policy:
+      file === undefined ? name : await (await import("../policy-file.ts")).policyOfFile(file),
     trace,
     pages,
     signal: io.signal,

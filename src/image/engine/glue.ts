@@ -44,6 +44,8 @@ export const MACHINE_FUNCTIONS = [
   "programFreed",
   "programOffers",
   "programCollect",
+  "policyName",
+  "policyDecide",
 ] as const;
 
 /** The core's functions by which the kernel takes frames and gives them back, if it has them. */
@@ -237,10 +239,10 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
     "  .balign 4",
     "  .globl snapshot_packed, snapshot_packed_end",
     `snapshot_packed:\n  .incbin "${packed}"\nsnapshot_packed_end:`,
-    // A program is put at the image's end, and its length here.
+    // A program and a policy are put at the image's end, and their lengths here.
     '  .section .data, "aw", @progbits',
     `  .balign 4\n  .ascii "${PROGRAM_MARK}"`,
-    "  .globl program_bytes\nprogram_bytes:\n  .long 0",
+    "  .globl program_bytes, policy_bytes\nprogram_bytes:\n  .long 0\npolicy_bytes:\n  .long 0",
     '  .section .rodata, "a", @progbits',
     "  .balign 4",
     word("pages", snapshot.pages),

@@ -1,2 +1,2 @@
-/** Stands in an image before the length of the user's program: 12 characters. */
+/** Stands in an image before the lengths of the user's program and policy: 12 characters. */
 export const PROGRAM_MARK = "user-program";

@@ -1,12 +1,12 @@
 /**
- * Puts the user's program into an image that is already linked, without a compiler.
+ * Puts the user's program and policy into an image that is already linked, without a compiler.
  *
  *   file     headers · code, data and packed snapshot
  *   memory             code, data and packed snapshot · zeros · the image's end
  *
- * The program lies at the image's end, so the file gets the zeros before it, too, and the last
- * segment gets longer. The program's length stands behind a mark (snapshotSource). What the kernel
- * does with the program: runtime/kernel/boot/program.c.
+ * They lie at the image's end, so the file gets the zeros before them, too, and the last segment
+ * gets longer. Their lengths stand behind a mark (snapshotSource). What the kernel does with them:
+ * runtime/kernel/boot/program.c and policy.c.
  */
 import { ImageError } from "../errors.ts";
 import { PROGRAM_MARK } from "./mark.ts";
@@ -55,12 +55,20 @@ class ElfView {
   }
 }
 
+/** What goes into an image, as the kernel reads it. */
+interface Texts {
+  /** The program's script. */
+  readonly program?: string;
+  /** The policy's name, a line end, and its script. */
+  readonly policy?: string;
+}
+
 /**
- * Returns the image with the program in it. Its section headers are left out, as no loader reads
+ * Returns the image with the texts in it. Its section headers are left out, as no loader reads
  * them.
- * @throws ImageError `core` for an image that is not this package's, or has a program already.
+ * @throws ImageError `core` for an image that is not this package's, or has such texts already.
  */
-export function putProgram(image: Uint8Array, script: string): Uint8Array {
+export function putProgram(image: Uint8Array, { program = "", policy = "" }: Texts): Uint8Array {
   const elf = new ElfView(image);
   const fields = FIELDS[elf.is64 ? 64 : 32];
   const size = elf.view.getUint16(fields.counts, true);
@@ -73,7 +81,8 @@ export function putProgram(image: Uint8Array, script: string): Uint8Array {
   const end = place + elf.get(last + fields.bytes);
   const programAt = Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
 
-  const text = new TextEncoder().encode(script);
+  const lengths = [program, policy].map((text) => Buffer.byteLength(text));
+  const text = new TextEncoder().encode(program + policy);
   const made = new Uint8Array(start + programAt - place + text.length);
   made.set(image.subarray(0, start + elf.get(last + fields.fileBytes)));
   made.set(text, start + programAt - place);
@@ -86,8 +95,11 @@ export function putProgram(image: Uint8Array, script: string): Uint8Array {
   putMultiboot(changed.view, programAt + text.length);
   const mark = Buffer.from(image.buffer, image.byteOffset, image.byteLength).indexOf(PROGRAM_MARK);
   const lengthAt = mark + PROGRAM_MARK.length;
-  if (mark < 0 || changed.view.getUint32(lengthAt, true) !== 0) refuse("no place for a program");
-  changed.view.setUint32(lengthAt, text.length, true);
+  for (const [index, length] of lengths.entries()) {
+    const at = lengthAt + 4 * index;
+    if (mark < 0 || changed.view.getUint32(at, true) !== 0) refuse("no place for a program");
+    changed.view.setUint32(at, length, true);
+  }
   return made;
 }
 

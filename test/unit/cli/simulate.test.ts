@@ -54,6 +54,32 @@ describe("simulate", () => {
     expect(await run(...SMALL, "--policy", policy)).toMatchObject({ code: 0, err: "" });
   });
 
+  it("takes a policy of one's own, and goes on without one that never returns", async () => {
+    const half = await written(
+      "half.ts",
+      `import { type Policy, pagesBound, spendablePages } from "ballonet";
+       const policy: Policy = { name: "half", decide: (view) => ({
+         goalPages: Math.min(view.targetPages, view.totalPages / 2,
+           pagesBound(view) + spendablePages(view)),
+         atMostPages: Infinity, short: undefined, lookAgainMs: undefined }) };
+       export default policy;`,
+    );
+    const spinner = await written("spinner.ts", "export default { decide() { for (;;); } };");
+    const steps = [{ atMs: 0, targetPages: 2000 }];
+    const trace = await written("half.json", JSON.stringify(steps));
+    const played = async (policy: string) => {
+      const { code, out } = await run("--policy", policy, "--trace", trace, ...SMALL, "--json");
+      expect(code).toBe(0);
+      return JSON.parse(out);
+    };
+    const good = await played(half);
+    expect(good).toMatchObject({ policy: "half", trouble: null });
+    expect(good.samples.at(-1)).toMatchObject({ heldPages: 1024 });
+    const bad = await played(spinner);
+    expect(bad).toMatchObject({ policy: "spinner", trouble: expect.stringMatching(/timed out/) });
+    expect(bad.samples.at(-1).heldPages).toBeGreaterThan(1024);
+  });
+
   it("refuses what it cannot take in one message", async () => {
     const bad = await written("bad.json", "[{");
     const wrong = await written("wrong.json", '[{ "atMs": 0, "used": 4 }]');
@@ -64,7 +90,8 @@ describe("simulate", () => {
       [["--memory", "2G"], 2, /pages.*524288.*262144/s],
       [["--memory", "64"], 2, /unit/],
       [["--duration", "0s"], 2, /above 0/],
-      [["--policy", "folow"], 2, /did you mean follow/],
+      [["--policy", "folow"], 2, /did you mean follow.*or give a file/],
+      [["--policy", "./nowhere.ts"], 2, /no file .*nowhere\.ts/],
     ] as const;
     for (const [args, exitCode, said] of cases) {
       const { code, err } = await run(...args);

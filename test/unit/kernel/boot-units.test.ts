@@ -34,6 +34,7 @@ const ORDER = [
   "messages.c",
   "buffers.c",
   "machine.c",
+  "policy.c",
   "program.c",
   "start.c",
 ];

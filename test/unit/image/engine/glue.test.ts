@@ -83,8 +83,10 @@ test.each([
 });
 
 test("the boot code has one function for each of the machine's", () => {
-  const path = new URL("../../../../runtime/kernel/boot/machine.c", import.meta.url);
-  const found = [...readFileSync(path, "utf8").matchAll(/^js_t machine_(\w+)\(/gm)];
+  const texts = ["machine.c", "policy.c"].map((name) =>
+    readFileSync(new URL(`../../../../runtime/kernel/boot/${name}`, import.meta.url), "utf8"),
+  );
+  const found = [...texts.join("").matchAll(/^js_t machine_(\w+)\(/gm)];
   expect(found.map(([, name]) => name).sort()).toEqual([...MACHINE_FUNCTIONS].sort());
 });
 

@@ -1,0 +1,104 @@
+/*
+ * policy.c: a policy of the user's, and how long it may take.
+ *
+ * The policy has an engine runtime of its own: it reaches nothing of the guest's, its memory has a
+ * bound, and no job of a promise ever runs there. Views and decisions go to and fro as texts.
+ *
+ *   behind the program's text   the policy's name · a line end · a script, which is the function
+ */
+#include "engine.h"
+
+/* What the heap may grow by for the policy, in all. The engine counts no bytes for a runtime. */
+#define GROWTH_BYTES 0x400000
+/* How long a decision may take; the first one also evaluates the script. */
+#define DECIDE_MS 100
+#define FIRST_MS 1000
+/* A host that takes the processor away makes fewer looks late, too. */
+#define LOOKS_MIN 3
+/* How far JavaScript's limit is above wasm_rt_deep: DEEPER_BYTES of the snapshot. */
+#define DEEPER_BYTES 0x1000
+#define SCRIPT_FLAGS 0
+
+extern char image_end[];
+
+static js_t runtime, context, decide;
+/* When the decision that is being made is late. */
+static double end;
+static uint32_t looks;
+static bool was_late;
+static uint32_t growth = GROWTH_BYTES;
+
+bool policy_is(js_t which) { return which == runtime; }
+
+bool policy_late(double now) {
+  if (++looks < LOOKS_MIN || now <= end) return false;
+  was_late = true;
+  return true;
+}
+
+static const char* policy_text(void) { return image_end + program_bytes; }
+
+static uint32_t name_bytes(void) {
+  const char* text = policy_text();
+  uint32_t length = 0;
+  while (length < policy_bytes && text[length] != '\n') length++;
+  return length;
+}
+
+js_t machine_policyName(const struct call* call) {
+  (void)call;
+  return policy_bytes ? js_text(policy_text(), name_bytes()) : 0;
+}
+
+/* Evaluates the script. Returns what it throws, or 0. */
+static js_t start(void) {
+  uint32_t skipped = name_bytes() + 1, bytes = policy_bytes - skipped;
+  js_t text = js_copy(policy_text() + skipped, bytes), file = js_copy("policy.js", 9);
+  runtime = QTS_NewRuntime();
+  QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
+  context = engine_context = QTS_NewContext(runtime, 0);
+  if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the policy");
+  QTS_RuntimeEnableInterruptHandler(runtime);
+  js_t result = QTS_Eval(context, text, bytes, file, 0, SCRIPT_FLAGS);
+  ENGINE_free(text);
+  ENGINE_free(file);
+  js_t error = QTS_ResolveException(context, result);
+  if (!error) decide = result;
+  return error;
+}
+
+/* Calls the policy with a text of the guest's. Returns a text that is to be freed, or 0. */
+static js_t decision_of(js_t view, js_t* error) {
+  *error = decide ? 0 : start();
+  if (*error) return 0;
+  js_t result = js_call(decide, QTS_NewString(context, view), error);
+  if (*error) return 0;
+  js_t text = QTS_GetString(context, result);
+  QTS_FreeValuePointer(context, result);
+  return text;
+}
+
+js_t machine_policyDecide(const struct call* call) {
+  js_t guest = engine_context;
+  js_t view = call->count < 1 || !policy_bytes
+                  ? 0
+                  : QTS_GetString(guest, QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
+  if (!view) return js_throw("policyDecide: a view, and an image with a policy");
+  bool before = engine_foreign(true);
+  uint32_t others = engine_growth(growth);
+  looks = 0;
+  was_late = false;
+  end = clock_now() + (decide ? DECIDE_MS : FIRST_MS);
+  engine_context = context;
+  js_t error;
+  js_t decision = decision_of(view, &error);
+  const char* why = error ? js_describe(error) : "no text";
+  engine_context = guest;
+  growth = engine_growth(others);
+  engine_foreign(before);
+  QTS_FreeCString(guest, view);
+  if (!decision) return js_throw(was_late ? "it took longer than its time limit" : why);
+  js_t result = QTS_NewString(guest, decision);
+  QTS_FreeCString(context, decision);
+  return result;
+}
