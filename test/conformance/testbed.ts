@@ -5,7 +5,7 @@
  */
 import { formatVerdict, type Machine } from "../../src/device/index.ts";
 import { createWasmVm } from "../../src/embed/example/vm.ts";
-import { follow, gentle } from "../../src/index.ts";
+import { cooperative, follow, gentle } from "../../src/index.ts";
 import { coreModule, createTestVm, type TestVm, type TestVmOptions } from "../support/vm.ts";
 import type { BehaviourId } from "./tables/behaviours.ts";
 
@@ -15,10 +15,11 @@ export interface Build {
   readonly createWasmVm: typeof createWasmVm;
   readonly follow: typeof follow;
   readonly gentle: typeof gentle;
+  readonly cooperative: typeof cooperative;
 }
 
 /** The driver as it is. */
-const sources: Build = { core: coreModule, createWasmVm, follow, gentle };
+const sources: Build = { core: coreModule, createWasmVm, follow, gentle, cooperative };
 
 export interface Outcome {
   /** Ids of rules and behaviours, each once. */

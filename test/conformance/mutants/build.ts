@@ -13,7 +13,7 @@ const CORE = "assembly/";
 /** What scenarios use of a build. */
 const ENTRY =
   'export { createWasmVm } from "./src/embed/example/vm.ts";' +
-  'export { follow, gentle } from "./runtime/index.ts";';
+  'export { cooperative, follow, gentle } from "./runtime/index.ts";';
 
 export async function buildMutant(mutant: Mutant): Promise<Build> {
   const files = patchFiles([mutant, ...(mutant.and ?? [])]);

@@ -148,9 +148,13 @@ async function pace(testbed: Testbed) {
   testbed.checkAtRest(vm, { held: 1000 });
 }
 
-async function outOfReach(testbed: Testbed) {
+const outOfReach = (testbed: Testbed) => outOfReachWith(testbed, testbed.build.follow());
+
+/** Nobody is there whom it could ask, so it is no slower. */
+const cooperates = (testbed: Testbed) => outOfReachWith(testbed, testbed.build.cooperative());
+
+async function outOfReachWith(testbed: Testbed, inner: ReturnType<Testbed["build"]["follow"]>) {
   let decisions = 0;
-  const inner = testbed.build.follow();
   const policy: typeof inner = {
     name: inner.name,
     decide: (view) => {
@@ -303,6 +307,7 @@ const table = {
   "a used idx that goes back": (testbed: Testbed) => lie(testbed, "used-idx-back", 610),
   "a guest out of memory": outOfMemory,
   "a gentle pace": pace,
+  "a cooperative guest without a program": cooperates,
   "a target out of reach": outOfReach,
   "a minute of nothing": idle,
   "a burst": burst,

@@ -30,6 +30,7 @@ export type Command =
   | { readonly do: "verify" }
   | { readonly do: "stats" }
   | { readonly do: "follow" }
+  | { readonly do: "cooperative" }
   | { readonly do: "gentle"; readonly pagesPerSecond: number }
   | { readonly do: "reserve"; readonly pages: number }
   | { readonly do: "mode"; readonly mode: DeflateMode }
@@ -69,6 +70,7 @@ const steady: [number, fc.Arbitrary<Command>][] = [
   [1, just("verify")],
   [3, just("stats")],
   [1, just("follow")],
+  [2, just("cooperative")],
   [
     2,
     fc.record({ do: fc.constant("gentle"), pagesPerSecond: fc.integer({ min: 200, max: 9000 }) }),

@@ -119,9 +119,11 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   const { prefer, interrupts } = way;
   const commandLine = way.transport.endsWith("mmio") ? SLOT_WORD : "";
   const { transport } = discoverBalloon({ hal, prefer, interrupts, commandLine });
-  const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow() });
   const frames = new Frames(core);
   const guest = makeGuest(guestFrames);
+  // A program that offers what it holds, and gives it at its own time or never.
+  const giver = { offeredPages: () => guest.frames_held(), ask: () => {} };
+  const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow(), giver });
   return {
     ...{ core, driver, guest, frames, ramFrames: setup.frames, endFrame },
     get machine() {

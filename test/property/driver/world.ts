@@ -7,6 +7,7 @@
  */
 import {
   BallonetError,
+  cooperative,
   type DeflateMode,
   type FrameCounts,
   type FrameRun,
@@ -124,6 +125,10 @@ export class World {
       case "follow":
         this.gentle = false;
         driver.setPolicy(follow());
+        break;
+      case "cooperative":
+        this.gentle = false;
+        driver.setPolicy(cooperative());
         break;
       case "gentle":
         this.gentle = true;
