@@ -129,32 +129,36 @@ it.for([
   },
 );
 
-it("has its place beside a program, and a module that never ends is contained", async (context) => {
-  toolOrSkip(context, findOnPath("qemu-system-x86_64"), "qemu-system-x86_64");
-  const app = join(folder, "app.ts");
-  await writeFile(
-    app,
-    `import { args, exit, notify, serve } from "ballonet/guest";
+it(
+  "has its place beside a program, and a module that never ends is contained",
+  async (context) => {
+    toolOrSkip(context, findOnPath("qemu-system-x86_64"), "qemu-system-x86_64");
+    const app = join(folder, "app.ts");
+    await writeFile(
+      app,
+      `import { args, exit, notify, serve } from "ballonet/guest";
      serve("end", () => void setTimeout(() => exit(args.length), 10));
      notify("ready", null);`,
-  );
-  const policy = await written("for (;;); export default {};");
-  const lines: string[] = [];
-  let meanwhile = Promise.resolve();
-  const code = await runProgram({
-    ...{ app, policy, on: "qemu", args: ["one", "two"] },
-    onLog: (line) => lines.push(line),
-    onStart: (vm) => {
-      meanwhile = (async () => {
-        for await (const { name } of vm.control.notifications()) if (name === "ready") break;
-        await vm.balloon.setTarget({ pages: TARGET_PAGES });
-        await vm.balloon.waitForActual({ pages: TARGET_PAGES });
-        await vm.control.request({ method: "end" });
-      })();
-      meanwhile.catch(() => vm.kill());
-    },
-  });
-  await meanwhile;
-  expect(lines.join("\n")).toMatch(/policy mine: .*time limit.*follow goes on/);
-  expect(code).toBe(2);
-}, BUILD_MS);
+    );
+    const policy = await written("for (;;); export default {};");
+    const lines: string[] = [];
+    let meanwhile = Promise.resolve();
+    const code = await runProgram({
+      ...{ app, policy, on: "qemu", args: ["one", "two"] },
+      onLog: (line) => lines.push(line),
+      onStart: (vm) => {
+        meanwhile = (async () => {
+          for await (const { name } of vm.control.notifications()) if (name === "ready") break;
+          await vm.balloon.setTarget({ pages: TARGET_PAGES });
+          await vm.balloon.waitForActual({ pages: TARGET_PAGES });
+          await vm.control.request({ method: "end" });
+        })();
+        meanwhile.catch(() => vm.kill());
+      },
+    });
+    await meanwhile;
+    expect(lines.join("\n")).toMatch(/policy mine: .*time limit.*follow goes on/);
+    expect(code).toBe(2);
+  },
+  BUILD_MS,
+);
