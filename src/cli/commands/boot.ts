@@ -53,8 +53,8 @@ export const spec: CommandSpec = {
       "(40%), a size (128M) or pages (4096p). SIZE needs a unit: 256M, 1G, 512K. TIME is 30s, " +
       "500ms or 2m.",
     "With --json the last event is `summary` or `failed`.",
-    "A policy of your own is a module whose default export is a Policy; it goes into the image, and " +
-      "takes the package esbuild. GUIDE.md shows one.",
+    "A policy of your own is a module whose default export is a Policy. It goes into the image, " +
+      "which takes the package esbuild. GUIDE.md shows one.",
     "The policy report-only needs QEMU. It moves no balloon: the guest frees its workload, and " +
       "the session shows how that memory comes back to the host.",
     "When the device offers MUST_TELL_HOST, only tell-first and tell-if-must are allowed, unless " +
