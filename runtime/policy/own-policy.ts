@@ -8,7 +8,7 @@ import type { Policy, PolicyDecision } from "./policy.ts";
 export interface PolicyEngine {
   /** The name of the policy's file; undefined: there is no policy. */
   policyName(): string | undefined;
-  /** Returns what the policy's script says to a view. Throws an Error when that throws or is late. */
+  /** Returns what the policy says to a view. Throws an Error when it throws or is late. */
   policyDecide(view: string): string;
 }
 
