@@ -1,6 +1,6 @@
 /**
- * Writes lib/guest.br: the images, the script that checks a device, the boot code of others, the judge's program in C, the agents
- * that it runs in Linux, and the page of `ballonet play` (src/image/archive.ts).
+ * Writes lib/guest.br: the images, the script that checks a device, the boot code of others, the
+ * judge's relay and its agents in Linux, and the page of `ballonet play` (src/image/archive.ts).
  *
  * All are compressed as one, because the images have much in common. Of the images' code a filter
  * makes what compresses better.
@@ -13,6 +13,11 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { placesOfCalls } from "../dist/src/image/call-distances.js";
 import { checkScript } from "../dist/src/image/provide-check-image.js";
 import { agentName, linuxAgent } from "../dist/src/judge/agent/program.js";
+import {
+  RELAY_NAME,
+  RUNS_STANDALONE,
+  standaloneRelay,
+} from "../dist/src/judge/vfio-user/relay-program.js";
 import { bundlePage } from "../dist/src/play/serve/bundle.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -40,6 +45,7 @@ files.push(["judge/vfio-user/relay.c", bare(join(root, "src/judge/vfio-user/rela
 for (const arch of ["i386", "x86_64"]) {
   files.push([agentName(arch), Buffer.from(await linuxAgent({ arch }))]);
 }
+if (RUNS_STANDALONE) files.push([RELAY_NAME, readFileSync(await standaloneRelay())]);
 for (const [name, contents] of await bundlePage({ thin: true })) {
   files.push([`play/${name}`, Buffer.from(contents)]);
 }

@@ -23,7 +23,7 @@ export interface Archive {
   readonly packed: Uint8Array;
   /**
    * Contents by name: `ballonet-ARCH.elf`, `check.js`, `boot/NAME`, `judge/FOLDER/NAME`,
-   * `judge/agent-ARCH`, `play/NAME`.
+   * `judge/agent-ARCH`, `judge/relay-x86_64`, `play/NAME`.
    */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }

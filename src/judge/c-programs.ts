@@ -6,6 +6,24 @@ import { Cache } from "../image/cache.ts";
 import { type Compiler, compile } from "../image/compiler.ts";
 import { cacheFolder } from "../package.ts";
 
+/** The options for a program without a C library, linked at a fixed place. */
+export function withoutLibrary({ version }: Compiler): readonly string[] {
+  return [
+    "-Os",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-pie",
+    "-no-pie",
+    "-static",
+    "-nostdlib",
+    "-s",
+    "-Wl,--build-id=none",
+    ...(version.includes("clang") ? ["-fuse-ld=lld"] : []),
+  ];
+}
+
 /**
  * Returns the path of the program; `source` is its file's path in this room.
  * Rejects with ImageError `compile` when it cannot be compiled.

@@ -2,22 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { archivePath, readArchive } from "../../image/archive.ts";
 import { type Architecture, findCompiler } from "../../image/compiler.ts";
-import { cProgram } from "../c-programs.ts";
-
-/** A program without a C library, linked at a fixed place. */
-const FLAGS = [
-  "-Os",
-  "-ffreestanding",
-  "-fno-builtin",
-  "-fno-stack-protector",
-  "-fno-asynchronous-unwind-tables",
-  "-fno-pie",
-  "-no-pie",
-  "-static",
-  "-nostdlib",
-  "-s",
-  "-Wl,--build-id=none",
-];
+import { cProgram, withoutLibrary } from "../c-programs.ts";
 
 /** Its name in the archive of an installed package. */
 export function agentName(arch: Architecture): string {
@@ -41,7 +26,6 @@ export async function linuxAgent(options: {
     if (agent !== undefined) return agent;
   }
   const compiler = await findCompiler({ arch, ...(signal && { signal }) });
-  const linker = compiler.version.includes("clang") ? ["-fuse-ld=lld"] : [];
-  const args = [...FLAGS, ...linker];
+  const args = withoutLibrary(compiler);
   return readFile(await cProgram({ source: "agent/agent.c", compiler, args, signal }));
 }

@@ -7,17 +7,21 @@
  *
  * The server triggers an interrupt by a message with command 0, which the protocol does not use:
  * its id is the number of the vector, its error number the index of the interrupt's kind.
- * The relay ends when either side goes, or breaks the protocol.
+ * The relay ends when either side goes, or breaks the protocol. On standard error it says what it
+ * has come to, or by number which error of the system it ends with.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#ifdef STANDALONE
+#include "standalone.h"
+#endif
 
 enum {
   HEADER = 16,
@@ -48,11 +52,6 @@ static union {
   char bytes[MESSAGE_MAX];
 } message;
 
-static int fail(const char *what) {
-  fprintf(stderr, "relay: %s: %s\n", what, strerror(errno));
-  return FAILED;
-}
-
 static int read_all(int fd, char *to, size_t bytes) {
   while (bytes > 0) {
     ssize_t got = read(fd, to, bytes);
@@ -73,6 +72,17 @@ static int write_all(int fd, const char *from, size_t bytes) {
     bytes -= (size_t)done;
   }
   return 1;
+}
+
+static void say(const char *what) {
+  write_all(STDERR_FILENO, what, strlen(what));
+}
+
+static int fail(int error) {
+  char digits[] = "error 000\n";
+  for (int at = 8; error > 0 && at > 5; at -= 1, error /= 10) digits[at] = (char)('0' + error % 10);
+  say(digits);
+  return FAILED;
 }
 
 /* What follows a header, if that has a size that a message can have. */
@@ -113,12 +123,11 @@ static int from_client(int client) {
                             .msg_controllen = sizeof control};
   ssize_t got = recvmsg(client, &received, MSG_CMSG_CLOEXEC);
   if (got <= 0) return 0;
-  struct cmsghdr *one = CMSG_FIRSTHDR(&received);
-  for (; one != NULL; one = CMSG_NXTHDR(&received, one)) {
-    if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_RIGHTS) continue;
-    size_t bytes = one->cmsg_len - CMSG_LEN(0);
-    memcpy(fds + count, CMSG_DATA(one), bytes);
-    count += bytes / sizeof(int);
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&received); /* Linux never gives more than one */
+  if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+    size_t bytes = rights->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(rights), bytes);
+    count = bytes / sizeof(int);
   }
   if (!read_all(client, message.bytes + got, HEADER - (size_t)got) || !read_rest(client)) {
     while (count > 0) close(fds[--count]);
@@ -147,7 +156,7 @@ static int serve(int listener) {
     struct pollfd fds[2] = {{client < 0 ? listener : client, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
     if (poll(fds, 2, -1) < 0) {
       if (errno == EINTR) continue;
-      return fail("poll");
+      return fail(errno);
     }
     if (fds[1].revents != 0 && !from_server(client)) return ENDED;
     if (fds[0].revents == 0) continue;
@@ -155,26 +164,24 @@ static int serve(int listener) {
       if (!from_client(client)) return ENDED;
     } else {
       client = accept(listener, NULL, NULL);
-      if (client < 0) return fail("accept");
+      if (client < 0) return fail(errno);
       close(listener);
-      fputs("relay: connected\n", stderr);
+      say("connected\n");
     }
   }
 }
 
 int main(int count, char **arguments) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (count != 2 || strlen(arguments[1]) >= sizeof address.sun_path) {
-    fprintf(stderr, "relay: give a path of less than %zu bytes\n", sizeof address.sun_path);
-    return FAILED;
-  }
-  strcpy(address.sun_path, arguments[1]);
+  size_t bytes = count == 2 ? strlen(arguments[1]) : sizeof address.sun_path;
+  if (bytes >= sizeof address.sun_path) return fail(ENAMETOOLONG);
+  memcpy(address.sun_path, arguments[1], bytes);
   memset(eventfds, -1, sizeof eventfds);
   umask(0177); /* the socket is its owner's alone */
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0) return fail("socket");
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) return fail(arguments[1]);
-  if (listen(listener, 1) < 0) return fail("listen");
-  fputs("relay: listening\n", stderr);
+  if (listener < 0) return fail(errno);
+  if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) return fail(errno);
+  if (listen(listener, 1) < 0) return fail(errno);
+  say("listening\n");
   return serve(listener);
 }

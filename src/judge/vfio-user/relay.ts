@@ -1,12 +1,12 @@
 /** Starts the relay (relay.c), which holds a vfio-user client's connection and its eventfds. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
+import { getSystemErrorMap } from "node:util";
 import { FailureError } from "../../failure.ts";
-import { findHostCompiler } from "../../image/compiler.ts";
-import { cProgram } from "../c-programs.ts";
+import { relayProgram } from "./relay-program.ts";
 
-/** How much of the relay's own messages is kept; it writes one line at most. */
-const COMPLAINT_CHARS_MAX = 1000;
+/** Room for a socket's path, and a zero, in an address of Linux. */
+const PATH_BYTES = 108;
 
 /** What comes of the client. */
 export interface RelayListener {
@@ -32,7 +32,8 @@ export class Relay {
   /**
    * Listens for one client on a Unix socket that is made at `path`, its owner's alone.
    *
-   * @throws ImageError when the relay cannot be compiled; FailureError when it cannot listen.
+   * @throws FailureError when it cannot listen, or no program may run where the relay lies;
+   *   ImageError when it has to be compiled and cannot be.
    */
   static async listen(options: {
     readonly path: string;
@@ -40,9 +41,8 @@ export class Relay {
     readonly signal?: AbortSignal;
   }): Promise<Relay> {
     const { path, listener, signal } = options;
-    const compiler = await findHostCompiler(signal ? { signal } : {});
-    const source = "vfio-user/relay.c";
-    const program = await cProgram({ source, compiler, args: ["-O2", "-Wall"], signal });
+    checkLength(path);
+    const program = await relayProgram(signal ? { signal } : {});
     signal?.throwIfAborted();
     // A process group of its own: Ctrl-C in a terminal reaches us only, and we end it in order.
     const child = spawn(program, [path], { detached: true });
@@ -50,7 +50,14 @@ export class Relay {
     const said = await Promise.race([
       once(child.stderr, "data").then(([bytes]) => `${bytes}`),
       once(child, "close").then(() => "the relay's end"),
-    ]);
+    ]).catch((error: unknown) => {
+      throw new FailureError({
+        kind: "missing",
+        what: "the relay between QEMU and the device",
+        seen: error instanceof Error ? error.message : String(error),
+        todo: "name a folder in which programs may run, with XDG_CACHE_HOME",
+      });
+    });
     if (said.includes("listening")) {
       // It says nothing else before it ends.
       child.stderr.once("data", () => listener.onClient());
@@ -62,7 +69,7 @@ export class Relay {
     throw new FailureError({
       kind: "missing",
       what: "the socket of the device",
-      seen: said.trim().slice(0, COMPLAINT_CHARS_MAX),
+      seen: complaintOf(said, path),
       todo: "name a path that can be made, in a folder that can be written",
     });
   }
@@ -79,4 +86,23 @@ export class Relay {
     child.kill("SIGKILL");
     await ended;
   }
+}
+
+/** @throws FailureError for a path that no socket can have. */
+function checkLength(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes < PATH_BYTES) return;
+  throw new FailureError({
+    kind: "missing",
+    what: "the socket of the device",
+    seen: `a path of ${bytes} bytes`,
+    todo: `give one of less than ${PATH_BYTES} bytes`,
+  });
+}
+
+/** What the relay says, with the name of the system's error: `EADDRINUSE: address already in use`. */
+function complaintOf(said: string, path: string): string {
+  const number = Number(/error (\d+)/.exec(said)?.[1] ?? 0);
+  const known = getSystemErrorMap().get(-number);
+  return known === undefined ? said.trim() : `${path}: ${known.join(": ")}`;
 }

@@ -20,7 +20,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findOnPath } from "../../support/process-tree.ts";
-import { toolOrSkip } from "../../support/tools.ts";
+import { qemu11OrSkip, toolOrSkip } from "../../support/tools.ts";
 import { BUILD_MS, type Ended, ROOT } from "../support/cli-program.ts";
 
 const run = promisify(execFile);
@@ -87,7 +87,8 @@ beforeAll(async () => {
   driver = await install("driver", [ballonet]);
   project = await install("project", [ballonet, await pack(join(ROOT, "node_modules/v86"))]);
   await mkdir(join(project, "bin"));
-  for (const name of ["qemu-system-i386", "qemu-system-x86_64"]) {
+  // QEMU, and what the script that starts QEMU 11 calls.
+  for (const name of ["qemu-system-i386", "qemu-system-x86_64", "dirname", "readlink"]) {
     const path = findOnPath(name);
     if (path !== undefined) await symlink(path, join(project, "bin", name));
   }
@@ -225,6 +226,19 @@ describe("booted by somebody else, read-only, with no compiler and no network", 
       expect(Buffer.compare(await readFile(out), built)).toBe(0);
     },
   );
+
+  it("judges a guest in QEMU", async (context) => {
+    const qemu = qemu11OrSkip(context);
+    const image = join(clone, "build/images/ballonet-x86_64.elf");
+    const program = "node_modules/.bin/ballonet";
+    const args = [program, "judge", "--kernel", image, "--qemu", qemu, "--scenario", "start"];
+    // Of what somebody else can read, QEMU 11 may be no part.
+    const env = { PATH: join(project, "bin"), XDG_CACHE_HOME: join(work, "cache") };
+    const { stdout } = await run(process.execPath, [...args, "--json"], { cwd: driver, env });
+    expect(JSON.parse(stdout)).toMatchObject({ passed: true, results: [{ outcome: "up" }] });
+    const kept = await readdir(join(work, "cache/ballonet"));
+    expect(kept).toEqual([expect.stringMatching(/-relay$/)]);
+  });
 
   it.each([
     ["an image in a folder that is read-only", ["image"]],
