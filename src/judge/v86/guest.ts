@@ -1,33 +1,22 @@
 /**
  * A guest in v86 with the reference device. The device's clock goes on while the guest's processor
- * waits, by real milliseconds: outside of that, driver and device take turns. Where a scenario lets
- * time pass, both clocks are put forward, so that nobody waits for a guest that does nothing.
+ * waits, by real milliseconds: outside of that, driver and device take turns. While a scenario waits
+ * for a guest that does nothing, both clocks are put forward.
  */
 import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/errors.ts";
 import type { Board } from "../../vmm/v86/board.ts";
 import type { V86Vmm } from "../../vmm/v86/v86.ts";
-import { hasDecided, Stillness } from "../effects.ts";
+import { hasDecided } from "../effects.ts";
 import { MovableGuest, type RenewDevice } from "../movable-guest.ts";
 import { GuestLost, type JudgedGuest, PAGE_BYTES, type SystemActions } from "../platform.ts";
+import { ClockSteps, Waiting } from "./waiting.ts";
 
 /** How often the device's clock is moved, and the guest looked at, in ms. */
 const TICK_MS = 2;
 
-/** Quiet time after which a guest is at rest, in ms: Linux tries again after 200. */
+/** Quiet time of a guest at rest, in ms of its own clock: Linux tries again after 200. */
 const QUIET_MS = 250;
-
-/** What the clocks of a guest that waits are put forward by, in ms: a driver's shortest delay. */
-const SKIP_MS = 10;
-
-/** Accesses without an effect that no driver makes which gets on. */
-const VAIN_ACCESSES = 200;
-
-/** Time in which no such driver lets its processor wait without an effect, in ms. */
-const VAIN_WAIT_MS = 1500;
-
-/** What counts at most between two looks at a guest, in ms. */
-const STALL_MS = 10;
 
 /** Time for a driver to come up, and unless it is said for a guest to come to rest, in ms. */
 const COME_UP_MS = 60_000;
@@ -71,7 +60,7 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     this.system = Object.fromEntries(
       Object.entries(system).map(([name, act]) => [
         name,
-        (...given: never[]) => this.act(act, given),
+        (...given: never[]) => this.act(() => act(...given)),
       ]),
     );
     this.ticks = setInterval(() => this.tick(), TICK_MS);
@@ -84,9 +73,9 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
    * Does what lets the driver find the device, and waits until it is up, or has had its time. A
    * guest that cannot begin is closed.
    */
-  async begin(find: () => Promise<void> = async () => {}): Promise<this> {
+  async begin(find: (signal: AbortSignal) => Promise<void> = async () => {}): Promise<this> {
     try {
-      await this.act(find, []);
+      if (!(await this.found(find))) return this;
       await this.until(() => hasDecided(this.device), Math.min(COME_UP_MS, this.timeoutMs));
     } catch (error) {
       // The scenario finds the same, and tells of it.
@@ -97,23 +86,38 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     return this;
   }
 
+  /**
+   * Does this, unless the driver waits for what never comes, and keeps its system from answering.
+   * Returns whether it was done.
+   */
+  private async found(find: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+    const leaving = new AbortController();
+    const waiting = new Waiting(this.board);
+    const found: { isOver: boolean; error?: unknown } = { isOver: false };
+    const signal = AbortSignal.any([this.signal, leaving.signal]);
+    void this.act(() => find(signal))
+      .catch((error: unknown) => {
+        found.error = error;
+      })
+      .finally(() => {
+        found.isOver = true;
+      });
+    await this.until(() => {
+      waiting.look(this.device);
+      return found.isOver || waiting.isInVain;
+    }, Number.POSITIVE_INFINITY);
+    leaving.abort();
+    if (found.error !== undefined) throw found.error;
+    return found.isOver;
+  }
+
   async rest(): Promise<void> {
-    let quietSinceMs = performance.now();
-    let [lookedMs, waitedMs] = [performance.now(), 0];
-    const stillness = new Stillness();
+    const waiting = new Waiting(this.board);
     const isAtRest = () => {
-      const { counters, idle, interruptPending } = this.device;
-      const { quietMs, ...vain } = stillness.look(this.device, counters.accesses);
-      const isQuiet = quietMs > 0 && idle && !interruptPending;
-      if (!isQuiet || !this.board.isHalted) quietSinceMs = performance.now();
-      // A stall of the host is no waiting of the guest.
-      const passedMs = Math.min(performance.now() - lookedMs, STALL_MS);
-      lookedMs = performance.now();
-      waitedMs = vain.vainMs === 0 ? 0 : waitedMs + (this.board.isHalted ? passedMs : 0);
-      // On a busy machine a guest that gets on makes few accesses in a long time, but works.
-      const hasWaited = waitedMs > VAIN_WAIT_MS || vain.vainAccesses > VAIN_ACCESSES;
-      const isInVain = vain.isInVain && hasWaited && !interruptPending;
-      return (isInVain && idle) || performance.now() - quietSinceMs > QUIET_MS;
+      waiting.look(this.device);
+      if (waiting.isInVain || waiting.quietMs > QUIET_MS) return true;
+      waiting.hasten(this.device, QUIET_MS);
+      return false;
     };
     this.board.wake();
     if (await this.until(isAtRest, this.timeoutMs)) return;
@@ -123,19 +127,12 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
   async pass(ms: number): Promise<void> {
     this.board.wake();
     const end = this.device.nowMs + ms;
+    const steps = new ClockSteps(this.board);
     const hasPassed = () => {
-      this.skip(end - this.device.nowMs);
+      if (!this.ended) steps.take(this.device, end - this.device.nowMs);
       return this.device.nowMs >= end;
     };
     await this.until(hasPassed, this.timeoutMs + ms);
-  }
-
-  /** Puts both clocks forward, by `ms` at most, where driver and device have nothing to do. */
-  private skip(ms: number): void {
-    const { idle, interruptPending } = this.device;
-    const skippedMs = Math.min(SKIP_MS, ms);
-    if (this.ended || skippedMs <= 0 || !idle || interruptPending) return;
-    if (this.board.skip(skippedMs)) this.device.advance(skippedMs);
   }
 
   async close(): Promise<void> {
@@ -164,9 +161,9 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     this.device.advance(passedMs);
   }
 
-  private async act(act: (...given: never[]) => Promise<unknown>, given: never[]) {
+  private async act<T>(act: () => Promise<T>): Promise<T> {
     try {
-      return await act(...given);
+      return await act();
     } catch (error) {
       if (!(error instanceof VmmError)) throw error;
       throw new GuestLost(error.code === "timeout" ? "hung" : "crashed", error.message);

@@ -80,8 +80,10 @@ export function linuxInV86(options: LinuxInV86Options): LinuxPlatform {
       const system = agent.actions();
       const parts = { vmm, board, device, renew: plug, system, signal, timeoutMs, goesOn: true };
       const guest = new V86Guest(parts);
-      const finder = new Agent(vmm.control, { signal, timeoutMs: timeoutMs ?? FIND_MS });
-      return guest.begin(() => finder.rescan());
+      const ms = timeoutMs ?? FIND_MS;
+      return guest.begin((leaving) =>
+        new Agent(vmm.control, { signal: leaving, timeoutMs: ms }).rescan(),
+      );
     },
     async end() {
       const found = await booted?.catch(() => undefined);
