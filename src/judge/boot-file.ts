@@ -27,7 +27,8 @@ const ARCHITECTURES: ReadonlyMap<number, Architecture> = new Map([
 const OUR_WORDS = "ballonet: panic: ";
 
 /** Returns undefined for a file that cannot be read, or is no ELF file for a PC. */
-export async function readBootImage(path: string): Promise<BootImage | undefined> {
+export async function readBootImage(path: string | undefined): Promise<BootImage | undefined> {
+  if (path === undefined) return undefined;
   const bytes = await readFile(path).catch(() => undefined);
   if (bytes === undefined || bytes.length < HEADER_BYTES) return undefined;
   if (bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) return undefined;

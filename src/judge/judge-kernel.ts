@@ -15,6 +15,7 @@ import { judge, runScenario } from "./judge.ts";
 import type { JudgeReport, ScenarioResult } from "./judge-report.ts";
 import { expectMachine } from "./machine-limits.ts";
 import type { Platform } from "./platform.ts";
+import { type Disk, readDisk } from "./qemu/disk.ts";
 import { LinuxInQemu } from "./qemu/linux.ts";
 import { inQemu } from "./qemu/platform.ts";
 import type { Shard } from "./shard.ts";
@@ -27,9 +28,11 @@ export interface JudgeKernelOptions {
   /**
    * Path of a bzImage, for x86_64 or i386; or of an image that an emulator boots by itself: an ELF
    * file with a Multiboot header or a PVH note, such as this package builds. An image is booted
-   * anew for each scenario.
+   * anew for each scenario. Not needed where a disk has a system on it that a PC's firmware boots.
    */
-  readonly kernel: string;
+  readonly kernel?: string | undefined;
+  /** Path of a disk of the machine, raw or qcow2; what is written there is not kept. Only on QEMU. */
+  readonly disk?: string | undefined;
   /**
    * The folder of its modules, packed or not, at any depth. Default: `modules` beside the kernel,
    * lib/modules/VERSION beside its folder, or /lib/modules/VERSION; where there is none of them,
@@ -83,13 +86,14 @@ interface Subject {
 export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeReport> {
   const { device, scenarios, signal = new AbortController().signal } = options;
   const { machine = "pc", on = "qemu", append = "" } = options;
+  checkSubject({ ...options, on });
+  const disk = options.disk === undefined ? undefined : await readDisk(options.disk);
   const image = await readBootImage(options.kernel);
   const isSmall = on === "v86" || image !== undefined;
   const { memoryBytes = isSmall ? SMALL_MEMORY_BYTES : MEMORY_BYTES } = options;
   expectMachine(device.transport, memoryBytes);
-  const choice = { ...options, machine, on, memoryBytes, signal };
-  const subject =
-    image === undefined ? await linuxSubject(choice) : await imageSubject(image, choice);
+  const choice = { ...options, machine, on, memoryBytes, signal, disk };
+  const subject = await subjectOf(image, choice);
   const { driver, platform, explained = (result) => result } = subject;
   try {
     return await judge({
@@ -117,14 +121,41 @@ export async function judgeKernel(options: JudgeKernelOptions): Promise<JudgeRep
 }
 
 /** The options, with the defaults in their places. */
-type Choice = Omit<JudgeKernelOptions, "machine" | "memoryBytes" | "on" | "signal"> & {
+type Choice = Omit<JudgeKernelOptions, "disk" | "machine" | "memoryBytes" | "on" | "signal"> & {
+  readonly disk: Disk | undefined;
   readonly machine: "pc" | "q35";
   readonly memoryBytes: number;
   readonly on: "qemu" | "v86";
   readonly signal: AbortSignal;
 };
 
-async function linuxSubject(choice: Choice): Promise<Subject> {
+/** @throws FailureError `usage` for options that make no sense together. */
+function checkSubject(
+  options: Pick<JudgeKernelOptions, "append" | "disk" | "kernel" | "on">,
+): void {
+  const { kernel, disk, on, append } = options;
+  const seen =
+    kernel === undefined && disk === undefined
+      ? "neither a kernel nor a disk"
+      : disk !== undefined && on === "v86"
+        ? "a disk on v86"
+        : kernel === undefined && append
+          ? "words for the command line of a system on a disk"
+          : undefined;
+  if (seen === undefined) return;
+  const todo = "give a kernel; or a disk, on QEMU, with the words in its boot loader";
+  throw new FailureError({ kind: "usage", what: "what to boot", seen, todo });
+}
+
+async function subjectOf(image: BootImage | undefined, choice: Choice): Promise<Subject> {
+  const { kernel, disk } = choice;
+  if (image !== undefined) return imageSubject(image, choice);
+  if (kernel !== undefined) return linuxSubject({ ...choice, kernel });
+  const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal: choice.signal });
+  return { driver: disk?.name ?? "", platform: inQemu({ ...choice, append: "", qemu }) };
+}
+
+async function linuxSubject(choice: Choice & { readonly kernel: string }): Promise<Subject> {
   const { memoryBytes, append = "", device, timeoutMs, on, machine, signal } = choice;
   const kernel = await readKernel(choice.kernel);
   const modules = await modulesOf(kernel, choice.modules);
@@ -139,7 +170,8 @@ async function linuxSubject(choice: Choice): Promise<Subject> {
     return { driver, platform: linuxInV86({ ...parts, image }), explained };
   }
   const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal });
-  const linux = { ...parts, kernel, modules, append, qemu, machine };
+  const { disk } = choice;
+  const linux = { ...parts, kernel, modules, append, qemu, machine, disk };
   return { driver, platform: new LinuxInQemu(linux), explained };
 }
 
@@ -157,7 +189,7 @@ async function imageSubject(image: BootImage, choice: Choice): Promise<Subject> 
   const driver = image.name;
   if (on === "qemu") {
     const { path: qemu } = await vfioUserQemu({ binary: choice.qemu, signal });
-    return { driver, platform: inQemu({ ...parts, qemu, machine }) };
+    return { driver, platform: inQemu({ ...parts, qemu, machine, disk: choice.disk }) };
   }
   if (image.arch === "i386") return { driver, platform: inV86(parts) };
   throw new FailureError({

@@ -38,6 +38,7 @@ export const spec: CommandSpec = {
       text: "the driver of a Linux: its bzImage, run in an emulator; or of an image that boots",
     },
     { name: "serve", value: "SOCKET", text: "the driver of a guest that a vfio-user client runs" },
+    { name: "disk", value: "FILE", text: "a disk for the guest; without --kernel, what boots" },
     { name: "modules", value: "FOLDER", text: "its modules (beside it, or in lib/modules)" },
     choice("profile", Object.keys(profiles), "the device to imitate (strict)"),
     choice("transport", TRANSPORTS, "how the driver reaches the device (modern)"),
@@ -69,6 +70,8 @@ export const spec: CommandSpec = {
     "An image is an ELF file with a Multiboot header or a PVH note. It boots anew for each " +
       "scenario, and scenarios that ask something of the system are left out, unless `ballonet " +
       "image` made it.",
+    "A disk, raw or qcow2, is QEMU's: what the guest writes there is not kept. Without --kernel the " +
+      "machine's firmware boots it, anew for each scenario, as it does an image.",
     "--serve waits for a client at SOCKET, such as QEMU with vfio-user-pci. Its guest's memory " +
       "is the file SOCKET.memory. One scenario is run (targets); the report comes when the " +
       "client leaves, or at Ctrl-C. LINUX.md has the client's options.",
@@ -87,6 +90,7 @@ export const spec: CommandSpec = {
     ["ballonet judge --kernel /boot/vmlinuz", "the balloon driver of this system's Linux"],
     ["ballonet judge --kernel vmlinuz-686 --on v86", "a Linux for i386, in this process"],
     ["ballonet judge --kernel ballonet-i386.elf --append ballonet.persona=linux", "an image"],
+    ["ballonet judge --disk freebsd.qcow2 --scenario start,targets", "any system with a driver"],
     ["ballonet judge --kernel vmlinuz --modules lib/modules --machine q35", "another Linux"],
     ["ballonet judge --serve /tmp/balloon --memory 256M", "any guest of your own QEMU"],
   ],
@@ -103,15 +107,14 @@ type Work = Pick<
   | "withBaseline"
 >;
 
-/** What is judged: one of these is given. */
+/** What is judged: one of these is given; a disk may come with a kernel. */
 const SUBJECTS = ["wasm", "kernel", "serve"];
 /** Options that make sense with some of these alone. */
 const ONLY_WITH: Readonly<Record<string, readonly string[]>> = {
-  ...Object.fromEntries(
-    ["modules", "on", "machine", "append", "qemu"].map((name) => [name, ["kernel"]]),
-  ),
-  memory: ["kernel", "serve"],
-  shard: ["kernel", "wasm"],
+  ...Object.fromEntries(["modules", "on", "append"].map((name) => [name, ["kernel"]])),
+  ...Object.fromEntries(["machine", "qemu"].map((name) => [name, ["kernel", "disk"]])),
+  memory: ["kernel", "disk", "serve"],
+  shard: ["kernel", "disk", "wasm"],
 };
 
 export async function run(
@@ -160,12 +163,13 @@ function judgedBy(
   const kernel = given.value("kernel");
   const file = given.value("wasm") ?? "";
   return withCellProgress(io, async (onScenario) => {
-    if (kernel === undefined) {
+    const disk = given.value("disk");
+    if (kernel === undefined && disk === undefined) {
       const bytes = await readInput("wasm", file, "a driver's module");
       return work.judgeModule({ ...common, onScenario, name: basename(file), bytes });
     }
     return work.judgeKernel({
-      ...{ ...common, memoryBytes, onScenario, kernel },
+      ...{ ...common, memoryBytes, onScenario, kernel, disk },
       modules: given.value("modules"),
       on: given.value("on") as (typeof PLATFORMS)[number] | undefined,
       qemu: given.value("qemu"),
@@ -185,7 +189,8 @@ async function baselineOf(given: Given, { readReport }: Pick<Work, "readReport">
 
 /** @throws FailureError `usage` unless there is one driver, and options for it alone. */
 function checkSubject(given: Given): void {
-  const subjects = SUBJECTS.filter((name) => given.has(name));
+  const chosen = SUBJECTS.filter((name) => given.has(name));
+  const subjects = given.has("disk") && !given.has("kernel") ? [...chosen, "disk"] : chosen;
   const stray = Object.entries(ONLY_WITH).find(
     ([name, owners]) => given.has(name) && !owners.some((owner) => given.has(owner)),
   );
@@ -197,7 +202,7 @@ function checkSubject(given: Given): void {
     kind: "usage",
     what: "`ballonet judge`",
     seen: isOneScenario ? (subjects.length > 1 ? both : alone) : "--serve with two scenarios",
-    todo: "give --wasm FILE, --kernel FILE or --serve SOCKET; see `ballonet judge --help`",
+    todo: "give --wasm FILE, --kernel FILE, --disk FILE or --serve SOCKET; see `ballonet judge --help`",
   });
 }
 

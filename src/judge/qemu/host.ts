@@ -22,6 +22,7 @@ import type { RenewDevice } from "../movable-guest.ts";
 import { GuestLost, type ScenarioDevice } from "../platform.ts";
 import { DeviceSocket } from "../vfio-user/device-socket.ts";
 import { FileMemory } from "../vfio-user/file-memory.ts";
+import { type Disk, diskArguments } from "./disk.ts";
 import { launchFolder } from "./launch-folder.ts";
 
 /** What a machine is made of. */
@@ -29,8 +30,10 @@ export interface HostParts {
   /** The program qemu-system-x86_64. */
   readonly qemu: string;
   readonly machine: "pc" | "q35";
-  /** Path of a kernel or an image that QEMU can start. */
-  readonly image: string;
+  /** Path of a kernel or an image that QEMU can start. Without one its firmware boots the disk. */
+  readonly image?: string | undefined;
+  /** A disk of the machine, which keeps none of what is written to it. Default: there is none. */
+  readonly disk?: Disk | undefined;
   readonly memoryBytes: number;
   /** Entries of the device's MSI-X table. */
   readonly vectors: number;
@@ -211,7 +214,7 @@ function roomFor(bytes: number): string {
 }
 
 function launchOptions(parts: HostParts, folder: string) {
-  const { qemu, machine, image, memoryBytes, append, signal } = parts;
+  const { qemu, machine, image, disk, memoryBytes, append, signal } = parts;
   const initramfs = parts.initramfs ? ["-initrd", join(folder, INITRAMFS)] : [];
   const device = {
     driver: "vfio-user-pci",
@@ -226,7 +229,7 @@ function launchOptions(parts: HostParts, folder: string) {
     arch: "x86_64",
     binary: qemu,
     machine,
-    image,
+    ...(image !== undefined && { image }),
     memoryBytes,
     balloon: false,
     paused: true,
@@ -234,6 +237,7 @@ function launchOptions(parts: HostParts, folder: string) {
     append,
     extraArgs: [
       ...initramfs,
+      ...(disk === undefined ? [] : diskArguments(disk)),
       ...["-object", `${memory},mem-path=${join(folder, "memory")}`],
       ...["-machine", "memory-backend=ram0"],
       ...["-device", JSON.stringify(device)],

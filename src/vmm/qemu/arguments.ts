@@ -45,8 +45,11 @@ export interface QemuMachineOptions {
   readonly arch: QemuArch;
   /** Default: `pc`. */
   readonly machine?: QemuMachine;
-  /** Path of the guest image: a Multiboot ELF32, or an ELF with a PVH note. */
-  readonly image: string;
+  /**
+   * Path of the guest image: a Multiboot ELF32, or an ELF with a PVH note. Without one the machine's
+   * firmware boots from a disk, which `extraArgs` give it.
+   */
+  readonly image?: string;
   /** A multiple of 8 KiB from 1 MiB up. */
   readonly memoryBytes: number;
   /** The guest's command line. */
@@ -116,8 +119,10 @@ export function qemuArguments(options: QemuMachineOptions): string[] {
   if (options.preallocate) {
     add("-object", `memory-backend-ram,id=ram0,size=${memoryBytes}B,prealloc=on`);
   }
-  add("-kernel", image);
-  add("-append", append);
+  if (image !== undefined) {
+    add("-kernel", image);
+    add("-append", append);
+  }
   add("-chardev", `socket,id=qmp,fd=${QMP_FD}`);
   add("-mon", "chardev=qmp,mode=control");
   add("-chardev", `socket,id=com1,fd=${COM1_FD}`);

@@ -56,7 +56,7 @@ export interface LaunchQemuOptions extends QemuMachineOptions, Deadline {
 export async function launchQemu(options: LaunchQemuOptions): Promise<QemuVmm> {
   const args = qemuArguments(options);
   const binary = await findQemu(options.binary ?? `qemu-system-${options.arch}`);
-  await checkImage(options.image);
+  if (options.image !== undefined) await checkImage(options.image);
   options.signal?.throwIfAborted();
   const child = spawn("/bin/sh", ["-c", WATCHED_EXEC, "sh", binary, ...args], {
     // A process group of its own: Ctrl-C in a terminal reaches us only, and we end in order.

@@ -1,13 +1,14 @@
 /** `ballonet judge --kernel` as a process: what cannot be started is said, and nothing stays behind. */
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { buildImage } from "../../../src/image/build-image.ts";
 import { processTree } from "../../support/process-tree.ts";
-import { kernelOrSkip, qemu11OrSkip } from "../../support/tools.ts";
+import { grubOrSkip, kernelOrSkip, qemu11OrSkip } from "../../support/tools.ts";
 import { BUILD_MS, ROOT, run, SOON, start } from "../support/cli-program.ts";
+import { grubDisk } from "../support/grub-disk.ts";
 import { tinyGuest } from "../support/tiny-guest.ts";
 
 /** By then the guest runs, and its agent is not ready yet or the first scenario has begun. */
@@ -90,6 +91,37 @@ describe.each(["qemu", "v86"])("tells on %s", (on) => {
     const words = ["--timeout", "2s", "--qemu", qemu11OrSkip(context)];
     await ends(["judge", "--kernel", image, "--on", on, ...words], "hung", /come to rest .*2 s/);
   });
+});
+
+it("judges a system on a disk, which stays as it was", { timeout: BUILD_MS }, async (context) => {
+  const grub = await readFile(join(grubOrSkip(context), "pc.img"));
+  const image = await readFile((await buildImage({ arch: "i386" })).path);
+  const script = Buffer.from("multiboot2 /ballonet.elf\nboot\n");
+  const files = [
+    { name: "GRUB    CFG", bytes: script },
+    { name: "BALLONETELF", bytes: image },
+  ];
+  const disk = join(await folder(), "system,1.img");
+  const before = grubDisk(grub, files);
+  await writeFile(disk, before);
+  const { env, survivors } = processTree();
+  const qemu = ["--qemu", qemu11OrSkip(context), "--memory", "64M"];
+  const args = ["judge", "--disk", disk, ...qemu, "--scenario", "targets,pressure", "--json"];
+  const { code, stdout } = await run(args, env);
+  const { driver, results } = JSON.parse(stdout);
+  expect({ code, driver }).toEqual({ code: 0, driver: "system,1.img" });
+  expect(results).toMatchObject([
+    { outcome: "up", findings: [] },
+    { outcome: null, note: "the system cannot be asked to use memory" },
+  ]);
+  expect(Buffer.compare(await readFile(disk), before)).toBe(0);
+  await expect.poll(survivors, SOON).toEqual([]);
+});
+
+it("needs a disk that can be read, and QEMU for it", async () => {
+  await cannotStart(["judge", "--disk", join(ROOT, "none")], /ENOENT/);
+  const { code, stderr } = await run(["judge", "--disk", "a", "--append", "b"]);
+  expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/--append/) });
 });
 
 it("needs a QEMU that is new enough", async (context) => {

@@ -166,7 +166,7 @@ export class NestedKvm {
   }
 
   /** Boots a guest on KVM. `image` is one of those that the machine was given. */
-  async boot(options: QemuMachineOptions): Promise<KvmGuest> {
+  async boot(options: QemuMachineOptions & { readonly image: string }): Promise<KvmGuest> {
     const image = join("/images", basename(options.image));
     const args = qemuArguments({ ...options, image }).map((arg) =>
       arg
