@@ -31,7 +31,7 @@ export interface JudgeKernelOptions {
    * anew for each scenario. Not needed where a disk has a system on it that a PC's firmware boots.
    */
   readonly kernel?: string | undefined;
-  /** Path of a disk of the machine, raw or qcow2; what is written there is not kept. Only on QEMU. */
+  /** Path of a disk of the machine, raw or qcow2, on QEMU; what is written there is not kept. */
   readonly disk?: string | undefined;
   /**
    * The folder of its modules, packed or not, at any depth. Default: `modules` beside the kernel,

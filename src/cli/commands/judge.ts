@@ -70,8 +70,8 @@ export const spec: CommandSpec = {
     "An image is an ELF file with a Multiboot header or a PVH note. It boots anew for each " +
       "scenario, and scenarios that ask something of the system are left out, unless `ballonet " +
       "image` made it.",
-    "A disk, raw or qcow2, is QEMU's: what the guest writes there is not kept. Without --kernel the " +
-      "machine's firmware boots it, anew for each scenario, as it does an image.",
+    "A disk, raw or qcow2, is QEMU's: what the guest writes there is not kept. Without --kernel " +
+      "the machine's firmware boots it, anew for each scenario, as it does an image.",
     "--serve waits for a client at SOCKET, such as QEMU with vfio-user-pci. Its guest's memory " +
       "is the file SOCKET.memory. One scenario is run (targets); the report comes when the " +
       "client leaves, or at Ctrl-C. LINUX.md has the client's options.",
@@ -202,7 +202,7 @@ function checkSubject(given: Given): void {
     kind: "usage",
     what: "`ballonet judge`",
     seen: isOneScenario ? (subjects.length > 1 ? both : alone) : "--serve with two scenarios",
-    todo: "give --wasm FILE, --kernel FILE, --disk FILE or --serve SOCKET; see `ballonet judge --help`",
+    todo: "give --wasm, --kernel, --disk or --serve; see `ballonet judge --help`",
   });
 }
 

@@ -1,7 +1,7 @@
 /**
  * A guest in v86 with the reference device. The device's clock goes on while the guest's processor
- * waits, by real milliseconds: outside of that, driver and device take turns. While a scenario waits
- * for a guest that does nothing, both clocks are put forward.
+ * waits, by real milliseconds: outside of that, driver and device take turns. While a scenario
+ * waits for a guest that does nothing, both clocks are put forward.
  */
 import type { Device } from "../../device/index.ts";
 import { VmmError } from "../../vmm/errors.ts";

@@ -22,8 +22,8 @@ const VAIN_WAIT_MS = 1500;
 const STALL_MS = 10;
 
 /**
- * Puts the clocks of a guest and of its device forward while both have nothing to do, so that nobody
- * waits with them. Steps grow until the driver turns to its device.
+ * Puts the clocks of a guest and of its device forward while both have nothing to do, so that
+ * nobody waits with them. Steps grow until the driver turns to its device.
  */
 export class ClockSteps {
   private readonly board: WaitingBoard;

@@ -100,7 +100,7 @@ function checkLength(path: string): void {
   });
 }
 
-/** What the relay says, with the name of the system's error: `EADDRINUSE: address already in use`. */
+/** What the relay says, with the name of the system's error: `ENOENT: no such file`. */
 function complaintOf(said: string, path: string): string {
   const number = Number(/error (\d+)/.exec(said)?.[1] ?? 0);
   const known = getSystemErrorMap().get(-number);

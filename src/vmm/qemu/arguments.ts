@@ -46,8 +46,8 @@ export interface QemuMachineOptions {
   /** Default: `pc`. */
   readonly machine?: QemuMachine;
   /**
-   * Path of the guest image: a Multiboot ELF32, or an ELF with a PVH note. Without one the machine's
-   * firmware boots from a disk, which `extraArgs` give it.
+   * Path of the guest image: a Multiboot ELF32, or an ELF with a PVH note. Without one the
+   * machine's firmware boots from a disk, which `extraArgs` give it.
    */
   readonly image?: string;
   /** A multiple of 8 KiB from 1 MiB up. */
