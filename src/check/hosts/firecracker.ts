@@ -5,6 +5,7 @@
  * Its COM1 is its own input and output. It takes targets in MiB, and statistics only when they
  * were asked for before the start.
  */
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError } from "../../failure.ts";
@@ -78,7 +79,10 @@ async function start({ words, args, folder, launch }: StartOptions): Promise<Sta
   // The socket of a program that was killed stays, and the next one does not take it.
   const path = join(folder, `api-${++sockets}.sock`);
   const { signal } = launch;
-  const all = ["--api-sock", path, ...args];
+  // Its own log would stand in the guest's lines, and in the middle of them.
+  const log = join(folder, "log");
+  await writeFile(log, "");
+  const all = ["--api-sock", path, "--log-path", log, ...args];
   const program = new HostProgram({ words, args: all, folder, serial: "stdio", signal });
   const probe = await giveUpOnError(program, connectTo(program, path));
   probe.destroy();

@@ -4,8 +4,10 @@ import { type Body, demand, fields, optionOf, serve } from "./strict-api.ts";
 import { ToyGuest } from "./toy-guest.ts";
 
 const args = process.argv.slice(2);
-const extra = args.filter((arg) => arg !== "--enable-pci" && arg !== "--api-sock");
-demand(extra.length === 1, `arguments that it does not know: ${extra.slice(1)}`);
+const names = ["--api-sock", "--log-path", "--enable-pci"];
+const extra = args.filter((arg) => !names.includes(arg));
+demand(extra.length === 2, `arguments that it does not know: ${extra.slice(2)}`);
+demand(existsSync(optionOf(args, "--log-path")), "no file for its log");
 
 let guest = new ToyGuest((text) => process.stdout.write(text));
 const set: Record<string, Body> = {};
