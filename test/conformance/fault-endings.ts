@@ -1,6 +1,6 @@
 /** In what a fault of the reference device may end, whenever it strikes: the stated outcomes. */
 import type { ErrorCode } from "../../runtime/index.ts";
-import type { FaultName } from "../../src/device/index.ts";
+import type { FaultName, RuleId } from "../../src/device/index.ts";
 
 export interface Ending {
   /** The driver's state before it is stopped, and after. */
@@ -27,7 +27,17 @@ export const ENDINGS: { readonly [name in FaultName]?: Ending | readonly Ending[
   "gone-zeros": GONE,
 };
 
-/** The codes of the errors that a fault may leave behind. */
-export function errorsOf(name: FaultName): readonly (ErrorCode | undefined)[] {
-  return [ENDINGS[name] ?? []].flat().map(({ error }) => error);
+/** The codes of the errors that a fault may leave behind, also before a driver came up. */
+export function errorsOf(name: FaultName): readonly ErrorCode[] {
+  const codes = [ENDINGS[name] ?? []].flat().flatMap(({ error }) => error ?? []);
+  return GONE_FAULTS.includes(name) ? [...codes, "device-gone", "no-device"] : codes;
 }
+
+const GONE_FAULTS: readonly FaultName[] = ["gone", "gone-zeros"];
+
+/** The rules that a driver seems to break where a device hides from it what it has done. */
+export function rulesOf(name: FaultName): readonly RuleId[] {
+  return HIDES.includes(name) ? ["D14"] : [];
+}
+
+const HIDES: readonly FaultName[] = ["used-unseen", "used-idx-back", "queue-hangs"];
