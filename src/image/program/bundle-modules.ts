@@ -7,12 +7,15 @@ import { builtinModules } from "node:module";
 import { join, relative, resolve } from "node:path";
 import type { BuildOptions, BuildResult, Message, Plugin } from "esbuild";
 import { installAdvice, isCheckout, missingPackage, packageFolder } from "../../package.ts";
-import { loadEsbuild } from "../../peers.ts";
+import { loadEsbuild, packageFile } from "../../peers.ts";
 import { ImageError } from "../errors.ts";
 
 /** The name of the module that imports the user's. */
 const START = "start";
 const NODE_MODULES = new Set(builtinModules);
+/** A form of whatwg-url without its tables, which are 470 KB. */
+const URL_PACKAGE = "whatwg-url-minimum";
+const URL_MODULE = "dist/whatwg-url-minimum.mjs";
 /** A chain of imports is told up to so many messages. */
 const MESSAGES_MAX = 3;
 
@@ -32,6 +35,19 @@ function entryPath({ room, file }: OwnEntry): string {
   return isCheckout() ? join(folder, room, "index.ts") : join(folder, "lib", file);
 }
 
+/**
+ * Returns the module that brings `URL` and `URLSearchParams`, where it is installed. It is bundled
+ * for modules that use one of them, the user's or those of packages, and is 40 KB of a program.
+ */
+export function urlModule(): string | undefined {
+  try {
+    return packageFile(URL_PACKAGE, "package.json").replace(/package\.json$/, URL_MODULE);
+  } catch (error) {
+    if (missingPackage(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** Resolves this package's own module, and refuses those of Node. */
 function guestModules(own: OwnEntry): Plugin {
   const amid = {};
@@ -40,6 +56,9 @@ function guestModules(own: OwnEntry): Plugin {
     setup(build) {
       build.onResolve({ filter: own.filter }, () => {
         return { path: entryPath(own), sideEffects: own.sideEffects };
+      });
+      build.onResolve({ filter: /\/whatwg-url-minimum\.mjs$/ }, ({ path }) => {
+        return path === urlModule() ? { path, sideEffects: false } : undefined;
       });
       // The program runs, whatever its package says of modules that nobody imports from.
       build.onResolve({ filter: /^/ }, ({ path, importer }) => {

@@ -5,7 +5,7 @@
  * works at the top of a module.
  */
 import type { BuildOptions } from "esbuild";
-import { bundleModules } from "./bundle-modules.ts";
+import { bundleModules, urlModule } from "./bundle-modules.ts";
 
 /** The name of the script in stack traces. */
 export const SCRIPT_NAME = "program.js";
@@ -41,12 +41,13 @@ const OPTIONS = {
  * installed, `program` for a program that cannot be bundled.
  */
 export async function bundleProgram(entry: string): Promise<BundledProgram> {
+  const url = urlModule();
   const { outputFiles, inputs } = await bundleModules({
     entry,
     start: (path) =>
       ["ballonet/guest", path].map((name) => `import ${JSON.stringify(name)};`).join("\n"),
     own: GUEST,
-    options: OPTIONS,
+    options: { ...OPTIONS, ...(url === undefined ? {} : { inject: [url] }) },
   });
   const text = (name: string) => outputFiles.find((it) => it.path.endsWith(name))?.text ?? "";
   return { script: text(SCRIPT_NAME), map: text(".map"), inputs };

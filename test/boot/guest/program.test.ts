@@ -109,6 +109,10 @@ const copy = structuredClone(circle);
 console.log(copy !== circle, copy.self === copy, copy.at.getTime());
 const measured = Date.now() - before;
 console.log(measured >= 60 && measured < 60000, performance.now() > 0, knowsDate(), new Date().getFullYear() >= 2024);
+const url = new URL("../b c?d=1#e", "HTTP://Bücher.example:80/x/y");
+url.searchParams.append("f", "ü &");
+console.log(url.href, new URLSearchParams({ a: "1" }).toString(), url.origin);
+try { new URL("http://[1"); } catch (error) { console.log(error instanceof TypeError); }
 const known = Object.getOwnPropertyNames(globalThis).filter((name) => name.length < 4 || /ballonet|machine|guest/.test(name));
 console.log(known.join());
 console.log(args, env.NAME);
@@ -188,6 +192,8 @@ const PRINTED = [
   "10 aé€😀 \ufffdA",
   "true true 0",
   "true true true true",
+  "http://xn--bcher-kva.example/b%20c?d=1&f=%C3%BC+%26#e a=1 http://xn--bcher-kva.example",
+  "true",
   "NaN,Map,Set",
   '["one", "two three", "50%"] a b',
   "0 0 20971519 7 20",

@@ -42,6 +42,18 @@ describe("a program to bundle", () => {
     expect(script).not.toContain("for Node");
   });
 
+  it("has URL where it uses it, and the library nowhere else", async () => {
+    const { script: without } = await bundled({ "app.ts": "const URL = 1; console.log(URL);" });
+    expect(without.length).toBeLessThan(20_000);
+    const { script } = await bundled({
+      "app.ts": 'import { parse } from "part"; console.log(parse("http://a/../b?c").href);',
+      "node_modules/part/package.json": '{ "main": "index.js", "type": "module" }',
+      "node_modules/part/index.js": "export const parse = (text) => new URL(text);",
+    });
+    expect(script.length).toBeGreaterThan(without.length + 30_000);
+    expect(script.length).toBeLessThan(without.length + 45_000);
+  });
+
   it("is refused for a module of Node, with the file that imports it", async () => {
     const files = { "app.ts": 'import { readFile } from "node:fs"; readFile;' };
     await expect(bundled(files)).rejects.toMatchObject({
