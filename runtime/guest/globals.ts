@@ -2,6 +2,7 @@
  * The globals of the web that a program in a guest has, besides JavaScript's own. Importing this
  * module defines them, where there is a guest.
  */
+import { fromBase64, toBase64 } from "./base64.ts";
 import { guestConsole } from "./console.ts";
 import { host, isGuest } from "./host.ts";
 import { fail, startTimer, stopTimer } from "./loop.ts";
@@ -33,6 +34,8 @@ const GLOBALS = {
   },
   performance: { now: () => host.now(), timeOrigin: 0 },
   structuredClone: structuredCloneOf,
+  atob: fromBase64,
+  btoa: toBase64,
   TextEncoder: GuestTextEncoder,
   TextDecoder: GuestTextDecoder,
 };

@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import type { BuildOptions, BuildResult, Message, Plugin } from "esbuild";
 import { installAdvice, isCheckout, missingPackage, packageFolder } from "../../package.ts";
 import { loadEsbuild, packageFile } from "../../peers.ts";
@@ -16,6 +16,7 @@ const NODE_MODULES = new Set(builtinModules);
 /** A form of whatwg-url without its tables, which are 470 KB. */
 const URL_PACKAGE = "whatwg-url-minimum";
 const URL_MODULE = "dist/whatwg-url-minimum.mjs";
+const URL_SHIM = "guest-url";
 /** A chain of imports is told up to so many messages. */
 const MESSAGES_MAX = 3;
 
@@ -26,8 +27,8 @@ interface OwnEntry {
   /** The room that it is made of, and its file's name in lib/. */
   readonly room: string;
   readonly file: string;
-  /** Whether it is bundled although nobody uses what it exports. */
-  readonly sideEffects: boolean;
+  /** Whether it defines globals: then it is bundled though nobody imports it, and `URL` works. */
+  readonly hasGlobals: boolean;
 }
 
 function entryPath({ room, file }: OwnEntry): string {
@@ -35,11 +36,8 @@ function entryPath({ room, file }: OwnEntry): string {
   return isCheckout() ? join(folder, room, "index.ts") : join(folder, "lib", file);
 }
 
-/**
- * Returns the module that brings `URL` and `URLSearchParams`, where it is installed. It is bundled
- * for modules that use one of them, the user's or those of packages, and is 40 KB of a program.
- */
-export function urlModule(): string | undefined {
+/** Returns the path of the module that has `URL`; undefined where it is not installed. */
+function urlPath(): string | undefined {
   try {
     return packageFile(URL_PACKAGE, "package.json").replace(/package\.json$/, URL_MODULE);
   } catch (error) {
@@ -48,6 +46,26 @@ export function urlModule(): string | undefined {
   }
 }
 
+/**
+ * Makes `URL` and `URLSearchParams` known in modules that use them: then the library is bundled. It
+ * uses globals of the guest's.
+ */
+const url: Plugin = {
+  name: URL_SHIM,
+  setup(build) {
+    const path = urlPath();
+    if (path === undefined) return;
+    build.initialOptions.inject = [URL_SHIM];
+    build.onResolve({ filter: new RegExp(`^${URL_SHIM}$`) }, () => {
+      return { path: URL_SHIM, namespace: URL_SHIM, sideEffects: false };
+    });
+    build.onLoad({ filter: /^/, namespace: URL_SHIM }, () => {
+      const exported = `export { URL, URLSearchParams } from ${JSON.stringify(path)};`;
+      return { contents: `import "ballonet/guest"; ${exported}`, resolveDir: dirname(path) };
+    });
+  },
+};
+
 /** Resolves this package's own module, and refuses those of Node. */
 function guestModules(own: OwnEntry): Plugin {
   const amid = {};
@@ -55,10 +73,10 @@ function guestModules(own: OwnEntry): Plugin {
     name: "guest",
     setup(build) {
       build.onResolve({ filter: own.filter }, () => {
-        return { path: entryPath(own), sideEffects: own.sideEffects };
+        return { path: entryPath(own), sideEffects: own.hasGlobals };
       });
-      build.onResolve({ filter: /\/whatwg-url-minimum\.mjs$/ }, ({ path }) => {
-        return path === urlModule() ? { path, sideEffects: false } : undefined;
+      build.onResolve({ filter: /\/whatwg-url-minimum\.mjs$/ }, ({ path, namespace }) => {
+        return namespace === URL_SHIM ? { path, sideEffects: false } : undefined;
       });
       // The program runs, whatever its package says of modules that nobody imports from.
       build.onResolve({ filter: /^/ }, ({ path, importer }) => {
@@ -117,7 +135,7 @@ export interface BundledModules {
  * cannot be bundled.
  */
 export async function bundleModules(parts: BundleModules): Promise<BundledModules> {
-  const { entry, own, options } = parts;
+  const { entry, options } = parts;
   const path = resolve(entry);
   const isFile = await stat(path).then(
     (found) => found.isFile(),
@@ -133,11 +151,12 @@ export async function bundleModules(parts: BundleModules): Promise<BundledModule
       ...options,
       metafile: true,
       write: false,
-      plugins: [guestModules(own)],
+      plugins: [...(parts.own.hasGlobals ? [url] : []), guestModules(parts.own)],
       stdin: { contents: parts.start(path), resolveDir: folder, sourcefile: START },
       absWorkingDir: folder,
     });
-    const inputs = Object.keys(metafile.inputs).filter((name) => name !== START);
+    const own = [START, `${URL_SHIM}:${URL_SHIM}`];
+    const inputs = Object.keys(metafile.inputs).filter((name) => !own.includes(name));
     return { outputFiles, inputs: inputs.map((it) => resolve(it)) };
   } catch (error) {
     const { errors = [] } = error as { errors?: readonly Message[] };

@@ -20,7 +20,7 @@ const RUNTIME = {
   filter: /^ballonet(\/runtime)?$/,
   room: "runtime",
   file: "runtime.js",
-  sideEffects: false,
+  hasGlobals: false,
 } as const;
 
 const GLOBAL = "module";

@@ -5,7 +5,7 @@
  * works at the top of a module.
  */
 import type { BuildOptions } from "esbuild";
-import { bundleModules, urlModule } from "./bundle-modules.ts";
+import { bundleModules } from "./bundle-modules.ts";
 
 /** The name of the script in stack traces. */
 export const SCRIPT_NAME = "program.js";
@@ -23,7 +23,7 @@ const GUEST = {
   filter: /^ballonet\/guest$/,
   room: "runtime/guest",
   file: "guest.js",
-  sideEffects: true,
+  hasGlobals: true,
 } as const;
 
 const OPTIONS = {
@@ -41,13 +41,12 @@ const OPTIONS = {
  * installed, `program` for a program that cannot be bundled.
  */
 export async function bundleProgram(entry: string): Promise<BundledProgram> {
-  const url = urlModule();
   const { outputFiles, inputs } = await bundleModules({
     entry,
     start: (path) =>
       ["ballonet/guest", path].map((name) => `import ${JSON.stringify(name)};`).join("\n"),
     own: GUEST,
-    options: { ...OPTIONS, ...(url === undefined ? {} : { inject: [url] }) },
+    options: OPTIONS,
   });
   const text = (name: string) => outputFiles.find((it) => it.path.endsWith(name))?.text ?? "";
   return { script: text(SCRIPT_NAME), map: text(".map"), inputs };
