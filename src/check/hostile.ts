@@ -24,10 +24,15 @@ export interface HostileOptions {
 const FOR_MS = 60_000;
 /** Steps of a round: ROUND_STEPS of runtime/check/hostile.ts. */
 const STEPS = 16;
-/** A round takes two seconds and a boot less: a busy host takes much longer for both. */
+/** A boot takes a second, and on a host with ten times too much to do a minute. */
+const BOOT_MS = 180_000;
+/** A round takes two seconds at most, and is told before it begins. */
 const SILENT_MS = 60_000;
+/** A machine that begins no round may be one that found its host busy; the next ones are not. */
+const NO_ROUND_MAX = 3;
 /** The longest run prints no more lines, and a machine that floods does. */
 const LINES_PER_MS = 2;
+const LINES_LEAST = 1_000;
 /** A device with more ways to fall over has enough to mend. */
 const FALLS_MAX = 8;
 /** Looking for shorter rounds takes as long as the rounds did, within these bounds. */
@@ -116,10 +121,11 @@ async function everyFall(machines: Machines, seed: number, endMs: number) {
   const falls = new Map<string, Fall>();
   let rounds = 0;
   let from = seed;
+  let noRound = 0;
   do {
     const leftMs = Math.max(0, Math.round(endMs - performance.now()));
     const words = `hostile.seed=${from} hostile.ms=${leftMs}`;
-    const run = await machines.run(words, leftMs + SILENT_MS);
+    const run = await machines.run(words, leftMs + BOOT_MS, leftMs);
     rounds += run.rounds;
     const { fall: result, last } = run;
     if (result === undefined) break;
@@ -127,10 +133,9 @@ async function everyFall(machines: Machines, seed: number, endMs: number) {
     const known = falls.get(kind);
     const first = { result, words, round: last, remark: "", times: 0 };
     falls.set(kind, { ...(known ?? first), times: (known?.times ?? 0) + 1 });
-    // A machine that never began a round begins none the next time.
-    if (last === undefined) break;
-    from = last + 1;
-  } while (performance.now() < endMs && falls.size < FALLS_MAX);
+    noRound = last === undefined ? noRound + 1 : 0;
+    from = last === undefined ? from : last + 1;
+  } while (performance.now() < endMs && falls.size < FALLS_MAX && noRound < NO_ROUND_MAX);
   return { falls: [...falls.values()], rounds };
 }
 
@@ -156,8 +161,7 @@ async function shorten({ machines, fall, untilMs, onProgress }: ShortenOptions):
   const shows = async (keep: readonly number[]): Promise<Fall | undefined> => {
     onProgress?.(`round ${round}: ${counted(keep.length, "step")}`);
     const words = `hostile.seed=${round} hostile.keep=${keep.join(",")}`;
-    const leftMs = Math.max(0, untilMs - performance.now());
-    const { fall: result } = await machines.run(words, Math.min(SILENT_MS, leftMs));
+    const { fall: result } = await machines.run(words, Math.max(0, untilMs - performance.now()));
     if (result === undefined || kindOf(result) !== kind) return undefined;
     return { ...fall, result, words };
   };
@@ -197,16 +201,23 @@ class Machines {
     this.options = options;
   }
 
-  /** Runs one machine for so many milliseconds at most; one that is silent is ended before. */
-  async run(words: string, limitMs: number): Promise<Run> {
+  /**
+   * Runs one machine for `limitMs` at most, `roundsMs` of which are for rounds; 0: for one round. A
+   * machine that is silent is ended before.
+   */
+  async run(words: string, limitMs: number, roundsMs = 0): Promise<Run> {
     const { host, image, signal } = this.options;
     const limit = AbortSignal.timeout(Math.ceil(limitMs));
     const silence = new AbortController();
-    const timer = setTimeout(() => silence.abort(), SILENT_MS);
+    let timer = setTimeout(() => silence.abort(), BOOT_MS);
+    const onLine = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), SILENT_MS);
+    };
     const abort = AbortSignal.any([limit, silence.signal, ...(signal ? [signal] : [])]);
     const tooLong = () => {
       signal?.throwIfAborted();
-      if (silence.signal.aborted) return `it printed nothing for ${SILENT_MS} ms`;
+      if (silence.signal.aborted) return "it printed nothing for too long";
       return limit.aborted ? `it did not end within ${Math.ceil(limitMs)} ms` : undefined;
     };
     const heard = { last: undefined as number | undefined, rounds: 0 };
@@ -215,12 +226,12 @@ class Machines {
         ...host,
         launch: async (launch: HostLaunch) => {
           const machine = await host.launch(launch);
-          const lines = this.heard(machine.lines, timer, heard);
+          const lines = this.heard(machine.lines, onLine, heard);
           return { lines, ended: machine.ended, kill: () => machine.kill() };
         },
       };
       const launch = { image, append: words, memoryBytes: MEMORY_BYTES, signal: abort };
-      const lines = LINES_PER_MS * limitMs;
+      const lines = LINES_PER_MS * roundsMs + LINES_LEAST;
       const { run, end } = await runMachine(listening, launch, undefined, lines);
       return { fall: fallOf(run, tooLong() ?? end), ...heard };
     } catch (error) {
@@ -234,11 +245,11 @@ class Machines {
 
   private async *heard(
     lines: CheckedMachine["lines"],
-    timer: NodeJS.Timeout,
+    onLine: () => void,
     heard: { last: number | undefined; rounds: number },
   ): AsyncGenerator<string> {
     for await (const line of lines) {
-      timer.refresh();
+      onLine();
       const [, round] = /^# round (\d+)$/.exec(line) ?? [];
       if (round !== undefined) {
         heard.last = Number(round);

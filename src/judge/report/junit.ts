@@ -2,6 +2,7 @@
 import { escaped } from "../../text/markup.ts";
 import type { JudgeReport } from "../judge-report.ts";
 import { resultPasses } from "./baseline.ts";
+import { unitOf } from "./sums.ts";
 
 /** Returns the report as lines of XML; broken rules are the text of their scenario's failure. */
 export function reportJunit(report: JudgeReport): readonly string[] {
@@ -29,10 +30,12 @@ export function reportJunit(report: JudgeReport): readonly string[] {
     const kind = passes ? "system-out" : "failure";
     return [`${head}>`, `    <${kind}>${text.join("\n")}</${kind}>`, "  </testcase>"];
   });
+  const suite =
+    unitOf(report) === "check" ? "ballonet check" : `ballonet judge, ${escaped(platform)}`;
   const counts = `tests="${results.length}" failures="${failures}" skipped="${skipped}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuite name="ballonet judge, ${escaped(platform)}" ${counts}>`,
+    `<testsuite name="${suite}" ${counts}>`,
     ...cases,
     "</testsuite>",
   ];

@@ -10,19 +10,22 @@ import type { Baseline, Difference, JudgeReport, ScenarioResult } from "../judge
 import { failsBy, reportPasses, resultPasses } from "./baseline.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { settingsIn } from "./settings.ts";
-import { type BrokenRule, sumUp, worstFirst } from "./sums.ts";
+import { type BrokenRule, sumUp, unitOf, worstFirst } from "./sums.ts";
 
 /** Returns the HTML page of a report. */
 export function reportPage(report: JudgeReport): string {
   const { driver, results, baseline } = report;
   const broken = worstFirst(results);
   const rules = broken.map((rule) => ruleCard(rule, broken)).join("\n");
-  const none = "<p>None. The device saw nothing that a rule speaks against.</p>";
+  const unit = unitOf(report);
+  const seenBy = unit === "check" ? "guest" : "device";
+  const title = unit === "check" ? "Checks" : "Scenarios";
+  const none = `<p>None. The ${seenBy} saw nothing that a rule speaks against.</p>`;
   const body = `${head(report)}
 <main>${baseline === undefined ? "" : beside(baseline)}
 <h2 id="rules">Broken rules <small>the worst first</small></h2>
 ${broken.length === 0 ? none : `<div class="cards">${rules}</div>`}
-<h2 id="scenarios">Scenarios <small>in the order in which they ran</small></h2>
+<h2 id="scenarios">${title} <small>in the order in which they ran</small></h2>
 <ol class="scenarios">${results.map((result) => scenarioItem(report, result)).join("\n")}</ol>
 </main>
 <footer><p>Sections are those of virtio 1.3. MUST and MUST NOT are demanded, SHOULD is recommended;
@@ -36,6 +39,7 @@ type Tone = "good" | "bad" | "warn" | "calm";
 
 function head(report: JudgeReport): string {
   const { driver, shard, results } = report;
+  const unit = unitOf(report);
   const passes = reportPasses(report);
   const [tone, word] = passes ? (["good", "✓ passed"] as const) : (["bad", "✗ failed"] as const);
   const facts = [...settingsIn(report), ...(shard === null ? [] : [["shard", shard] as const])];
@@ -46,8 +50,8 @@ function head(report: JudgeReport): string {
   const sums: readonly (readonly [number, string, Tone])[] = [
     [musts, "MUST and MUST NOT broken", musts > 0 ? "bad" : "good"],
     [broken.length - musts, "other rules broken", broken.length > musts ? "warn" : "good"],
-    [failed, "scenarios failed", failed > 0 ? "bad" : "good"],
-    [ran.length, "scenarios ran", "calm"],
+    [failed, `${unit}s failed`, failed > 0 ? "bad" : "good"],
+    [ran.length, `${unit}s ran`, "calm"],
     [results.length - ran.length, "left out", "calm"],
   ];
   const tiles = sums.map(

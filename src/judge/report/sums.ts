@@ -27,8 +27,14 @@ export function worstFirst(results: readonly ScenarioResult[]): readonly BrokenR
   return [...byRule.values()].sort((a, b) => rank(a) - rank(b));
 }
 
+/** What a report's scenarios are called: one of a device has checks. */
+export function unitOf({ platform }: JudgeReport): "check" | "scenario" {
+  return platform === "check" ? "check" : "scenario";
+}
+
 /** Returns what came of all scenarios, in a line. */
-export function sumUp({ results, baseline }: JudgeReport): string {
+export function sumUp(report: JudgeReport): string {
+  const { results, baseline } = report;
   const ran = results.filter(({ outcome }) => outcome !== null);
   const rules = new Set(ran.flatMap(({ findings }) => findings.map(({ rule }) => rule)));
   const musts = new Set(
@@ -39,7 +45,7 @@ export function sumUp({ results, baseline }: JudgeReport): string {
   const out = results.length - ran.length;
   const { appeared = [], gone = [] } = baseline ?? {};
   return [
-    `${counted(ran.length, "scenario")}${out > 0 ? `, ${out} left out` : ""}`,
+    `${counted(ran.length, unitOf(report))}${out > 0 ? `, ${out} left out` : ""}`,
     `${counted(rules.size, "rule")} broken, ${musts.size} of them MUST or MUST NOT`,
     ...(baseline ? [`${appeared.length} new, ${gone.length} gone`] : []),
   ].join("; ");
