@@ -54,7 +54,7 @@ const NO_WAITS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** No test meets these yet: a machine that prints or ends late cannot be had from outside. */
-const UNMET_MAX = 7;
+const UNMET_MAX = 6;
 
 const found = [...product, ...kernelC]
   .filter(({ name }) => ROOMS.some((room) => name.startsWith(room)))
