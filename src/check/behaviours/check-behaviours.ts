@@ -144,7 +144,7 @@ class Run {
       if (field === undefined) return { crashed: `it does not start: ${said}` };
       const ended = await field.ended();
       const lastLines = field.lastLines;
-      if (ended !== undefined) return { crashed: `${ended}, amid this`, lastLines };
+      if (ended !== undefined) return { crashed: `${ended}: ${said}`, lastLines };
       if (error instanceof Missed) return { missed: said };
       return { crashed: said, lastLines };
     }

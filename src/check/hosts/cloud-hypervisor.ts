@@ -4,7 +4,7 @@
  * It has one serial port, here a socket, and asks for no statistics. What it shows is the memory
  * that is left to the guest.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FailureError } from "../../failure.ts";
 import { PAGE_BYTES } from "../../vmm/index.ts";
@@ -117,6 +117,8 @@ async function snapshot(parts: Parts): Promise<CheckedMachine> {
   await api.send("PUT", "vm.pause");
   await api.send("PUT", "vm.snapshot", { destination_url: `file://${state}` });
   await program.kill({ keepFolder: true });
+  // Left by the one that was killed; the next one wants to make it.
+  await rm(serialPath(folder));
   const next = await start({ ...parts, folder });
   const goOn = async () => {
     await next.api.send("PUT", "vm.restore", { source_url: `file://${state}` });

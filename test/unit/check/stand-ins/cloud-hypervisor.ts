@@ -1,5 +1,5 @@
 /** Stands for Cloud Hypervisor, and is stricter than its API: see strict-api.ts. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,7 @@ const part = (name: string) => (config?.[name] ?? {}) as Body;
 const memory = () => Number(part("memory").size);
 
 function openSerial(path: string): void {
-  rmSync(path, { force: true });
+  demand(!existsSync(path), "Address already in use");
   const server = createServer((socket) => {
     peer = socket;
     socket.setEncoding("utf8").on("data", (text) => guest.receive(String(text)));
