@@ -10,7 +10,7 @@ const FOLDERS = ["src", "runtime", "assembly"];
 /** A source as a script: without what connects modules, or is for other readers. */
 function asScript(text: string): string {
   return text
-    .replace(/^(?:import|export) (?:[^;"]* from )?"[^"]*";$/gm, "")
+    .replace(/^(?:import|export) (?:[^;"`]* from )?"[^"]*";$/gm, "")
     .replace(/^export \{[^}]*\};$/gm, "")
     .replace(/^export (?:default )?/gm, "")
     .replace(/^(?:#!.*|@unmanaged)$/gm, "");
