@@ -4,10 +4,10 @@
  * The tool's own stack of 64 KiB overflows silently on the deep nest of blocks in an interpreter's
  * main loop, so it gets a larger one.
  */
+import * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import * as path from "node:path";
 import { packageFile } from "../../peers.ts";
 import { ImageError } from "../errors.ts";
 
@@ -37,13 +37,14 @@ function exportName(source: string, pattern: RegExp): string {
 }
 
 /** Returns the tool's `require`: messages that it writes to descriptors 1 and 2 go to `lines`. */
-function requireFor(require: NodeJS.Require, lines: string[]): (name: string) => unknown {
+function requireFor(lines: string[]): (name: string) => unknown {
   const writeSync = (file: number, bytes: Uint8Array, offset = 0, length = bytes.length) => {
     if (file !== 1 && file !== 2) return fs.writeSync(file, bytes, offset, length);
     lines.push(Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString());
     return length;
   };
-  return (name) => (name === "fs" ? { ...fs, writeSync } : require(name));
+  const modules: Readonly<Record<string, unknown>> = { fs: { ...fs, writeSync }, path, crypto };
+  return (name) => modules[name];
 }
 
 type Main = (count: number, list: number) => number;
@@ -117,7 +118,7 @@ export async function wasm2c(options: {
     };
     const names = ["Module", "require", "process", "__dirname", "__filename", "module"];
     const run = new Function(...names, `Module.tool = () => findWasmBinary();${source}`);
-    run(module, requireFor(createRequire(file), lines), itsProcess, dirname(file), file, undefined);
+    run(module, requireFor(lines), itsProcess, path.dirname(file), file, undefined);
   });
   if (status !== 0) {
     throw new ImageError({
