@@ -19,7 +19,7 @@ const FRAMES = 500;
 const IDLE_MS = 3000;
 /** A second: two looks of the guest in that time, and what a busy host interrupts. */
 const IDLE_EXITS_MAX = 8;
-const IDLE_TURNS_MAX = 4;
+const IDLE_TURNS_MAX = 8;
 const CLOCK_APART = 0.01;
 const CLOCK_MS = 20_000;
 const CODE = 77;
