@@ -7,6 +7,7 @@ import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
 import type { Shard } from "../judge/shard.ts";
 import { VmmError } from "../vmm/index.ts";
 import type { CheckedMachine, CheckHostSystem, HostLaunch } from "./hosts/host.ts";
+import { checkFinding, checkReport } from "./report.ts";
 import { serveChecks } from "./serve-checks.ts";
 import { readTap, type TapPoint, type TapRun } from "./tap.ts";
 
@@ -30,7 +31,7 @@ const TIMEOUT_MS = 60_000;
 /** Memory of a machine: more than the checks take. */
 export const MEMORY_BYTES = 64 * 2 ** 20;
 /** How long a machine may take to end when it is killed, until it is left alone. */
-const GRACE_MS = 5_000;
+export const GRACE_MS = 5_000;
 
 /**
  * Boots the checking image on a host, and returns a report: each check is a scenario in it, and
@@ -41,8 +42,7 @@ const GRACE_MS = 5_000;
  */
 export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeReport> {
   const { host, only, shard, timeoutMs = TIMEOUT_MS, signal, onCheck } = options;
-  const made = () => provideCheckImage({ arch: host.arch, ...(signal && { signal }) });
-  const image = options.image ?? (await made()).path;
+  const image = await checkImage(options);
   const limit = AbortSignal.timeout(timeoutMs);
   const words = [
     ...(host.control === undefined ? [] : [`check.host=${host.control}`]),
@@ -58,10 +58,17 @@ export async function checkDevice(options: CheckDeviceOptions): Promise<JudgeRep
   const ended = limit.aborted ? `it did not end within ${timeoutMs} ms` : end;
   if (run.known.length > 0) throw unknownChecks(only ?? [], run.known);
   if (run.planned === 0) throw noChecks(run.names.length, shard);
-  return {
-    ...reportOf(host, run, ended, tookMs),
-    shard: shard ? `${shard.number}/${shard.of}` : null,
-  };
+  const results = resultsOf(run, ended, tookMs);
+  const names = run.names.length > 0 ? run.names : results.map(({ scenario }) => scenario);
+  return checkReport(host, { results, scenarios: names, shard });
+}
+
+/** Returns the path of the image that checks: the caller's, or the package's own. */
+export async function checkImage(
+  options: Pick<CheckDeviceOptions, "host" | "image" | "signal">,
+): Promise<string> {
+  const { host, image, signal } = options;
+  return image ?? (await provideCheckImage({ arch: host.arch, ...(signal && { signal }) })).path;
 }
 
 function unknownChecks(only: readonly string[], known: readonly string[]): FailureError {
@@ -175,14 +182,9 @@ async function watch(
   return { run, end: end === "late" ? "it does not end" : end };
 }
 
-/** A report of what was read; `ended` says how the machine ended. */
-export function reportOf(
-  host: CheckHostSystem,
-  run: TapRun,
-  ended: string,
-  tookMs: number,
-): JudgeReport {
-  const { points, planned, names, lastLines, bailOut } = run;
+/** What was read; `ended` says how the machine ended. */
+function resultsOf(run: TapRun, ended: string, tookMs: number): ScenarioResult[] {
+  const { points, planned, lastLines, bailOut } = run;
   const results = points.map((point) => resultOf(point));
   const isWhole = planned === points.length && bailOut === undefined;
   if (!isWhole) {
@@ -194,18 +196,7 @@ export function reportOf(
       ...{ lastSteps: lastLines, findings: [], passed: false, tookMs },
     });
   }
-  return {
-    type: "judge",
-    driver: host.name,
-    platform: "check",
-    profile: host.machine,
-    transport: host.arch,
-    settings: host.settings ?? {},
-    scenarios: names.length > 0 ? names : results.map(({ scenario }) => scenario),
-    shard: null,
-    results,
-    passed: results.every(({ passed }) => passed),
-  };
+  return results;
 }
 
 /** How a run came to its end too early. */
@@ -214,13 +205,8 @@ export function endOf({ isFlood, bailOut }: TapRun, ended: string): string {
 }
 
 export function resultOf({ id, says, ok, skipped, isKnown, about }: TapPoint): ScenarioResult {
-  const { section = "", seen = "" } = about;
-  const finding = {
-    // A report names rules; a check's id is one, of the other side.
-    rule: id as ScenarioResult["findings"][number]["rule"],
-    level: (about.level ?? "MUST") as ScenarioResult["findings"][number]["level"],
-    ...{ section, title: says, count: 1, seen, firstMs: 0, lastMs: 0, lines: [] },
-  };
+  const { level = "MUST", section = "", seen = "" } = about;
+  const finding = checkFinding({ rule: id, level, section, title: says, seen });
   return {
     scenario: id,
     text: says,

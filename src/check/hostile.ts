@@ -1,10 +1,9 @@
 /** A hostile guest on a host: rounds by seed, and the shortest round for each way to fall over. */
-
-import { provideCheckImage } from "../image/index.ts";
 import type { JudgeReport, ScenarioResult } from "../judge/judge-report.ts";
 import { counted } from "../text/units.ts";
-import { endOf, MEMORY_BYTES, resultOf, runMachine } from "./check-device.ts";
+import { checkImage, endOf, MEMORY_BYTES, resultOf, runMachine } from "./check-device.ts";
 import type { CheckedMachine, CheckHostSystem, HostLaunch } from "./hosts/host.ts";
+import { checkReport } from "./report.ts";
 import type { TapRun } from "./tap.ts";
 
 /** What `hostileGuest` is given. */
@@ -69,8 +68,7 @@ interface Fall {
  */
 export async function hostileGuest(options: HostileOptions): Promise<JudgeReport> {
   const { host, seed = 1, forMs = FOR_MS, signal, onProgress } = options;
-  const made = () => provideCheckImage({ arch: host.arch, ...(signal && { signal }) });
-  const image = options.image ?? (await made()).path;
+  const image = await checkImage(options);
   const startedMs = performance.now();
   const machines = new Machines({ host, image, signal, onRound: onProgress });
   const { falls, rounds } = await everyFall(machines, seed, startedMs + forMs);
@@ -84,12 +82,8 @@ export async function hostileGuest(options: HostileOptions): Promise<JudgeReport
   const tookMs = performance.now() - startedMs;
   const results = shortest.length === 0 ? [held(rounds, tookMs)] : shortest.map(resultOfFall);
   const scenarios = results.map(({ scenario }) => scenario);
-  const { settings = {} } = host;
-  return {
-    ...{ type: "judge", driver: host.name, platform: "check", profile: host.machine },
-    ...{ transport: host.arch, settings: { ...settings, hostile: `seed ${seed}, ${forMs} ms` } },
-    ...{ scenarios, shard: null, results, passed: shortest.length === 0 },
-  };
+  const settings = { hostile: `seed ${seed}, ${forMs} ms` };
+  return checkReport(host, { results, scenarios, settings });
 
   function held(count: number, ms: number): ScenarioResult {
     const note = `${counted(count, "round")} from ${seed} on`;

@@ -8,7 +8,7 @@ export { HOST_TEMPLATE } from "./host-template.ts";
 export { type HostileOptions, hostileGuest } from "./hostile.ts";
 export { cloudHypervisorHost } from "./hosts/cloud-hypervisor.ts";
 export { crosvmHost } from "./hosts/crosvm.ts";
-export { firecrackerHost, type ProgramHostOptions } from "./hosts/firecracker.ts";
+export { firecrackerHost } from "./hosts/firecracker.ts";
 export {
   type CheckedMachine,
   type CheckHostSystem,
@@ -18,6 +18,7 @@ export {
   type HostHand,
   type HostLaunch,
 } from "./hosts/host.ts";
+export type { ProgramHostOptions } from "./hosts/program.ts";
 export { SerialConsole } from "./hosts/serial-console.ts";
 export { HOST_TRANSPORTS, type HostTransport } from "./hosts/transport.ts";
 export { type QemuHostOptions, qemuHost, v86Host } from "./hosts/vmm.ts";

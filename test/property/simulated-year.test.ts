@@ -15,7 +15,7 @@ import {
   openMemory,
 } from "../../runtime/index.ts";
 import { instantiateCore } from "../support/core-instance.ts";
-import { createTestVm, verdictLines, watch } from "../support/vm.ts";
+import { createTestVm, type TestVmOptions, verdictLines, watch } from "../support/vm.ts";
 import { QuickTransport } from "./quick-device.ts";
 import { settingsFor } from "./settings.ts";
 
@@ -86,6 +86,12 @@ it("moves 2^32 pages, with every index wrapped thousands of times", () => {
   expect(core.ledger_count(0)).toBe(core.ledger_frames() - FRAMES);
 });
 
+const OFFERS_ALL: TestVmOptions = {
+  frames: 2048,
+  settings: { reservePages: 64 },
+  machine: { offer: { freePageHint: true, pageReporting: true, statsVq: true } },
+};
+
 /** Moments of a clock at which a number of so many bits is full. */
 const EDGES = [
   ["2^31 ms", 2 ** 31],
@@ -97,11 +103,7 @@ const AROUND_MS = 30_000;
 
 describe("a clock that passes", () => {
   it.each(EDGES)("%s: targets, statistics, hints, reports and resets go on", async (_, edgeMs) => {
-    const vm = await createTestVm({
-      frames: 2048,
-      settings: { reservePages: 64 },
-      machine: { offer: { freePageHint: true, pageReporting: true, statsVq: true } },
-    });
+    const vm = await createTestVm(OFFERS_ALL);
     const { machine, guest, balloon } = vm;
     guest.grow(300, 5);
     machine.advance(edgeMs - AROUND_MS - machine.nowMs);
@@ -127,11 +129,7 @@ describe("a clock that passes", () => {
 });
 
 it("a year on the reference machine: each day a target, statistics, a run of hints", async () => {
-  const vm = await createTestVm({
-    frames: 2048,
-    settings: { reservePages: 64 },
-    machine: { offer: { freePageHint: true, pageReporting: true, statsVq: true } },
-  });
+  const vm = await createTestVm(OFFERS_ALL);
   const { machine, guest, balloon } = vm;
   guest.grow(300, 6);
   const days = isLong ? 365 : 20;

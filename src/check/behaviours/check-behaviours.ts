@@ -4,8 +4,9 @@ import { FailureError } from "../../failure.ts";
 import { provideImage } from "../../image/index.ts";
 import type { JudgeReport, ScenarioResult } from "../../judge/judge-report.ts";
 import { partOf, type Shard } from "../../judge/shard.ts";
-import { checkDevice, isCallersError, MEMORY_BYTES } from "../check-device.ts";
+import { checkDevice, GRACE_MS, isCallersError, MEMORY_BYTES } from "../check-device.ts";
 import type { CheckHostSystem } from "../hosts/host.ts";
+import { checkFinding, checkReport } from "../report.ts";
 import { behaviours } from "./all.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { LeftOut, Missed } from "./ends.ts";
@@ -28,7 +29,6 @@ export interface CheckBehavioursOptions {
 }
 
 const TIMEOUT_MS = 60_000;
-const GRACE_MS = 5_000;
 
 /**
  * Boots guests whose balloons work, and returns a report: each behaviour is a scenario in it. One
@@ -52,18 +52,7 @@ export async function checkBehaviours(options: CheckBehavioursOptions): Promise<
   } finally {
     await run.end();
   }
-  return {
-    type: "judge",
-    driver: host.name,
-    platform: "check",
-    profile: host.machine,
-    transport: host.arch,
-    settings: host.settings ?? {},
-    scenarios: named.map(({ name }) => name),
-    shard: shard ? `${shard.number}/${shard.of}` : null,
-    results,
-    passed: results.every(({ passed }) => passed),
-  };
+  return checkReport(host, { results, scenarios: named.map(({ name }) => name), shard });
 }
 
 /** @throws FailureError `usage` for a name that none has. */
@@ -135,7 +124,7 @@ class Run {
     try {
       field = await this.field(behaviour);
       await behaviour.run?.(field);
-      await field.clear();
+      await field.move(0);
       return HOLDS;
     } catch (error) {
       if (isCallersError(error)) throw error;
@@ -192,20 +181,19 @@ const HOLDS: End = {};
 function resultOf(behaviour: Behaviour, end: End, tookMs: number): ScenarioResult {
   const { name, like = [], text, isTheirsAlone = false } = behaviour;
   const { leftOut, missed, crashed, lastLines = [] } = end;
-  const finding = {
-    // A report names rules; a behaviour is one, of a host.
-    rule: name as ScenarioResult["findings"][number]["rule"],
-    level: (isTheirsAlone ? "SHOULD" : "MUST") as ScenarioResult["findings"][number]["level"],
-    section: [name, ...like].join(", "),
-    ...{ title: `a host ${text}`, count: 1, seen: missed ?? "", firstMs: 0, lastMs: 0, lines: [] },
-  };
+  const level = isTheirsAlone ? "SHOULD" : "MUST";
+  const section = [name, ...like].join(", ");
+  const title = `a host ${text}`;
   return {
     scenario: name,
-    text: `a host ${text}`,
+    text: title,
     outcome: leftOut === undefined ? (crashed === undefined ? "up" : "crashed") : null,
     note: leftOut ?? crashed ?? null,
     lastSteps: lastLines,
-    findings: missed === undefined ? [] : [finding],
+    findings:
+      missed === undefined
+        ? []
+        : [checkFinding({ rule: name, level, section, title, seen: missed })],
     passed: crashed === undefined && (missed === undefined || isTheirsAlone),
     tookMs,
   };

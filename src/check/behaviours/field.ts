@@ -4,7 +4,7 @@ import type { ControlClient } from "../../vmm/index.ts";
 import { type BalloonStatistics, PAGE_BYTES } from "../../vmm/index.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../vmm/json.ts";
 import type { CheckedMachine, HostHand } from "../hosts/host.ts";
-import { LeftOut, Missed } from "./ends.ts";
+import { expect, LeftOut, Missed } from "./ends.ts";
 
 /** How long a balloon, a guest or a host may take for a step. */
 const STEP_MS = 15_000;
@@ -100,21 +100,28 @@ export class Field {
 
   /** Waits until the host shows a balloon of so many pages. Rejects with Missed. */
   async awaitShown(pages: number): Promise<void> {
-    let last = Number.NaN;
     await this.until(
-      async () => {
-        last = await this.shown();
-        return last === pages;
-      },
-      () => `the host shows ${last} pages, not ${pages}`,
+      () => this.shown(),
+      (shown) => shown === pages,
+      (shown) => `the host shows ${shown} pages, not ${pages}`,
     );
   }
 
-  /** Waits until it is so. Rejects with Missed, and what `seen` says. */
-  async until(look: () => Promise<boolean>, seen: () => string, limitMs = STEP_MS): Promise<void> {
+  /**
+   * Reads again and again until it is so. Returns what was read last. Rejects with Missed, and with
+   * what `seen` says of that.
+   */
+  async until<T>(
+    read: () => Promise<T>,
+    isSo: (value: T) => boolean,
+    seen: (value: T) => string,
+    limitMs = STEP_MS,
+  ): Promise<T> {
     const endMs = performance.now() + limitMs;
-    while (!(await look())) {
-      if (performance.now() > endMs) throw new Missed(`${seen()}, after ${limitMs} ms`);
+    for (;;) {
+      const value = await read();
+      if (isSo(value)) return value;
+      if (performance.now() > endMs) throw new Missed(`${seen(value)}, after ${limitMs} ms`);
       await sleep(LOOK_MS);
     }
   }
@@ -124,6 +131,13 @@ export class Field {
     const seed = this.seed++;
     const answer = await this.ask("workload.allocate", { frames: pages, seed });
     return isJsonObject(answer) ? Number(answer.handle) : 0;
+  }
+
+  /** Looks at what it wrote. Rejects with Missed when a byte is another one. */
+  async verify(handle: number): Promise<void> {
+    const answer = await this.ask("workload.verify", { handle });
+    const mismatches = isJsonObject(answer) ? Number(answer.mismatches) : Number.NaN;
+    expect(mismatches === 0, `the program's memory has ${mismatches} wrong bytes`);
   }
 
   /** It ends. */
@@ -160,12 +174,6 @@ export class Field {
   async reset(): Promise<void> {
     await this.hand.reset?.();
     await this.ready();
-  }
-
-  /** The guest as it was at first: no program has memory, and the balloon is empty. */
-  async clear(): Promise<void> {
-    await this.target(0);
-    await this.awaitShown(0);
   }
 
   /** Evaluates a script in the guest, whose globals are there for the next one. */

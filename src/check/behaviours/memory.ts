@@ -1,7 +1,6 @@
 /** Behaviours of memory: what the host gets, what the guest gets back, and what is in it. */
-
 import { ControlReplyError } from "../../vmm/errors.ts";
-import { isJsonObject, type JsonValue } from "../../vmm/json.ts";
+import { isJsonObject } from "../../vmm/json.ts";
 import { PAGE_BYTES } from "../../vmm/vmm.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { expect, LeftOut } from "./ends.ts";
@@ -20,6 +19,16 @@ const RESERVE_PAGES = 256;
 
 const mib = (bytes: number) => `${(bytes / MIB).toFixed(1)} MiB`;
 
+/** Waits until so much less is resident than before. Returns what is. Rejects with Missed. */
+function fallsBy(field: Field, before: number, least: number, limitMs?: number): Promise<number> {
+  return field.until(
+    () => field.resident(),
+    (now) => before - now >= least,
+    (now) => `the resident set goes from ${mib(before)} to ${mib(now)}, not down by ${mib(least)}`,
+    limitMs,
+  );
+}
+
 /** Dirties memory, inflates, and expects the host to get what was dirtied. Returns what is left. */
 async function falls(field: Field, dirty: number, target: number): Promise<number> {
   await field.dirty(dirty);
@@ -28,16 +37,7 @@ async function falls(field: Field, dirty: number, target: number): Promise<numbe
   const reached = await field.move(target);
   // The balloon may take pages that nobody wrote to first.
   const least = Math.max(0, dirty + reached - freePages) * PAGE_BYTES * SHARE;
-  let now = before;
-  await field.until(
-    async () => {
-      now = await field.resident();
-      return before - now >= least;
-    },
-    () => `the resident set goes from ${mib(before)} to ${mib(now)}, not down by ${mib(least)}`,
-    5_000,
-  );
-  return now;
+  return fallsBy(field, before, least, 5_000);
 }
 
 async function fallsTwice(field: Field): Promise<void> {
@@ -72,13 +72,10 @@ async function shortOfMemory(field: Field): Promise<boolean> {
 async function deflatesOnOom(field: Field): Promise<void> {
   if (!(await field.has("DEFLATE_ON_OOM"))) throw new LeftOut("DEFLATE_ON_OOM is not offered");
   expect(await shortOfMemory(field), "the program did not get its memory");
-  let shown = 0;
   await field.until(
-    async () => {
-      shown = await field.shown();
-      return shown < MOST_PAGES;
-    },
-    () => `the host still shows ${shown} pages`,
+    () => field.shown(),
+    (shown) => shown < MOST_PAGES,
+    (shown) => `the host still shows ${shown} pages`,
   );
 }
 
@@ -95,15 +92,7 @@ async function reported(field: Field): Promise<void> {
   const full = await field.resident();
   await field.give(handle);
   await field.hand.hint?.();
-  const least = SHARE * MOST_PAGES * PAGE_BYTES;
-  let now = full;
-  await field.until(
-    async () => {
-      now = await field.resident();
-      return full - now >= least;
-    },
-    () => `the resident set goes from ${mib(full)} to ${mib(now)}, not down by ${mib(least)}`,
-  );
+  await fallsBy(field, full, SHARE * MOST_PAGES * PAGE_BYTES);
 }
 
 async function reportedBeforeAndAfter(field: Field): Promise<void> {
@@ -128,13 +117,8 @@ async function movesAndStays(field: Field): Promise<void> {
   await field.snapshot();
   await field.awaitShown(SOME_PAGES);
   await field.move(SOME_PAGES / 2);
-  const answer = await field.ask("workload.verify", { handle });
-  expect(mismatches(answer) === 0, `the program's memory has ${mismatches(answer)} wrong bytes`);
+  await field.verify(handle);
   await field.give(handle);
-}
-
-function mismatches(answer: JsonValue): number {
-  return isJsonObject(answer) ? Number(answer.mismatches) : Number.NaN;
 }
 
 /** In the guest: the frames that programs have, and how many of some are not zero. */
@@ -174,7 +158,8 @@ async function scrubs(field: Field, handOver: (pages: number) => Promise<void>):
 function reports(field: Field): (pages: number) => Promise<void> {
   return async (pages) => {
     await field.until(
-      async () => (await field.status()).reportedPages >= pages * SHARE,
+      () => field.status(),
+      ({ reportedPages }) => reportedPages >= pages * SHARE,
       () => "the guest reports nothing",
     );
   };

@@ -6,14 +6,19 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { FailureError } from "../../failure.ts";
 import { PAGE_BYTES } from "../../vmm/index.ts";
-import { asBigInt } from "../../vmm/json.ts";
-import { giveUpOnError, type ProgramHostOptions } from "./firecracker.ts";
 import type { CheckedMachine, CheckHostSystem, HostHand, HostLaunch } from "./host.ts";
-import { HostProgram, makeFolder, type ProgramWords, programOf } from "./program.ts";
+import {
+  giveUpOnError,
+  HostProgram,
+  makeFolder,
+  newPath,
+  type ProgramHostOptions,
+  type ProgramWords,
+  programOf,
+} from "./program.ts";
 import { checkTransport } from "./transport.ts";
-import { connectTo, UnixHttp } from "./unix-http.ts";
+import { apiOf, connectTo, type UnixHttp } from "./unix-http.ts";
 
 /** Returns Cloud Hypervisor as a host. Rejects with FailureError `missing` or `usage`. */
 export async function cloudHypervisorHost(
@@ -50,21 +55,17 @@ interface Parts extends Started {
   readonly launch: HostLaunch;
 }
 
-let sockets = 0;
-
 async function start(parts: {
   readonly words: ProgramWords;
   readonly folder: string;
   readonly launch: HostLaunch;
 }): Promise<Started> {
   const { words, folder, launch } = parts;
-  const path = join(folder, `api-${++sockets}.sock`);
+  const path = newPath(folder, "api");
   const args = ["--api-socket", path];
   const { signal } = launch;
   const program = new HostProgram({ words, args, folder, serial: "stream", signal });
-  const probe = await giveUpOnError(program, connectTo(program, path));
-  probe.destroy();
-  return { program, api: new UnixHttp(path, "/api/v1/") };
+  return { program, api: await apiOf(program, path, "/api/v1/") };
 }
 
 const serialPath = (folder: string) => join(folder, "serial.sock");
@@ -93,11 +94,8 @@ function machineOf(parts: Parts): CheckedMachine {
   const hand: HostHand = {
     setTarget: (pages) => api.send("PUT", "vm.resize", { desired_balloon: pages * PAGE_BYTES }),
     shown: async () => {
-      const left = asBigInt((await api.get("vm.info")).memory_actual_size);
-      if (left !== undefined)
-        return { actualPages: (launch.memoryBytes - Number(left)) / PAGE_BYTES };
-      const todo = "see what the version's API answers";
-      throw new FailureError({ kind: "emulator", what: "memory_actual_size", seen: "none", todo });
+      const left = await api.getNumber("vm.info", "memory_actual_size");
+      return { actualPages: (launch.memoryBytes - left) / PAGE_BYTES };
     },
     pause: () => api.send("PUT", "vm.pause"),
     resume: () => api.send("PUT", "vm.resume"),
@@ -112,7 +110,7 @@ function machineOf(parts: Parts): CheckedMachine {
 async function snapshot(parts: Parts): Promise<CheckedMachine> {
   const { program, api } = parts;
   const { folder } = program;
-  const state = join(folder, `state-${++sockets}`);
+  const state = newPath(folder, "state");
   await mkdir(state);
   await api.send("PUT", "vm.pause");
   await api.send("PUT", "vm.snapshot", { destination_url: `file://${state}` });

@@ -10,9 +10,16 @@ import { promisify } from "node:util";
 import { FailureError } from "../../failure.ts";
 import { PAGE_BYTES } from "../../vmm/index.ts";
 import { asBigInt, isJsonObject, type JsonObject, parseJson } from "../../vmm/json.ts";
-import { giveUpOnError, type ProgramHostOptions } from "./firecracker.ts";
 import type { CheckedMachine, CheckHostSystem, HostHand, HostLaunch } from "./host.ts";
-import { HostProgram, makeFolder, type ProgramWords, programOf } from "./program.ts";
+import {
+  giveUpOnError,
+  HostProgram,
+  makeFolder,
+  newPath,
+  type ProgramHostOptions,
+  type ProgramWords,
+  programOf,
+} from "./program.ts";
 import { statisticsIn } from "./statistics.ts";
 import { checkTransport } from "./transport.ts";
 import { socketOf } from "./unix-http.ts";
@@ -48,8 +55,6 @@ interface Parts extends Started {
   readonly launch: HostLaunch;
 }
 
-let sockets = 0;
-
 async function start(parts: {
   readonly words: ProgramWords;
   readonly folder: string;
@@ -59,8 +64,7 @@ async function start(parts: {
 }): Promise<Started> {
   const { words, folder, launch, restore = [] } = parts;
   const { image, append, memoryBytes, device = {}, signal } = launch;
-  // The socket of one that was killed stays, and the next one does not take it.
-  const socket = join(folder, `control-${++sockets}.sock`);
+  const socket = newPath(folder, "control");
   const args = [
     ...["run", "--disable-sandbox", "--mem", `${memoryBytes / MIB}`, "--params", append],
     ...["--socket", socket],

@@ -11,10 +11,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError } from "../../failure.ts";
 import { asBigInt } from "../../vmm/json.ts";
 import type { CheckedMachine, CheckHostSystem, HostHand, HostLaunch } from "./host.ts";
-import { HostProgram, makeFolder, type ProgramWords, programOf } from "./program.ts";
+import {
+  giveUpOnError,
+  HostProgram,
+  makeFolder,
+  newPath,
+  type ProgramHostOptions,
+  type ProgramWords,
+  programOf,
+} from "./program.ts";
 import { statisticsIn } from "./statistics.ts";
-import { checkTransport, type HostTransport } from "./transport.ts";
-import { connectTo, UnixHttp } from "./unix-http.ts";
+import { checkTransport } from "./transport.ts";
+import { apiOf, type UnixHttp } from "./unix-http.ts";
 
 const MIB = 2 ** 20;
 const PAGES_PER_MIB = 256;
@@ -25,14 +33,6 @@ const INTERVAL_S = 1;
 const HINT_DONE = 1n;
 const HINT_MS = 20_000;
 const LOOK_MS = 50;
-
-/** A Firecracker, cloud-hypervisor or crosvm to check. */
-export interface ProgramHostOptions {
-  /** The program, and arguments of the caller's that come first. Default: its name, in PATH. */
-  readonly program?: readonly string[] | undefined;
-  /** How the device is reached. Default: what the program does by itself. */
-  readonly transport?: HostTransport | undefined;
-}
 
 /**
  * Returns Firecracker as a host: `mmio` is its default, `modern` takes its `--enable-pci`. Rejects
@@ -73,30 +73,15 @@ interface Started {
   readonly api: UnixHttp;
 }
 
-let sockets = 0;
-
 async function start({ words, args, folder, launch }: StartOptions): Promise<Started> {
-  // The socket of a program that was killed stays, and the next one does not take it.
-  const path = join(folder, `api-${++sockets}.sock`);
+  const path = newPath(folder, "api");
   const { signal } = launch;
   // Its own log would stand in the guest's lines, and in the middle of them.
   const log = join(folder, "log");
   await writeFile(log, "");
   const all = ["--api-sock", path, "--log-path", log, ...args];
   const program = new HostProgram({ words, args: all, folder, serial: "stdio", signal });
-  const probe = await giveUpOnError(program, connectTo(program, path));
-  probe.destroy();
-  return { program, api: new UnixHttp(path, "/") };
-}
-
-/** Ends the program when what it shall do fails. */
-export async function giveUpOnError<T>(program: HostProgram, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    await program.kill();
-    throw error;
-  }
+  return { program, api: await apiOf(program, path, "/") };
 }
 
 async function boot(api: UnixHttp, launch: HostLaunch): Promise<void> {
@@ -120,12 +105,9 @@ function machineOf(parts: Started & Omit<StartOptions, "folder">): CheckedMachin
   const hand: HostHand = {
     targetUnitPages: PAGES_PER_MIB,
     setTarget: (pages) => api.send("PATCH", "balloon", { amount_mib: pages / PAGES_PER_MIB }),
-    shown: async () => {
-      const actual = asBigInt((await api.get("balloon/statistics")).actual_pages);
-      if (actual !== undefined) return { actualPages: Number(actual) };
-      const todo = "see what the version's API answers";
-      throw new FailureError({ kind: "emulator", what: "actual_pages", seen: "none", todo });
-    },
+    shown: async () => ({
+      actualPages: await api.getNumber("balloon/statistics", "actual_pages"),
+    }),
     statistics: async ({ fresh }) => {
       if (fresh) {
         await setInterval(api, INTERVAL_S);

@@ -9,9 +9,18 @@ import { findProgram } from "../../vmm/find-program.ts";
 import { residentBytes } from "../../vmm/proc.ts";
 import { WATCH_FD, WATCHED_EXEC } from "../../vmm/watched-exec.ts";
 import { SerialConsole } from "./serial-console.ts";
+import type { HostTransport } from "./transport.ts";
 
 /** How much of a program's own messages is told. */
 const COMPLAINT_CHARS = 400;
+
+/** A Firecracker, cloud-hypervisor or crosvm to check. */
+export interface ProgramHostOptions {
+  /** The program, and arguments of the caller's that come first. Default: its name, in PATH. */
+  readonly program?: readonly string[] | undefined;
+  /** How the device is reached. Default: what the program does by itself. */
+  readonly transport?: HostTransport | undefined;
+}
 
 /** The words of a program: its path or name, and arguments that come before all others. */
 export type ProgramWords = readonly [string, ...string[]];
@@ -36,6 +45,26 @@ export async function programOf(
 /** A folder that is removed with the last machine that uses it. */
 export function makeFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), "ballonet-check-"));
+}
+
+let paths = 0;
+
+/**
+ * Returns a path in the folder that nothing has had yet: the socket of a program that was killed
+ * stays, and the next program does not take it.
+ */
+export function newPath(folder: string, name: string): string {
+  return join(folder, `${name}-${++paths}`);
+}
+
+/** Ends the program when what it shall do fails. */
+export async function giveUpOnError<T>(program: HostProgram, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    await program.kill();
+    throw error;
+  }
 }
 
 /** What a program is started with. */

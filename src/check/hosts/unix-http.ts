@@ -5,13 +5,14 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailureError } from "../../failure.ts";
 import {
+  asBigInt,
   formatJson,
   isJsonObject,
   type JsonObject,
   type JsonValue,
   parseJson,
 } from "../../vmm/json.ts";
-import type { HostProgram } from "./program.ts";
+import { giveUpOnError, type HostProgram } from "./program.ts";
 
 const REQUEST_MS = 10_000;
 const START_MS = 20_000;
@@ -48,6 +49,16 @@ async function poll<T>(program: HostProgram, look: () => Promise<T | undefined>)
   const seen = program.isRunning ? `none after ${START_MS} ms` : await program.ended;
   const todo = "see what the program says";
   throw new FailureError({ kind: "emulator", what: "the VMM's socket", seen, todo });
+}
+
+/**
+ * Waits for a program's API at a path, which ends the program when it does not come. All paths of
+ * the API begin with `prefix`: `/api/v1/`.
+ */
+export async function apiOf(program: HostProgram, path: string, prefix: string): Promise<UnixHttp> {
+  const probe = await giveUpOnError(program, connectTo(program, path));
+  probe.destroy();
+  return new UnixHttp(path, prefix);
 }
 
 /** The client of one program's API. */
@@ -111,5 +122,13 @@ export class UnixHttp {
     const seen = JSON.stringify(answer) ?? "nothing";
     const todo = "see what the VMM's API answers";
     throw new FailureError({ kind: "emulator", what: `GET ${path}`, seen, todo });
+  }
+
+  /** The same for a number of that object. */
+  async getNumber(path: string, name: string): Promise<number> {
+    const value = asBigInt((await this.get(path))[name]);
+    if (value !== undefined) return Number(value);
+    const todo = "see what the version's API answers";
+    throw new FailureError({ kind: "emulator", what: name, seen: "none", todo });
   }
 }
