@@ -12,6 +12,7 @@ import type { Footprint } from "../../runtime/kernel/machine.ts";
 import { type BuiltImage, buildImage } from "../../src/image/build-image.ts";
 import { ImageError } from "../../src/image/errors.ts";
 import { packageFolder } from "../../src/package.ts";
+import { VmmError } from "../../src/vmm/errors.ts";
 import type { JsonObject, JsonValue } from "../../src/vmm/json.ts";
 import { type LaunchQemuOptions, launchQemu, type QemuVmm } from "../../src/vmm/qemu/qemu.ts";
 import { type LaunchV86Options, launchV86, type V86Vmm } from "../../src/vmm/v86/v86.ts";
@@ -154,6 +155,15 @@ export async function statusOf(vm: Vmm): Promise<GuestStatus> {
 /** Pages in the balloon, as the host knows them. */
 export async function sizeOf(vm: Vmm): Promise<number> {
   return (await vm.balloon.query()).actualPages;
+}
+
+/** Presses the power button. A quick guest ends QEMU before it has answered; that is no fault. */
+export async function pressPowerButton(vm: QemuVmm): Promise<void> {
+  try {
+    await vm.execute({ command: "system_powerdown" });
+  } catch (error) {
+    if (!(error instanceof VmmError && error.code === "exited")) throw error;
+  }
 }
 
 /** Sets a target and waits until the host sees a balloon of exactly that size. */

@@ -18,6 +18,7 @@ import {
   inflateTo,
   MIB,
   PAGES_PER_MIB,
+  pressPowerButton,
   qemuGuest,
   ready,
   sizeOf,
@@ -261,7 +262,7 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
     const events = ["-D", trace, "-trace", "virtio_queue_notify", "-trace", "virtio_set_status"];
     const vm = await guestAt(context, place, { extraArgs: events });
     await inflateTo(vm, PAGES);
-    await vm.execute({ command: "system_powerdown" });
+    await pressPowerButton(vm);
     expect(await vm.exited).toMatchObject({ reason: "guest", guestExitCode: 0 });
     expect(vm.log.tail()).toContain("ballonet: switched off by the power button");
     const lines = (await readFile(trace, "utf8")).split("\n");

@@ -17,6 +17,7 @@ import {
   inflateTo,
   MIB,
   PAGES_PER_MIB,
+  pressPowerButton,
   qemuGuest,
   statusOf,
   until,
@@ -137,7 +138,7 @@ describe.concurrent.each(ARCHITECTURES)("%s", (arch) => {
     const apart = Math.abs(status.uptimeMs - before.uptimeMs - passedMs);
     expect(apart).toBeLessThan(passedMs / 10 + 500);
 
-    if (row.button) await vm.execute({ command: "system_powerdown" });
+    if (row.button) await pressPowerButton(vm);
     else await expect(askForEnd(vm)).rejects.toMatchObject({ code: "exited" });
     const guestExitCode = row.button ? 0 : CODE;
     expect(await vm.exited).toMatchObject({ reason: "guest", guestExitCode });
