@@ -74,6 +74,8 @@ bool alarm_set(double now, double until_ms) {
   if (lines_rang()) rang(now);
   if (until_ms > 1e15) return true;
   if (by == BY_NOTHING) return false;
-  if (!is_set || rings_at > until_ms) set(now, until_ms - now);
+  /* One that should have rung may be lost, as when a machine's state was saved and restored. */
+  bool is_late = rings_at <= now;
+  if (!is_set || is_late || rings_at > until_ms) set(now, until_ms - now);
   return true;
 }
