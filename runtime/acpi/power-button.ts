@@ -51,7 +51,7 @@ function fixedButton(hal: Hal, memory: AcpiMemory, fadt: number): PowerButton | 
   const wide = isLong && memory.u8(fadt + FADT.widePm1) === 1 ? memory.u64(fadt + 152) : 0;
   const status = wide || memory.u32(fadt + FADT.pm1);
   const length = memory.u8(fadt + FADT.pm1Length);
-  if (status === 0 || status >= PORTS_END || length < PM1_LENGTH_MIN) return undefined;
+  if (status === 0 || length < PM1_LENGTH_MIN || status + length > PORTS_END) return undefined;
   if (hal.portRead(status, 2) === PM1_ABSENT) return undefined;
   const enable = status + Math.floor(length / 2);
   const number = memory.u8(fadt + FADT.sci) + memory.u8(fadt + FADT.sci + 1) * 256;
@@ -95,9 +95,10 @@ function handlerOf({ methods }: AmlTable, { path }: AmlDevice): AmlMethod | unde
 /** Nothing happened where nobody answers, which reads as ones. */
 function reader(hal: Hal, memory: AcpiMemory): ReadSpace {
   return (kind, address, width) => {
-    const isHere = kind === "port" ? address < PORTS_END : memory.has(address, width);
+    const isPort = kind === "port";
+    const isHere = isPort ? address + width <= PORTS_END : memory.has(address, width);
     if (!isHere) return 0;
-    const value = kind === "port" ? hal.portRead(address, width) : hal.mmioRead(address, width);
+    const value = isPort ? hal.portRead(address, width) : hal.mmioRead(address, width);
     return value === 2 ** (8 * width) - 1 ? 0 : value;
   };
 }

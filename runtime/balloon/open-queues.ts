@@ -63,6 +63,10 @@ export function openQueue(options: OpenQueuesOptions, queue: number, index: numb
     const seen = `a fixed size of ${size}, more than queueSizeMax ${settings.queueSizeMax}`;
     throw queueError(transport, index, seen, "raise queueSizeMax");
   }
+  if (size !== ringSize(size, features)) {
+    const todo = "report it to the device's makers: it must be a power of two";
+    throw queueError(transport, index, `a fixed size of ${size}`, todo);
+  }
   core.queue_open(queue, size, features, transport.ringLayout.alignment);
   return {
     index,
