@@ -44,7 +44,7 @@ async function boot(context: TestContext, random: RandomMachine): Promise<QemuVm
   context.onTestFinished(() => rm(folder, { recursive: true }));
   const { image, more } = await {
     bzImage: () => bzImage(folder, elf),
-    UEFI: () => grubOnUefi(context, folder, elf),
+    UEFI: () => grubOnUefi(context, { folder, image: elf, machine }),
   }[random.firmware]();
   const extraArgs = [...args, ...more];
   const vm = await launchQemu({ ...rest, timeoutMs: BOOT_MS, image, extraArgs });
@@ -61,14 +61,19 @@ async function bzImage(folder: string, elf: string) {
 }
 
 /** UEFI cannot load an ELF file, and goes on to the disk. */
-async function grubOnUefi(context: TestContext, folder: string, image: string) {
+async function grubOnUefi(
+  context: TestContext,
+  { folder, image, machine }: { folder: string; image: string; machine: string },
+) {
   const grub = grubOrSkip(context);
   await mkdir(join(folder, "EFI", "BOOT"), { recursive: true });
   await copyFile(join(grub, "BOOTX64.EFI"), join(folder, "EFI", "BOOT", "BOOTX64.EFI"));
   await copyFile(image, join(folder, "ballonet.elf"));
   await writeFile(join(folder, "grub.cfg"), "multiboot2 /ballonet.elf\nboot\n");
-  const disk = `file=fat:${folder},format=raw,if=virtio,readonly=on`;
-  return { image, more: ["-bios", join(grub, "OVMF.fd"), "-drive", disk] };
+  const disk = `file=fat:${folder},format=raw,if=none,id=disk,readonly=on`;
+  // On a bus of its own choice QEMU might put it behind a second root, which takes bridges alone.
+  const device = `virtio-blk-pci,drive=disk,bus=${machine === "pc" ? "pci.0" : "pcie.0"}`;
+  return { image, more: ["-bios", join(grub, "OVMF.fd"), "-drive", disk, "-device", device] };
 }
 
 /** The guest's first line that says how it went; a machine that resets or ends silently has none. */
