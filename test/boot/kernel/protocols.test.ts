@@ -4,20 +4,16 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { STOP } from "../../../runtime/kernel/exit-codes.ts";
 import type { MemoryRegion } from "../../../runtime/kernel/machine.ts";
-import { compile, findCompiler } from "../../../src/image/compiler.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { type Elf, functionsOf, parseElf } from "../support/elf.ts";
 import { type Arch, bootImage, MIB, scriptImage } from "../support/kernel-images.ts";
+import { LOADER_DATA, withLinuxLoader as link } from "../support/linux-loader.ts";
 
 const ARCHES: readonly Arch[] = ["i386", "x86_64"];
-const LINUX_LOADER = fileURLToPath(new URL("../support/linux-loader.S", import.meta.url));
-/** Where the loader's data lies: the root pointer of ACPI that it tells is the first. */
-const LOADER_DATA = 0x102000;
 const WORDS = "first=1 second=two";
 const MEMORY_BYTES = 64 * MIB;
 const CODE = 9;
@@ -46,6 +42,11 @@ async function patched(image: Buffer): Promise<string> {
   return path;
 }
 
+/** The image behind a loader that starts Linux, a file in a folder of its own. */
+async function withLinuxLoader(image: string, flags: readonly string[]): Promise<string> {
+  return await link({ image, memoryBytes: MEMORY_BYTES, flags, folder: await folder() });
+}
+
 /** Boots, and expects the command line and all of the memory. Returns where ACPI's root is. */
 async function expectBoot(arch: Arch, image: string): Promise<number> {
   const vm = await bootImage(arch, image, { memoryBytes: MEMORY_BYTES, append: WORDS });
@@ -58,26 +59,6 @@ async function expectBoot(arch: Arch, image: string): Promise<number> {
   expect(total).toBeLessThanOrEqual(MEMORY_BYTES);
   expect(exit.guestExitCode).toBe(CODE);
   return Number(vm.log.lines[2]);
-}
-
-/** Links the loader of linux-loader.S with an image as it lies in memory. */
-async function withLinuxLoader(image: string, flags: readonly string[]): Promise<string> {
-  const { bytes, entry, segments } = parseElf(await readFile(image));
-  const [text, data] = segments;
-  if (!text || !data) throw new Error("a segment is missing");
-  const directory = await folder();
-  const loaded = bytes.subarray(text.offset, data.offset + data.fileBytes);
-  await writeFile(join(directory, "image.bin"), loaded);
-  const compiler = await findCompiler({ arch: "i386" });
-  const defines = [`-DENTRY=${entry}`, `-DMEMORY_BYTES=${MEMORY_BYTES}`, '-DIMAGE="image.bin"'];
-  const link = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"];
-  const places = [
-    `-Wl,-Ttext=0x100000,-Tdata=0x${LOADER_DATA.toString(16)},-Tbss=0x108000`,
-    `-Wl,--section-start=.image=0x${text.address.toString(16)}`,
-  ];
-  const out = ["-o", "loader.elf", LINUX_LOADER];
-  await compile({ compiler, args: [...defines, ...flags, ...link, ...places, ...out], directory });
-  return join(directory, "loader.elf");
 }
 
 test("x86_64: the 64-bit entry of the Linux protocol", async () => {

@@ -1,7 +1,7 @@
 /*
  * linux-loader.S: starts an image as VMMs start Linux, for the tests: with boot_params, in long
  * mode with 4 GiB mapped (as crosvm and Firecracker do it) or, with FLAT, in 32-bit mode without
- * paging.
+ * paging. With X2APIC the local APIC's registers are MSRs by then, and ACPI is to be searched for.
  *
  * QEMU loads it by Multiboot, with the image in it as that lies in memory. ENTRY, IMAGE_BYTES,
  * MEMORY_BYTES and IMAGE (the image's bytes) are defined by the caller, and where
@@ -15,6 +15,17 @@
   .globl _start
 _start:
   movl $0x90000, %esp
+#ifdef X2APIC
+  movl $0x1b, %ecx
+  rdmsr
+  orl $0x400, %eax
+  wrmsr
+  /* A machine that does not do it is never heard of. */
+  rdmsr
+  testl $0x400, %eax
+1:
+  jz 1b
+#endif
 #ifndef FLAT
   /* 4 GiB in pages of 2 MiB. */
   movl $tables + 0x1003, tables
@@ -80,8 +91,10 @@ command_line:
 
   .balign 16
 boot_params:
+#ifndef X2APIC
   .org boot_params + 0x070
   .long root_pointer, 0
+#endif
   .org boot_params + 0x1e8
   .byte 3
   .org boot_params + 0x1fe
