@@ -87,6 +87,11 @@ export class Bench {
     this.next = options.area.start;
   }
 
+  /** The same machine, with the device's registers reached in another way. */
+  through(device: DeviceRegisters): Bench {
+    return new Bench(this.options, device);
+  }
+
   /** A check begins: all memory is free again. The device must be reset. */
   begin(): void {
     this.next = this.options.area.start;

@@ -93,11 +93,12 @@ export class SplitRing implements Ring {
   private availIdx = 0;
   private usedSeen = 0;
 
-  constructor(bench: Bench, index: number, size: number) {
+  /** @param areas where its parts are. Default: anywhere. */
+  constructor(bench: Bench, index: number, size: number, areas?: SplitRing["areas"]) {
     this.bench = bench;
     this.index = index;
     this.size = size;
-    this.areas = [
+    this.areas = areas ?? [
       bench.take(16 * size),
       bench.take(6 + 2 * size),
       bench.take(Math.ceil((6 + 8 * size) / 4) * 4),

@@ -4,6 +4,7 @@ import { Bench, type BenchOptions, Broken, LeftOut } from "./bench.ts";
 import type { Check } from "./check.ts";
 import { balloonChecks } from "./checks/balloon.ts";
 import { basicChecks } from "./checks/basic.ts";
+import { legacyChecks } from "./checks/legacy.ts";
 import { mmioChecks } from "./checks/mmio.ts";
 import { pciChecks } from "./checks/pci.ts";
 import { queueChecks } from "./checks/queues.ts";
@@ -13,6 +14,7 @@ import { type OpenOptions, openRegisters } from "./registers.ts";
 export const checks: readonly Check[] = [
   ...basicChecks,
   ...pciChecks,
+  ...legacyChecks,
   ...mmioChecks,
   ...queueChecks,
   ...balloonChecks,

@@ -749,9 +749,124 @@ const balloon: readonly Row[] = [
   ],
 ];
 
+const TRANSITIONAL = { on: "pci, transitional" } as const;
+const LAYOUT = "src/device/pci/pci-layout.ts";
+const HEADER = "src/device/pci/legacy-header.ts";
+const OLD_IDS = "revision: 0, subsystemId: ID.balloon };";
+const ENABLED = "this.bringUp.queueEnabled(this.status); this.useLegacy();";
+
+const legacy: readonly Row[] = [
+  [
+    "LEGACY-DETECT",
+    "serves nobody without VERSION_1",
+    VIRTIO,
+    ENABLED,
+    `if (!this.has(FEATURE.version1)) return; ${ENABLED}`,
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-RESET",
+    "ignores a reset over its legacy interface",
+    HEADER,
+    "write: (value) => virtio.writeStatus(value),",
+    "write: (value) => virtio.writeStatus(value || 1),",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-LAYOUT",
+    "looks for the used ring of a legacy queue right behind the available ring",
+    "src/device/queue/queue-areas.ts",
+    "Math.ceil((queue.driverAddress + (driver ?? 0)) / align) * align;",
+    "Math.ceil((queue.driverAddress + (driver ?? 0)) / 4) * 4;",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-CONFIG-EARLY",
+    "drops what is written to its configuration before a queue is used",
+    VIRTIO,
+    "this.type.writeConfig(offset, value, complete);",
+    "if (this.firstUsed) this.type.writeConfig(offset, value, complete);",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-USE-EARLY",
+    "lets a legacy driver wait for DRIVER_OK",
+    "src/device/checks/bring-up-check.ts",
+    "return this.legacy; }",
+    "return false; }",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-REVISION",
+    "is transitional with revision 1",
+    LAYOUT,
+    OLD_IDS,
+    "revision: 1, subsystemId: ID.balloon };",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-SUBSYSTEM",
+    "is transitional with a subsystem id of its maker's",
+    LAYOUT,
+    OLD_IDS,
+    "revision: 0, subsystemId: 0x1100 };",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-THERE",
+    "is transitional with BAR 0 in memory",
+    LAYOUT,
+    'return first.kind === "io" && isFree ? old : undefined;',
+    'return { ...old, bars: old.bars.map((bar) => bar.index === 0 ? { ...bar, kind: "mem32", base: 0xfeb0_0000 } : bar) };',
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-WIDTHS",
+    "lets its legacy configuration be read by whole fields alone",
+    HEADER,
+    'const config = new RegisterBlocks(context, "any",',
+    'const config = new RegisterBlocks(context, "native",',
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-CONFIG-PLACE",
+    "leaves room for vectors while MSI-X is off",
+    HEADER,
+    "return this.vectors.enabled ? LEGACY_CONFIG.msix : LEGACY_CONFIG.plain;",
+    "return LEGACY_CONFIG.msix;",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-UNTOLD",
+    "serves no legacy driver without MUST_TELL_HOST",
+    VIRTIO,
+    ENABLED,
+    `if (this.legacy && !this.has(FEATURE.mustTellHost)) return; ${ENABLED}`,
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-USE-FIRST",
+    "clears a page when it hears that the guest has it back",
+    "src/device/balloon/inflate-deflate.ts",
+    'if (kind === "deflate") this.parts.poison.cameBack(',
+    'if (kind === "deflate") this.context.memory.write32(pfn << PAGE_SHIFT, 0); ' +
+      'if (kind === "deflate") this.parts.poison.cameBack(',
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-ANY-LAYOUT",
+    "does not offer ANY_LAYOUT",
+    VIRTIO,
+    "(offered & 0xffff_ffffn) | ANY_LAYOUT : offered",
+    "(offered & 0xffff_ffffn) : offered",
+    TRANSITIONAL,
+  ],
+];
+
 export const deviceMutants: readonly DeviceMutant[] = [
   ...basic,
   ...pci,
+  ...legacy,
   ...mmio,
   ...queues,
   ...balloon,

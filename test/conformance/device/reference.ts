@@ -25,6 +25,7 @@ export const configurations = {
   pci: { offer: everything, vectors: 3 },
   "pci, packed": { offer: { packed: true, inOrder: true, notificationData: true }, vectors: 2 },
   "pci, as it comes": {},
+  "pci, transitional": { transport: "transitional" },
   mmio: { offer: everything, transport: "mmio" },
 } as const satisfies Record<string, Omit<MachineOptions, "memory">>;
 
