@@ -15,7 +15,7 @@
  *   device area       4        the same                              when to notify
  */
 import { fence } from "../hal";
-import { EVENT_INDEX, FAULT_ID, NOTHING, QUIET, Ring, takeId } from "./record";
+import { EVENT_INDEX, FAULT_ID, FAULT_NOT_IN_FLIGHT, NOTHING, QUIET, Ring, takeId } from "./record";
 import { QUEUE_SIZE_MAX } from "./split";
 
 const AVAILABLE: u16 = 1 << 7;
@@ -113,7 +113,9 @@ function isUsed(ring: Ring): bool {
  * is in flight is not checked.
  */
 export function usedIdPacked(ring: Ring): i32 {
-  if (ring.inFlight == 0 || !isUsed(ring)) return NOTHING;
+  if (!isUsed(ring)) return NOTHING;
+  // Else the driver would look again at once, for ever: what is used is never taken.
+  if (ring.inFlight == 0) return FAULT_NOT_IN_FLIGHT;
   fence();
   const id = <u32>load<u16>(descriptorAt(ring, ring.takenPlace), 12);
   return id < ring.ids ? <i32>id : FAULT_ID;

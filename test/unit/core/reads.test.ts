@@ -118,16 +118,16 @@ const SPLIT_READS = new Map([
   [12, 1],
   [20, 1],
 ]);
-/** Of a packed ring: flags and id of each; nothing more is in flight after the third. */
-const PACKED_READS = new Map(
-  [0, 1, 2].flatMap(
-    (at) =>
-      [
-        [16 * at + 14, 1],
-        [16 * at + 12, 1],
-      ] as const,
-  ),
-);
+/** Of a packed ring: flags and id of each, and the next flags, to see that no more came. */
+const PACKED_READS = new Map([
+  [14, 1],
+  [12, 1],
+  [16 + 14, 1],
+  [16 + 12, 1],
+  [32 + 14, 1],
+  [32 + 12, 1],
+  [48 + 14, 1],
+]);
 
 const sorted = (reads: ReadonlyMap<number, number>) => [...reads].sort(([a], [b]) => a - b);
 
