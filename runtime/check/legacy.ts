@@ -35,8 +35,9 @@ export function legacyHeader(bench: Bench): Region {
   return new Region({ hal: bench.hal, kind: "io", start, length, name: "legacy header" });
 }
 
-/** The registers that both interfaces have under one name. */
-const NAMES: Partial<Record<RegisterName, Field>> = {
+/** The registers that can be read, and where the header has them. */
+const READ: Partial<Record<RegisterName, Field>> = {
+  deviceFeature: LEGACY.deviceFeatures,
   deviceStatus: LEGACY.deviceStatus,
   queueSelect: LEGACY.queueSelect,
   queueSize: LEGACY.queueSize,
@@ -57,8 +58,8 @@ class LegacyDevice implements DeviceRegisters {
   }
 
   read(name: RegisterName): number {
-    if (name === "deviceFeature") return this.featureWord === 0 ? this.features() : 0;
-    const field = NAMES[name];
+    const hasNone = name === "deviceFeature" && this.featureWord !== 0;
+    const field = hasNone ? undefined : READ[name];
     return field === undefined ? 0 : this.header.read(field);
   }
 
@@ -94,10 +95,6 @@ class LegacyDevice implements DeviceRegisters {
 
   takeEvents(): number {
     return this.header.read(LEGACY.isrStatus);
-  }
-
-  private features(): number {
-    return this.header.read(LEGACY.deviceFeatures);
   }
 }
 

@@ -93,13 +93,25 @@ async function bootMs(kind: Kind, images: Images): Promise<number> {
   }
 }
 
+async function emptyKernel(folder: string): Promise<Images["empty"]> {
+  const [path, bytes] = [join(folder, "empty.elf"), tinyGuest()];
+  await writeFile(path, bytes);
+  return { path, bytes: bytes.length };
+}
+
 async function measure(progress: (line: string) => void): Promise<Results> {
-  progress("building the images");
   const folder = await mkdtemp(join(tmpdir(), "bench-boot-"));
-  const empty = { path: join(folder, "empty.elf"), bytes: tinyGuest().length };
-  await writeFile(empty.path, tinyGuest());
+  try {
+    return await measureIn(folder, progress);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function measureIn(folder: string, progress: (line: string) => void): Promise<Results> {
+  progress("building the images");
   const images = {
-    empty,
+    empty: await emptyKernel(folder),
     i386: await buildImage({ arch: "i386" }),
     x86_64: await buildImage({ arch: "x86_64" }),
   };
@@ -111,7 +123,6 @@ async function measure(progress: (line: string) => void): Promise<Results> {
       if (run >= 0) times[index]?.push(ms);
     }
   }
-  await rm(folder, { recursive: true });
   const boots = KINDS.map(({ name, goalMs }, index) => ({
     ...figures(name, times[index] ?? []),
     ...(goalMs !== undefined && { goalMs }),

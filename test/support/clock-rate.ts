@@ -4,12 +4,20 @@
  * A guest says its time somewhere between a question and its answer. So two such samples give bounds
  * of the rate and no more, which come closer the longer they are apart.
  */
+import { expect } from "vitest";
 
 export interface ClockRate {
   readonly low: number;
   readonly high: number;
   /** Whether a later answer ever was an earlier time. */
   readonly wentBack: boolean;
+}
+
+/** Expects a clock that is wrong by at most this part of its time, and that never went back. */
+export function expectRate({ low, high, wentBack }: ClockRate, within: number): void {
+  expect(low).toBeLessThanOrEqual(1 + within);
+  expect(high).toBeGreaterThanOrEqual(1 - within);
+  expect(wentBack).toBe(false);
 }
 
 interface Sample {

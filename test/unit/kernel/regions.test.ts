@@ -1,13 +1,8 @@
 /** The boot code's reading of memory maps: any map, in any order, as a model in frames sees it. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compile, findHostCompiler } from "../../../src/image/compiler.ts";
-import { toolOrSkip } from "../../support/tools.ts";
+import { describe, expect, it } from "vitest";
+import { useBootProgram } from "./boot-program.ts";
 
 const AVAILABLE = 0;
 const RESERVED = 1;
@@ -26,29 +21,16 @@ interface Result {
   readonly lowEnd: bigint;
 }
 
-let directory: string | undefined;
-let program: string | undefined;
-
-beforeAll(async () => {
-  // The boot code's header has instructions of this processor in it.
-  if (process.arch !== "x64") return;
-  const compiler = await findHostCompiler().catch(() => undefined);
-  if (compiler === undefined) return;
-  directory = mkdtempSync(join(tmpdir(), "ballonet-regions-"));
-  const sources = ["./regions-program.c", "../../../runtime/kernel/boot/regions.c"];
-  const paths = sources.map((it) => fileURLToPath(new URL(it, import.meta.url)));
-  program = join(directory, "regions");
-  await compile({ compiler, directory, args: ["-O1", "-fno-builtin", "-o", program, ...paths] });
-});
-afterAll(() => {
-  if (directory !== undefined) rmSync(directory, { recursive: true });
-});
+const programFor = useBootProgram("regions-program.c", "regions.c");
 
 /** What becomes of each map, and where the processor's addresses end. */
-function read(maps: readonly (readonly Entry[])[]): { results: Result[]; addressEnd: bigint } {
+function read(
+  program: string,
+  maps: readonly (readonly Entry[])[],
+): { results: Result[]; addressEnd: bigint } {
   const entry = ({ base, bytes, kind }: Entry) => `${base} ${bytes} ${kind}`;
   const input = maps.map((map) => [map.length, ...map.map(entry)].join("\n")).join("\n");
-  const [end = "", ...lines] = execFileSync(program ?? "", { input, encoding: "utf8" })
+  const [end = "", ...lines] = execFileSync(program, { input, encoding: "utf8" })
     .trimEnd()
     .split("\n");
   const results = lines.map((line) => {
@@ -92,10 +74,10 @@ const map = fc.array(fc.record({ base: address, bytes: length, kind }), { maxLen
 
 describe("memory maps", () => {
   it("of any kind become sorted whole frames, and mean what they said", (context) => {
-    toolOrSkip(context, program, "C compiler for x86-64");
+    const program = programFor(context);
     fc.assert(
       fc.property(fc.array(map, { minLength: 1, maxLength: 10 }), (maps) => {
-        const { results, addressEnd } = read(maps);
+        const { results, addressEnd } = read(program, maps);
         expect(results).toHaveLength(maps.length);
         for (const [index, { regions, lowEnd }] of results.entries()) {
           const told = maps[index] as Entry[];
@@ -132,14 +114,14 @@ describe("memory maps", () => {
   });
 
   it("in hundreds of pieces keep the larger ones", (context) => {
-    toolOrSkip(context, program, "C compiler for x86-64");
+    const program = programFor(context);
     const pieces = 600;
     const told = Array.from({ length: pieces }, (_, index): Entry => {
       // 7 and 600 have no common factor: each place once, in no order.
       const place = BigInt((index * 7) % pieces);
       return { base: (1n + place * 100n) * FRAME, bytes: (1n + (place % 64n)) * FRAME, kind: 0 };
     });
-    const [result] = read([told]).results;
+    const [result] = read(program, [told]).results;
     const kept = result?.regions ?? [];
     expect(kept).toHaveLength(LIST_MAX);
     const isTold = (it: Entry) =>
@@ -151,7 +133,7 @@ describe("memory maps", () => {
   });
 
   it("with more reserved pieces than the list has are refused", (context) => {
-    const path = toolOrSkip(context, program, "C compiler for x86-64");
+    const path = programFor(context);
     const lines = Array.from({ length: 300 }, (_, at) => `${at * 8192} 4096 ${RESERVED}`);
     const input = [300, ...lines].join("\n");
     const said = execFileSync(path, { input, encoding: "utf8" });
