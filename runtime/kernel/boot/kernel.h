@@ -262,7 +262,7 @@ void power_end(uint8_t code);
  * Lines 0 to 15 are those of the old PC, lines 16 to 30 are messages, and line 31 is any input of
  * the I/O APICs.
  */
-enum { PIC_LINES = 16, INPUT_LINE = 31, LINES = 32, PIT_LINE = 0 };
+enum { PIC_LINES = 16, INPUT_LINE = 31, LINES = 32, PIT_LINE = 0, DATE_LINE = 8 };
 /* The vectors of lines, of the alarm and of spurious interrupts, which have the last gate. */
 enum { FIRST_VECTOR = 0x20, ALARM_VECTOR = 0x40, SPURIOUS_VECTOR = GATES - 1 };
 /* Its timer counts each 16th tick of its clock. */
@@ -309,9 +309,8 @@ bool pic_start(void);
 uint16_t pic_level_lines(void);
 /* Masks all other lines. */
 void pic_unmask(uint16_t lines);
-/* Masks and ends a line that asked. False: it was spurious. */
-void pic_end_forgotten(void);
-bool pic_take(uint32_t line);
+/* Masks a line that asked, which a spurious one did not: that costs a look at its device. */
+void pic_take(uint32_t line);
 
 /* ---- platform/lines.c: lines and messages ---------------------------------------------------- */
 
@@ -323,6 +322,8 @@ bool lines_reach(void);
 /* From now on this line ends waits. */
 void line_listen(uint32_t line);
 bool line_listened(uint32_t line);
+/* Whether it asked since it was taken; what is not listened to is never taken. */
+bool line_asked(uint32_t line);
 /* The same for a line that an I/O APIC's input raises. False: there is no such input. */
 bool line_connect(uint32_t line, const struct input* input);
 /* As if the line had asked, and as if it had not. */
@@ -330,11 +331,8 @@ void line_raise(uint32_t line);
 /* The same for all lines that are listened to. */
 void lines_raise_all(void);
 void line_forget(uint32_t line);
-/* Before and after a wait. */
-void lines_open(bool with_pit);
-/* Lets in what the 8259s have asked for already, so that they do not wait for an end of it. */
-void lines_let_in(void);
-void lines_close(void);
+/* Before each halt: lets in what is listened to, and through the 8259s these alarms, a bit each. */
+void lines_open(uint16_t alarms);
 /* Whether a line asked that is listened to; and which ones, a bit each, once. */
 bool lines_ask(void);
 uint32_t lines_take(void);
@@ -403,6 +401,8 @@ double clock_now(void);
 
 /* ---- platform/date.c: the date --------------------------------------------------------------- */
 
+/* DATE_LINE asks at the end of this second. False: there is no such clock. */
+bool date_ring(void);
 /* Milliseconds since 1970 by the machine's clock; without one, since boot. */
 double wall_now(void);
 bool wall_known(void);
@@ -410,15 +410,18 @@ bool wall_known(void);
 /* ---- platform/alarm.c: an interrupt after some time ------------------------------------------ */
 
 void alarm_start(double counter_hz, double apic_ticks);
-bool alarm_by_pit(void);
-/* Rings at that time, or before it. False: nothing rings on this machine. */
-bool alarm_set(double now, double until_ms);
+/* The lines of 8259s that alarms come by, a bit each. */
+uint16_t alarm_lines(void);
+/* Rings at that time or before it, or at the latest. False: nothing rings on this machine. */
+bool alarm_set(double now, double until_ms, double latest_ms);
 
 /* ---- platform/wait.c: halting ---------------------------------------------------------------- */
 
-/* Halts until a line asks that is listened to, or the time has come. Returns the lines that asked,
- * a bit each. */
-uint32_t wait_until(double until_ms);
+/*
+ * Halts until a line asks that is listened to, or the time has come: up to `latest_ms`, where that
+ * saves alarms. Returns the lines that asked, a bit each.
+ */
+uint32_t wait_until(double until_ms, double latest_ms);
 /* Does not halt. Returns the lines that ask. */
 uint32_t wait_not(void);
 

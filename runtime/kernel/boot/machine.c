@@ -112,7 +112,8 @@ js_t machine_messageAddress(const struct call* call) {
 }
 
 js_t machine_waitForInterrupt(const struct call* call) {
-  return js_word(wait_until(call_number(call, 0)));
+  double until = call_number(call, 0);
+  return js_word(wait_until(until, until));
 }
 
 static bool serial_port(const struct call* call, int* port) {

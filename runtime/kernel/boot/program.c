@@ -17,6 +17,8 @@
 #define LOOK_MS 5
 /* The guest hears so much later that the program gave frames back: often there are more. */
 #define GAVE_MS 20
+/* A look at the device that is far off may come so much later, where that saves alarms. */
+#define GUEST_LATE_MS 1000
 /* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
 #define PROGRAM_FAILED 14
 #define SCRIPT_FLAGS 0
@@ -415,8 +417,11 @@ NORETURN void program_run(void) {
   }
   for (;;) {
     tell_gave(clock_now());
+    double now = clock_now();
     double until = program_until < guest_until ? program_until : guest_until;
-    guest_lines |= until > clock_now() ? wait_until(until) : wait_not();
+    double latest = guest_until + (guest_until > now + GUEST_LATE_MS ? GUEST_LATE_MS : 0);
+    if (program_until < latest) latest = program_until;
+    guest_lines |= until > now ? wait_until(until, latest) : wait_not();
     if (guest_lines || clock_now() >= guest_until) guest_turn();
     if (message_waits(TO_PROGRAM) && turn_function) program_until = 0;
     if (clock_now() >= program_until) run_program(program_turn);

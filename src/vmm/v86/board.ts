@@ -120,6 +120,10 @@ export class Board {
     if (!this.isHalted || !this.hasTicked) return false;
     this.hasTicked = false;
     this.clock.forward(ms);
+    // The clock of the date alone counts the host's time.
+    const { rtc } = this.loop.cpu.devices;
+    rtc.last_update -= ms;
+    rtc.update_interrupt_time -= ms;
     this.wake();
     return true;
   }

@@ -50,7 +50,7 @@ interface V86Cpu {
   readonly mem8: Uint8Array;
   /** One element: 1 while the processor waits for an interrupt. */
   readonly in_hlt: Uint8Array;
-  devices: { virtio_balloon?: V86BalloonDevice; pci: V86Pci };
+  devices: { virtio_balloon?: V86BalloonDevice; pci: V86Pci; rtc: V86DateClock };
   reg32: Int32Array;
   reboot_internal(): void;
   /** Writes guest memory and forgets the code compiled from there. */
@@ -61,6 +61,12 @@ interface V86Cpu {
 interface V86Pci {
   devices: ({ pci_bars: unknown[] } | undefined)[];
   device_spaces: (Int32Array | undefined)[];
+}
+
+/** The clock of the date, by Date.now(): up to when it has counted, and when it rings next. */
+interface V86DateClock {
+  last_update: number;
+  update_interrupt_time: number;
 }
 
 type Read = () => number;
@@ -102,6 +108,10 @@ export function checkCpu({ cpu, balloon }: { cpu: V86Cpu; balloon: boolean }): v
   expectFunction(cpu.io?.register_write, "v86.cpu.io.register_write");
   expectFunction(cpu.io?.port_read32, "v86.cpu.io.port_read32");
   if (!Array.isArray(cpu.devices?.pci?.device_spaces)) throw missing("v86.cpu.devices.pci");
+  const { rtc } = cpu.devices;
+  for (const name of ["last_update", "update_interrupt_time"] as const) {
+    if (typeof rtc?.[name] !== "number") throw missing(`v86.cpu.devices.rtc.${name}`);
+  }
   if (!balloon) return;
   const device = cpu.devices?.virtio_balloon;
   if (device === undefined) throw missing("v86.cpu.devices.virtio_balloon");

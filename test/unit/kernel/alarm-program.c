@@ -1,24 +1,29 @@
 /*
- * The boot code's alarm as a program, over a local APIC whose interrupts come when they are told to.
+ * The boot code's alarm as a program, over timers whose interrupts come when they are told to: a
+ * local APIC's, or with the argument `pit` the PIT and the clock of the date.
  *
- *   in    `set now until`: the alarm is wanted; `ring`: its interrupt comes
- *   out   for each `set`: `started` if that started the timer, else `kept`
+ *   in    `set now until latest`: the alarm is wanted; `ring`: its interrupt comes; `tick`: a second
+ *         of the date has ended
+ *   out   for each `set`: `started` if that started the timer, `second` if the next second of the
+ *         date will do, else `kept`
  */
 #include "../../../runtime/kernel/boot/kernel.h"
 
 int printf(const char* format, ...);
 int scanf(const char* format, ...);
 
-static bool rings;
-static bool started;
+static bool by_pit, rings, ticked;
+static bool started, is_second_wanted;
 
-bool apic_present(void) { return true; }
+bool apic_present(void) { return !by_pit; }
 void apic_timer_vector(uint32_t vector, bool deadline) { (void)vector, (void)deadline; }
 void apic_timer_start(uint32_t ticks) { (void)ticks, started = true; }
 void apic_deadline(uint64_t at) { (void)at, started = true; }
 bool lines_reach(void) { return true; }
-bool pit_counts(void) { return false; }
-void pit_ring(uint16_t ticks) { (void)ticks; }
+bool pit_counts(void) { return by_pit; }
+void pit_ring(uint16_t ticks) { (void)ticks, started = true; }
+bool date_ring(void) { return is_second_wanted = true; }
+bool line_asked(uint32_t line) { return line == DATE_LINE && ticked; }
 
 bool lines_rang(void) {
   bool did = rings;
@@ -26,19 +31,22 @@ bool lines_rang(void) {
   return did;
 }
 
-int main(void) {
+int main(int count, char** words) {
   char word[8];
-  double now, until;
+  double now, until, latest;
+  by_pit = count > 1 && words[1][0] == 'p';
   alarm_start(1e6, 1);
   while (scanf("%7s", word) == 1) {
     if (word[0] == 'r') {
       rings = true;
-      continue;
+    } else if (word[0] == 't') {
+      ticked = true;
+    } else {
+      if (scanf("%lf %lf %lf", &now, &until, &latest) != 3) return 1;
+      started = is_second_wanted = false;
+      alarm_set(now, until, latest);
+      printf(started ? "started\n" : is_second_wanted ? "second\n" : "kept\n");
     }
-    if (scanf("%lf %lf", &now, &until) != 2) return 1;
-    started = false;
-    alarm_set(now, until);
-    printf(started ? "started\n" : "kept\n");
   }
   return 0;
 }

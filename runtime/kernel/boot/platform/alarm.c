@@ -1,6 +1,6 @@
 /*
  * alarm.c: an interrupt after some time: by the local APIC's timer, which may take a deadline, or
- * where that is missing by the PIT.
+ * where that is missing by the PIT, and long ones by the seconds of the real-time clock.
  *
  * An alarm that is set for an earlier time than the one wanted stays set: it costs one interrupt
  * more, but setting it anew costs two exits to the host.
@@ -10,6 +10,7 @@
 #define CPUID_DEADLINE (1 << 24)
 /* The PIT counts 16 bits: 54.9 ms at most. The APIC's timer counts 32. */
 #define PIT_SLICE_MS 50.0
+#define SECOND_MS 1000.0
 #define APIC_TICKS_MAX 4e9
 /* The part of a wait by which a wrong rate makes it shorter. */
 #define EARLY_MOST 0.05
@@ -56,7 +57,7 @@ static void set(double now, double ms) {
   rings_at = now + ms;
 }
 
-bool alarm_by_pit(void) { return by == BY_PIT; }
+uint16_t alarm_lines(void) { return by == BY_PIT ? 1 << PIT_LINE | 1 << DATE_LINE : 0; }
 
 /*
  * The timer's rate was measured in milliseconds, so it may ring a little too early, and one wait
@@ -70,9 +71,12 @@ static void rang(double now) {
   is_set = false;
 }
 
-bool alarm_set(double now, double until_ms) {
+bool alarm_set(double now, double until_ms, double latest_ms) {
   if (lines_rang()) rang(now);
   if (until_ms > 1e15) return true;
+  /* The clock of the date is believed once it has rung. */
+  bool is_long = by == BY_PIT && now + SECOND_MS <= latest_ms;
+  if (is_long && date_ring() && line_asked(DATE_LINE)) return true;
   if (by == BY_NOTHING) return false;
   /* One that should have rung may be lost, as when a machine's state was saved and restored. */
   bool is_late = rings_at <= now;

@@ -5,8 +5,9 @@
 
 enum { RTC_INDEX = 0x70, RTC_DATA = 0x71 };
 enum { RTC_SECOND = 0, RTC_MINUTE = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9,
-       RTC_STATE_A = 10, RTC_STATE_B = 11 };
-enum { RTC_UPDATING = 0x80, RTC_BINARY = 0x04, RTC_24_HOURS = 0x02, RTC_PM = 0x80 };
+       RTC_STATE_A = 10, RTC_STATE_B = 11, RTC_STATE_C = 12 };
+enum { RTC_UPDATING = 0x80, RTC_BINARY = 0x04, RTC_24_HOURS = 0x02, RTC_ON_SECOND = 0x10,
+       RTC_PM = 0x80 };
 /* An update takes 2 ms at most. */
 #define RTC_UPDATE_MS 3.0
 /* A port that nobody answers reads as ones. */
@@ -20,6 +21,17 @@ static double wall_boot;
 static uint8_t rtc(uint8_t which) {
   out8(RTC_INDEX, which);
   return in8(RTC_DATA);
+}
+
+bool date_ring(void) {
+  if (rtc(RTC_STATE_A) == RTC_NOBODY) return false;
+  uint8_t state = rtc(RTC_STATE_B);
+  if (!(state & RTC_ON_SECOND)) {
+    out8(RTC_INDEX, RTC_STATE_B);
+    out8(RTC_DATA, state | RTC_ON_SECOND);
+  }
+  rtc(RTC_STATE_C); /* what has rung rings again after this */
+  return true;
 }
 
 /* Days from 1970 to the first of a month, of the years 2000 to 2099: each fourth is a leap year. */

@@ -54,6 +54,8 @@ void line_listen(uint32_t line) {
   listened |= 1u << line;
 }
 
+bool line_asked(uint32_t line) { return pending >> line & 1; }
+
 bool line_listened(uint32_t line) { return listened >> line & 1; }
 
 void line_raise(uint32_t line) { pending |= 1u << line; }
@@ -62,22 +64,12 @@ void lines_raise_all(void) { pending |= listened; }
 
 void line_forget(uint32_t line) { pending &= ~(1u << line); }
 
-void lines_open(bool with_pit) {
-  if (by_pic) pic_unmask((uint16_t)(listened | (with_pit ? 1u << PIT_LINE : 0)));
+void lines_open(uint16_t alarms) {
+  if (by_pic) pic_unmask((uint16_t)listened | alarms);
   for (uint32_t line = 0; masked; line++) {
     if (masked >> line & 1) ioapic_mask(inputs[line], false);
     masked &= ~(1u << line);
   }
-}
-
-void lines_let_in(void) {
-  if (!by_pic) return;
-  __asm__ volatile("sti; nop; cli" : : : "memory");
-  pic_end_forgotten();
-}
-
-void lines_close(void) {
-  if (by_pic) pic_unmask(0);
 }
 
 uint32_t lines_take(void) {
@@ -97,7 +89,7 @@ bool lines_rang(void) {
 void line_interrupt(uint32_t vector) {
   uint32_t line = vector - FIRST_VECTOR;
   if (by_pic && line < PIC_LINES) {
-    if (!pic_take(line)) return;
+    pic_take(line);
     if (line == PIT_LINE) rang = true;
     pending |= 1u << line;
     return;

@@ -5,7 +5,6 @@
 #include "../kernel.h"
 
 enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1, LEVELS = 0x4d0 };
-enum { END = 0x20, READ_IN_SERVICE = 0x0b };
 /* Lines of the board itself, which are edge-triggered always. */
 #define EDGE_LINES 0x2107
 #define CASCADE_LINE 2
@@ -25,8 +24,13 @@ bool pic_start(void) {
   out8(PIC2_MASK, FIRST_VECTOR + 8);
   out8(PIC1_MASK, 1 << CASCADE_LINE);
   out8(PIC2_MASK, CASCADE_LINE);
-  out8(PIC1_MASK, 0x01); /* 8086 mode */
-  out8(PIC2_MASK, 0x01);
+  /*
+   * 8086 mode, and nothing is ever in service: a line that asked is masked in its place. v86
+   * forgets an interrupt of the second controller whose device was served meanwhile, and the first
+   * one would wait for its end, deaf to the lines behind.
+   */
+  out8(PIC1_MASK, 0x03);
+  out8(PIC2_MASK, 0x03);
   masked = 0xa5ff;
   apply();
   present = in8(PIC1_MASK) == 0xff && in8(PIC2_MASK) == 0xa5;
@@ -46,31 +50,7 @@ void pic_unmask(uint16_t lines) {
   apply();
 }
 
-static bool in_service(uint16_t port) {
-  out8(port, READ_IN_SERVICE);
-  return in8(port) & 0x80;
-}
-
-/*
- * Ends what is in service though no handler runs. v86 delivers no interrupt where the device was
- * served before the second controller was asked for its line, and the first one would wait for the
- * end, deaf to the lines behind.
- */
-void pic_end_forgotten(void) {
-  out8(PIC1, READ_IN_SERVICE);
-  if (in8(PIC1) != 0) out8(PIC1, END);
-}
-
-bool pic_take(uint32_t line) {
-  /* Spurious: the line fell back before it was served, so nothing is in service. */
-  if (line == 7 && !in_service(PIC1)) return false;
-  if (line == 15 && !in_service(PIC2)) {
-    out8(PIC1, END);
-    return false;
-  }
+void pic_take(uint32_t line) {
   masked |= (uint16_t)(1u << line);
   apply();
-  if (line >= 8) out8(PIC2, END);
-  out8(PIC1, END);
-  return true;
 }

@@ -20,41 +20,31 @@ static void serve_ports(void) {
 }
 
 uint32_t wait_not(void) {
-  lines_open(false);
-  lines_let_in();
+  lines_open(0);
   serve_ports();
   if (!lines_ask()) __asm__ volatile("sti; nop; cli" : : : "memory");
-  lines_close();
   return lines_take();
 }
 
-uint32_t wait_until(double until_ms) {
+uint32_t wait_until(double until_ms, double latest_ms) {
   double now = clock_now();
   bool is_blind = !lines_reach() && until_ms > now + LOOK_MS;
   double end = is_blind ? now + LOOK_MS : until_ms;
-  bool by_pit = alarm_by_pit();
-  lines_open(by_pit);
-  lines_let_in();
-  for (bool looks = true;; looks = by_pit || lines_ask() || !lines_reach(), now = clock_now()) {
-    lines_open(by_pit); /* whatever came closed its line */
-    /*
-     * An alarm alone is no reason to look at the ports: that costs an exit to the host. But where
-     * the PIT rings, which is often, two boots of twelve in v86 went deaf without this look; by its
-     * source a port asks anew at each byte once all was read, and in 20 further boots none did so.
-     */
+  for (bool looks = true;; looks = lines_ask() || !lines_reach(), now = clock_now()) {
+    lines_open(alarm_lines()); /* whatever came closed its line */
+    /* An alarm alone is no reason to look at the ports: that costs an exit to the host. */
     if (looks) serve_ports();
     if (lines_ask()) break;
     if (!(now < end)) {
       if (is_blind) lines_raise_all();
       break;
     }
-    if (alarm_set(now, end)) {
+    if (alarm_set(now, end, latest_ms)) {
       halt();
     } else {
       /* Nothing rings here: interrupts are let in between two looks at the clock. */
       __asm__ volatile("sti; pause; cli" : : : "memory");
     }
   }
-  lines_close();
   return lines_take();
 }
