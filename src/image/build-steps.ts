@@ -37,6 +37,7 @@ const SOURCES = [
   "libc.c",
   "wasm-rt.c",
   "engine.c",
+  "suspended.c",
   "messages.c",
   "buffers.c",
   "machine.c",

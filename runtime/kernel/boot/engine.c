@@ -112,6 +112,7 @@ void engine_start(const callee_t* given, uint32_t count) {
   wasm_rt_stack_limit = (uintptr_t)stack_bottom + STACK_REST_BYTES;
   wasm_rt_deep = snapshot_deep;
   wasm2c_engine_instantiate(&engine, NULL);
+  suspended_start();
 }
 
 void engine_collect(js_t runtime, js_t context) {

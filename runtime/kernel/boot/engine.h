@@ -77,6 +77,11 @@ extern const volatile uint32_t policy_bytes;
 #define PROGRAM_CALLEES 0x10000
 void engine_program(const callee_t* functions, uint32_t count);
 
+/* ---- suspended.c ----------------------------------------------------------------------------- */
+
+/* From now on the collector leaves what closures use of functions that wait. */
+void suspended_start(void);
+
 /* ---- messages.c ------------------------------------------------------------------------------ */
 
 enum way { TO_GUEST, TO_PROGRAM, WAYS };

@@ -7,6 +7,7 @@
 
 import { BuildTimeEngine, bundleError, STACK_MARGIN_BYTES } from "./build-time-engine.ts";
 import type { EnginePackage } from "./engine-package.ts";
+import { findMarks, type Marks } from "./marks.ts";
 import { findMemory, findRejections } from "./probes.ts";
 
 const WASM_PAGE_BYTES = 65536;
@@ -35,6 +36,7 @@ export interface Snapshot {
   readonly threshold: number;
   /** The number of the function that frees an ArrayBuffer's bytes, in the engine's table. */
   readonly freeBuffer: number;
+  readonly marks: Marks;
   /** Addresses in the engine's memory. */
   readonly runtime: number;
   readonly context: number;
@@ -124,6 +126,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     ...{
       deep: deepest,
       rejections: await findRejections(options.engine),
+      marks: await findMarks(options.engine),
       ...(await findMemory(options.engine)),
       runtime,
       context,

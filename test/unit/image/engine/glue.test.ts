@@ -100,6 +100,7 @@ test("the snapshot's source names every frame", () => {
       rejections: 8,
       threshold: 116,
       freeBuffer: 46,
+      marks: { resolve: 1, generator: 2, asyncGenerator: 3, arguments: 4 },
       promisedFrames: 9,
       runtime: 1,
       context: 2,
