@@ -67,7 +67,9 @@ export function planBringUp(plan: BringUpPlanOptions): BringUp {
       core.ledger_unit(unitFrames(settings));
       core.scrub_set(Number(settings.scrubGiven), Number(settings.scrubReturned));
       const queues = openQueues({ ...plan, negotiation });
-      device = plan.onSession({ transport, negotiation, queues });
+      const offered = formatFeatures(negotiation.offered);
+      const features = { offered, negotiated: formatFeatures(negotiation.negotiated) };
+      device = plan.onSession({ transport, negotiation, features, queues });
       return queues.setups;
     },
     beforeDriverOk: (negotiation) => {

@@ -31,6 +31,8 @@ import type { Totals } from "./status.ts";
 export interface Session {
   readonly transport: Transport;
   readonly negotiation: Negotiation;
+  /** Its features by name, for the status, which hosts read often. */
+  readonly features: { readonly offered: string; readonly negotiated: string };
   readonly queues: OpenQueues;
 }
 

@@ -4,7 +4,7 @@
  * A frame whose state on one side is not possible for its state on the other is an error, whatever
  * the counts say.
  */
-import { FRAME_STATES, type FrameState, frameCounts } from "../../../runtime/index.ts";
+import { type DriverStatus, FRAME_STATES, type FrameState } from "../../../runtime/index.ts";
 import type { Machine } from "../../../src/device/index.ts";
 import type { Rig } from "./rig.ts";
 
@@ -28,19 +28,24 @@ export interface AgreementOptions {
   readonly silent: boolean;
   /** Whether MUST_TELL_HOST is negotiated. */
   readonly tells: boolean;
+  /** The driver's, as it is now. */
+  readonly status: DriverStatus;
 }
 
 /** Each frame is, for the host, where the ledger's state says that it may be. */
-export function agreeOnFrames(rig: Rig, { silent, tells }: AgreementOptions): void {
-  const { machine, driver, core, endFrame } = rig;
+export function agreeOnFrames(
+  rig: Pick<Rig, "machine" | "ledger" | "endFrame">,
+  { silent, tells, status }: AgreementOptions,
+): void {
+  const { machine, ledger, endFrame } = rig;
   // Amid a reset the device has let go of what the ledger still keeps.
-  if (driver.stateName === "starting") return;
-  const { deflatePages } = driver.status().inFlight;
-  const untold = deflatePages > frameCounts(core).deflating;
+  if (status.state === "starting") return;
+  const untold = status.inFlight.deflatePages > status.frames.deflating;
   if (untold && tells) throw new Error("pages are used before the host acknowledged it");
   const theirs = untold || silent ? THEIRS_UNTOLD : THEIRS;
   for (let pfn = 0; pfn < endFrame; pfn++) {
-    const state = FRAME_STATES[core.ledger_state(pfn)] as FrameState;
+    const nibble = ((ledger[pfn >> 1] as number) >> ((pfn & 1) * 4)) & 0xf;
+    const state = FRAME_STATES[nibble] as FrameState;
     const seen = machine.pageState(pfn);
     if ((SEEN[state] ?? theirs).includes(seen)) continue;
     throw new Error(`frame ${pfn}: ${state} for the driver, ${seen} for the host`);

@@ -54,6 +54,8 @@ export interface Rig {
   readonly guest: GuestProgram;
   /** The ledger's own view of the guest's frames; the guest program goes through `GuestFrames`. */
   readonly frames: Frames;
+  /** Its memory, a nibble a frame: to ask the core for each frame takes much longer. */
+  readonly ledger: Uint8Array;
   /** Frames that are RAM, and one more than the last of them. */
   readonly ramFrames: number;
   readonly endFrame: number;
@@ -123,9 +125,10 @@ export function makeRig(setup: Setup, guestFrames: GuestFrames): Rig {
   const guest = makeGuest(guestFrames);
   // A program that offers what it holds, and gives it at its own time or never.
   const giver = { offeredPages: () => guest.frames_held(), ask: () => {} };
+  const ledger = new Uint8Array(memory.buffer, arena.start);
   const driver = new BalloonDriver({ hal, core, settings, transport, policy: follow(), giver });
   return {
-    ...{ core, driver, guest, frames, ramFrames: setup.frames, endFrame },
+    ...{ core, driver, guest, frames, ledger, ramFrames: setup.frames, endFrame },
     get machine() {
       return movable.machine;
     },

@@ -278,8 +278,7 @@ export class World {
   }
 
   private look(): Look {
-    const counts = frameCounts(this.rig.core);
-    const { totals, targetPages, actualPages } = this.rig.driver.status();
+    const { frames: counts, totals, targetPages, actualPages } = this.rig.driver.status();
     const postedPages = totals.inflated + counts.inflating;
     return { counts, postedPages, targetPages, actualPages };
   }
@@ -368,19 +367,19 @@ export class World {
 
   /** What must be true at any time. */
   private judge(): void {
-    const { machine, driver, core, guest, ramFrames, endFrame } = this.rig;
+    const { machine, driver, guest, ramFrames, endFrame } = this.rig;
     this.noVerdicts(machine.verdicts);
-    const counts = frameCounts(core);
+    const status = driver.status();
+    const { frames: counts, actualPages, inFlight } = status;
     const sum = Object.values(counts).reduce((total, frames) => total + frames, 0);
     equal("frames in the ledger", sum, endFrame);
     equal("reserved frames", counts.reserved, endFrame - ramFrames);
     equal("frames in use", counts.used, guest.frames_held());
     this.judgeState();
     if (driver.stateName === "failed") return;
-    const { actualPages, inFlight } = driver.status();
     const unheard = inFlight.deflatePages;
     atMost("actual, but for deflates unheard of", actualPages - unheard, machine.heldPages);
-    this.judgeFrames();
+    this.judgeFrames(status);
   }
 
   private judgeState(): void {
@@ -394,9 +393,9 @@ export class World {
     if (!hasFailed(machine)) throw new Error("the driver failed and did not say so");
   }
 
-  private judgeFrames(): void {
+  private judgeFrames(status = this.rig.driver.status()): void {
     const { silent } = this.setup;
-    agreeOnFrames(this.rig, { silent, tells: this.tells });
+    agreeOnFrames(this.rig, { silent, tells: this.tells, status });
   }
 
   private noVerdicts(verdicts: Machine["verdicts"]): void {

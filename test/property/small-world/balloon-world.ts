@@ -11,7 +11,6 @@ import type * as Runtime from "../../../runtime/index.ts";
 import { createMachine, type Machine, profiles } from "../../../src/device/index.ts";
 import { SLOT_WORD } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "../driver/agreement.ts";
-import type { Rig } from "../driver/rig.ts";
 import { GLOBAL_NAME } from "./open-globals.ts";
 import type { World } from "./search.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -240,8 +239,10 @@ export class BalloonWorld implements World {
     equal("reserved frames", counts.reserved, this.endFrame - setup.frames);
     const unheard = core.queue_pages_in_flight(DEFLATEQ);
     atMost("actual, but for deflates unheard of", this.actualWritten - unheard, machine.heldPages);
-    const rig = { machine, driver, core, endFrame: this.endFrame } as unknown as Rig;
-    agreeOnFrames(rig, { silent: false, tells: (machine.negotiated & 1n) !== 0n });
+    const { endFrame } = this;
+    const ledger = new Uint8Array(this.view.buffer, endFrame * this.build.runtime.FRAME_BYTES);
+    const tells = (machine.negotiated & 1n) !== 0n;
+    agreeOnFrames({ machine, ledger, endFrame }, { silent: false, tells, status: driver.status() });
   }
 
   judgeLiveness(): void {
