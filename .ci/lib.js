@@ -19,12 +19,14 @@ const lib = join(root, "lib");
 const { exports, peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const external = ["#core-bytes", "node:*", ...Object.keys(peerDependencies)];
 /**
- * What has no types of its own: the command, a thread of the judge, the judge for pages, the driver's
- * own program in images, and what the page of `ballonet play` shares with the others.
+ * What has no types of its own: the command, threads of the judge and of the check, the judge for
+ * pages, the driver's own program in images, and what the page of `ballonet play` shares with the
+ * others.
  */
 const PROGRAMS = [
   ["cli", "src/cli/main"],
   ["worker", "src/judge/in-process/worker"],
+  ["v86-thread", "src/check/hosts/v86-thread"],
   ["judge-browser", "src/judge/browser"],
   ["kernel-main", "runtime/kernel/main"],
   ["play-shared", "src/play/page/machine/shared"],

@@ -19,6 +19,7 @@ export {
   type HostLaunch,
 } from "./hosts/host.ts";
 export type { ProgramHostOptions } from "./hosts/program.ts";
+export { type QemuHostOptions, qemuHost } from "./hosts/qemu.ts";
 export { SerialConsole } from "./hosts/serial-console.ts";
 export { HOST_TRANSPORTS, type HostTransport } from "./hosts/transport.ts";
-export { type QemuHostOptions, qemuHost, v86Host } from "./hosts/vmm.ts";
+export { v86Host } from "./hosts/v86.ts";

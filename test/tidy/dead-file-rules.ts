@@ -16,6 +16,7 @@ const ENTRIES = [
   "runtime/kernel/main.ts", // bundled into the image
   "runtime/kernel/check-main.ts", // and into the one that checks a device
   "src/judge/in-process/worker.ts", // started as a thread
+  "src/check/hosts/v86-thread.ts", // and this
   "src/judge/browser.ts", // what bundlers for pages take as "ballonet/judge"
   "src/play/page/main.ts", // bundled into the page of `ballonet play`
   ...tests.map(({ name }) => name).filter((name) => /\.test\.ts$|^test\/bench\//.test(name)),

@@ -8,9 +8,9 @@ import {
   type CheckHostSystem,
   checkBehaviours,
   qemuHost,
-  v86Host,
 } from "../../../src/check/index.ts";
 import { qemu11OrSkip } from "../../support/tools.ts";
+import { v86Host } from "../../support/v86-host.ts";
 
 const IS_LONG = Number(process.env.BALLONET_RUNS ?? 0) >= 1000;
 const QEMU_FEW = [
@@ -24,7 +24,7 @@ const V86_FEW = [
   "cloud-hypervisor/test_live_migration_balloon",
 ];
 
-/** v86 is a part of this process, and has no features to choose from. */
+/** v86 has no process of its own to measure, and no features to choose from. */
 const V86_KNOWN: Readonly<Record<string, RegExp>> = {};
 
 /** What QEMU does otherwise, or cannot do: README.md says why. */

@@ -1,4 +1,4 @@
-/** `ballonet check` and a QEMU that goes wrong: each is an outcome, with exit code 1, in time. */
+/** `ballonet check` and a VMM that goes wrong: each is an outcome, with exit code 1, in time. */
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,5 +59,15 @@ test("the program ends with 1 for a QEMU that does not start", LIMIT, async (con
   const path = await script(folder, "qemu", qemu, does);
   const { code, stdout } = await run(["check", "--on=qemu", `--qemu=${path}`]);
   expect(stdout.replaceAll(/\s+/g, " ")).toMatch(seen);
+  expect(code).toBe(1);
+});
+
+test("the program ends with 1, in time, for a v86 that comes to no end", LIMIT, async () => {
+  const hang = `import { isMainThread } from "node:worker_threads";
+    if (!isMainThread) setTimeout(() => { for (;;); }, 2000);`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hang)}`;
+  const args = ["check", "--on=v86", `--timeout=${TIMEOUT_MS / 1_000}s`];
+  const { code, stdout } = await run(args, { NODE_OPTIONS });
+  expect(stdout.replaceAll(/\s+/g, " ")).toMatch(/ENDS crashed \(it did not end within 5000 ms/);
   expect(code).toBe(1);
 });

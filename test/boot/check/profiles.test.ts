@@ -9,12 +9,12 @@ import {
   checkDevice,
   type HostRequest,
   qemuHost,
-  v86Host,
 } from "../../../src/check/index.ts";
 import { createMachine, type MachineOptions } from "../../../src/device/index.ts";
 import type { JudgeReport, ScenarioResult } from "../../../src/judge/index.ts";
 import { runOn } from "../../conformance/device/reference.ts";
 import { qemu11OrSkip } from "../../support/tools.ts";
+import { v86Host } from "../../support/v86-host.ts";
 
 type Device = Omit<MachineOptions, "memory">;
 

@@ -1,26 +1,17 @@
-/** QEMU and v86 as hosts. */
+/** QEMU as a host: a process for each machine, which is told by its monitor. */
 
 import { describeExit } from "../../vmm/exit.ts";
 import {
-  type BalloonStatistics,
   launchQemu,
-  launchV86,
   migrate,
   type QemuBalloonOptions,
   type QemuMachine,
   type QemuVmm,
-  type V86Vmm,
-  type Vmm,
 } from "../../vmm/index.ts";
 import { BALLOON_ID } from "../../vmm/qemu/arguments.ts";
 import { type LaunchQemuOptions, qemuVersion } from "../../vmm/qemu/qemu.ts";
-import type {
-  CheckedMachine,
-  CheckHostSystem,
-  DeviceWishes,
-  HostHand,
-  HostLaunch,
-} from "./host.ts";
+import { handOf } from "./hand-of.ts";
+import type { CheckedMachine, CheckHostSystem, DeviceWishes, HostHand } from "./host.ts";
 import { checkTransport, type HostTransport } from "./transport.ts";
 
 /** A QEMU to check. */
@@ -112,67 +103,6 @@ function qemuMachine(vmm: QemuVmm, launch: LaunchQemuOptions, signal: AbortSigna
       return qemuMachine(destination, launch, signal);
     },
   };
-  return machineOf(vmm, hand);
-}
-
-/** Returns v86 as a host. Its device always offers hinting, and no deflating on OOM. */
-export function v86Host(): CheckHostSystem {
-  return {
-    name: "v86",
-    arch: "i386",
-    machine: "pc",
-    control: "com2",
-    can: ["target", "shown", "statistics", "hint", "hinting", "pause", "snapshot", "reset"],
-    launch: async ({ image, append, memoryBytes, signal }) => {
-      const launch = { image, append, memoryBytes };
-      return v86Machine(await launchV86({ ...launch, signal }), launch, signal);
-    },
-  };
-}
-
-function v86Machine(
-  vmm: V86Vmm,
-  launch: Pick<HostLaunch, "image" | "append" | "memoryBytes">,
-  signal: AbortSignal,
-): CheckedMachine {
-  let known: BalloonStatistics = { tags: {}, lastUpdateMs: undefined };
-  const hand: HostHand = {
-    ...handOf(vmm),
-    // It asks at once, ends a run of hints by itself, and keeps no statistics.
-    askMs: 0,
-    statistics: async ({ fresh }) => {
-      if (fresh) known = await vmm.balloon.statistics();
-      return known;
-    },
-    reset: async () => {
-      known = { tags: {}, lastUpdateMs: undefined };
-      await vmm.reset();
-    },
-    hint: () => vmm.balloon.hint(),
-    snapshot: async () => {
-      const state = await vmm.snapshots.save({ signal });
-      await vmm.kill();
-      const next = await launchV86({ ...launch, paused: true, signal });
-      await next.snapshots.restore({ state, signal });
-      await next.resume({ signal });
-      return v86Machine(next, launch, signal);
-    },
-  };
-  return machineOf(vmm, hand);
-}
-
-function handOf(vmm: Vmm): HostHand {
-  return {
-    setTarget: (pages) => vmm.balloon.setTarget({ pages }),
-    shown: () => vmm.balloon.query(),
-    statistics: (options) => vmm.balloon.statistics(options),
-    pause: () => vmm.pause(),
-    resume: () => vmm.resume(),
-    reset: () => vmm.reset(),
-  };
-}
-
-function machineOf(vmm: Vmm, hand: HostHand): CheckedMachine {
   return {
     lines: vmm.log,
     ended: vmm.exited.then(describeExit),
