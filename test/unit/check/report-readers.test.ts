@@ -21,7 +21,7 @@ const printed = [
 ];
 const report = await checkDevice({
   host: {
-    ...{ name: 'a <VMM> "1.0"', arch: "i386", machine: "pc" },
+    ...{ name: 'a <VMM> "1.0"', arch: "i386", machine: "pc", settings: { transport: "legacy" } },
     launch: async () => ({
       lines: (async function* () {
         yield* printed;
@@ -77,4 +77,17 @@ it("a report as JUnit has each check once, with what was seen", async () => {
   expect(failed).toHaveLength(ALL.musts);
   expect(failed[0]?.failure?.[0]?.inner).toContain(NASTY);
   expect(cases.filter(({ skipped }) => skipped !== undefined)).toHaveLength(read.skipped ?? -1);
+});
+
+it("a report as a page names machine, processor and transport as what they are", () => {
+  const facts = reportLines(report, "html")
+    .join("")
+    .matchAll(/<dt>(\w+)<\/dt><dd>(\w+)<\/dd>/g);
+  const named = [...facts].map(([, name, value]) => [name, value]);
+  expect(named.slice(0, 4)).toEqual([
+    ["platform", "check"],
+    ["machine", "pc"],
+    ["arch", "i386"],
+    ["transport", "legacy"],
+  ]);
 });
