@@ -58,6 +58,14 @@ export const packedMutants: readonly Mutant[] = [
     scenario: "packed rings of two, late",
   },
   {
+    id: "looks at a packed ring no more once nothing is in flight",
+    file: PACKED,
+    find: "if (ring.inFlight == 0) return FAULT_NOT_IN_FLIGHT;",
+    replace: "if (ring.inFlight == 0) return NOTHING;",
+    breaks: "B-QUARANTINE",
+    scenario: "a used id twice in a packed ring, with nothing more in flight",
+  },
+  {
     id: "clears a packed descriptor in flight",
     file: PACKED,
     find: "export function armPacked(ring: Ring, after: u32): bool {",

@@ -84,14 +84,23 @@ async function restartsFarApart(testbed: Testbed) {
   testbed.checkAtRest(vm, { held: 700 });
 }
 
-async function lie(testbed: Testbed, name: FaultName, target = 1200) {
-  const vm = await testbed.vm({ machine: { completion: { kind: "late", ms: 5 } } });
+async function lie(
+  testbed: Testbed,
+  name: FaultName,
+  { target = 1200, packed = false }: { target?: number; packed?: boolean } = {},
+) {
+  const machine = { completion: { kind: "late", ms: 5 }, offer: { packed } } as const;
+  const vm = await testbed.vm({ machine });
   vm.guest.grow(GUEST_FRAMES, 8);
   vm.machine.setTarget(600);
   vm.settle();
   vm.machine.inject({ name });
   vm.machine.setTarget(target);
-  vm.settle();
+  try {
+    vm.settle();
+  } catch (error) {
+    testbed.check("B-QUARANTINE", false, `${name}: ${error}`);
+  }
   vm.machine.check({ memoryShort: true });
   const { state, lastError } = vm.balloon.status();
   testbed.check("B-QUARANTINE", state === "failed", `${name}: ${state}`);
@@ -300,11 +309,14 @@ const table = {
   "a reset that never ends": endlessReset,
   "features refused once": (testbed: Testbed) =>
     targets(testbed, { faults: [{ name: "refuse-features", times: 1 }] }),
-  "a used id out of range": (testbed: Testbed) => lie(testbed, "used-id-out-of-range", 800),
+  "a used id out of range": (testbed: Testbed) =>
+    lie(testbed, "used-id-out-of-range", { target: 800 }),
   "a used id not in flight": (testbed: Testbed) => lie(testbed, "used-id-not-in-flight"),
   "a used id twice": (testbed: Testbed) => lie(testbed, "used-id-twice"),
+  "a used id twice in a packed ring, with nothing more in flight": (testbed: Testbed) =>
+    lie(testbed, "used-id-twice", { target: 650, packed: true }),
   "a used idx that jumps": (testbed: Testbed) => lie(testbed, "used-idx-jump"),
-  "a used idx that goes back": (testbed: Testbed) => lie(testbed, "used-idx-back", 610),
+  "a used idx that goes back": (testbed: Testbed) => lie(testbed, "used-idx-back", { target: 610 }),
   "a guest out of memory": outOfMemory,
   "a gentle pace": pace,
   "a cooperative guest without a program": cooperates,
