@@ -122,8 +122,8 @@ async function launch(parts: {
   image: ProvidedImage;
 }): Promise<Vmm> {
   const { plan, signal, image } = parts;
-  const { arch, machine, memoryBytes, append, balloon, device, qemu, control } = plan;
-  const common = { image: image.path, memoryBytes, append, control, signal };
+  const { arch, machine, memoryBytes, append, balloon, device, qemu, control, timeoutMs } = plan;
+  const common = { image: image.path, memoryBytes, append, control, signal, timeoutMs };
   if (machine === null) {
     return launchV86({ ...common, image: image.contents ?? image.path, balloon });
   }

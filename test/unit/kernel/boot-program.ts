@@ -8,10 +8,13 @@ import { compile, findHostCompiler } from "../../../src/image/compiler.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 
 /**
- * Compiles `main`, a file beside this one, with a unit of the boot code, for the tests of a file.
+ * Compiles `main`, a file beside this one, with units of the boot code, for the tests of a file.
  * Returns what gives the program's path to a test, or skips it where there is no compiler.
  */
-export function useBootProgram(main: string, unit: string): (context: TestContext) => string {
+export function useBootProgram(
+  main: string,
+  ...units: readonly string[]
+): (context: TestContext) => string {
   let directory: string | undefined;
   let program: string | undefined;
 
@@ -21,7 +24,7 @@ export function useBootProgram(main: string, unit: string): (context: TestContex
     const compiler = await findHostCompiler().catch(() => undefined);
     if (compiler === undefined) return;
     directory = mkdtempSync(join(tmpdir(), "ballonet-boot-program-"));
-    const sources = [main, `../../../runtime/kernel/boot/${unit}`];
+    const sources = [main, ...units.map((unit) => `../../../runtime/kernel/boot/${unit}`)];
     const paths = sources.map((it) => fileURLToPath(new URL(it, import.meta.url)));
     program = join(directory, "program");
     await compile({ compiler, directory, args: ["-O1", "-fno-builtin", "-o", program, ...paths] });
