@@ -4,6 +4,7 @@
  */
 import { readBars, sizeBar } from "../pci/bars.ts";
 import { type Field, LEGACY, LEGACY_CONFIG } from "../virtio/constants.ts";
+import type { FeatureSet } from "../virtio/features.ts";
 import { Region } from "../virtio/region.ts";
 import { type Bench, expect, need, PAGE_BYTES } from "./bench.ts";
 import { Life } from "./life.ts";
@@ -117,11 +118,11 @@ export class LegacyLife extends Life {
     return { life, ring };
   }
 
-  /** The driver says that it is there, and accepts no feature. */
-  begin(): void {
+  /** The driver says that it is there, and accepts these features alone. */
+  begin(features: FeatureSet = 0n): void {
     this.addStatus(1);
     this.addStatus(3);
-    this.writeFeatures(0n);
+    this.writeFeatures(features);
   }
 
   /** Sets a queue up in the one layout that the interface has (virtio 1.3, 2.7.2). */

@@ -14,6 +14,7 @@ const FEATURES = {
   "free-page-hint": "freePageHint",
   "page-poison": "pagePoison",
   "page-reporting": "pageReporting",
+  "notify-on-empty": "notifyOnEmpty",
   "event-idx": "eventIdx",
   indirect: "indirect",
   packed: "packed",

@@ -220,7 +220,7 @@ function check({ device, transport, deviceId, context }: Movable, header: Header
     throw refused(seen, "give this machine as much memory as the other had");
   }
   const accepted = BigInt(`0x${header.accepted}`);
-  const allowed = header.legacy ? virtio.offeredOver("legacy") : virtio.options.offered;
+  const allowed = virtio.offeredOver(header.legacy ? "legacy" : "modern");
   const missing = accepted & ~allowed;
   if (missing !== 0n) {
     const bits = namesOf(missing);

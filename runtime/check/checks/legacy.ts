@@ -1,7 +1,7 @@
 /** Checks of a transitional device over its legacy interface (virtio 1.3, 4.1.4.10 and others). */
 import { BALLOON_CONFIG, BALLOON_FEATURE } from "../../balloon/constants.ts";
-import { FEATURE } from "../../virtio/constants.ts";
-import { hasFeature } from "../../virtio/features.ts";
+import { FEATURE, ISR } from "../../virtio/constants.ts";
+import { featureSet, hasFeature } from "../../virtio/features.ts";
 import { type Bench, expect, need } from "../bench.ts";
 import { type Check, inSection } from "../check.ts";
 import { LegacyLife, legacyHeader, transitional } from "../legacy.ts";
@@ -190,6 +190,24 @@ const reserved = inSection("6.3", [
       const offered = new LegacyLife(bench).offered();
       const seen = `features ${offered.toString(16)}`;
       expect(hasFeature(offered, FEATURE.ANY_LAYOUT), seen);
+    },
+  ],
+  [
+    "LEGACY-EMPTY",
+    "MUST",
+    "notifies when a queue runs out of buffers, though flags is 1, with NOTIFY_ON_EMPTY",
+    (bench) => {
+      const life = new LegacyLife(bench);
+      need(hasFeature(life.offered(), FEATURE.NOTIFY_ON_EMPTY), "NOTIFY_ON_EMPTY");
+      life.begin(featureSet(FEATURE.NOTIFY_ON_EMPTY));
+      const ring = life.legacyQueue(0);
+      ring.wantInterrupts(false);
+      life.driverOk();
+      const { device } = life.bench;
+      device.takeEvents();
+      life.serve(ring, [life.onePage()]);
+      const isTold = bench.until(() => (device.takeEvents() & ISR.QUEUE) !== 0);
+      expect(isTold, "no notification of a queue without a buffer");
     },
   ],
 ]);

@@ -21,6 +21,8 @@ export interface Offer {
   readonly pagePoison?: boolean;
   /** Bit 5: free page reporting. */
   readonly pageReporting?: boolean;
+  /** Bit 24, shown over a legacy interface alone: an interrupt whenever a queue is empty. */
+  readonly notifyOnEmpty?: boolean;
   /** Bit 29, RING_EVENT_IDX. */
   readonly eventIdx?: boolean;
   /** Bit 28, RING_INDIRECT_DESC. */
@@ -52,6 +54,7 @@ const BIT_OF = {
   freePageHint: FEATURE.freePageHint,
   pagePoison: FEATURE.pagePoison,
   pageReporting: FEATURE.pageReporting,
+  notifyOnEmpty: FEATURE.notifyOnEmpty,
   eventIdx: FEATURE.ringEventIdx,
   indirect: FEATURE.ringIndirectDesc,
   packed: FEATURE.ringPacked,

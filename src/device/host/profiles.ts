@@ -135,6 +135,7 @@ const qemu: Profile = {
   features: [
     FEATURE.statsVq,
     FEATURE.pagePoison,
+    FEATURE.notifyOnEmpty,
     FEATURE.ringIndirectDesc,
     FEATURE.ringEventIdx,
     FEATURE.version1,

@@ -13,6 +13,8 @@ export interface RingLayout {
   readonly descAddress: number;
   readonly driverAddress: number;
   readonly deviceAddress: number;
+  /** Split rings alone have it. */
+  readonly notifyOnEmpty: boolean;
   readonly eventIdx: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;

@@ -153,6 +153,12 @@ export class SplitRing implements Ring {
   }
 
   publish(): boolean {
+    const isWanted = this.show();
+    return isWanted || (this.layout.notifyOnEmpty && this.waiting === 0);
+  }
+
+  /** Shows the driver what is used. Returns whether it suppresses no interrupt for it. */
+  private show(): boolean {
     const { memory } = this.context;
     memory.write16(this.layout.deviceAddress + 2, this.usedIdx);
     this.shownIdx = this.usedIdx;

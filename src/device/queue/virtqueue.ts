@@ -55,6 +55,7 @@ export interface QueueOptions {
 /** What was negotiated about rings. */
 export type RingFeatures = {
   readonly packed: boolean;
+  readonly notifyOnEmpty: boolean;
   readonly eventIdx: boolean;
   readonly indirect: boolean;
   readonly inOrder: boolean;
@@ -348,6 +349,6 @@ export class Virtqueue {
 }
 
 function featuresOf(packed: boolean, { layout }: Ring): RingFeatures {
-  const { eventIdx, indirect, inOrder } = layout;
-  return { packed, eventIdx, indirect, inOrder };
+  const { notifyOnEmpty, eventIdx, indirect, inOrder } = layout;
+  return { packed, notifyOnEmpty, eventIdx, indirect, inOrder };
 }

@@ -23,6 +23,7 @@ export const FEATURE = {
   freePageHint: 3,
   pagePoison: 4,
   pageReporting: 5,
+  notifyOnEmpty: 24,
   anyLayout: 27,
   ringIndirectDesc: 28,
   ringEventIdx: 29,

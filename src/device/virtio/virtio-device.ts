@@ -43,6 +43,8 @@ export interface VirtioOptions {
 
 /** Every device that has a legacy interface offers this bit over it (virtio 1.3, 6.3). */
 const ANY_LAYOUT = 1n << BigInt(FEATURE.anyLayout);
+/** A device may offer this one over it (virtio 1.3, 6.3). */
+const NOTIFY_ON_EMPTY = 1n << BigInt(FEATURE.notifyOnEmpty);
 
 export class VirtioDevice {
   readonly options: VirtioOptions;
@@ -135,7 +137,8 @@ export class VirtioDevice {
   /** A legacy interface offers 32 bits, ANY_LAYOUT among them (virtio 1.3, 4.1.4.10 and 6.3). */
   offeredOver(one: "legacy" | "modern"): bigint {
     const { offered } = this.options;
-    return one === "legacy" ? (offered & 0xffff_ffffn) | ANY_LAYOUT : offered;
+    const modern = offered & ~NOTIFY_ON_EMPTY;
+    return one === "legacy" ? (offered & 0xffff_ffffn) | ANY_LAYOUT : modern;
   }
 
   /** Whether the accepted features cannot change any more until a reset. */
@@ -300,6 +303,7 @@ export class VirtioDevice {
     if (role === undefined) this.context.judge.breach("Q-STRANGE-QUEUE", `${name} is enabled`);
     queue.enable({
       packed: this.has(FEATURE.ringPacked),
+      notifyOnEmpty: this.has(FEATURE.notifyOnEmpty),
       eventIdx: this.has(FEATURE.ringEventIdx),
       indirect: this.has(FEATURE.ringIndirectDesc),
       inOrder: this.has(FEATURE.inOrder),
@@ -411,8 +415,8 @@ export class VirtioDevice {
   }
 
   private settleFeatures(): boolean {
-    const { offered, described } = this.options;
-    const accepted = this.accepted;
+    const { described } = this.options;
+    const { offered, accepted } = this;
     this.bringUp.accepted(offered, accepted, described & ~this.hooks.unusable);
     let kept = (accepted & ~offered) === 0n || this.options.lapses.acceptsAll;
     if (hasBit(offered & ~accepted, FEATURE.version1)) kept = false;

@@ -857,8 +857,16 @@ const legacy: readonly Row[] = [
     "LEGACY-ANY-LAYOUT",
     "does not offer ANY_LAYOUT",
     VIRTIO,
-    "(offered & 0xffff_ffffn) | ANY_LAYOUT : offered",
-    "(offered & 0xffff_ffffn) : offered",
+    "(offered & 0xffff_ffffn) | ANY_LAYOUT : modern",
+    "(offered & 0xffff_ffffn) : modern",
+    TRANSITIONAL,
+  ],
+  [
+    "LEGACY-EMPTY",
+    "heeds the flag of a queue that is empty, with NOTIFY_ON_EMPTY",
+    SPLIT,
+    "return isWanted || (this.layout.notifyOnEmpty && this.waiting === 0);",
+    "return isWanted;",
     TRANSITIONAL,
   ],
 ];

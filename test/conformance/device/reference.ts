@@ -25,7 +25,7 @@ export const configurations = {
   pci: { offer: everything, vectors: 3 },
   "pci, packed": { offer: { packed: true, inOrder: true, notificationData: true }, vectors: 2 },
   "pci, as it comes": {},
-  "pci, transitional": { transport: "transitional" },
+  "pci, transitional": { transport: "transitional", offer: { notifyOnEmpty: true } },
   mmio: { offer: everything, transport: "mmio" },
 } as const satisfies Record<string, Omit<MachineOptions, "memory">>;
 

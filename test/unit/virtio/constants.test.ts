@@ -30,7 +30,7 @@ function offsets(fields: Readonly<Record<string, virtio.Field>>): Record<string,
 }
 
 /** Bits that the third table does not have: the driver only names them, to count or to print. */
-const NAMED_ONLY = ["NOTIFY_ON_EMPTY", "SR_IOV", "ADMIN_VQ"];
+const NAMED_ONLY = ["SR_IOV", "ADMIN_VQ"];
 
 /** Tags after those of 5.5.6.4, as Linux 6.12's virtio_balloon.h numbers them. */
 const TAGS_BEYOND: Readonly<Record<string, number>> = {

@@ -126,7 +126,8 @@ function openRings(machine: Machine): void {
     Object.assign(virtio.queues[index], { size: 8, descAddress: 0x1000, driverAddress: 0x2000 });
     virtio.queues[index].deviceAddress = 0x3000 + index * 0x1000;
     virtio.queues[index].packed = packed;
-    virtio.queues[index].enable({ packed, eventIdx: false, indirect: false, inOrder: false });
+    const features = { notifyOnEmpty: false, eventIdx: false, indirect: false, inOrder: false };
+    virtio.queues[index].enable({ packed, ...features });
   }
 }
 
