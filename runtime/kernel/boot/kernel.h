@@ -309,8 +309,6 @@ bool pic_start(void);
 uint16_t pic_level_lines(void);
 /* Masks all other lines. */
 void pic_unmask(uint16_t lines);
-/* Masks a line that asked, which a spurious one did not: that costs a look at its device. */
-void pic_take(uint32_t line);
 
 /* ---- platform/lines.c: lines and messages ---------------------------------------------------- */
 

@@ -17,7 +17,10 @@ useGuests();
 
 const MACHINES = Number(process.env.BALLONET_MACHINES ?? 8);
 const FIRST_SEED = Number(process.env.BALLONET_SEED ?? 1);
-const SEEDS = Array.from({ length: MACHINES }, (_, index) => FIRST_SEED + index);
+/** Its balloon and its clock of the date ask through the second 8259 at the same time. */
+const KNOWN_SEED = 45;
+const CHOSEN = Array.from({ length: MACHINES }, (_, index) => FIRST_SEED + index);
+const SEEDS = CHOSEN.includes(KNOWN_SEED) ? CHOSEN : [...CHOSEN, KNOWN_SEED];
 /** Followed anywhere, even by a guest of 32 MiB or one that sees 1 GiB of 9. */
 const SHARE = 8;
 const STEP_MAX_BYTES = 128 * MIB;

@@ -89,7 +89,8 @@ bool lines_rang(void) {
 void line_interrupt(uint32_t vector) {
   uint32_t line = vector - FIRST_VECTOR;
   if (by_pic && line < PIC_LINES) {
-    pic_take(line);
+    /* All of them until the next wait: a second 8259 that goes on asking is not heard anew. */
+    pic_unmask(0);
     if (line == PIT_LINE) rang = true;
     pending |= 1u << line;
     return;

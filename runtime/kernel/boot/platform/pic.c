@@ -9,12 +9,9 @@ enum { PIC1 = 0x20, PIC1_MASK = 0x21, PIC2 = 0xa0, PIC2_MASK = 0xa1, LEVELS = 0x
 #define EDGE_LINES 0x2107
 #define CASCADE_LINE 2
 
-static uint16_t masked = 0xffff;
-static bool present;
-
-static void apply(void) {
-  out8(PIC1_MASK, (uint8_t)masked);
-  out8(PIC2_MASK, (uint8_t)(masked >> 8));
+static void mask(uint16_t lines) {
+  out8(PIC1_MASK, (uint8_t)lines);
+  out8(PIC2_MASK, (uint8_t)(lines >> 8));
 }
 
 bool pic_start(void) {
@@ -25,17 +22,15 @@ bool pic_start(void) {
   out8(PIC1_MASK, 1 << CASCADE_LINE);
   out8(PIC2_MASK, CASCADE_LINE);
   /*
-   * 8086 mode, and nothing is ever in service: a line that asked is masked in its place. v86
+   * 8086 mode, and nothing is ever in service: all lines are masked after one has asked. v86
    * forgets an interrupt of the second controller whose device was served meanwhile, and the first
    * one would wait for its end, deaf to the lines behind.
    */
   out8(PIC1_MASK, 0x03);
   out8(PIC2_MASK, 0x03);
-  masked = 0xa5ff;
-  apply();
-  present = in8(PIC1_MASK) == 0xff && in8(PIC2_MASK) == 0xa5;
-  masked = 0xffff;
-  apply();
+  mask(0xa5ff);
+  bool present = in8(PIC1_MASK) == 0xff && in8(PIC2_MASK) == 0xa5;
+  mask(0xffff);
   return present;
 }
 
@@ -46,11 +41,5 @@ uint16_t pic_level_lines(void) {
 
 void pic_unmask(uint16_t lines) {
   if (lines & 0xff00) lines |= 1 << CASCADE_LINE;
-  masked = (uint16_t)~lines;
-  apply();
-}
-
-void pic_take(uint32_t line) {
-  masked |= (uint16_t)(1u << line);
-  apply();
+  mask((uint16_t)~lines);
 }
