@@ -38,6 +38,7 @@ const SOURCES = [
   "wasm-rt.c",
   "engine.c",
   "suspended.c",
+  "heap.c",
   "messages.c",
   "buffers.c",
   "machine.c",
@@ -233,7 +234,7 @@ export function compileKernel(
   generated: Readonly<Record<string, string>>,
 ): Promise<string> {
   const { arch, boot, compiler, signal } = build;
-  const texts = [...build.sources, ...Object.entries(generated)].flat();
+  const texts = [...SOURCES, ...[...build.sources, ...Object.entries(generated)].flat()];
   const inputs = [...build.base, ...CODE_FLAGS.kernel, ...build.flags, ...headers, ...texts];
   return build.cache.file(`kernel-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });

@@ -44,6 +44,7 @@ const NO_WAITS: Readonly<Record<string, readonly string[]>> = {
   "runtime/kernel/boot/platform/alarm.c": ["DEADLINE_SLICE_MS", "PIT_SLICE_MS", "SECOND_MS"],
   "runtime/kernel/boot/platform/date.c": ["DAY_MS"],
   "runtime/kernel/boot/platform/wait.c": ["LOOK_MS"],
+  "runtime/kernel/boot/heap.c": ["LATER_MS"],
   "runtime/kernel/boot/program.c": ["GAVE_MS", "GUEST_LATE_MS", "LOOK_MS"],
   "runtime/policy/gentle.ts": ["GENTLE_HOLD_OFF_MS", "PORTION_MS"],
   "src/session/script.ts": ["POLL_MS", "PROGRESS_MS"],

@@ -30,6 +30,8 @@ bool buffers_gave(bool forget) {
   return before;
 }
 
+void buffers_tell_gave(void) { gave = true; }
+
 /* The offset of so many pages in a row without frames; 0: there are none. */
 static uint32_t find_gap(uint32_t pages) {
   uint32_t run = 0;

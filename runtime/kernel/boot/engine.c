@@ -28,6 +28,7 @@ static uint32_t function_count, program_function_count;
 /* Above 0 while JavaScript waits for a function of ours: only then a panic may enter the engine. */
 static uint32_t call_depth;
 static bool (*interrupt)(js_t runtime);
+static js_t (*take)(uint32_t bytes);
 /* Whether the heap grows for a program or a script: the pool is then closed. */
 static bool is_foreign;
 /* How much more the heap may grow by. */
@@ -54,9 +55,23 @@ static bool back(uint32_t offset, uint64_t frame) {
   return true;
 }
 
+bool engine_back(uint32_t page, uint64_t frame) { return back(page, frame); }
+
+bool engine_back_more(uint32_t page) {
+  if (growth < FRAME_BYTES || !back(page, frame_take(is_foreign))) return false;
+  growth -= FRAME_BYTES;
+  return true;
+}
+
+void engine_unback(uint32_t page) {
+  window_unmap(page);
+  frames_backed--;
+}
+
 bool engine_fault(uintptr_t offset) {
   if (offset >= memory.size) return false;
-  if (!back((uint32_t)offset & ~(uint32_t)(FRAME_BYTES - 1), frame_take_promised())) {
+  uint32_t page = (uint32_t)offset & ~(uint32_t)(FRAME_BYTES - 1);
+  if (!back(page, frame_take_promised())) {
     panic(STOP_NO_MEMORY, "memory", "no frame left for the engine");
   }
   return true;
@@ -112,7 +127,6 @@ void engine_start(const callee_t* given, uint32_t count) {
   wasm_rt_stack_limit = (uintptr_t)stack_bottom + STACK_REST_BYTES;
   wasm_rt_deep = snapshot_deep;
   wasm2c_engine_instantiate(&engine, NULL);
-  suspended_start();
 }
 
 void engine_collect(js_t runtime, js_t context) {
@@ -137,7 +151,7 @@ uint32_t call_word(const struct call* call, uint32_t index) {
 js_t js_number(double value) { return QTS_NewFloat64(engine_context, value); }
 
 js_t js_copy(const char* bytes, size_t length) {
-  js_t copy = ENGINE_malloc((uint32_t)length + 1);
+  js_t copy = take ? take((uint32_t)length + 1) : ENGINE_malloc((uint32_t)length + 1);
   if (!copy) panic(STOP_NO_MEMORY, "memory", "the engine's heap is full");
   memcpy(window(copy), bytes, length);
   ((char*)window(copy))[length] = 0;
@@ -271,6 +285,8 @@ void engine_program(const callee_t* given, uint32_t count) {
   program_functions = given;
   program_function_count = count;
 }
+
+void engine_on_take(js_t (*on_take)(uint32_t bytes)) { take = on_take; }
 
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime)) { interrupt = on_interrupt; }
 

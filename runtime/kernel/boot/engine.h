@@ -58,10 +58,19 @@ double engine_boot(void);
 double engine_wake(double lines);
 /* The same while the guest waits for a script: jobs, which may be the script's, wait. */
 double engine_wake_amid(double lines);
+/* From now on blocks for copies in the engine's heap come from `on_take`. */
+void engine_on_take(js_t (*on_take)(uint32_t bytes));
 /* Called now and then while a runtime that asked for it runs; true ends what runs there. */
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
 /* Whether what runs from now on is not the guest's own. Returns what was. */
 bool engine_foreign(bool now);
+
+/* Backs a page of the heap that has no frame, with this one. */
+bool engine_back(uint32_t page, uint64_t frame);
+/* The same with a frame of those that it may grow by. False: there is none. */
+bool engine_back_more(uint32_t page);
+/* Takes the frame of a page of the heap away. */
+void engine_unback(uint32_t page);
 
 /* From now on the heap may grow by so many bytes in all. Returns what was left. */
 uint32_t engine_growth(uint32_t bytes);
@@ -81,6 +90,25 @@ void engine_program(const callee_t* functions, uint32_t count);
 
 /* From now on the collector leaves what closures use of functions that wait. */
 void suspended_start(void);
+
+/* ---- heap.c ---------------------------------------------------------------------------------- */
+
+/* From now on the engine's heap may have holes. */
+void heap_start(void);
+/* Bytes of the heap for the boot code; 0: there are none. ENGINE_free frees them. */
+js_t heap_take(uint32_t bytes);
+/* Backs a page of the engine's window that is touched. False: the engine has no such page. */
+bool heap_fault(uintptr_t offset);
+/* Gives the frames of what is free back to the ledger. */
+void heap_give_back(void);
+/* The program's garbage is collected from now on, too. */
+void heap_of_program(js_t runtime, js_t context);
+/* The program has had a turn, and may have garbage. */
+void heap_used(double now);
+/* When heap_turn has something to do. */
+double heap_due(void);
+/* Collects garbage and gives frames back, if it is time. */
+void heap_turn(double now);
 
 /* ---- messages.c ------------------------------------------------------------------------------ */
 
@@ -102,6 +130,8 @@ void buffers_start(void);
 js_t buffer_make(js_t context, uint32_t bytes, void (*pause)(void));
 /* Frames of all of them. */
 uint32_t buffer_frames(void);
+/* As if some were given back. */
+void buffers_tell_gave(void);
 /* Whether some were given back since that was forgotten. */
 bool buffers_gave(bool forget);
 

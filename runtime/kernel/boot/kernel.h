@@ -215,6 +215,8 @@ uint32_t frames_count(uint32_t state);
  * once there is a ledger. 0: none is left.
  */
 uint64_t frame_take(bool is_foreign);
+/* Whether a frame that backs something is from the ledger. */
+bool frame_is_ledgers(uint64_t frame);
 /* One of the frames that were set aside. */
 uint64_t frame_take_promised(void);
 /* Where the processor sees a physical address; on i386 valid until the next call. */
@@ -229,6 +231,8 @@ bool window_used(uint32_t offset);
 /* A bit that stays with a page that is backed. */
 void window_mark(uint32_t offset);
 bool window_marked(uint32_t offset);
+/* The address of a page's frame; 0: it has none. */
+uint64_t window_frame(uint32_t offset);
 /* Takes the frame of a page away and returns its address; 0: the page had none. */
 uint64_t window_unmap(uint32_t offset);
 /* Whether memory, and no device, answers at an address. */

@@ -324,6 +324,7 @@ js_t machine_programOffers(const struct call* call) {
 js_t machine_programCollect(const struct call* call) {
   (void)call;
   if (program_told.context) engine_collect(program_told.runtime, program_told.context);
+  heap_give_back();
   return 0;
 }
 

@@ -26,7 +26,7 @@ enum { MARKED = 0x200 };
 extern char image_start[], image_end[], packed_start[], packed_end[], stack_guard[];
 
 /* The pool: where the packed snapshot was, which is unpacked by now, and more behind the image. */
-static uint64_t pool_total, pool_used, pool_behind;
+static uint64_t pool_total, pool_used, pool_behind, pool_end;
 /* Frames for pages that the engine has not touched yet: they must never run out. */
 static uint64_t pool_promised;
 static const struct ledger* ledger;
@@ -53,6 +53,10 @@ static uint64_t pool_take(uint64_t keep) {
   uint64_t at = pool_used++;
   if (at < packed_frames()) return (uintptr_t)packed_start + FRAME_BYTES * at;
   return pool_behind + FRAME_BYTES * (at - packed_frames());
+}
+
+bool frame_is_ledgers(uint64_t frame) {
+  return frame < (uintptr_t)image_start || frame >= pool_end;
 }
 
 static uint64_t ledger_frame(void) {
@@ -280,6 +284,11 @@ void window_mark(uint32_t offset) {
 
 bool window_marked(uint32_t offset) { return peek((uintptr_t)WINDOW_BASE + offset) & MARKED; }
 
+uint64_t window_frame(uint32_t offset) {
+  entry_t entry = peek((uintptr_t)WINDOW_BASE + offset);
+  return entry & PRESENT ? entry & ~(entry_t)(FRAME_BYTES - 1) : 0;
+}
+
 uint64_t window_unmap(uint32_t offset) {
   uintptr_t address = (uintptr_t)WINDOW_BASE + offset;
   entry_t* entry = leaf(address);
@@ -304,6 +313,7 @@ void memory_start(uint32_t promised, uint32_t more, const struct ledger* given, 
   pool_total = POOL_FRAMES + more + tables_needed() + pool_promised;
   uint64_t behind = pool_total > packed_frames() ? pool_total - packed_frames() : 0;
   uint64_t end = pool_behind + FRAME_BYTES * behind;
+  pool_end = end;
   region_carve((uintptr_t)image_start, end - (uintptr_t)image_start);
   paging_setup();
   /* A stack overflow and a null pointer must fault. */

@@ -18,7 +18,7 @@ static struct message* at(js_t message) { return window(message); }
 
 bool message_put(enum way way, const char* text) {
   uint32_t bytes = (uint32_t)strlen(text);
-  js_t made = ENGINE_malloc((uint32_t)sizeof(struct message) + bytes);
+  js_t made = heap_take((uint32_t)sizeof(struct message) + bytes);
   if (!made) return false;
   *at(made) = (struct message){0, bytes};
   memcpy(at(made)->text, text, bytes);

@@ -201,7 +201,7 @@ static void rejection(void* instance, u32 where, u64 promise, u64 reason, u32 is
                       u32 opaque) {
   (void)instance, (void)where, (void)opaque;
   if (!rejection_function) return;
-  js_t values = ENGINE_malloc(16), arguments = ENGINE_malloc(12);
+  js_t values = heap_take(16), arguments = heap_take(12);
   if (!values || !arguments) return;
   memcpy(window(values), &promise, 8);
   memcpy(window(values + 8), &reason, 8);
@@ -366,6 +366,7 @@ static void begin(void) {
   if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the program");
   program_told.runtime = runtime;
   program_told.context = context;
+  heap_of_program(runtime, context);
   define_host();
   watch_rejections();
   buffers_start();
@@ -386,7 +387,7 @@ static void begin(void) {
 static void prepare_stacks(void) {
   uint64_t guard = (uintptr_t)image_end + whole(program_bytes + policy_bytes);
   memory_guard(guard);
-  js_t shadow = ENGINE_malloc(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
+  js_t shadow = heap_take(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
   if (!shadow) panic(STOP_NO_MEMORY, "memory", "no room for the program's stack");
   program_stacks.pointer = (shadow + PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES) & ~15u;
   program_stacks.deep = shadow + SHADOW_REST_BYTES - FRAME_BYTES;
@@ -419,11 +420,17 @@ NORETURN void program_run(void) {
     tell_gave(clock_now());
     double now = clock_now();
     double until = program_until < guest_until ? program_until : guest_until;
+    if (heap_due() < until) until = heap_due();
     double latest = guest_until + (guest_until > now + GUEST_LATE_MS ? GUEST_LATE_MS : 0);
     if (program_until < latest) latest = program_until;
     guest_lines |= until > now ? wait_until(until, latest) : wait_not();
     if (guest_lines || clock_now() >= guest_until) guest_turn();
     if (message_waits(TO_PROGRAM) && turn_function) program_until = 0;
-    if (clock_now() >= program_until) run_program(program_turn);
+    if (clock_now() < program_until) {
+      heap_turn(clock_now());
+    } else {
+      run_program(program_turn);
+      heap_used(clock_now());
+    }
   }
 }

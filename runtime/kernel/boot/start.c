@@ -11,7 +11,7 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   loader_read(loader, start_info);
   engine_unpack();
   memory_start(engine_frames_promised(), program_pool_frames(), &core_ledger, program_own());
-  trap_on_page_fault(engine_fault);
+  trap_on_page_fault(heap_fault);
   acpi_start(loader_root_pointer);
   power_start();
   stop_on_end(power_end);
@@ -22,5 +22,7 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   alarm_start(counter_hz, apic_ticks);
   core_start();
   engine_start(callees, callee_count);
+  suspended_start();
+  heap_start();
   program_run();
 }

@@ -62,6 +62,32 @@ const PROBE_BYTES = 5003;
 /** In an ArrayBuffer: its length, its greatest, flags, its bytes, a list, a value, a function. */
 const BUFFER = { length: 0, greatest: 1, bytes: 3, opaque: 6, free: 7 } as const;
 
+/** The functions for memory that a runtime starts with, calloc, malloc and realloc among them. */
+const ALLOCATIONS = [0, 1, 3] as const;
+/** It needs memory in each of these ways. */
+const ALLOCATING = "new Uint8Array(9); [1, 2].map(String).join().repeat(99).split('').join('-')";
+/** The allocator keeps a block's size before it, with itself and three flags in it. */
+const SIZE = { bytes: 4, flags: 7 } as const;
+const BLOCKS_BYTES = [1, 100, 5000, 70_000] as const;
+
+/** Rejects unless memory is taken as heap.c of the boot code expects it. */
+export async function checkAllocations(engine: EnginePackage): Promise<void> {
+  for (const place of ALLOCATIONS) {
+    if (await traps(engine, 4 * place, ALLOCATING)) continue;
+    throw runtimeError(`no function for memory at ${place}`);
+  }
+  const probe = new BuildTimeEngine(engine);
+  await probe.start(STACK_MARGIN_BYTES, () => 0);
+  for (const bytes of BLOCKS_BYTES) {
+    const block = probe.call("malloc", bytes);
+    const view = new DataView(probe.memory.buffer);
+    const usable = (view.getUint32(block - SIZE.bytes, true) & ~SIZE.flags) - SIZE.bytes;
+    if (usable < bytes || usable > bytes + 2 * (SIZE.flags + 1)) {
+      throw runtimeError(`${usable} bytes in a block of ${bytes}`);
+    }
+  }
+}
+
 /** Finds what the engine exports no way to reach: its garbage collector, and who frees buffers. */
 export async function findMemory(
   engine: EnginePackage,

@@ -8,7 +8,7 @@
 import { BuildTimeEngine, bundleError, STACK_MARGIN_BYTES } from "./build-time-engine.ts";
 import type { EnginePackage } from "./engine-package.ts";
 import { findMarks, type Marks } from "./marks.ts";
-import { findMemory, findRejections } from "./probes.ts";
+import { checkAllocations, findMemory, findRejections } from "./probes.ts";
 
 const WASM_PAGE_BYTES = 65536;
 const FRAME_BYTES = 4096;
@@ -120,6 +120,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const backed = frameNumbers.filter((number) => !deep(number)).length;
   const promisedFrames = Math.ceil(reachableBytes / FRAME_BYTES) + 1 - backed;
   const deepest = stackTop - options.scriptStackBytes - DEEPER_BYTES;
+  await checkAllocations(options.engine);
   const { runtime, context } = engine;
   return {
     ...{ pages, frameNumbers, frames, promisedFrames },

@@ -1,0 +1,101 @@
+/**
+ * The engine's heap: what was garbage goes back to the machine when the program has nothing to do.
+ */
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
+import { packageFolder } from "../../../src/package.ts";
+import { type RunProgramOptions, runProgram } from "../../../src/session/run-program.ts";
+import { findOnPath } from "../../support/process-tree.ts";
+import { toolOrSkip } from "../../support/tools.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "heap-test-"));
+  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+type Machine = Pick<RunProgramOptions, "on" | "arch">;
+const MACHINES: readonly Machine[] = [
+  { on: "qemu", arch: "x86_64" },
+  { on: "qemu", arch: "i386" },
+  { on: "v86", arch: "i386" },
+];
+const nameOf = ({ on, arch }: Machine) => `${on} ${arch}`;
+
+/** Runs a program to its end. Returns its lines. */
+async function linesOf(
+  context: TestContext,
+  machine: Machine,
+  args: readonly string[],
+): Promise<string[]> {
+  const qemu = `qemu-system-${machine.arch}`;
+  if (machine.on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
+  const app = join(folder, `${nameOf(machine).replace(" ", "-")}.ts`);
+  await writeFile(app, PROGRAM);
+  const lines: string[] = [];
+  const onLine = ({ text }: { readonly text: string }) => lines.push(text);
+  const code = await runProgram({ ...machine, app, args, memoryBytes: 256 << 20, onLine });
+  expect({ code, last: code === 0 ? "" : lines.at(-1) }).toEqual({ code: 0, last: "" });
+  return lines;
+}
+
+/** Three kinds of garbage, some of it only for the collector, and what must survive all that. */
+const PROGRAM = `
+import { args, memory } from "ballonet/guest";
+const MIB = 2 ** 20;
+const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
+const free = () => memory.counts().free;
+const kept = Array.from({ length: 2000 }, (_, at) => ({ at, text: "kept " + at }));
+const make: Record<string, () => unknown> = {
+  plain: () => Array.from({ length: 64 }, (_, at) => new Uint8Array(MIB).fill(at)),
+  small: () => Array.from({ length: 20000 }, (_, at) => ({ at, text: "x".repeat(400) + at })),
+  circles: () => {
+    for (let at = 0; at < 64; at++) {
+      const circle: unknown[] = [new Uint8Array(MIB).fill(at)];
+      circle.push(circle);
+    }
+  },
+};
+await sleep(500);
+const floor = free();
+for (const name of args) {
+  const taken = (() => {
+    const garbage = make[name]?.();
+    return floor - free() + (garbage === kept ? 1 : 0);
+  })();
+  let sleeps = 0;
+  for (; floor - free() > 0.2 * taken && sleeps < 100; sleeps++) await sleep(50);
+  await sleep(100);
+  const back = (taken - (floor - free())) / taken;
+  console.log(JSON.stringify({ name, taken, back, sleeps }));
+}
+let grown: number[] = [];
+for (let at = 0; at < 100_000; at++) grown.push(at);
+let sum = 0;
+for (const number of grown) sum += number;
+console.log(sum === (99_999 * 100_000) / 2 && kept.every(({ at, text }) => text === "kept " + at));
+`;
+
+/** 2 s of 50 ms each: by a clock, an emulator is late where all processors are busy. */
+const SLEEPS_MAX = 40;
+/** More than the engine's heap can have, one after the other. v86 is slow. */
+const PEAKS = ["plain", "circles", "plain", "circles", "small"];
+const PEAKS_ON_V86 = ["plain", "circles"];
+
+for (const machine of MACHINES) {
+  it(`gives back what was garbage on ${nameOf(machine)}`, async (context) => {
+    const names = machine.on === "v86" ? PEAKS_ON_V86 : PEAKS;
+    const lines = await linesOf(context, machine, names);
+    expect(lines.pop()).toBe("true");
+    const peaks = lines.map((line) => JSON.parse(line));
+    expect(peaks.map(({ name }) => name)).toEqual(names);
+    for (const { name, taken, back, sleeps } of peaks) {
+      expect(taken, name).toBeGreaterThan(name === "small" ? 8 << 20 : 60 << 20);
+      expect(back, name).toBeGreaterThan(0.8);
+      expect(sleeps, name).toBeLessThan(SLEEPS_MAX);
+    }
+  });
+}
