@@ -202,8 +202,13 @@ export class DeviceQueues {
 
   /** Shows the device what was posted, and notifies it if it wants to be. */
   publish(queue: number): void {
+    if (this.has(queue) && this.core.queue_publish(queue) !== 0) this.notify(queue);
+  }
+
+  /** Notifies the device whether or not it wants to be: it may have missed the last time. */
+  notify(queue: number): void {
     const index = this.session.queues.indices[queue];
-    if (index === undefined || this.core.queue_publish(queue) === 0) return;
+    if (index === undefined) return;
     this.totals.notifications += 1;
     this.session.transport.notify(index, this.core.queue_next_place(queue));
   }

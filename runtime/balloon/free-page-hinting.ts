@@ -23,6 +23,10 @@
  * wait that no word ends is bounded: by then the host has returned all hints, so it looks at none
  * of them any more.
  *
+ * A host that is stopped between a notification and its work on it, as for a migration, has
+ * forgotten it when it goes on (QEMU 7.2 to 11). So the driver notifies again while nothing comes
+ * back, seldom and more and more seldom.
+ *
  * The queue is quiet: some hosts work on it in a thread of its own and break when they have to
  * interrupt from there. So the driver looks at it while there is something to come.
  *
@@ -41,6 +45,8 @@ const COMMAND_DONE = 1;
 /** How often to look at the queue: soon in the beginning, seldom where the host is slow. */
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 1000;
+/** After how long a wait the device is notified again; then after twice as long, and so on. */
+const NOTIFY_AGAIN_MS = 1000;
 /**
  * For so long after the guest has found a run, a configuration change may be the one that announces
  * this run, or the end of the last: the guest may have looked by itself, and the host have sent two
@@ -112,6 +118,7 @@ export class FreePageHinting {
   /** DONE came while buffers were still with the device: the pages wait for them. */
   private releaseDue = false;
   private waitingSinceMs: number | undefined;
+  private notifyAgainMs = 0;
   /** When the run was found. */
   private foundMs = 0;
   /** When the configuration changed, if nobody has looked at the command since. */
@@ -215,6 +222,13 @@ export class FreePageHinting {
       this.change({ name: "stop-posted" });
     }
     queues.publish(HINTQ);
+    this.notifyAgain(now);
+  }
+
+  private notifyAgain(now: number): void {
+    if (this.waitingSinceMs === undefined || now < this.notifyAgainMs) return;
+    this.notifyAgainMs = 2 * now - this.waitingSinceMs;
+    this.queues.notify(HINTQ);
   }
 
   /** Gives the pages of a run that is done to the guest, once the device has nothing of it left. */
@@ -246,6 +260,7 @@ export class FreePageHinting {
       this.waitingSinceMs = undefined;
       return this.waitEndsMs(now);
     }
+    if (this.waitingSinceMs === undefined) this.notifyAgainMs = now + NOTIFY_AGAIN_MS;
     this.waitingSinceMs ??= now;
     const waitedMs = now - this.waitingSinceMs;
     return now + Math.min(Math.max(waitedMs, LOOK_MS_MIN), LOOK_MS_MAX);

@@ -36,7 +36,7 @@ const CONSTANT =
 const NO_WAITS: Readonly<Record<string, readonly string[]>> = {
   "runtime/balloon/allowance.ts": ["NEVER_MS", "PORTION_MS"],
   "runtime/balloon/driver.ts": ["RESTART_FORGIVEN_MS", "RESET_WAIT_MS"],
-  "runtime/balloon/free-page-hinting.ts": ["ANNOUNCEMENT_MS"],
+  "runtime/balloon/free-page-hinting.ts": ["ANNOUNCEMENT_MS", "NOTIFY_AGAIN_MS"],
   "runtime/balloon/free-page-reporting.ts": ["PORTION_MS"],
   "runtime/balloon/personas.ts": ["HARDLY_EVER_MS"],
   "runtime/balloon/turn.ts": ["NEVER_MS", "QUEUE_RESET_WAIT_MS"],

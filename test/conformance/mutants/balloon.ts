@@ -300,8 +300,8 @@ export const balloonMutants: readonly Mutant[] = [
   {
     id: "notifies whenever it looks",
     file: DEVICE_QUEUES,
-    find: "if (index === undefined || this.core.queue_publish(queue) === 0) return;",
-    replace: "if (index === undefined) return; this.core.queue_publish(queue);",
+    find: "if (this.has(queue) && this.core.queue_publish(queue) !== 0) this.notify(queue);",
+    replace: "if (this.has(queue)) this.core.queue_publish(queue); this.notify(queue);",
     breaks: "Q-NOTIFY-STORM",
     scenario: "a minute of nothing",
   },

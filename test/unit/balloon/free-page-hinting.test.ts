@@ -1,5 +1,6 @@
 /** Waits for a host in free page hinting: a word that is missed, and one that never comes. */
 import { expect, it } from "vitest";
+import { profiles } from "../../../src/device/index.ts";
 import { createTestVm, deliver, type TestVm, verdictLines, watch } from "../../support/vm.ts";
 
 const FRAMES = 2048;
@@ -9,6 +10,8 @@ const MINUTES_10_MS = 600_000;
 const LATER_MS = 1000;
 /** An id that is announced again is a run's own after five seconds. */
 const SAME_ID_MS = 6000;
+/** QueueNotify (virtio 1.3, 4.2.2). */
+const NOTIFY_ADDRESS = profiles.strict.mmio.base + 0x50;
 
 /** A guest at work, on a host of this kind. */
 async function guestOn(machine: Parameters<typeof createTestVm>[0] & object): Promise<TestVm> {
@@ -110,6 +113,28 @@ it("a run that the guest found by itself is not begun again by its announcement"
   watch(vm, LATER_MS);
   expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
   expect(verdictLines(vm.machine)).toEqual([]);
+});
+
+it("a host that has missed a notification is notified again", async () => {
+  const vm = await guestOn({ machine: { transport: "mmio", offer: { freePageHint: true } } });
+  const { hal } = vm.machine;
+  const write = hal.mmioWrite;
+  let missed = 0;
+  hal.mmioWrite = (address, width, value) => {
+    if (address === NOTIFY_ADDRESS && missed === 0) missed += 1;
+    else write(address, width, value);
+  };
+  vm.machine.startHinting();
+  watch(vm, LATER_MS);
+  expect(missed).toBe(1);
+  expect(vm.machine.hinting).toMatchObject({ starts: 0, stops: 0 });
+  watch(vm, 2 * LATER_MS);
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, stops: 1 });
+  vm.machine.finishHinting();
+  watch(vm, LATER_MS);
+  expect(vm.balloon.counts()).toMatchObject({ hinted: 0, used: GUEST_FRAMES });
+  // What the device has not heard of is all that it complains of.
+  expect(vm.machine.verdicts.filter(({ rule }) => rule !== "R-KICK-MISSING")).toEqual([]);
 });
 
 it("a queue that returns no hint keeps its pages, quietly, until a reset", async () => {
