@@ -40,6 +40,12 @@ export const TARGETS = {
     program: join(PROGRAMS, "acpi.c"),
     inputBytesMax: 1024,
   },
+  madt: {
+    text: "I/O APICs by ACPI's table MADT, as the boot code connects lines to them",
+    sources: [join(BOOT, "platform/acpi.c")],
+    program: join(PROGRAMS, "madt.c"),
+    inputBytesMax: 512,
+  },
   device: {
     text: "a device's registers: configuration space, capability lists, bring-up, turns",
     script: "device.ts",

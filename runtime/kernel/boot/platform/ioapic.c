@@ -11,6 +11,8 @@ enum { SELECT = 0x00, WINDOW = 0x10 };
 enum { VERSION = 1, ENTRIES = 0x10 };
 enum { ENTRY_LOW = 1 << 13, ENTRY_LEVEL = 1 << 15, ENTRY_MASKED = 1 << 16 };
 #define USUAL_ADDRESS 0xfec00000
+/* The window, too, lies below 4 GiB. In the first page nothing is mapped. */
+#define LAST_ADDRESS 0xffffffe0
 #define CONTROLLERS_MAX 8
 
 static struct {
@@ -46,6 +48,7 @@ static bool overlaps(uint32_t first, uint32_t count) {
 
 static void add(uint64_t address, uint32_t first) {
   if (controller_count == CONTROLLERS_MAX || address % 16 || memory_at(address)) return;
+  if (address < FRAME_BYTES || address > LAST_ADDRESS) return;
   uint32_t version = get(address, VERSION);
   uint32_t count = (version >> 16 & 0xff) + 1;
   /* Nobody there reads as zeros or as ones. */
