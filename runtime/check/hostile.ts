@@ -2,8 +2,9 @@
  * A hostile guest: rounds of a few steps that no driver would take, each drawn from the round's
  * seed. After each round the device must serve a reset and a clean start.
  *
- * The guest does not harm itself: whatever the device may write or discard lies in the bench's own
- * memory, in firmware's, or where no memory is.
+ * What a step names lies in the bench's own memory, in firmware's, or where no memory is. A device
+ * that takes a false length or index at its word reads page numbers from other memory, and may
+ * discard pages that the guest needs.
  */
 import { BALLOON_FEATURE } from "../balloon/constants.ts";
 import { BallonetError } from "../errors.ts";
