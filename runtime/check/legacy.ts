@@ -8,12 +8,15 @@ import type { FeatureSet } from "../virtio/features.ts";
 import { Region } from "../virtio/region.ts";
 import { type Bench, expect, need, PAGE_BYTES } from "./bench.ts";
 import { Life } from "./life.ts";
-import type { DeviceRegisters, PciRegisters, RegisterName } from "./registers.ts";
+import {
+  DEVICE_ID,
+  type DeviceRegisters,
+  MODERN_IDS,
+  type PciRegisters,
+  type RegisterName,
+} from "./registers.ts";
 import { SplitRing } from "./ring.ts";
 
-const DEVICE_ID = 0x02;
-/** Only transitional devices have ids below this one (virtio 1.3, 4.1.2). */
-const MODERN_IDS = 0x1040;
 const CONFIG_BYTES = 8;
 
 /** @throws LeftOut unless the device is a transitional one. */

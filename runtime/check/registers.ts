@@ -30,6 +30,11 @@ import {
 } from "../virtio/pci/capability-regions.ts";
 import { Region } from "../virtio/region.ts";
 
+/** Where a function has its id. */
+export const DEVICE_ID = 0x02;
+/** Only transitional and legacy devices have ids below this one (virtio 1.3, 4.1.2). */
+export const MODERN_IDS = 0x1040;
+
 /** A register that both transports have. */
 export type RegisterName = Exclude<
   keyof typeof COMMON,
@@ -115,16 +120,29 @@ export function findFunction(hal: Hal): FoundFunction | undefined {
  * @throws BallonetError `no-device`, `pci-capability` or `pci-bar`.
  */
 export function openRegisters(options: OpenOptions): DeviceRegisters {
-  const { hal, commandLine = "", probe = false } = options;
-  const found = commandLine.includes("virtio_mmio.device=") ? undefined : findFunction(hal);
-  if (found !== undefined) return new PciDevice(hal, found);
-  const { mmio, pci } = discoverBalloon({ hal, commandLine, probe });
+  const { hal } = options;
+  const { mmio, pci } = findDevice(options);
   if (pci !== undefined) return new PciDevice(hal, pci);
   if (mmio !== undefined && identifyMmio(hal, mmio)?.deviceId === DEVICE_ID_BALLOON) {
     return new MmioDevice(hal, mmio);
   }
   const what = "a virtio balloon";
   throw new BallonetError({ code: "no-device", what, seen: "none", todo: "give the machine one" });
+}
+
+function findDevice(options: OpenOptions): { mmio?: MmioSlot; pci?: FoundFunction } {
+  const { hal, commandLine = "", probe = false } = options;
+  const pci = commandLine.includes("virtio_mmio.device=") ? undefined : findFunction(hal);
+  return pci ? { pci } : discoverBalloon({ hal, commandLine, probe });
+}
+
+/** Whether the first balloon has its legacy interface alone: virtio 1.3 demands nothing of it. */
+export function isLegacy(options: OpenOptions): boolean {
+  const { pci } = findDevice(options);
+  if (pci === undefined) return false;
+  const { config, address } = pci;
+  const id = config.read(address, DEVICE_ID, 2);
+  return id < MODERN_IDS && readVirtioCapabilities(config, address).length === 0;
 }
 
 const DEVICE_NEED = {

@@ -25,8 +25,22 @@ const V86_FEW = [
 ];
 
 /** v86 has no process of its own to measure, and no features to choose from. */
+const NO_RESIDENT = /^left out: the host's hand: resident/;
+const NO_OOM = /^left out: the host's hand: deflate-on-oom$/;
+const NO_REPORTING = /^left out: the host's hand: reporting$/;
 const V86_KNOWN: Readonly<Record<string, RegExp>> = {
   "firecracker/test_device_reset": /^up: the host shows 10240 pages, not 5120/,
+  "firecracker/test_stats_update": /^left out: the host's hand: interval$/,
+  "firecracker/test_rss_memory_lower": NO_RESIDENT,
+  "firecracker/test_deflate_on_oom-true": NO_OOM,
+  "firecracker/test_deflate_on_oom-false": NO_OOM,
+  "firecracker/test_balloon_snapshot": NO_RESIDENT,
+  "firecracker/test_hinting_reporting_snapshot-reporting": NO_RESIDENT,
+  "firecracker/test_hinting_reporting_snapshot-hinting": NO_RESIDENT,
+  "cloud-hypervisor/test_virtio_balloon_free_page_reporting": NO_RESIDENT,
+  "firecracker/test_memory_scrub-traditional":
+    /^up: (\d+) of \1 pages still have what was in them$/,
+  "firecracker/test_memory_scrub-reporting": NO_REPORTING,
 };
 
 /** What QEMU does otherwise, or cannot do: README.md says why. */

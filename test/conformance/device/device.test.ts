@@ -31,6 +31,14 @@ describe("the strict device", () => {
   });
 });
 
+it("demands nothing of a legacy device", () => {
+  const results = runOn(createMachine, { transport: "legacy" });
+  expect(results).toHaveLength(checks.length);
+  expect(new Set(results.map(({ outcome, seen }) => `${outcome}: ${seen}`))).toEqual(
+    new Set(["left out: the modern interface"]),
+  );
+});
+
 describe("a device that", async () => {
   const builds = await patchedImporter<{ createMachine: CreateMachine }>(ENTRY);
   afterAll(() => builds.dispose());
