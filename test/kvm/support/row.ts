@@ -37,6 +37,8 @@ export interface Row {
   readonly with?: string;
   readonly args?: readonly string[];
   readonly control?: "com1";
+  /** Exits a second while idle, where that is no machine of today. */
+  readonly idleExitsMax?: number;
 }
 
 const rowName = ({ arch, machine, with: properties, args = [], control }: Row) =>
@@ -49,7 +51,7 @@ const evaluate = (guest: KvmGuest, script: string) =>
  * Counts what the guest does in a second without work. Where the host was busy meanwhile, which
  * interrupts the guest, it counts anew, a few times.
  */
-async function whileIdle(nested: NestedKvm): Promise<(name: string) => number> {
+async function whileIdle(nested: NestedKvm, most: number): Promise<(name: string) => number> {
   for (let turn = 1; ; turn++) {
     const before = await nested.counts();
     const beforeMs = performance.now();
@@ -57,7 +59,7 @@ async function whileIdle(nested: NestedKvm): Promise<(name: string) => number> {
     const after = await nested.counts();
     const seconds = (performance.now() - beforeMs) / 1000;
     const perSecond = (name: string) => ((after[name] ?? 0) - (before[name] ?? 0)) / seconds;
-    if (perSecond("exits") < IDLE_EXITS_MAX || turn === IDLE_TURNS_MAX) return perSecond;
+    if (perSecond("exits") < most || turn === IDLE_TURNS_MAX) return perSecond;
   }
 }
 
@@ -120,7 +122,8 @@ async function follow(
     guest.control.request({ method, params, timeoutMs: SLOW_MS }) as Promise<never>;
   expect(await ask("workload.allocate", { frames: FRAMES, seed: 3 })).toEqual({ handle: 1 });
   const clock = await ClockWatch.start(async () => Number(await evaluate(guest, "machine.now()")));
-  const perSecond = await whileIdle(nested);
+  const { idleExitsMax = IDLE_EXITS_MAX } = row;
+  const perSecond = await whileIdle(nested, idleExitsMax);
 
   const inflateMs = performance.now();
   for (const pages of [PAGES, 0]) {
@@ -141,7 +144,7 @@ async function follow(
     ...["exits", "io_exits", "mmio_exits", "halt_exits"].map((it) => perSecond(it).toFixed(1)),
     ...[((rate.low + rate.high) / 2).toFixed(3), movedMs.toFixed(0)],
   ];
-  expect(perSecond("exits")).toBeLessThan(IDLE_EXITS_MAX);
+  expect(perSecond("exits")).toBeLessThan(idleExitsMax);
   expectRate(rate, 0.01);
   return [rowName(row), ...figures].join(" | ");
 }
