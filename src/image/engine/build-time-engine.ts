@@ -6,7 +6,7 @@
  */
 
 import { ImageError } from "../errors.ts";
-import type { EngineImport, EnginePackage } from "./engine-package.ts";
+import { type EngineImport, type EnginePackage, engineError } from "./engine-package.ts";
 
 const WASM_PAGE_BYTES = 65536;
 /** The engine's own limit: 32768 pages are 2 GiB. */
@@ -55,12 +55,7 @@ export class BuildTimeEngine {
     const found = this.engine.exports.get(name);
     const callee = found === undefined ? undefined : this.exports[found];
     if (typeof callee !== "function") {
-      throw new ImageError({
-        code: "engine",
-        what: "the engine's exports",
-        seen: `no ${name}`,
-        todo: "use the version of the package that this one depends on",
-      });
+      throw engineError("the engine's exports", `no ${name}`);
     }
     return (callee as EngineFunction)(...args) >>> 0;
   }

@@ -53,14 +53,17 @@ export interface EnginePackage {
   readonly constructors: string;
 }
 
-function unknown(seen: string): ImageError {
+/** The engine is not as it is expected to be. */
+export function engineError(what: string, seen: string): ImageError {
   return new ImageError({
     code: "engine",
-    what: PACKAGE,
+    what,
     seen,
     todo: "use the version of the package that this one depends on",
   });
 }
+
+const unknown = (seen: string) => engineError(PACKAGE, seen);
 
 /** Patterns by which an import's code in the loader is recognised. The first match counts. */
 const MARKS: readonly (readonly [EngineImport, RegExp])[] = [

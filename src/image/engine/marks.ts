@@ -3,9 +3,8 @@
  * and the `arguments` of a call. runtime/kernel/boot/suspended.c replaces them, and goes by the
  * offsets that are checked here.
  */
-import { ImageError } from "../errors.ts";
 import { BuildTimeEngine, STACK_MARGIN_BYTES } from "./build-time-engine.ts";
-import type { EnginePackage } from "./engine-package.ts";
+import { type EnginePackage, engineError } from "./engine-package.ts";
 
 /** Numbers of functions in the engine's table. */
 export interface Marks {
@@ -115,14 +114,7 @@ class Probe {
   }
 }
 
-function marksError(seen: string): ImageError {
-  return new ImageError({
-    code: "engine",
-    what: "the engine's garbage collector",
-    seen,
-    todo: "use the version of the package that this one depends on",
-  });
-}
+const marksError = (seen: string) => engineError("the engine's garbage collector", seen);
 
 function check(what: string, holds: boolean): void {
   if (!holds) throw marksError(`${what}: not where it is expected`);

@@ -3,9 +3,8 @@
  * calls.
  */
 
-import { ImageError } from "../errors.ts";
 import { BuildTimeEngine, STACK_MARGIN_BYTES } from "./build-time-engine.ts";
-import type { EnginePackage } from "./engine-package.ts";
+import { type EnginePackage, engineError } from "./engine-package.ts";
 
 /** A number that no function of the engine's table has: to call it is a trap. */
 const NO_FUNCTION = 0x7fff_ffff;
@@ -46,14 +45,7 @@ export async function findRejections(engine: EnginePackage): Promise<number> {
   throw runtimeError("no place for a function that is told of rejections");
 }
 
-function runtimeError(seen: string): ImageError {
-  return new ImageError({
-    code: "engine",
-    what: "the engine's runtime",
-    seen,
-    todo: "use the version of the package that this one depends on",
-  });
-}
+const runtimeError = (seen: string) => engineError("the engine's runtime", seen);
 
 /** The engine collects garbage the first time when so much is allocated. */
 const FIRST_THRESHOLD_BYTES = 256 * 1024;
