@@ -116,12 +116,10 @@ export function findFunction(hal: Hal): FoundFunction | undefined {
 }
 
 /**
- * Opens the first balloon of the machine, by its modern interface.
+ * Opens a device that was found, by its modern interface.
  * @throws BallonetError `no-device`, `pci-capability` or `pci-bar`.
  */
-export function openRegisters(options: OpenOptions): DeviceRegisters {
-  const { hal } = options;
-  const { mmio, pci } = findDevice(options);
+export function openRegisters(hal: Hal, { mmio, pci }: FoundDevice): DeviceRegisters {
   if (pci !== undefined) return new PciDevice(hal, pci);
   if (mmio !== undefined && identifyMmio(hal, mmio)?.deviceId === DEVICE_ID_BALLOON) {
     return new MmioDevice(hal, mmio);
@@ -130,15 +128,21 @@ export function openRegisters(options: OpenOptions): DeviceRegisters {
   throw new BallonetError({ code: "no-device", what, seen: "none", todo: "give the machine one" });
 }
 
-function findDevice(options: OpenOptions): { mmio?: MmioSlot; pci?: FoundFunction } {
+/** Where a balloon is: in a slot of MMIO, at a function of PCI, or nowhere. */
+export interface FoundDevice {
+  readonly mmio?: MmioSlot;
+  readonly pci?: FoundFunction;
+}
+
+/** Looks for the first balloon of the machine. */
+export function findDevice(options: OpenOptions): FoundDevice {
   const { hal, commandLine = "", probe = false } = options;
   const pci = commandLine.includes("virtio_mmio.device=") ? undefined : findFunction(hal);
   return pci ? { pci } : discoverBalloon({ hal, commandLine, probe });
 }
 
-/** Whether the first balloon has its legacy interface alone: virtio 1.3 demands nothing of it. */
-export function isLegacy(options: OpenOptions): boolean {
-  const { pci } = findDevice(options);
+/** Whether a device has its legacy interface alone: virtio 1.3 demands nothing of it. */
+export function isLegacy({ pci }: FoundDevice): boolean {
   if (pci === undefined) return false;
   const { config, address } = pci;
   const id = config.read(address, DEVICE_ID, 2);

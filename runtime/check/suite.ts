@@ -8,7 +8,7 @@ import { legacyChecks } from "./checks/legacy.ts";
 import { mmioChecks } from "./checks/mmio.ts";
 import { pciChecks } from "./checks/pci.ts";
 import { queueChecks } from "./checks/queues.ts";
-import { isLegacy, type OpenOptions, openRegisters } from "./registers.ts";
+import { findDevice, isLegacy, type OpenOptions, openRegisters } from "./registers.ts";
 
 /** Every check, in the order in which they run. */
 export const checks: readonly Check[] = [
@@ -57,8 +57,9 @@ export function runSuite(options: SuiteOptions): readonly CheckResult[] {
 /** Returns the bench, or why there is none. */
 export function openBench(options: SuiteOptions): Bench | BallonetError | LeftOut {
   try {
-    if (isLegacy(options)) return new LeftOut("the modern interface");
-    return new Bench(options, openRegisters(options));
+    const found = findDevice(options);
+    if (isLegacy(found)) return new LeftOut("the modern interface");
+    return new Bench(options, openRegisters(options.hal, found));
   } catch (error) {
     if (error instanceof BallonetError) return error;
     throw error;
