@@ -16,6 +16,7 @@ const TURN = "runtime/balloon/turn.ts";
 const ALL = "an untrusted host that asks for everything";
 const OFFERS = "an untrusted host that offers everything";
 const NEVER_ALONE = "an untrusted host that never leaves the guest alone";
+const SILENT = "an untrusted host that never answers an inflate";
 const CHANGING = "an untrusted host whose fields change with each read";
 const DECLINED = 'freePageHinting: "decline", pageReporting: "decline"';
 const TURNS = "if (allowedTurns.grant(1, now) === 0) return allowedTurns.lookAgainMs;";
@@ -92,6 +93,14 @@ export const untrustedMutants: readonly Mutant[] = [
     replace: "statisticsEntries(isCoarse ? said : coarse(core, said), settings)",
     breaks: "B-STATS-COARSE",
     scenario: "an untrusted host that asks for statistics",
+  },
+  {
+    id: "tells statistics that were declined",
+    file: MAKE,
+    find: "statistics: BALLOON_FEATURE.STATS_VQ,",
+    replace: "statistics: 63,",
+    breaks: "B-STATS-DECLINED",
+    scenario: "an untrusted host that is told no statistics",
   },
   {
     id: "hints to an untrusted host without being asked to",
@@ -186,6 +195,30 @@ export const untrustedMutants: readonly Mutant[] = [
     replace: "if (now < Number.POSITIVE_INFINITY) return;",
     breaks: "B-WAIT-BOUND",
     scenario: "an untrusted host that uses an id again",
+  },
+  {
+    id: "waits for an inflate that is no longer wanted as long as the host likes",
+    file: TURN,
+    find: "if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)",
+    replace: "if (view.inflatingPages > 0 && waitedMs >= Number.POSITIVE_INFINITY)",
+    breaks: "B-WAIT-BOUND",
+    scenario: SILENT,
+  },
+  {
+    id: "takes an inflate back before the host could answer it",
+    file: TURN,
+    find: "if (view.inflatingPages > 0 && waitedMs >= INFLATEQ_RESET_MS)",
+    replace: "if (view.inflatingPages > 0 && waitedMs >= 0)",
+    breaks: "B-WAIT-BOUND",
+    scenario: SILENT,
+  },
+  {
+    id: "waits for the reset of a queue as long as the host likes",
+    file: TURN,
+    find: "if (!this.queues.awaitInflateqReset(view.nowMs, INFLATEQ_RESET_MS)) return false;",
+    replace: "this.queues.awaitInflateqReset(view.nowMs, INFLATEQ_RESET_MS);",
+    breaks: "B-WAIT-BOUND",
+    scenario: SILENT,
   },
   {
     id: "stops as late as the device likes",

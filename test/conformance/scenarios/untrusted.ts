@@ -10,6 +10,8 @@ const PAGE_BYTES = 4096;
 const PAGE_WORDS = PAGE_BYTES / 4;
 const LONG_MS = 10_000;
 const MINUTE_MS = 60_000;
+/** How long an inflate that is no longer wanted is waited for. */
+const UNWANTED_MS = 2000;
 const HALF = FRAMES / 2;
 /** What the guest has left in memory that it does not use any more. */
 const SECRET = 0x5ec5_e7ed;
@@ -167,7 +169,19 @@ async function unasked(testbed: Testbed) {
   await look({}, /FREE_PAGE_HINT|PAGE_REPORTING/);
   // Hinting comes with a queue of which the next one's number depends.
   await look({ pageReporting: "accept" }, /FREE_PAGE_HINT|PAGE_REPORTING/);
-  await look({ statistics: "decline" }, /STATS_VQ/);
+}
+
+/** Where statistics are declined, there is no queue for them, and everything else goes on. */
+async function untold(testbed: Testbed) {
+  const vm = await untrusting(testbed, { settings: { statistics: "decline" } });
+  vm.machine.requestStats();
+  watch(vm, LONG_MS);
+  const { negotiated } = vm.balloon.status();
+  testbed.check("B-STATS-DECLINED", !negotiated.includes("STATS_VQ"), negotiated);
+  const { size } = vm.machine.stats.sample;
+  testbed.check("B-STATS-DECLINED", size === 0, `${size} statistics told`);
+  vm.machine.setTarget(300);
+  testbed.checkAtRest(vm, { held: 300 });
 }
 
 /** One that is asked for is there. */
@@ -294,6 +308,36 @@ async function usedAgain(testbed: Testbed) {
   vm.settle();
 }
 
+/** The queue of inflates never answers, and then its reset never ends. */
+async function silentInflates(testbed: Testbed) {
+  const vm = await untrusting(testbed, { machine: { offer: { ringReset: true } } });
+  const { machine, balloon } = vm;
+  const hang = () => {
+    machine.inject({ name: "queue-hangs", queue: 0 });
+    machine.setTarget(600);
+    watch(vm, 100);
+    machine.setTarget(200);
+  };
+  machine.setTarget(300);
+  testbed.checkAtRest(vm, { held: 300 });
+  hang();
+  watch(vm, UNWANTED_MS - 1000);
+  const waited = balloon.counts().inflating;
+  testbed.check("B-WAIT-BOUND", waited === 300, `${waited} pages in flight before the bound`);
+  watch(vm, 2000);
+  const { inflating } = balloon.counts();
+  testbed.check("B-WAIT-BOUND", inflating === 0, `${inflating} pages in flight after the bound`);
+  testbed.checkAtRest(vm, { held: 200 });
+  machine.setTarget(300);
+  testbed.checkAtRest(vm, { held: 300 });
+  machine.inject({ name: "queue-reset-never", times: 1 });
+  hang();
+  watch(vm, LONG_MS);
+  const { restarts, lastError } = balloon.status();
+  testbed.check("B-WAIT-BOUND", restarts === 1, `${restarts} restarts, ${lastError?.code}`);
+  testbed.checkAtRest(vm, { held: 200 });
+}
+
 /** The reset that a stop begins never ends. */
 async function endlessStop(testbed: Testbed) {
   const vm = await untrusting(testbed);
@@ -320,11 +364,13 @@ export const untrustedScenarios = {
   "an untrusted host, pages back from a report": disbelieved,
   "an untrusted host, pages returned": zeroed,
   "an untrusted host that asks for statistics": coarse,
+  "an untrusted host that is told no statistics": untold,
   "an untrusted host that offers everything": unasked,
   "an untrusted host that is shown free memory": asked,
   "an untrusted host that never leaves the guest alone": cost,
   "an untrusted host whose fields change with each read": foreignFields,
   "an untrusted host that never says DONE": silentAfterHints,
   "an untrusted host that uses an id again": usedAgain,
+  "an untrusted host that never answers an inflate": silentInflates,
   "an untrusted host whose reset never ends": endlessStop,
 } as const satisfies Record<string, (testbed: Testbed) => Promise<unknown>>;

@@ -256,6 +256,12 @@ export const behaviours = [
     title: "It learns sizes in sixteenths of memory, and no counts.",
   },
   {
+    id: "B-STATS-DECLINED",
+    level: "OURS",
+    section: "5.5.3",
+    title: "Where statistics are declined, it learns none, and the rest of the balloon works.",
+  },
+  {
     id: "B-UNASKED",
     level: "OURS",
     section: "5.5",
