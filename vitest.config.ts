@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { FiguresReporter } from "./test/support/figures-reporter.ts";
 import { SupportReporter } from "./test/support-table/reporter.ts";
 
 /** Milliseconds for one property; long runs need more, by BALLONET_RUNS. */
@@ -17,7 +18,7 @@ export default defineConfig({
   test: {
     // Most time goes by in emulators, of which each keeps one processor busy.
     maxWorkers: "100%",
-    reporters: ["default", new SupportReporter()],
+    reporters: ["default", new SupportReporter(), new FiguresReporter()],
     projects: [
       project("unit", 20_000),
       project("property", propertyTimeout),

@@ -11,8 +11,10 @@
  */
 import { describe, expect, it } from "vitest";
 import { FRAME_STATES } from "../../runtime/core/exports.ts";
+import { FRAME_BYTES } from "../../runtime/core/frames.ts";
 import { BallonetError } from "../../runtime/errors.ts";
 import { type FaultName, faults, formatVerdict, type RuleId } from "../../src/device/index.ts";
+import { addFigures } from "../support/add-figures.ts";
 import { errorsOf, rulesOf } from "./fault-endings.ts";
 import { type ArmedAt, FaultyBed } from "./faulty-bed.ts";
 import { type ScenarioName, scenarios } from "./scenarios/scenarios.ts";
@@ -69,6 +71,7 @@ async function wrongIn(
   for (const { balloon, guest } of bed.vms) {
     const { frames, lastError } = balloon.status();
     const words = guest.verify();
+    addFigures({ bytesVerified: guest.frames_held() * FRAME_BYTES });
     if (words !== 0) wrong.push(`${words} wrong words`);
     const sum = FRAME_STATES.reduce((total, state) => total + frames[state], 0);
     if (!(sum > 0)) wrong.push(`${sum} frames`);
@@ -91,6 +94,8 @@ async function walk(
   const bed = new FaultyBed({ name, at });
   const wrong = await wrongIn(bed, scenario, codes);
   expect(wrong, `${name} at ${at}`).toEqual([]);
+  const simulatedMs = bed.machines.reduce((sum, { nowMs }) => sum + nowMs, 0);
+  addFigures({ walks: 1, simulatedMs });
   const end = bed.struckBy ?? steps.length;
   let to = at + 1;
   while (to < end && steps[to] === steps[at]) to += 1;
@@ -111,6 +116,7 @@ describe.runIf(isLong)("every fault at every action of", () => {
         at = next;
       }
     }
+    addFigures({ faultsAtSteps: most * faults.length });
     const all = `${most * faults.length} of ${plain.steps.length * faults.length}`;
     console.log(`${scenario}: ${all} faults and actions, ${struckAt} struck, ${walks} walks`);
   });
@@ -126,5 +132,6 @@ describe.runIf(!isLong)("a fault at an action of", () => {
     if (fault === undefined || steps === 0) return;
     const { same } = await walk(scenario, { name: fault.name, at: (7 * n) % steps }, plain);
     expect(same).toBeGreaterThan(0);
+    addFigures({ faultsAtSteps: same });
   });
 });

@@ -4,8 +4,10 @@
  * as no fault does.
  */
 import { describe, expect, it } from "vitest";
+import { FRAME_BYTES } from "../../runtime/index.ts";
 import { type FaultName, faults } from "../../src/device/index.ts";
 import { ENDINGS, type Ending, GOES_ON } from "../conformance/fault-endings.ts";
+import { addFigures } from "../support/add-figures.ts";
 import { messageBits, verdictLines } from "../support/vm.ts";
 import { makeRig, type Rig } from "./driver/rig.ts";
 import type { Setup } from "./driver/setups.ts";
@@ -83,6 +85,8 @@ function walk(chosen: Setup, name: FaultName, at: number): { ending: Ending; str
   }
   machine.audit();
   expect(guest.verify()).toBe(0);
+  addFigures({ faultsAtSteps: 1, walks: 1, simulatedMs: machine.nowMs });
+  addFigures({ bytesVerified: guest.frames_held() * FRAME_BYTES });
   expect(guest.shrink(20)).toBe(0);
   expect(verdictLines(machine)).toEqual([]);
   const last = driver.stateName === "failed" ? driver.error : error;

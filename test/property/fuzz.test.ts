@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { fuzz, lacking } from "../fuzz/run.ts";
 import { TARGET_NAMES, TARGETS } from "../fuzz/targets.ts";
+import { addFigures } from "../support/add-figures.ts";
 import { toolOrSkip } from "../support/tools.ts";
 import { settingsFor } from "./settings.ts";
 
@@ -19,6 +20,7 @@ describe("foreign bytes break nothing of", () => {
       const seconds = isScript ? SCRIPT_SECONDS : 1;
       const { executions, crash } = await fuzz({ target, seconds, seed });
       expect(crash).toBeUndefined();
+      addFigures({ executions });
       expect(executions).toBeGreaterThan(isScript ? 10 : 100);
     });
 });

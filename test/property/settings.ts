@@ -4,6 +4,7 @@
  * The seed is printed before the first sequence, so that every run can be repeated:
  * BALLONET_SEED=... BALLONET_RUNS=... npx vitest run --project property
  */
+import { addFigures } from "../support/add-figures.ts";
 
 function fromEnvironment(name: string): number | undefined {
   const text = process.env[name];
@@ -22,6 +23,10 @@ const FEW_RUNS = 500;
 export function settingsFor(what: string) {
   const seed = fromEnvironment("BALLONET_SEED") ?? Math.trunc(Math.random() * 0x7fff_ffff);
   console.log(`${what}: BALLONET_SEED=${seed}${RUNS === undefined ? "" : `, ${RUNS} sequences`}`);
-  const settings = (sequences: number) => ({ seed, numRuns: RUNS ?? sequences });
+  const settings = (sequences: number) => {
+    const numRuns = RUNS ?? sequences;
+    addFigures({ sequences: numRuns });
+    return { seed, numRuns };
+  };
   return Object.assign(settings, { isShort: (RUNS ?? FEW_RUNS) < FEW_RUNS, runs: RUNS });
 }

@@ -14,6 +14,7 @@ import {
   makeSettings,
   openMemory,
 } from "../../runtime/index.ts";
+import { addFigures } from "../support/add-figures.ts";
 import { instantiateCore } from "../support/core-instance.ts";
 import { createTestVm, type TestVmOptions, verdictLines, watch } from "../support/vm.ts";
 import { QuickTransport } from "./quick-device.ts";
@@ -81,6 +82,7 @@ it("moves 2^32 pages, with every index wrapped thousands of times", () => {
   const laps = [INFLATEQ, DEFLATEQ].map((queue) => Math.floor(device.buffersOf(queue) / LAP));
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   console.log(`${moved()} pages moved, ${laps.join(" and ")} laps of the indexes, ${seconds} s`);
+  addFigures({ pagesMoved: moved() });
   expect(moved()).toBeGreaterThanOrEqual(PAGES);
   expect(Math.min(...laps)).toBeGreaterThanOrEqual(isLong ? 1000 : 1);
   expect(core.ledger_count(0)).toBe(core.ledger_frames() - FRAMES);
@@ -125,6 +127,7 @@ describe("a clock that passes", () => {
     machine.check();
     expect(verdictLines(machine)).toEqual([]);
     expect(machine.nowMs).toBeGreaterThan(edgeMs);
+    addFigures({ simulatedMs: machine.nowMs });
   });
 });
 
@@ -153,4 +156,5 @@ it("a year on the reference machine: each day a target, statistics, a run of hin
   expect(verdictLines(machine)).toEqual([]);
   expect(balloon.status().restarts).toBe(Math.floor(days / 30));
   expect(machine.nowMs).toBeGreaterThanOrEqual(YEAR_MS - DAY_MS);
+  addFigures({ simulatedMs: machine.nowMs });
 });

@@ -9,6 +9,7 @@ import {
   BallonetError,
   cooperative,
   type DeflateMode,
+  FRAME_BYTES,
   type FrameCounts,
   type FrameRun,
   follow,
@@ -16,6 +17,7 @@ import {
   gentle,
 } from "../../../runtime/index.ts";
 import { hasFailed, IncomingStreamError, type Machine } from "../../../src/device/index.ts";
+import { addFigures } from "../../support/add-figures.ts";
 import { messageBits, verdictLines } from "../../support/vm.ts";
 import { agreeOnFrames, atMost, equal } from "./agreement.ts";
 import type { Command } from "./commands.ts";
@@ -217,6 +219,7 @@ export class World {
     const missing = negotiated & ~rig.machine.offered;
     if (setup.way.transport === "modern") equal("features that are missing", missing, 0n);
     if (host.adoptOffer) equal("the offer that was taken over", rig.machine.offered, offered);
+    addFigures({ migrations: 1 });
     // The armed lies were the other host's.
     this.liesArmed = this.liesTold;
     this.traced = 0;
@@ -361,7 +364,9 @@ export class World {
   }
 
   private verify(): void {
-    equal("wrong words in the guest's frames", this.rig.guest.verify(), 0);
+    const { guest } = this.rig;
+    equal("wrong words in the guest's frames", guest.verify(), 0);
+    addFigures({ bytesVerified: guest.frames_held() * FRAME_BYTES });
     this.judgeFrames();
   }
 
@@ -417,6 +422,8 @@ export class World {
     if (answers(this.setup)) this.finishAtTargets();
     else this.finishDeaf();
     equal("the guest's frames at the end", guest.frames_held(), 0);
+    const { inflated, deflated } = driver.status().totals;
+    addFigures({ pagesMoved: inflated + deflated, simulatedMs: this.rig.machine.nowMs });
   }
 
   private finishAtTargets(): void {

@@ -6,6 +6,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { mutants } from "../../conformance/mutants/all.ts";
+import { addFigures } from "../../support/add-figures.ts";
 import { settingsFor } from "../settings.ts";
 import { BalloonWorld, type SmallSetup } from "./balloon-world.ts";
 import { patchedDriver, theDriver } from "./builds.ts";
@@ -51,6 +52,7 @@ describe("a small balloon", () => {
   it.each(Object.entries(setups))("%s: no state is wrong, each comes to rest", (name, setup) => {
     const figures = explore(new BalloonWorld(theDriver(), setup), limits);
     console.log(`${name}: ${formatFigures(figures)}`);
+    addFigures({ states: figures.states, transitions: figures.transitions });
     expect(figures.wrong).toBeUndefined();
     expect(figures.depth).toBeGreaterThanOrEqual(SHORT_DEPTH);
   });

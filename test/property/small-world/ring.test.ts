@@ -1,6 +1,7 @@
 /** All states of one small ring, split and packed, also where its indexes wrap. */
 import { describe, expect, it } from "vitest";
 import { mutants } from "../../conformance/mutants/all.ts";
+import { addFigures } from "../../support/add-figures.ts";
 import { EVENT_INDEX, IN_ORDER, PACKED } from "../model/ring.ts";
 import { settingsFor } from "../settings.ts";
 import { patchedDriver, theDriver } from "./builds.ts";
@@ -49,6 +50,7 @@ describe("a small ring", () => {
         milliseconds: sum(({ milliseconds }) => milliseconds),
       };
       console.log(`${name}: ${formatFigures(figures)}, depth ${figures.depth}`);
+      addFigures({ states: figures.states, transitions: figures.transitions });
       expect(all.map(({ wrong }) => wrong)).toEqual(all.map(() => undefined));
       expect(all.every(({ isWhole }) => isWhole)).toBe(true);
     },
