@@ -38,6 +38,13 @@ const REASON_MS = 2_000;
 /** Final states of a migration. */
 const RESTING = ["none", "completed", "failed", "cancelled"];
 
+/**
+ * The first QEMU whose live migration is whole where it emulates the processor. An older one does
+ * not see the guest write to a page again after it has collected the written pages twice, and
+ * that page arrives as it was.
+ */
+const WHOLE_LIVE_MAJOR = 9;
+
 /** QEMU's own settings of a migration. */
 export interface Tuning {
   /** QEMU's migration capabilities by their names, set on both sides: `{ xbzrle: true }`. */
@@ -51,6 +58,12 @@ export interface MigrateOptions extends Tuning, Deadline {
   readonly source: QemuVmm;
   /** Launched with `incoming`, as much memory, and a machine and devices of the same kinds. */
   readonly destination: QemuVmm;
+  /**
+   * Whether the guest stands still meanwhile; it then goes on if it ran before. Default: it does on
+   * a QEMU before 9.0, whose live migration may lose what the guest writes. Hinting needs a guest
+   * that runs.
+   */
+  readonly isStill?: boolean;
   /** Called with each look at the source, up to a hundred times a second. */
   readonly onProgress?: (progress: MigrationProgress) => void;
 }
@@ -64,12 +77,15 @@ export interface MigrateOptions extends Tuning, Deadline {
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationProgress> {
   const { source, destination, signal } = options;
+  const { isStill = source.qmp.version.major < WHOLE_LIVE_MAJOR } = options;
   checkMemory(source, destination);
   await checkIncoming(destination, signal);
   const wasRunning = await checkSource(source, signal);
+  if (isStill) await source.pause({ signal });
   const progress = await transfer(options).catch((error: unknown) =>
     callOff({ source, destination, wasRunning, error }),
   );
+  if (isStill && wasRunning && destination.hasRun) await destination.resume();
   if (source.hasBalloon && destination.hasBalloon) destination.balloon.takeOver(source.balloon);
   return progress;
 }
@@ -96,7 +112,8 @@ async function transfer(options: MigrateOptions): Promise<MigrationProgress> {
 /**
  * Returns the guest's whole state as bytes, for `loadState`: memory, processor and devices. The
  * guest stands still while the last of them are taken, and goes on if it ran before. QEMU saves a
- * paused guest only once until it has run again.
+ * paused guest only once until it has run again. On a QEMU before 9.0 pause a guest that writes: as
+ * in a migration, what it writes meanwhile may be lost.
  * Rejects with MigrationError, `exited`, `timeout` (default: 2 min) or the signal's reason.
  */
 export async function saveState(

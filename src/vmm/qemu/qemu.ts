@@ -122,7 +122,8 @@ export class QemuVmm implements Vmm {
   private client: QmpClient | undefined;
   private complaint = "";
   private killed = false;
-  private hasRun = false;
+  /** Whether the guest was let run, if only as soon as it has arrived. */
+  hasRun = false;
 
   constructor(
     child: ChildProcess,

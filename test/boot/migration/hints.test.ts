@@ -61,7 +61,7 @@ async function moveHinted(
   destination: QemuVmm,
   meanwhile: () => Promise<void>,
 ): Promise<MigrationProgress> {
-  const moving = migrate({ source, destination, parameters: SLOW });
+  const moving = migrate({ source, destination, parameters: SLOW, isStill: false });
   const hinted = (async () => {
     await expect.poll(() => allHinted(source), SOON).toBe(true);
     await meanwhile();

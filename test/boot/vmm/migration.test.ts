@@ -18,6 +18,7 @@ const MIB = 1024 * 1024;
 const RAM = 32 * MIB;
 /** So slow that even a guest of zeroes takes minutes: whatever ends it earlier was asked for. */
 const SLOW = { "max-bandwidth": 100 };
+const FAST = { "max-bandwidth": 1024 * MIB };
 
 let directory = "";
 let image = "";
@@ -120,6 +121,34 @@ test("a paused guest arrives paused, and a running one where it shall wait", asy
   await answers(second);
 });
 
+test.each([{ isStill: true }, { isStill: false }, {}])(
+  "a guest moves and goes on %o",
+  async (how) => {
+    const source = await booted();
+    const { isStill = source.qmp.version.major < 9 } = how;
+    const seen: Promise<string>[] = [];
+    const late = migrate({
+      source,
+      destination: await launched({ incoming: true }),
+      parameters: SLOW,
+      timeoutMs: 300,
+      ...how,
+      onProgress: ({ status }) => {
+        if (status === "active") seen.push(stateOf(source));
+      },
+    });
+    expect(await failure(late)).toMatchObject({ code: "timeout" });
+    expect((await Promise.all(seen))[0]).toBe(isStill ? "paused" : "running");
+    await answers(source);
+    const destination = await launched({ incoming: true });
+    await migrate({ source, destination, parameters: FAST, ...how });
+    await answers(destination);
+    const waiting = await launched({ incoming: true, paused: true });
+    await migrate({ source: destination, destination: waiting, ...how });
+    expect(await stateOf(waiting)).toBe("paused");
+  },
+);
+
 test("what cannot be a source or a destination is told before anything happens", async () => {
   const source = await booted();
   const running = await failure(migrate({ source, destination: await launched() }));
@@ -180,8 +209,7 @@ test.each([true, false])("called off, the source is as before (running: %s)", as
   expect(await stateOf(source)).toBe(running ? "running" : "paused");
   // And it can still leave.
   const destination = await launched({ incoming: true });
-  const parameters = { "max-bandwidth": 1024 * MIB };
-  await migrate({ source, destination, parameters });
+  await migrate({ source, destination, parameters: FAST });
   await destination.resume();
   await answers(destination);
 });
