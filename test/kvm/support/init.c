@@ -5,8 +5,8 @@
  * Lines to it:   arg TEXT   one more argument of QEMU
  *                go         starts it
  *                stat       asks for KVM's counts since the start
- *                kill
  * Lines from it: up         ready for arguments
+ *                started    QEMU, which was not running
  *                stat NAME COUNT ...
  *                err TEXT   what QEMU says on its standard error
  *                exit CODE  the end of QEMU; 128 and more: by a signal
@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,9 +90,8 @@ static void obey(char* line) {
   if (strncmp(line, "arg ", 4) == 0 && arg_count < ARGS_MAX) {
     args[arg_count++] = strdup(line + 4);
     args[arg_count] = NULL;
-  } else if (strcmp(line, "go") == 0 && !child) start();
+  } else if (strcmp(line, "go") == 0 && !child) start(), say("started");
   else if (strcmp(line, "stat") == 0) tell_counts();
-  else if (strcmp(line, "kill") == 0 && child) kill(child, SIGKILL);
 }
 
 static void read_lines(void) {

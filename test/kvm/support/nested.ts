@@ -37,7 +37,7 @@ const FIRMWARE = ["bios-256k.bin", "bios-microvm.bin", "linuxboot_dma.bin", "mul
 const MORE_FIRMWARE = ["qboot.rom", "pvh.bin", "kvmvapic.bin", "linuxboot.bin", "multiboot.bin"];
 const ERRORS_MAX = 10;
 const UP_MS = 300_000;
-const START_MS = 120_000;
+const START_MS = 60_000;
 
 /** KVM's counts since the machine with it was started. */
 export type KvmCounts = Readonly<Record<string, number>>;
@@ -140,8 +140,8 @@ export class NestedKvm {
       const seen: string[] = [];
       const give = () => {
         this.look = () => {};
-        const tail = this.console.slice(-500);
-        reject(new Error(`no ${pattern} within ${limitMs} ms: ${seen.join(" | ")}; ${tail}`));
+        const printed = [...seen, ...this.errors, this.console.slice(-500)].join(" | ");
+        reject(new Error(`no ${pattern} within ${limitMs} ms: ${printed}`));
       };
       const timer = setTimeout(give, limitMs);
       this.look = () => {
@@ -182,6 +182,7 @@ export class NestedKvm {
       this.end = resolve;
     });
     this.say("go");
+    await this.line(/^started$/, START_MS);
     await guest.connect();
     return guest;
   }
@@ -193,6 +194,7 @@ export class KvmGuest {
   readonly control: ControlClient;
   readonly balloon: QemuBalloon;
   private readonly nested: NestedKvm;
+  private readonly qmpStream: Duplex;
   private client: QmpClient | undefined;
   private readonly forget: (() => void)[] = [];
 
@@ -206,6 +208,13 @@ export class KvmGuest {
       onLog: (bytes) => this.log.push(bytes),
       onControl: (bytes) => this.control.receive(bytes),
     });
+    // The client closes its stream; the port is the next guest's, too.
+    const qmp = nested.port("qmp");
+    this.qmpStream = new Duplex({
+      read: () => {},
+      write: (bytes, _encoding, done) => qmp.write(bytes, done),
+    });
+    this.hear("qmp", (bytes) => this.qmpStream.push(bytes));
     this.hear("com1", (bytes) => {
       if (control === "com1") shared.push(bytes);
       else this.log.push(bytes);
@@ -224,18 +233,11 @@ export class KvmGuest {
   }
 
   async connect(): Promise<void> {
-    // The client closes its stream; the port is the next guest's, too.
-    const port = this.nested.port("qmp");
-    const stream = new Duplex({
-      read: () => {},
-      write: (bytes, _encoding, done) => port.write(bytes, done),
-    });
-    this.hear("qmp", (bytes) => stream.push(bytes));
     const ended = this.nested.ended.then((code) => {
       throw new Error(`QEMU has ended with ${code}: ${this.nested.errors.join(" | ")}`);
     });
     ended.catch(() => {});
-    const connected = QmpClient.connect({ stream, timeoutMs: START_MS });
+    const connected = QmpClient.connect({ stream: this.qmpStream, timeoutMs: START_MS });
     this.client = await Promise.race([connected, ended]);
     await this.qmp.execute({ command: "cont", timeoutMs: START_MS });
   }
@@ -245,11 +247,6 @@ export class KvmGuest {
     const code = await this.nested.ended;
     this.release("the guest has ended");
     return code;
-  }
-
-  async kill(): Promise<void> {
-    this.nested.say("kill");
-    await this.ended();
   }
 
   private release(reason: string): void {

@@ -67,8 +67,6 @@ async function whileIdle(nested: NestedKvm, most: number): Promise<(name: string
 export function testRows(rows: readonly Row[]): void {
   let nested: NestedKvm | undefined;
   let images: Readonly<Record<"i386" | "x86_64", string>>;
-  /** The guest of a row that failed, or of this one. */
-  let running: KvmGuest | undefined;
   const table: string[] = [];
 
   beforeAll(async () => {
@@ -90,11 +88,17 @@ export function testRows(rows: readonly Row[]): void {
     const qemu = toolOrSkip(context, findOnPath("qemu-system-x86_64"), "qemu-system-x86_64");
     const kernel = kernelOrSkip(context, "linux-6.1-x86_64");
     nested ??= await NestedKvm.start({ kernel, qemu, images: Object.values(images) });
-    await running?.kill();
-    const startedMs = performance.now();
-    running = await start(nested, images[row.arch], row);
-    table.push(await follow(nested, running, row, startedMs));
-    running = undefined;
+    try {
+      const startedMs = performance.now();
+      const guest = await start(nested, images[row.arch], row);
+      table.push(await follow(nested, guest, row, startedMs));
+    } catch (error) {
+      table.push(`${rowName(row)} | ${error}`);
+      // Its guest, or the machine itself, may be in any state: the next try has another machine.
+      await nested.stop();
+      nested = undefined;
+      throw error;
+    }
   });
 }
 
