@@ -12,7 +12,7 @@ import { costsNs, type Figures, figures, RUNS } from "./measure.ts";
 
 const HELP = `Usage: npm run bench:core -- [--before FILE] [--json] [--help]
 
-Measures core.wasm in this Node, ${RUNS} alternating runs each after one to warm up:
+Measures core.wasm in this Node by its processor time, ${RUNS} alternating runs each after one to warm up:
   pages    inflated and deflated through ring and ledger against a device that completes at once,
            by the core, by the core with all but plain split rings compiled out (has a goal: what
            the other rings cost the plain one), and by a plain TypeScript model, at 4 GiB of frames

@@ -2,7 +2,8 @@
  * Alternating runs and what they say: median, least and most.
  *
  * Contenders take turns, so that a slow moment of the machine falls on all of them, and the first
- * round of each, in which code is compiled, is thrown away.
+ * round of each, in which code is compiled, is thrown away. Time is that of this process on its
+ * processor: what others get of a busy machine counts for nobody.
  */
 
 export const RUNS = 5;
@@ -32,6 +33,11 @@ export function figures(name: string, values: readonly number[]): Figures {
   };
 }
 
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
  * Nanoseconds per unit of work, of each contender in each of RUNS runs. A run is made of `slices`:
  * the more turns are taken in it, the closer the contenders of one run can be compared.
@@ -42,10 +48,10 @@ export function costsNs(contenders: readonly Contender[], slices = 1): number[][
     const spent = contenders.map(() => ({ ms: 0, units: 0 }));
     for (let slice = 0; slice < slices; slice++) {
       for (const [index, contender] of contenders.entries()) {
-        const start = performance.now();
+        const startMs = processorMs();
         const units = contender.run();
         const sum = spent[index] as { ms: number; units: number };
-        sum.ms += performance.now() - start;
+        sum.ms += processorMs() - startMs;
         sum.units += units;
       }
     }
