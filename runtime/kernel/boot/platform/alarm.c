@@ -12,7 +12,7 @@
 #define PIT_SLICE_MS 50.0
 #define SECOND_MS 1000.0
 #define APIC_TICKS_MAX 4e9
-/* The part of a wait by which a wrong rate makes it shorter. */
+/* The part of a wait by which a measured rate makes it shorter, but for one of a busy host. */
 #define EARLY_MOST 0.05
 /* Longer waits are made of several. */
 #define DEADLINE_SLICE_MS 3.6e6
@@ -60,13 +60,15 @@ static void set(double now, double ms) {
 uint16_t alarm_lines(void) { return by == BY_PIT ? 1 << PIT_LINE | 1 << DATE_LINE : 0; }
 
 /*
- * The timer's rate was measured in milliseconds, so it may ring a little too early, and one wait
- * would cost two alarms each time. A ring that is far too early was for another alarm.
+ * The timer's rate was measured in milliseconds, so it may ring too early, and one wait would cost
+ * more alarms each time. A ring that is far too early may have been for another alarm; then the
+ * timer still counts.
  */
 static void rang(double now) {
   double was = rings_at - set_at;
-  if (by == BY_APIC && is_set && now < rings_at && now > rings_at - was * EARLY_MOST) {
-    apic_ticks_per_ms *= was / (now - set_at);
+  if (by == BY_APIC && is_set && set_at < now && now < rings_at) {
+    bool is_near = now > rings_at - was * EARLY_MOST;
+    if (is_near || !apic_timer_left()) apic_ticks_per_ms *= was / (now - set_at);
   }
   is_set = false;
 }
