@@ -51,15 +51,18 @@ export function errorsOf(name: FaultName): readonly ErrorCode[] {
 
 /**
  * What a driver seems to break that cannot see what its device has done: it neither tells it, nor
- * fills it, nor goes on with that queue. After a reset of the queue it takes its pages for its own.
+ * fills it, nor goes on with that queue. After a reset of the queue it takes its pages for its own:
+ * it uses them, and `actual` goes without them.
  */
 const UNSEEN: readonly RuleId[] = [
   "D2",
   "D4",
+  "D10",
   "D14",
   "D19",
   "D21-STOP",
   "D22",
+  "Q-ACTUAL-BURST",
   "Q-PFN-HELD",
   "Q-RANGE-HELD",
 ];
