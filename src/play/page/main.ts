@@ -1,7 +1,7 @@
 /** The page: boots a machine, and connects what is shown with what is done. */
 
 import { assets, firstState } from "./machine/assets.ts";
-import { MIB } from "./machine/choice.ts";
+import { FIRST_CHOICE, MIB } from "./machine/choice.ts";
 import type { LiveMachine } from "./machine/live-machine.ts";
 import { Bench } from "./panels/bench.ts";
 import { DriverPanel } from "./panels/driver.ts";
@@ -111,6 +111,7 @@ async function show(isTwo: boolean, bench: Bench, two: TwoMachines): Promise<voi
       await two.show(showState);
     } else {
       await two.hide();
+      await bench.settled();
       if (bench.running === undefined) await bootFirst(bench);
       else await bench.running.vmm.resume();
     }
@@ -122,7 +123,7 @@ async function show(isTwo: boolean, bench: Bench, two: TwoMachines): Promise<voi
 /** Boots the first machine: it goes on from the server's state, where there is one. */
 async function bootFirst(bench: Bench): Promise<void> {
   const saved = await firstState().catch(() => undefined);
-  const { choice } = await bench.boot({}, saved);
+  const { choice } = await bench.boot(FIRST_CHOICE, saved);
   performance.mark("ready");
   const mebibytes = choice.memoryBytes / MIB;
   const launched = `const vmm = await launchV86({ image, memoryBytes: ${mebibytes} << 20`;

@@ -1,4 +1,7 @@
-/** Counts what driver and device of v86's own balloon tell each other: kicks and interrupts. */
+/**
+ * Counts what driver and device of v86's own balloon tell each other: kicks and interrupts. The
+ * device's own count of pages begins anew with each reset.
+ */
 import type { V86BalloonDevice, V86Loop } from "./internals.ts";
 
 /** Where v86's balloon is notified: a port for each of at most eight queues (v86, `virtio.js`). */
@@ -27,6 +30,12 @@ export function countSignals({ cpu }: V86Loop, device: V86BalloonDevice): V86Cou
   virtio.raise_irq = (cause) => {
     counted.interrupts += 1;
     raise.call(virtio, cause);
+  };
+  // A reset gives every page back to the guest, and v86 would go on counting them.
+  const reset = virtio.reset;
+  virtio.reset = () => {
+    reset.call(virtio);
+    device.actual = 0;
   };
   return counted;
 }

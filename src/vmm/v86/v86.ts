@@ -279,7 +279,7 @@ export class V86Vmm implements Vmm {
 
   /**
    * Resets the CPU and the balloon device and loads the image again. The rest of memory stays, as
-   * on other machines. `actual` starts at 0: v86 itself would keep its count over the reset.
+   * on other machines.
    */
   async reset(options: Deadline = {}): Promise<void> {
     options.signal?.throwIfAborted();
@@ -287,11 +287,7 @@ export class V86Vmm implements Vmm {
     const { cpu } = loop;
     this.emulator.restart();
     this.com1.cut();
-    const balloon = cpu.devices.virtio_balloon;
-    if (balloon !== undefined) {
-      balloon.virtio.reset();
-      balloon.actual = 0;
-    }
+    cpu.devices.virtio_balloon?.virtio.reset();
     // Without a BIOS v86's restart leaves the CPU empty, and its loader does not clear .bss.
     for (const { physicalAddress, fileBytes, memoryBytes } of this.segments) {
       cpu.write_blob(new Uint8Array(memoryBytes - fileBytes), physicalAddress + fileBytes);

@@ -1,6 +1,6 @@
 /**
  * A balloon that comes and goes while the guest runs, and a guest that is stopped, reset, put to
- * sleep or switched off amid its work, on QEMU.
+ * sleep or switched off amid its work, on QEMU. One test looks at how v86 counts.
  *
  * Whatever happens to the device, the workload stays whole.
  */
@@ -24,6 +24,7 @@ import {
   sizeOf,
   statusOf,
   useGuests,
+  v86Guest,
   verifyAll,
 } from "../../support/guests.ts";
 import { qemu10OrSkip } from "../../support/tools.ts";
@@ -275,4 +276,15 @@ describe.each(ARCHITECTURES)("%s", (arch) => {
     const statuses = lines.filter((line) => line.startsWith("virtio_set_status"));
     expect(statuses.at(-1)).toMatch(/ val 0$/);
   });
+});
+
+it("v86: what the host counts begins anew when the guest resets its device", async (context) => {
+  const vm = await v86Guest(context, { memoryBytes: 64 * MIB });
+  await inflateTo(vm, 5000);
+  expect(await ask(vm, "suspend")).toEqual({ state: "suspended" });
+  expect((await vm.balloon.query()).actualPages).toBe(0);
+  await vm.balloon.setTarget({ pages: 3000 });
+  expect(await ask(vm, "resume")).toEqual({ state: "running" });
+  await inflateTo(vm, 3000);
+  await inflateTo(vm, 0);
 });

@@ -169,6 +169,20 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a panel of 
     await page.evaluate(`document.querySelector("#workload-mib").value = 8`);
   });
 
+  it("waits for the machine that boots when both views are looked at meanwhile", async () => {
+    await choose("#memory", "32");
+    await press("#boot button");
+    await page.evaluate(`location.hash = "#two-machines"`);
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))");
+    await page.evaluate(`location.hash = ""`);
+    await page.until(`document.querySelector("#two").hidden`);
+    await page.evaluate("ballonet.bench.settled()");
+    await page.until("ballonet.bench.running !== undefined", SLOW_MS);
+    expect(await page.evaluate("ballonet.bench.machine.ledger.frames")).toBe(8192);
+    // The state of the first machine, of 64 MiB, would make v86 complain.
+    expect(page.console).toEqual([]);
+  });
+
   it("judges a driver, and shows what a fault makes of it", async () => {
     await choose("#persona", "ballonet");
     await choose("#device-kind", "reference");

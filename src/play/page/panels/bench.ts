@@ -34,7 +34,7 @@ export class Bench {
 
   /** Boots a machine in the place of the present one. While one boots, it is waited for first. */
   async boot(change: Partial<MachineChoice>, saved?: SavedState): Promise<LiveMachine> {
-    while (this.booting !== undefined) await this.booting;
+    await this.settled();
     const choice = { ...this.choice, ...change };
     let done: () => void = () => {};
     this.booting = new Promise((resolve) => {
@@ -57,6 +57,11 @@ export class Bench {
       this.booting = undefined;
       done();
     }
+  }
+
+  /** Waits for a machine that boots at this moment, whatever becomes of it. */
+  async settled(): Promise<void> {
+    while (this.booting !== undefined) await this.booting;
   }
 
   /** Tells everybody of the machine, also when it has been reset or restored. */
