@@ -123,13 +123,15 @@ static NORETURN void failed(js_t error) {
   program_end(PROGRAM_FAILED);
 }
 
-/* One task of the program, then the jobs of promises that it left. */
+/* One task of the program, once no jobs of promises are left, then the jobs that it leaves. */
 static void program_turn(void) {
   js_t error;
-  js_t result = js_call(turn_function, 0, &error);
-  if (error) failed(error);
-  program_until = QTS_GetFloat64(context, result);
-  QTS_FreeValuePointer(context, result);
+  if (!QTS_IsJobPending(runtime)) {
+    js_t result = js_call(turn_function, 0, &error);
+    if (error) failed(error);
+    program_until = QTS_GetFloat64(context, result);
+    QTS_FreeValuePointer(context, result);
+  }
   error = engine_jobs(runtime);
   if (error) failed(error);
   if (QTS_IsJobPending(runtime) || message_waits(TO_PROGRAM)) program_until = 0;

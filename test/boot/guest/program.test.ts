@@ -204,6 +204,18 @@ const PRINTED = [
   "true",
 ];
 
+/** Far more than the kernel runs at once. A rejection that is handled at last is none to tell of. */
+const JOBS = `
+let done = 0;
+for (let at = 0; at < 4000; at++) { await null; done++; }
+for (let at = 0; at < 4000; at++) Promise.resolve().then(() => done++);
+Promise.reject(new Error("at once")).catch(() => done++);
+const late = Promise.reject(new Error("late"));
+for (let at = 0; at < 4000; at++) { await null; done++; }
+try { await late; } catch { done++; }
+console.log(done);
+`;
+
 describe.each([
   { on: "v86", arch: "i386" },
   { on: "qemu", arch: "i386" },
@@ -222,6 +234,22 @@ describe.each([
       expect(of("warn")).toEqual(["two", "lines"]);
       expect(of("error")).toEqual(["grüße 😀"]);
       expect(code).toBe(3);
+    },
+    BUILD_MS,
+  );
+
+  it(
+    "runs all jobs of promises before it ends",
+    async (context) => {
+      if (on === "qemu") {
+        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
+      }
+      const { code, of } = await run(JOBS, { on, arch });
+      expect({ code, lines: of("log"), errors: of("error") }).toEqual({
+        code: 0,
+        lines: ["12002"],
+        errors: [],
+      });
     },
     BUILD_MS,
   );
