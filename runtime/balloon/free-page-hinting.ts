@@ -200,12 +200,17 @@ export class FreePageHinting {
   }
 
   /** Posts what can be posted. */
-  post({ reservePages, mostPages, allowed, now }: HintBounds): void {
-    const { core, queues } = this;
-    this.endWait(now);
-    // Before the next run begins, whose pages must not go with these.
+  post(bounds: HintBounds): void {
+    this.endWait(bounds.now);
     this.release();
-    if (this.releaseDue && this.state.name === "starting") return;
+    // The next run begins without the pages of the last.
+    if (!this.releaseDue || this.state.name !== "starting") this.advance(bounds);
+    this.queues.publish(HINTQ);
+    this.notifyAgain(bounds.now);
+  }
+
+  private advance({ reservePages, mostPages, allowed, now }: HintBounds): void {
+    const { core, queues } = this;
     if (this.state.name === "starting" && queues.postHintCommand(this.state.run)) {
       this.change({ name: "start-posted" });
     }
@@ -221,8 +226,6 @@ export class FreePageHinting {
     if (this.state.name === "ending" && queues.postHintCommand(COMMAND_STOP)) {
       this.change({ name: "stop-posted" });
     }
-    queues.publish(HINTQ);
-    this.notifyAgain(now);
   }
 
   private notifyAgain(now: number): void {

@@ -102,8 +102,8 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "begins the next run before the last one's pages are back",
     file: HINTING,
-    find: 'if (this.releaseDue && this.state.name === "starting") return;',
-    replace: "",
+    find: 'if (!this.releaseDue || this.state.name !== "starting") this.advance(bounds);',
+    replace: "this.advance(bounds);",
     breaks: "D21-ONCE",
     scenario: "hinting, the next run amid the last",
   },
