@@ -28,6 +28,7 @@ const PAGES = memoryBytes / 4096;
 const FRAMES_MAX = 4096;
 const HANDLES_MAX = 24;
 const PAUSE_MS_MAX = 50;
+const QUEUES_MAX = 5;
 /** A destination must have the balloon in the same slot. */
 const SLOT = { addr: "5" };
 /** More than the guest itself waits for a host. */
@@ -123,7 +124,10 @@ export class Soak {
     };
     const counts = { targetPages: pages, actualPages: pages, held: pages, hinted: 0 };
     const inFlight = { inflatePages: 0, deflatePages: 0 };
-    await expect.poll(seen, SOON).toEqual({ state: "running", ...counts, ...inFlight });
+    const rest = expect.poll(seen, SOON).toEqual({ state: "running", ...counts, ...inFlight });
+    await rest.catch(async (cause: unknown) => {
+      throw new Error(`${cause}; ${await this.bothSides()}`, { cause });
+    });
     await this.isWhole();
   }
 
@@ -139,6 +143,15 @@ export class Soak {
     const { balloon } = this;
     const options = { arch: "x86_64", machine: "pc", memoryBytes, balloon, image, binary } as const;
     return launchQemu({ ...options, timeoutMs: BOOT_MS, ...more });
+  }
+
+  /** What the driver says of itself, and QEMU of each queue. */
+  private async bothSides(): Promise<string> {
+    const status = await statusOf(this.guest);
+    const queues = Array.from({ length: QUEUES_MAX }, (_, queue) =>
+      this.guest.balloon.queueStatus({ queue }).catch(String),
+    );
+    return JSON.stringify({ status, queues: await Promise.all(queues) });
   }
 
   /** A new life: it owns nothing yet. */
