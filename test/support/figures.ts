@@ -9,6 +9,7 @@ export const FIGURES = {
   states: "states searched",
   transitions: "transitions searched",
   executions: "inputs that were fuzzed",
+  events: "events of a booted guest",
   migrations: "migrations",
   pagesMoved: "pages moved",
   bytesVerified: "bytes verified",

@@ -5,6 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
+import { addFigures } from "../../support/add-figures.ts";
 import { MIB, useGuests } from "../../support/guests.ts";
 import { Soak } from "./soak.ts";
 
@@ -59,7 +60,15 @@ it(
       );
     } while (!ends());
     await soak.rest();
-    expect(await soak.movedPages()).toBeGreaterThan(0);
+    const { events, happened, verifiedBytes } = soak;
+    const pagesMoved = await soak.movedPages();
+    expect(pagesMoved).toBeGreaterThan(0);
+    addFigures({
+      events,
+      migrations: happened.migrate ?? 0,
+      pagesMoved,
+      bytesVerified: verifiedBytes,
+    });
   },
   SECONDS * 1000 + SPARE_MS,
 );
