@@ -12,7 +12,7 @@
 #define PIT_SLICE_MS 50.0
 #define SECOND_MS 1000.0
 #define APIC_TICKS_MAX 4e9
-/* The part of a wait by which a measured rate makes it shorter, but for one of a busy host. */
+/* A ring that is too early by no more than this part of its wait was for this wait. */
 #define EARLY_MOST 0.05
 /* Longer waits are made of several. */
 #define DEADLINE_SLICE_MS 3.6e6
