@@ -4,7 +4,7 @@
  *   idle -- command id --> starting -- start-posted --> hinting -- all-posted --+
  *    ^                        |                           |                     v
  *    |<-- command STOP -------+                           +-- command STOP --> ending
- *    |                                                                          |
+ *    |    (ended, where pages of an earlier run are kept)                       |
  *    +-- released ---- ended <-- stop-posted -----------------------------------+
  *    |                   |
  *    +-- command DONE -- overdue (given back without a word)
@@ -66,7 +66,7 @@ type HintingState =
     };
 
 type HintingEvent =
-  | { readonly name: "command"; readonly command: number }
+  | { readonly name: "command"; readonly command: number; readonly keepsPages: boolean }
   | { readonly name: "start-posted" | "all-posted" | "stop-posted" | "released" }
   | { readonly name: "same-id" | "done-overdue" };
 
@@ -74,7 +74,7 @@ type HintingEvent =
 function nextState(state: HintingState, event: HintingEvent): HintingState {
   switch (event.name) {
     case "command":
-      return afterCommand(state, event.command);
+      return afterCommand(state, event);
     case "start-posted":
       return state.name === "starting" ? { name: "hinting", run: state.run } : state;
     case "all-posted":
@@ -91,11 +91,17 @@ function nextState(state: HintingState, event: HintingEvent): HintingState {
   }
 }
 
-function afterCommand(state: HintingState, command: number): HintingState {
+function afterCommand(
+  state: HintingState,
+  { command, keepsPages }: HintingEvent & { name: "command" },
+): HintingState {
   const isOver = command === COMMAND_STOP || command === COMMAND_DONE;
   if (isOver && state.name === "hinting") return { name: "ending", run: state.run };
   if (command === COMMAND_DONE) return { name: "idle" };
-  if (command === COMMAND_STOP) return state.name === "starting" ? { name: "idle" } : state;
+  if (command === COMMAND_STOP) {
+    if (state.name !== "starting") return state;
+    return keepsPages ? { name: "ended", run: state.run } : { name: "idle" };
+  }
   const isNew = state.name === "idle" || state.run !== command;
   return isNew ? { name: "starting", run: command } : state;
 }
@@ -168,7 +174,8 @@ export class FreePageHinting {
     if (command === undefined) return;
     this.changedMs = undefined;
     if (command === COMMAND_DONE && before.name !== "idle") this.releaseDue = true;
-    this.change({ name: "command", command });
+    const keepsPages = framesIn(this.core, "hinted") > 0;
+    this.change({ name: "command", command, keepsPages });
     if (this.run !== command) this.sameIdMs = undefined;
     else if (changedMs !== undefined && target === lastTarget) this.noteSameId(changedMs);
     this.judgeSameId(now);

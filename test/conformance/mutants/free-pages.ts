@@ -137,11 +137,11 @@ export const freePageMutants: readonly Mutant[] = [
   {
     id: "remembers the id of a run that is done",
     file: HINTING,
-    find: 'this.change({ name: "command", command });',
+    find: 'this.change({ name: "command", command, keepsPages });',
     replace: `const memory = this as { last?: number };
     if (command > COMMAND_DONE && memory.last === command) return;
     if (command > COMMAND_DONE) memory.last = command;
-    this.change({ name: "command", command });`,
+    this.change({ name: "command", command, keepsPages });`,
     breaks: "B-HINT-AGAIN",
     scenario: "hinting, the same id for every run",
   },

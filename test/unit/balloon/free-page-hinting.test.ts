@@ -4,6 +4,8 @@ import { profiles } from "../../../src/device/index.ts";
 import { createTestVm, deliver, type TestVm, verdictLines, watch } from "../../support/vm.ts";
 
 const FRAMES = 2048;
+/** More than fits in all the hints that may be in flight. */
+const MANY_FRAMES = 32_768;
 const GUEST_FRAMES = 300;
 const MINUTES_10_MS = 600_000;
 /** After this a change of the configuration cannot be a run's announcement. */
@@ -166,6 +168,29 @@ it("a host that has missed a run, and asks for another, is notified again", asyn
   watch(vm, LATER_MS);
   // It hears of the first run when it has asked for the second.
   hasHeardAll(vm, ["R-KICK-MISSING", "D21-ID", "D21-START"]);
+});
+
+it("a run that had no room to begin, and was stopped, keeps no pages of the run before", async () => {
+  const completion = { freePage: { kind: "late", ms: LATER_MS } } as const;
+  const vm = await createTestVm({
+    frames: MANY_FRAMES,
+    settings: { reservePages: 0 },
+    machine: { offer: { freePageHint: true }, completion },
+  });
+  vm.machine.startHinting();
+  watch(vm, LATER_MS / 2);
+  const first = vm.balloon.counts().hinted;
+  vm.machine.startHinting();
+  deliver(vm);
+  expect(vm.machine.hinting).toMatchObject({ starts: 1, pages: first });
+  vm.machine.stopHinting();
+  deliver(vm);
+  expect(vm.balloon.status().hintRun).toBeDefined();
+  vm.machine.finishHinting();
+  watch(vm, 2 * LATER_MS);
+  expect(vm.balloon.status().hintRun).toBeUndefined();
+  expect(vm.balloon.counts()).toMatchObject({ hinted: 0, free: MANY_FRAMES });
+  expect(verdictLines(vm.machine)).toEqual([]);
 });
 
 it("a queue that returns no hint keeps its pages, quietly, until a reset", async () => {
