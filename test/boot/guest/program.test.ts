@@ -5,7 +5,7 @@
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/abi.ts";
 import { ImageError } from "../../../src/image/errors.ts";
 import { programImageFile, provideProgramImage } from "../../../src/image/provide-program-image.ts";
@@ -221,12 +221,14 @@ describe.each([
   { on: "qemu", arch: "i386" },
   { on: "qemu", arch: "x86_64" },
 ] as const)("on $on, $arch", ({ on, arch }) => {
+  beforeEach((context) => {
+    const qemu = `qemu-system-${arch}`;
+    if (on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
+  });
+
   it(
     "has a loop, a console, the web's small things, and its arguments",
-    async (context) => {
-      if (on === "qemu") {
-        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
-      }
+    async () => {
       const args = ["one", "two three", "50%"];
       const { code, of } = await run(EVERYTHING, { on, arch, args, env: { NAME: "a b" } });
       expect(of("log").map((text) => text.replace(/^(AggregateError,)?/, ""))).toEqual(PRINTED);
@@ -240,10 +242,7 @@ describe.each([
 
   it(
     "runs all jobs of promises before it ends",
-    async (context) => {
-      if (on === "qemu") {
-        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
-      }
+    async () => {
       const { code, of } = await run(JOBS, { on, arch });
       expect({ code, lines: of("log"), errors: of("error") }).toEqual({
         code: 0,
@@ -256,10 +255,7 @@ describe.each([
 
   it(
     "throws for what is too deep, whatever it is",
-    async (context) => {
-      if (on === "qemu") {
-        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
-      }
+    async () => {
       const { code, of } = await run(DEEP, { on, arch });
       expect(of("log")).toEqual(Array(24).fill("good"));
       expect(code).toBe(0);
@@ -269,10 +265,7 @@ describe.each([
 
   it(
     "serves methods, notifies, and never stops the balloon, also when it never ends its turn",
-    async (context) => {
-      if (on === "qemu") {
-        toolOrSkip(context, findOnPath(`qemu-system-${arch}`), `qemu-system-${arch}`);
-      }
+    async () => {
       const source = `
         import { exit, notify, serve, ServeError } from "ballonet/guest";
         serve("add", ({ a, b }) => Number(a) + Number(b));
