@@ -9,6 +9,7 @@ import { withSetup } from "./bz-image.ts";
 import type { Cache } from "./cache.ts";
 import { type Architecture, type Compiler, compile, findCompiler } from "./compiler.ts";
 import { snapshotSource } from "./engine/glue.ts";
+import { MEND_RECIPE, mendEngine } from "./engine/mend-engine.ts";
 import type { Snapshot } from "./engine/snapshot.ts";
 import { packWords } from "./pack.ts";
 import { HOT_RECIPE, splitHotFunctions } from "./wasm/hot-functions.ts";
@@ -177,7 +178,7 @@ export async function convert(
   const recipe = [
     await wasm2cRecipe(),
     String(outputs),
-    ...(module === "engine" ? [HOT_RECIPE] : []),
+    ...(module === "engine" ? [HOT_RECIPE, MEND_RECIPE] : []),
   ];
   return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
     await mkdir(folder, { recursive: true });
@@ -196,7 +197,9 @@ export async function convert(
       texts.set(name, module === "engine" ? limitStack(fitted) : fitted);
     }
     const files =
-      module === "engine" ? splitHotFunctions(texts, { file: HOT.file, header }) : texts;
+      module === "engine"
+        ? splitHotFunctions(mendEngine(texts), { file: HOT.file, header })
+        : texts;
     for (const [name, text] of files) await writeFile(join(folder, name), text);
   });
 }

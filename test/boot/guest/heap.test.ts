@@ -30,11 +30,12 @@ async function linesOf(
   context: TestContext,
   machine: Machine,
   args: readonly string[],
+  source = PROGRAM,
 ): Promise<string[]> {
   const qemu = `qemu-system-${machine.arch}`;
   if (machine.on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
   const app = join(folder, `${nameOf(machine).replace(" ", "-")}.ts`);
-  await writeFile(app, PROGRAM);
+  await writeFile(app, source);
   const lines: string[] = [];
   const onLine = ({ text }: { readonly text: string }) => lines.push(text);
   const code = await runProgram({ ...machine, app, args, memoryBytes: 256 << 20, onLine });
@@ -79,6 +80,39 @@ for (const number of grown) sum += number;
 console.log(sum === (99_999 * 100_000) / 2 && kept.every(({ at, text }) => text === "kept " + at));
 `;
 
+/** Arrays that get longer in each way, where elements lay before: holes have nothing in them. */
+const HOLES = `
+const longer: Record<string, (array: unknown[]) => unknown> = {
+  push: (array) => array.push(9),
+  pushAll: (array) => array.push(9, 9),
+  unshift: (array) => array.unshift(9),
+  splice: (array) => array.splice(1, 0, 9),
+  index: (array) => (array[array.length] = 9),
+  concat: (array) => array.concat([9]),
+  spread: (array) => [...array, 9],
+};
+const litter = () => {
+  for (let length = 0; length < 40; length++) {
+    const array: unknown[] = [];
+    for (let at = 0; at < length; at++) array[at] = { length, at };
+  }
+};
+const seen: string[] = [];
+for (const [name, lengthen] of Object.entries(longer)) {
+  for (const [count, length] of [[0, 3], [2, 5], [0, 8], [5, 30], [3, 3]] as const) {
+    litter();
+    const array: unknown[] = new Array(count).fill(7);
+    array.length = length;
+    const result = lengthen(array);
+    for (const one of [array, result]) {
+      if (!Array.isArray(one)) continue;
+      for (const value of one) if (value !== undefined && value !== 7 && value !== 9) seen.push(name);
+    }
+  }
+}
+console.log([...new Set(seen)].join() || "nothing else");
+`;
+
 /** 2 s of 50 ms each: by a clock, an emulator is late where all processors are busy. */
 const SLEEPS_MAX = 40;
 /** More than the engine's heap can have, one after the other. v86 is slow. */
@@ -97,5 +131,11 @@ for (const machine of MACHINES) {
       expect(back, name).toBeGreaterThan(0.8);
       expect(sleeps, name).toBeLessThan(SLEEPS_MAX);
     }
+  });
+}
+
+for (const machine of MACHINES) {
+  it(`never shows a program what lay in it before on ${nameOf(machine)}`, async (context) => {
+    expect(await linesOf(context, machine, [], HOLES)).toEqual(["nothing else"]);
   });
 }
