@@ -18,13 +18,17 @@ export function describeExit(exit: GuestExit): string {
 
 /** For calls to a machine that has ended. Quotes the reason and the end of the log. */
 export function exitedError(parts: { exit: GuestExit; log: GuestLog; cause?: unknown }): VmmError {
-  return new VmmError({
+  const error = new VmmError({
     code: "exited",
     what: "the machine",
     seen: `${describeExit(parts.exit)} and ${tailPhrase(parts.log.tail())}`,
     todo: "launch it again",
     cause: parts.cause,
   });
+  // V8 keeps each `this` of the stack, and so the machine, until the stack is read for the first
+  // time. The log has this error, and may be kept for long.
+  void error.stack;
+  return error;
 }
 
 /** For `Vmm.balloon` of a machine without one. */
