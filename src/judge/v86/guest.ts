@@ -66,6 +66,7 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     this.ticks = setInterval(() => this.tick(), TICK_MS);
     void vmm.exited.then(() => {
       this.ended = true;
+      clearInterval(this.ticks); // It would keep a machine that nobody closes.
     });
   }
 
@@ -157,7 +158,7 @@ export class V86Guest extends MovableGuest implements JudgedGuest {
     const nowMs = performance.now();
     const passedMs = nowMs - this.lastMs;
     this.lastMs = nowMs;
-    if (this.ended || !this.board.isHalted) return;
+    if (!this.board.isHalted) return;
     this.device.advance(passedMs);
   }
 

@@ -7,6 +7,8 @@ import { messageOf } from "../view/words.ts";
 
 export type BenchState = "starting" | "ready" | "ended";
 
+const ignore = (): void => {};
+
 export class Bench {
   readonly steps: Steps;
   choice: MachineChoice = FIRST_CHOICE;
@@ -15,7 +17,8 @@ export class Bench {
   /** Called with the state of the machine, and words about it. */
   onState: (state: BenchState, words: string) => void = () => {};
   private current: LiveMachine | undefined;
-  private booting: Promise<void> | undefined;
+  /** Resolves when the last machine that was asked for has come up, or has failed to. */
+  private booted: Promise<void> = Promise.resolve();
 
   constructor(steps: Steps) {
     this.steps = steps;
@@ -32,14 +35,24 @@ export class Bench {
     return this.current;
   }
 
-  /** Boots a machine in the place of the present one. While one boots, it is waited for first. */
-  async boot(change: Partial<MachineChoice>, saved?: SavedState): Promise<LiveMachine> {
-    await this.settled();
+  /** Boots a machine in the place of the present one, after all that were asked for before. */
+  boot(change: Partial<MachineChoice>, saved?: SavedState): Promise<LiveMachine> {
+    // Each has its place in a row: two that begin at once would leave one machine to nobody.
+    const turn = this.booted.then(() => this.replace(change, saved));
+    this.booted = turn.then(ignore, ignore);
+    return turn;
+  }
+
+  /** Waits for all machines that were asked for, whatever becomes of them. */
+  async settled(): Promise<void> {
+    for (let last: unknown; last !== this.booted; ) {
+      last = this.booted;
+      await last;
+    }
+  }
+
+  private async replace(change: Partial<MachineChoice>, saved?: SavedState): Promise<LiveMachine> {
     const choice = { ...this.choice, ...change };
-    let done: () => void = () => {};
-    this.booting = new Promise((resolve) => {
-      done = resolve;
-    });
     try {
       this.choice = choice;
       this.onState("starting", "booting");
@@ -53,15 +66,7 @@ export class Bench {
     } catch (error) {
       this.onState("ended", messageOf(error));
       throw error;
-    } finally {
-      this.booting = undefined;
-      done();
     }
-  }
-
-  /** Waits for a machine that boots at this moment, whatever becomes of it. */
-  async settled(): Promise<void> {
-    while (this.booting !== undefined) await this.booting;
   }
 
   /** Tells everybody of the machine, also when it has been reset or restored. */

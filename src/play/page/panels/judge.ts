@@ -163,7 +163,8 @@ export class JudgePanel {
     });
     const { host, ledger, pages } = machine;
     await host.setTarget(pages / 2);
-    await until(() => host.actualPages === pages / 2, "the balloon has not reached its target");
+    const reached = () => host.actualPages === pages / 2;
+    await until(machine, reached, "the balloon has not reached its target");
     // The page looks ten times a second: what it saw last may be older than what the host was told.
     const freeNow = () => {
       machine.look();
@@ -171,7 +172,7 @@ export class JudgePanel {
     };
     const free = freeNow();
     await host.setTarget(pages / 4);
-    await until(() => freeNow() > free, "the driver took nothing back");
+    await until(machine, () => freeNow() > free, "the driver took nothing back");
     const frames = freeNow() - LEFT_FRAMES;
     await machine.ask("workload.allocate", { frames, seed: 1 });
     const taken = this.reclaim(machine);
@@ -187,9 +188,15 @@ export class JudgePanel {
   }
 }
 
-async function until(isTrue: () => boolean, otherwise: string): Promise<void> {
+/** Rejects with what `otherwise` says after 10 s, and at once when the machine has ended. */
+async function until(
+  machine: LiveMachine,
+  isTrue: () => boolean,
+  otherwise: string,
+): Promise<void> {
   const endMs = performance.now() + WAIT_MS;
   while (!isTrue()) {
+    machine.look();
     if (performance.now() > endMs) throw new Error(messageOf(otherwise));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -6,21 +6,22 @@ const LINES_MAX = 500;
 
 export class LogPanel {
   private readonly box = byId("log", HTMLPreElement);
-  private machine: LiveMachine | undefined;
+  private log: LiveMachine["vmm"]["log"] | undefined;
   private next = 0;
   private lines: string[] = [];
 
-  show(machine: LiveMachine): void {
-    if (this.machine !== machine) {
+  /** Keeps the log alone, which is shown when the machine has ended, too. */
+  show({ vmm }: LiveMachine): void {
+    if (this.log !== vmm.log) {
       this.next = 0;
       this.lines = [];
     }
-    this.machine = machine;
+    this.log = vmm.log;
     this.refresh();
   }
 
   refresh(): void {
-    const log = this.machine?.vmm.log;
+    const { log } = this;
     if (log === undefined || log.nextNumber === this.next) return;
     this.lines.push(...log.lines.slice(Math.max(0, this.next - log.firstNumber)));
     this.lines = this.lines.slice(-LINES_MAX);
