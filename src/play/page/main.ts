@@ -92,21 +92,31 @@ function start(): PageHandle {
     else if (bench.running !== undefined) look(bench.running);
     costs.lookMs += performance.now() - beganMs;
   }, LOOK_MS);
-  const route = () => void show(location.hash === "#two-machines", bench, two);
+  // One after the other: the last one says which machines stand still.
+  let shown = Promise.resolve();
+  const route = () => {
+    const isTwo = location.hash === "#two-machines";
+    reveal(isTwo);
+    shown = shown.then(() => show(isTwo, bench, two));
+  };
   addEventListener("hashchange", route);
   route();
   return { bench, frames, costs, two };
 }
 
-/** Shows one of the two views. The machine of the other one stands still meanwhile. */
-async function show(isTwo: boolean, bench: Bench, two: TwoMachines): Promise<void> {
+function reveal(isTwo: boolean): void {
   byId("one", HTMLElement).hidden = isTwo;
   byId("two", HTMLElement).hidden = !isTwo;
   byId("to-one", HTMLElement).toggleAttribute("aria-current", false);
   byId("to-two", HTMLElement).toggleAttribute("aria-current", false);
   byId(isTwo ? "to-two" : "to-one", HTMLElement).setAttribute("aria-current", "page");
+}
+
+/** Runs the machines of one of the two views. Those of the other one stand still meanwhile. */
+async function show(isTwo: boolean, bench: Bench, two: TwoMachines): Promise<void> {
   try {
     if (isTwo) {
+      await bench.settled();
       await bench.running?.vmm.pause();
       await two.show(showState);
     } else {

@@ -81,6 +81,24 @@ describe.runIf(CHROMIUM !== undefined || process.env.CI === "true")("a machine o
     expect(await left(1)).toBe(1);
   });
 
+  it.each(["#two-machines", ""])("stands still while %j shows others", async (last) => {
+    const other = last === "" ? "#two-machines" : "";
+    await page.evaluate(`(async () => {
+      const booted = ballonet.bench.boot(${V86});
+      for (const hash of ["#two-machines", "", "${other}", "${last}"]) {
+        location.hash = hash;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await booted;
+    })()`);
+    const isRunning = "({ vmm }) => vmm.emulator.is_running()";
+    const running = `[ballonet.bench.machine, ...ballonet.two.machines].map(${isRunning}).join()`;
+    const wanted = last === "" ? "true,false,false" : "false,true,true";
+    await page.until(`${running} === "${wanted}"`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await page.evaluate(running)).toBe(wanted);
+  });
+
   it("says nothing on the console", () => {
     expect(page.console).toEqual([]);
   });
