@@ -194,7 +194,7 @@ function evaluate(machine: Machine, script: string, limitMs: number): unknown {
   } })()`;
   let text: string;
   try {
-    text = String(machine.evaluate(code, limitMs));
+    text = machine.evaluate(code, limitMs);
   } catch (error) {
     throw new RpcError(RPC_ERROR.refused, "the script failed", messageOf(error));
   }

@@ -111,10 +111,10 @@ export interface Machine extends PolicyEngine {
   /** Bytes that differ from what fillFrames wrote. */
   verifyFrames(first: number, count: number, seed: number): number;
   /**
-   * Evaluates a script whose globals are its own, but for `machine`, and returns its value. Throws
-   * an Error for a script that throws or that takes longer than `limitMs`.
+   * Evaluates a script whose globals are its own, but for `machine`, and returns its value as a
+   * text. Throws an Error for a script that throws, takes longer than `limitMs` or too much memory.
    */
-  evaluate(script: string, limitMs: number): unknown;
+  evaluate(script: string, limitMs: number): string;
   /** Sends a message to the user's program, if the image has one. */
   programSend(message: string): void;
   /** Returns the oldest message of the user's program; undefined: there is none. */

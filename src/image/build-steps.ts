@@ -38,6 +38,7 @@ const SOURCES = [
   "libc.c",
   "wasm-rt.c",
   "engine.c",
+  "contained.c",
   "suspended.c",
   "heap.c",
   "messages.c",
@@ -45,6 +46,7 @@ const SOURCES = [
   "machine.c",
   "program.c",
   "policy.c",
+  "script.c",
 ] as const;
 
 const COMMON_FLAGS = [

@@ -294,10 +294,10 @@ export class FakeMachine implements Machine {
   }
 
   /** There is no limit here: a script that never ends would hang the test. */
-  evaluate(script: string, limitMs: number): unknown {
+  evaluate(script: string, limitMs: number): string {
     if (!(limitMs >= 1)) throw new Error(`evaluate: within ${limitMs} ms`);
     // biome-ignore lint/security/noGlobalEval: running the user's script is what this is for.
-    return globalThis.eval(script);
+    return String(globalThis.eval(script));
   }
 
   programSend(message: string): void {

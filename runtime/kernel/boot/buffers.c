@@ -113,5 +113,5 @@ static void free_bytes(void* instance, u32 runtime, u32 opaque, u32 address) {
 }
 
 void buffers_start(void) {
-  engine.w2c_T0.data[snapshot_free_buffer].func = (wasm_rt_function_ptr_t)free_bytes;
+  engine_replace(snapshot_free_buffer, (wasm_rt_function_ptr_t)free_bytes);
 }

@@ -9,6 +9,8 @@
 #define WASM_PAGE_BYTES 65536
 /* The longest text from JavaScript in a panic line. */
 #define LINE_MAX 1000
+/* The engine's values for us lie in a few small blocks, which it takes by itself. */
+#define READY_BYTES 0x400
 /* Promise jobs that run after one call; others wait for the next one: no job hangs it. */
 #define JOBS_MAX 1000
 
@@ -129,8 +131,16 @@ void engine_start(const callee_t* given, uint32_t count) {
   wasm2c_engine_instantiate(&engine, NULL);
 }
 
+wasm_rt_function_ptr_t engine_replace(uint32_t index, wasm_rt_function_ptr_t by) {
+  wasm_rt_function_ptr_t before = engine.w2c_T0.data[index].func;
+  engine.w2c_T0.data[index].func = by;
+  return before;
+}
+
+void engine_collect_soon(js_t runtime) { *(uint32_t*)window(runtime + snapshot_threshold) = 0; }
+
 void engine_collect(js_t runtime, js_t context) {
-  *(uint32_t*)window(runtime + snapshot_threshold) = 0;
+  engine_collect_soon(runtime);
   QTS_FreeValuePointer(context, QTS_NewObject(context));
 }
 
@@ -151,7 +161,7 @@ uint32_t call_word(const struct call* call, uint32_t index) {
 js_t js_number(double value) { return QTS_NewFloat64(engine_context, value); }
 
 js_t js_copy(const char* bytes, size_t length) {
-  js_t copy = take ? take((uint32_t)length + 1) : ENGINE_malloc((uint32_t)length + 1);
+  js_t copy = take((uint32_t)length + 1);
   if (!copy) panic(STOP_NO_MEMORY, "memory", "the engine's heap is full");
   memcpy(window(copy), bytes, length);
   ((char*)window(copy))[length] = 0;
@@ -175,7 +185,9 @@ void js_set(js_t object, const char* name, js_t value) {
 js_t js_throw(const char* message) {
   js_t error = QTS_NewError(engine_context);
   js_set(error, "message", js_text(message, strlen(message)));
-  return QTS_Throw(engine_context, error);
+  js_t thrown = QTS_Throw(engine_context, error);
+  QTS_FreeValuePointer(engine_context, error);
+  return thrown;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -194,7 +206,10 @@ static size_t append(char* line, size_t at, const char* text) {
 
 static size_t append_value(char* line, size_t at, js_t value) {
   js_t text = QTS_GetString(engine_context, value);
-  return text ? append(line, at, window(text)) : append(line, at, "(no text)");
+  if (!text) return append(line, at, "(no text)");
+  at = append(line, at, window(text));
+  QTS_FreeCString(engine_context, text);
+  return at;
 }
 
 const char* js_describe(js_t error) {
@@ -202,11 +217,13 @@ const char* js_describe(js_t error) {
   size_t at = append_value(line, 0, error);
   js_t key = js_text("stack", 5);
   js_t stack = QTS_GetProp(engine_context, error, key);
+  QTS_FreeValuePointer(engine_context, key);
   const char* type = window(QTS_Typeof(engine_context, stack));
   if (strcmp(type, "string") == 0) {
     if (at < LINE_MAX) line[at++] = ' ';
     append_value(line, at, stack);
   }
+  QTS_FreeValuePointer(engine_context, stack);
   return line;
 }
 
@@ -214,17 +231,26 @@ static NORETURN void uncaught(js_t error) {
   panic_text(STOP_UNCAUGHT, "uncaught", js_describe(error));
 }
 
-void engine_print_stack(void) {
-  if (!call_depth) return;
+const char* engine_stack(void) {
   static const char script[] = "new Error().stack";
   static char line[LINE_MAX + 2];
   js_t code = js_copy(script, sizeof(script) - 1);
-  js_t name = js_copy("panic", 5);
+  js_t name = js_copy("stack", 5);
   js_t stack = QTS_Eval(engine_context, code, sizeof(script) - 1, name, 0, 0);
-  if (QTS_ResolveException(engine_context, stack)) return;
+  if (QTS_ResolveException(engine_context, stack)) return "";
   append_value(line, 0, stack);
+  /* Without the script itself. */
+  const char* rest = line;
+  while (*rest && *rest++ != ')') continue;
+  return *rest == ' ' ? rest + 1 : rest;
+}
+
+void engine_print_stack(void) {
+  if (!call_depth) return;
+  const char* stack = engine_stack();
+  if (!*stack) return;
   print(" in JavaScript ");
-  print(line);
+  print(stack);
 }
 
 js_t engine_jobs(js_t runtime) {
@@ -288,6 +314,11 @@ void engine_program(const callee_t* given, uint32_t count) {
 
 void engine_on_take(js_t (*on_take)(uint32_t bytes)) { take = on_take; }
 
+void engine_ready(void) {
+  js_t block = take(READY_BYTES);
+  if (block) ENGINE_free(block);
+}
+
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime)) { interrupt = on_interrupt; }
 
 uint32_t engine_growth(uint32_t bytes) {
@@ -296,10 +327,26 @@ uint32_t engine_growth(uint32_t bytes) {
   return before;
 }
 
+bool engine_runs_foreign(void) { return is_foreign; }
+
 bool engine_foreign(bool now) {
   bool before = is_foreign;
   is_foreign = now;
   return before;
+}
+
+struct engine_state engine_state(void) {
+  return (struct engine_state){engine_context,      engine.w2c_g0, wasm_rt_deep, call_depth,
+                               wasm_rt_stack_limit, is_foreign};
+}
+
+void engine_go_on(const struct engine_state* state) {
+  engine_context = state->context;
+  engine.w2c_g0 = state->pointer;
+  wasm_rt_deep = state->deep;
+  call_depth = state->call_depth;
+  wasm_rt_stack_limit = state->limit;
+  is_foreign = state->is_foreign;
 }
 
 /* ---- what the engine imports ----------------------------------------------------------------- */
@@ -310,6 +357,7 @@ u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 c
   const callee_t* callee = number < function_count ? &functions[number] : NULL;
   if (number >= PROGRAM_CALLEES && number - PROGRAM_CALLEES < program_function_count) {
     callee = &program_functions[number - PROGRAM_CALLEES];
+    engine_ready();
   }
   if (!callee) panic(STOP_ENGINE, "engine", "a call to an unknown function");
   struct call call = {self, count, arguments};

@@ -42,6 +42,8 @@ js_t js_text(const char* text, size_t length);
 void js_set(js_t object, const char* name, js_t value);
 /* An error and its stack, as one line that lasts until the next call. */
 const char* js_describe(js_t error);
+/* Where JavaScript is now, as one line that lasts until the next call. */
+const char* engine_stack(void);
 /* Calls a function with one argument, which it frees, or none (0). *error: what it threw, or 0. */
 js_t js_call(js_t function, js_t argument, js_t* error);
 /* Throws an Error with this message; the caller must return the result. */
@@ -60,10 +62,13 @@ double engine_wake(double lines);
 double engine_wake_amid(double lines);
 /* From now on blocks for copies in the engine's heap come from `on_take`. */
 void engine_on_take(js_t (*on_take)(uint32_t bytes));
+/* Sees to it that there is memory for the values of a few calls. */
+void engine_ready(void);
 /* Called now and then while a runtime that asked for it runs; true ends what runs there. */
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
 /* Whether what runs from now on is not the guest's own. Returns what was. */
 bool engine_foreign(bool now);
+bool engine_runs_foreign(void);
 
 /* Backs a page of the heap that has no frame, with this one. */
 bool engine_back(uint32_t page, uint64_t frame);
@@ -77,6 +82,21 @@ uint32_t engine_growth(uint32_t bytes);
 
 /* Collects the garbage of a runtime. `context` is one of its. */
 void engine_collect(js_t runtime, js_t context);
+/* The next object that a runtime makes collects its garbage. */
+void engine_collect_soon(js_t runtime);
+
+/* Puts a function into the engine's table. Returns the one that it had at that place. */
+wasm_rt_function_ptr_t engine_replace(uint32_t index, wasm_rt_function_ptr_t by);
+
+/* What changes while something runs, and is to be as before when it is cut off. */
+struct engine_state {
+  js_t context;
+  uint32_t pointer, deep, call_depth;
+  uintptr_t limit;
+  bool is_foreign;
+};
+struct engine_state engine_state(void);
+void engine_go_on(const struct engine_state* state);
 
 /* Bytes of the program's text, which lies at the image's end; 0: there is no program. */
 extern const volatile uint32_t program_bytes;
@@ -85,6 +105,20 @@ extern const volatile uint32_t policy_bytes;
 /* The functions that a program can call have the numbers from here on. */
 #define PROGRAM_CALLEES 0x10000
 void engine_program(const callee_t* functions, uint32_t count);
+
+/* ---- contained.c ----------------------------------------------------------------------------- */
+
+/*
+ * Runs what is not the guest's own, of the runtime that is at `runtime` by then. Returns 0, or why
+ * it was cut off: nothing may use its runtime again.
+ */
+#define CUT_MEMORY "InternalError: out of memory"
+#define CUT_STACK "RangeError: stack overflow in a function of the engine"
+const char* contained_run(const js_t* runtime, void (*action)(void));
+/* Cuts off what runs. Returns when that is the guest's own. */
+void contained_cut(const char* why);
+/* The runtime of what runs, if that is not the guest's own; 0: there is none yet. */
+js_t contained_runtime(void);
 
 /* ---- suspended.c ----------------------------------------------------------------------------- */
 
@@ -95,14 +129,28 @@ void suspended_start(void);
 
 /* From now on the engine's heap may have holes. */
 void heap_start(void);
-/* Bytes of the heap for the boot code; 0: there are none. ENGINE_free frees them. */
+/*
+ * Bytes of the heap; 0: there are none. ENGINE_free frees them. What is not the guest's own is cut
+ * off where a small block is not to be had.
+ */
 js_t heap_take(uint32_t bytes);
+/* Makes what a full heap leaves to the guest, and to the program, unless it is there. */
+void heap_reserve(void);
 /* Backs a page of the engine's window that is touched. False: the engine has no such page. */
 bool heap_fault(uintptr_t offset);
 /* Gives the frames of what is free back to the ledger. */
 void heap_give_back(void);
+/* The bottom of a stack in linear memory, below which nothing is; 0: there is no room. */
+js_t heap_stack(uint32_t bytes);
+/* What the program does when it can have no memory. */
+struct heap_events {
+  /* Waits for memory. False: there is no hope. */
+  bool (*lacks)(void);
+  /* It will be cut off; until then it may take what was left to the guest. */
+  void (*ends)(void);
+};
 /* The program's garbage is collected from now on, too. */
-void heap_of_program(js_t runtime, js_t context);
+void heap_of_program(js_t runtime, js_t context, const struct heap_events* events);
 /* The program has had a turn, and may have garbage. */
 void heap_used(double now);
 /* When heap_turn has something to do. */
@@ -144,9 +192,14 @@ struct program_told {
 };
 extern struct program_told program_told;
 
-/* Whether the script that the guest evaluates has used up its time. */
+/* ---- script.c -------------------------------------------------------------------------------- */
+
+/* Scripts can call these functions: the first ones of `machine`, the others of `machine.core`. */
+void script_start(const char* const* names, uint32_t count, uint32_t of_machine);
+/* Whether a runtime is that of scripts. */
+bool script_is(js_t runtime);
+/* Whether the script that runs has used up its time. */
 bool script_late(double now);
-bool script_runs(void);
 
 /* ---- policy.c -------------------------------------------------------------------------------- */
 
@@ -155,8 +208,9 @@ bool policy_is(js_t runtime);
 /* Call at each look while it runs. True: its time is over. */
 bool policy_late(double now);
 
-/* The list for engine_start, from core-glue.c, which is generated. */
+/* The lists for engine_start and script_start, from core-glue.c, which is generated. */
 extern const callee_t callees[];
-extern const uint32_t callee_count;
+extern const char* const callee_names[];
+extern const uint32_t callee_count, machine_callees;
 
 #endif

@@ -239,54 +239,7 @@ js_t machine_growFromLedger(const struct call* call) {
 
 js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); }
 
-/* ---- scripts and the user's program ---------------------------------------------------------- */
-
-/* Jobs of a script's promises that may throw. */
-#define SCRIPT_JOBS_MAX 1000
-/* When the script that runs is too late; 0: none runs. */
-static double script_end;
-
-bool script_runs(void) { return script_end > 0; }
-bool script_late(double now) { return script_end > 0 && now > script_end; }
-
-/* Scripts have globals of their own: a context with nothing but `machine`. */
-static js_t script_context(void) {
-  static js_t context;
-  if (context) return context;
-  context = QTS_NewContext(snapshot_runtime, 0);
-  if (!context) return 0;
-  js_t key = js_text("machine", 7);
-  js_t machine = QTS_GetProp(snapshot_context, QTS_GetGlobalObject(snapshot_context), key);
-  QTS_SetProp(context, QTS_GetGlobalObject(context), key, machine);
-  QTS_FreeValuePointer(snapshot_context, key);
-  QTS_FreeValuePointer(snapshot_context, machine);
-  return context;
-}
-
-js_t machine_evaluate(const struct call* call) {
-  js_t context = script_context();
-  js_t code = call->count < 2 || !context
-                  ? 0
-                  : QTS_GetString(engine_context,
-                                  QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
-  if (!code) return js_throw("evaluate: a script and milliseconds");
-  js_t name = js_copy("<evaluate>", 10);
-  bool before = engine_foreign(true);
-  script_end = clock_now() + call_number(call, 1);
-  js_t result = QTS_Eval(context, code, (uint32_t)strlen(window(code)), name, 0, 0);
-  /* Its promises' jobs belong to it. Those that are left over when it is late end at once. */
-  for (uint32_t jobs = 0; jobs < SCRIPT_JOBS_MAX && engine_jobs(snapshot_runtime); jobs++) {
-  }
-  bool is_late = script_late(clock_now());
-  script_end = 0;
-  engine_foreign(before);
-  ENGINE_free(name);
-  QTS_FreeCString(engine_context, code);
-  js_t error = QTS_ResolveException(context, result);
-  if (!error) return result;
-  /* Told in words of this context: an error that interrupts cannot be caught. */
-  return js_throw(is_late ? "it took longer than its time limit" : js_describe(error));
-}
+/* ---- the user's program ---------------------------------------------------------------------- */
 
 js_t machine_programSend(const struct call* call) {
   js_t text = call->count < 1

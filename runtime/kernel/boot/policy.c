@@ -26,6 +26,8 @@ static js_t runtime, context, decide;
 static double end;
 static uint32_t looks;
 static bool was_late;
+/* Why it was cut off, for ever; 0: it was not. */
+static const char* cut;
 static uint32_t growth = GROWTH_BYTES;
 
 bool policy_is(js_t which) { return which == runtime; }
@@ -57,7 +59,6 @@ static js_t start(void) {
   runtime = QTS_NewRuntime();
   QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
   context = engine_context = QTS_NewContext(runtime, 0);
-  if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the policy");
   QTS_RuntimeEnableInterruptHandler(runtime);
   js_t result = QTS_Eval(context, text, bytes, file, 0, SCRIPT_FLAGS);
   ENGINE_free(text);
@@ -67,36 +68,34 @@ static js_t start(void) {
   return error;
 }
 
-/* Calls the policy with a text of the guest's. Returns a text that is to be freed, or 0. */
-static js_t decision_of(js_t view, js_t* error) {
-  *error = decide ? 0 : start();
-  if (*error) return 0;
-  js_t result = js_call(decide, QTS_NewString(context, view), error);
-  if (*error) return 0;
-  js_t text = QTS_GetString(context, result);
-  QTS_FreeValuePointer(context, result);
-  return text;
+/* What the guest asks, and the policy's answer as a text, or why there is none. */
+static js_t view, decision;
+static const char* why;
+
+static void decide_now(void) {
+  engine_context = context;
+  js_t error = decide ? 0 : start();
+  js_t result = error ? 0 : js_call(decide, QTS_NewString(context, view), &error);
+  decision = error ? 0 : QTS_GetString(context, result);
+  why = error ? js_describe(error) : "no text";
+  if (!error) QTS_FreeValuePointer(context, result);
 }
 
 js_t machine_policyDecide(const struct call* call) {
   js_t guest = engine_context;
-  js_t view = call->count < 1 || !policy_bytes
-                  ? 0
-                  : QTS_GetString(guest, QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
+  view = call->count < 1 || !policy_bytes
+             ? 0
+             : QTS_GetString(guest, QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
   if (!view) return js_throw("policyDecide: a view, and an image with a policy");
-  bool before = engine_foreign(true);
   uint32_t others = engine_growth(growth);
   looks = 0;
   was_late = false;
+  decision = 0;
   end = clock_now() + (decide ? DECIDE_MS : FIRST_MS);
-  engine_context = context;
-  js_t error;
-  js_t decision = decision_of(view, &error);
-  const char* why = error ? js_describe(error) : "no text";
-  engine_context = guest;
+  if (!cut) cut = contained_run(&runtime, decide_now);
   growth = engine_growth(others);
-  engine_foreign(before);
   QTS_FreeCString(guest, view);
+  if (cut) return js_throw(cut);
   if (!decision) return js_throw(was_late ? "it took longer than its time limit" : why);
   js_t result = QTS_NewString(guest, decision);
   QTS_FreeCString(context, decision);

@@ -19,6 +19,8 @@
 #define GAVE_MS 20
 /* A look at the device that is far off may come so much later, where that saves alarms. */
 #define GUEST_LATE_MS 1000
+/* Pages that the engine's heap asks for when it can have none. */
+#define SHORTAGE_PAGES "64"
 /* The program ends like this when nothing catches an error: EXIT.programFailed of exit-codes.ts. */
 #define PROGRAM_FAILED 14
 #define SCRIPT_FLAGS 0
@@ -40,7 +42,6 @@ static struct stacks guest_stacks, program_stacks;
 static js_t runtime, context, turn_function, rejection_function;
 static double guest_until, program_until, next_look;
 static uint32_t guest_lines;
-static bool runs_program;
 
 static uint32_t whole(uint32_t bytes) { return (bytes + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1u); }
 
@@ -107,6 +108,7 @@ static void change(struct stacks* from, const struct stacks* to, void (*action)(
 
 static void guest_turn(void) {
   bool before = engine_foreign(false);
+  engine_ready();
   uint32_t lines = guest_lines;
   guest_lines = 0;
   guest_until = engine_wake(lines);
@@ -126,6 +128,7 @@ static NORETURN void failed(js_t error) {
 /* One task of the program, once no jobs of promises are left, then the jobs that it leaves. */
 static void program_turn(void) {
   js_t error;
+  engine_ready();
   if (!QTS_IsJobPending(runtime)) {
     js_t result = js_call(turn_function, 0, &error);
     if (error) failed(error);
@@ -137,15 +140,28 @@ static void program_turn(void) {
   if (QTS_IsJobPending(runtime) || message_waits(TO_PROGRAM)) program_until = 0;
 }
 
+static void (*program_action)(void);
+/* Where JavaScript was when memory ended. */
+static const char* where_cut = "";
+
+static void act(void) { change(&guest_stacks, &program_stacks, program_action); }
+
 static void run_program(void (*action)(void)) {
-  runs_program = true;
+  program_action = action;
   engine_context = context;
-  engine_foreign(true);
-  change(&guest_stacks, &program_stacks, action);
-  engine_foreign(false);
+  const char* why = contained_run(&runtime, act);
   engine_context = snapshot_context;
-  runs_program = false;
+  if (!why) return;
+  print("program.error: Uncaught ");
+  print(why);
+  print_line(*where_cut ? " " : "", where_cut);
+  program_end(PROGRAM_FAILED);
 }
+
+static void note_where(void) { where_cut = engine_stack(); }
+static void ends(void) { contained_run(&runtime, note_where); }
+
+static void overflow(void) { contained_cut(CUT_STACK); }
 
 /* What a turn of the guest may take of both stacks, which a script has a part of already. */
 #define TURN_SHADOW_BYTES 0xc000
@@ -157,7 +173,7 @@ static void run_program(void (*action)(void)) {
  */
 static bool look_amid_script(double now) {
   static bool is_amid;
-  if (is_amid || !script_runs()) return false;
+  if (is_amid) return false;
   if (script_late(now)) return true;
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
   bool has_room = here > wasm_rt_stack_limit + TURN_STACK_BYTES &&
@@ -176,20 +192,35 @@ static bool look_amid_script(double now) {
   return false;
 }
 
+/* Lets the guest have its turn amid the program's, whose next one begins at its stacks' top. */
+static void yield(void) {
+  js_t before = engine_context;
+  struct stacks here;
+  change(&here, &guest_stacks, guest_turn);
+  engine_context = before;
+  heap_reserve();
+}
+
 static bool look(js_t which) {
   double now = clock_now();
-  if (which == snapshot_runtime) return look_amid_script(now);
+  if (script_is(which)) return look_amid_script(now);
   if (policy_is(which)) return policy_late(now);
   if (now < next_look) return false;
   next_look = now + LOOK_MS;
   tell_gave(now);
   guest_lines |= wait_not();
-  if (guest_lines || now >= guest_until) {
-    js_t before = engine_context;
-    change(&program_stacks, &guest_stacks, guest_turn);
-    engine_context = before;
-  }
+  if (guest_lines || now >= guest_until) yield();
   return false;
+}
+
+/* Asks for pages of the balloon's, and waits for them. False: there is no hope. */
+static bool await_memory(void) {
+  bool before = engine_foreign(false);
+  bool asks = message_put(TO_GUEST, "{\"shortage\":" SHORTAGE_PAGES "}");
+  engine_foreign(before);
+  if (!asks) return false;
+  yield();
+  return frames_count(FRAMES_FREE) > 0;
 }
 
 /* ---- rejections of promises ------------------------------------------------------------------ */
@@ -313,9 +344,7 @@ static js_t host_pages(const struct call* call) {
 /* Lets the guest have its turn, to do at once what the messages say. */
 static js_t host_yield(const struct call* call) {
   (void)call;
-  js_t before = engine_context;
-  change(&program_stacks, &guest_stacks, guest_turn);
-  engine_context = before;
+  yield();
   return 0;
 }
 
@@ -365,10 +394,10 @@ static void begin(void) {
   runtime = QTS_NewRuntime();
   QTS_RuntimeSetMaxStackSize(runtime, PROGRAM_SHADOW_BYTES);
   context = engine_context = QTS_NewContext(runtime, 0);
-  if (!context) panic(STOP_NO_MEMORY, "memory", "no room for the program");
   program_told.runtime = runtime;
   program_told.context = context;
-  heap_of_program(runtime, context);
+  static const struct heap_events events = {await_memory, ends};
+  heap_of_program(runtime, context, &events);
   define_host();
   watch_rejections();
   buffers_start();
@@ -389,9 +418,9 @@ static void begin(void) {
 static void prepare_stacks(void) {
   uint64_t guard = (uintptr_t)image_end + whole(program_bytes + policy_bytes);
   memory_guard(guard);
-  js_t shadow = heap_take(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
+  js_t shadow = heap_stack(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
   if (!shadow) panic(STOP_NO_MEMORY, "memory", "no room for the program's stack");
-  program_stacks.pointer = (shadow + PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES) & ~15u;
+  program_stacks.pointer = shadow + PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES;
   program_stacks.deep = shadow + SHADOW_REST_BYTES - FRAME_BYTES;
   program_stacks.limit = (uintptr_t)guard + FRAME_BYTES + STACK_REST_BYTES;
   program_stacks.top = (uintptr_t)guard + FRAME_BYTES + PROGRAM_STACK_BYTES;
@@ -409,7 +438,7 @@ static NORETURN void run_in_place(void) {
 
 NORETURN void program_run(void) {
   engine_on_interrupt(look);
-  QTS_RuntimeEnableInterruptHandler(snapshot_runtime);
+  wasm_rt_overflow = overflow;
   if (is_in_place()) run_in_place();
   guest_until = engine_boot();
   program_until = __builtin_inf();
@@ -432,6 +461,7 @@ NORETURN void program_run(void) {
       heap_turn(clock_now());
     } else {
       run_program(program_turn);
+      heap_reserve();
       heap_used(clock_now());
     }
   }

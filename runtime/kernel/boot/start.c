@@ -22,6 +22,7 @@ NORETURN void boot_start(uint32_t loader, uint32_t start_info) {
   alarm_start(counter_hz, apic_ticks);
   core_start();
   engine_start(callees, callee_count);
+  script_start(callee_names, callee_count, machine_callees);
   suspended_start();
   heap_start();
   program_run();

@@ -80,9 +80,7 @@ static void tell_arguments(void* instance, u32 runtime, u64 object, u32 tell) {
 }
 
 static mark_t* replace(uint32_t index, mark_t* by) {
-  mark_t* before = (mark_t*)engine.w2c_T0.data[index].func;
-  engine.w2c_T0.data[index].func = (wasm_rt_function_ptr_t)by;
-  return before;
+  return (mark_t*)engine_replace(index, (wasm_rt_function_ptr_t)by);
 }
 
 void suspended_start(void) {

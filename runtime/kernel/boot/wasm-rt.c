@@ -9,6 +9,16 @@
 
 uintptr_t wasm_rt_stack_limit;
 uint32_t wasm_rt_deep;
+void (*wasm_rt_overflow)(void);
+
+/* What is left of a stack when it overflows. */
+#define LAST_BYTES 0x8000
+
+uint32_t wasm_rt_deep_pointer(uintptr_t here, uint32_t pointer) {
+  uintptr_t bottom = wasm_rt_stack_limit - STACK_REST_BYTES;
+  if (here < bottom + LAST_BYTES && wasm_rt_overflow) wasm_rt_overflow();
+  return pointer > wasm_rt_deep ? wasm_rt_deep : pointer;
+}
 
 static wasm_rt_funcref_t entries[TABLE_ENTRIES_MAX];
 static uint32_t used;

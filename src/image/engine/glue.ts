@@ -218,7 +218,14 @@ export function coreGlue(core: Uint8Array, header: string): string {
     ),
     ...MACHINE_FUNCTIONS.map((name) => `js_t machine_${name}(const struct call* call);`),
     `const callee_t callees[] = {\n  ${callees.join(",\n  ")}};`,
+    `const char* const callee_names[] = {\n  ${[
+      ...MACHINE_FUNCTIONS,
+      ...functions.map(([name]) => name),
+    ]
+      .map((name) => `"${name}"`)
+      .join(",\n  ")}};`,
     `const uint32_t callee_count = ${callees.length};`,
+    `const uint32_t machine_callees = ${MACHINE_FUNCTIONS.length};`,
     "",
   ].join("\n");
 }
@@ -247,6 +254,8 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
     "  .balign 4",
     word("pages", snapshot.pages),
     word("deep", snapshot.deep),
+    word("stack_base", snapshot.stackBase),
+    word("stack_rest", snapshot.stackRest),
     word("runtime", snapshot.runtime),
     word("rejections", snapshot.rejections),
     word("threshold", snapshot.threshold),

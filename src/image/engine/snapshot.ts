@@ -30,6 +30,9 @@ export interface Snapshot {
   readonly promisedFrames: number;
   /** A stack pointer that is too deep for JavaScript. */
   readonly deep: number;
+  /** Where the stack's pages begin, and where those that it never reaches end. */
+  readonly stackBase: number;
+  readonly stackRest: number;
   /** Where a runtime keeps the function that is told of rejected promises, from its address on. */
   readonly rejections: number;
   /** Where it keeps how much may be allocated before it collects garbage. */
@@ -114,9 +117,10 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const { stackTop } = options.engine;
   const stackBytes = options.scriptStackBytes + STACK_MARGIN_BYTES;
   const reachableBytes = bytes.length - STACK_BYTES + stackBytes;
+  const stackBase = FRAME_BYTES * Math.ceil((stackTop - STACK_BYTES) / FRAME_BYTES);
+  const stackRest = FRAME_BYTES * Math.floor((stackTop - stackBytes) / FRAME_BYTES);
   const deep = (number: number) =>
-    number >= Math.ceil((stackTop - STACK_BYTES) / FRAME_BYTES) &&
-    number < Math.floor((stackTop - stackBytes) / FRAME_BYTES);
+    FRAME_BYTES * number >= stackBase && FRAME_BYTES * number < stackRest;
   const backed = frameNumbers.filter((number) => !deep(number)).length;
   const promisedFrames = Math.ceil(reachableBytes / FRAME_BYTES) + 1 - backed;
   const deepest = stackTop - options.scriptStackBytes - DEEPER_BYTES;
@@ -125,7 +129,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   return {
     ...{ pages, frameNumbers, frames, promisedFrames },
     ...{
-      deep: deepest,
+      ...{ deep: deepest, stackBase, stackRest },
       rejections: await findRejections(options.engine),
       marks: await findMarks(options.engine),
       ...(await findMemory(options.engine)),

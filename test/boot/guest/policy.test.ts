@@ -101,6 +101,12 @@ it.for([
   ],
   [
     X86_64,
+    "nests iterators",
+    "let it = [1].values(); for (let i = 0; i < 20000; i++) it = it.map(Object); it.next();",
+    "stack overflow",
+  ],
+  [
+    X86_64,
     "leaves work for later",
     "const again = (): void => { Promise.resolve().then(again); }; again();" +
       "Promise.resolve().then(() => { for (;;); }); return 0;",

@@ -23,6 +23,7 @@ import {
 
 useGuests();
 
+const SCRIPT_MS = 60_000;
 const memoryBytes = 64 * MIB;
 const SOON = { timeout: BOOT_MS, interval: 20 };
 const WHERE: readonly Place[] = [
@@ -153,7 +154,7 @@ describe.each(WHERE.map((place) => ({ place, name: placeName(place) })))("$name"
 
   it("runs a script, and tells how it failed", async (context) => {
     const vm = await guestAt(context, place, { memoryBytes });
-    const evaluate = (script: string) => ask(vm, "evaluate", { script });
+    const evaluate = (script: string) => ask(vm, "evaluate", { script, timeoutMs: SCRIPT_MS });
     expect(await evaluate("[1 + 1, 'grüße', { deep: [null, true] }]")).toEqual([
       2,
       "grüße",
@@ -176,6 +177,19 @@ describe.each(WHERE.map((place) => ({ place, name: placeName(place) })))("$name"
     await expect(evaluate("(function f() { f() })()")).rejects.toMatchObject({
       detail: expect.stringContaining("RangeError"),
     });
+    const endless = "const all = []; for (let i = 0; ; i++) all.push({ i, of: { i } })";
+    const deep =
+      "let it = [1].values(); for (let i = 0; i < 20000; i++) it = it.map(Object); it.next()";
+    for (const [script, error] of [
+      [endless, "out of memory"],
+      [deep, "stack overflow"],
+    ] as const) {
+      await expect(evaluate(script)).rejects.toMatchObject({
+        rpcCode: RPC_ERROR.refused,
+        detail: expect.stringContaining(error),
+      });
+      expect(await evaluate("2 + 2")).toBe(4);
+    }
     await expect(evaluate("10n")).rejects.toMatchObject({ rpcCode: RPC_ERROR.refused });
     expect((await statusOf(vm)).state).toBe("running");
   });

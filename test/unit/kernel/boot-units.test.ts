@@ -31,16 +31,25 @@ const ORDER = [
   "platform/alarm.c",
   "platform/wait.c",
   "engine.c",
+  "contained.c",
   "suspended.c",
   "buffers.c",
   "heap.c",
   "messages.c",
   "machine.c",
   "policy.c",
+  "script.c",
   "program.c",
   "start.c",
 ];
-const GLUE = ["core_start", "core_ledger", "callees", "callee_count"];
+const GLUE = [
+  "core_start",
+  "core_ledger",
+  "callees",
+  "callee_names",
+  "callee_count",
+  "machine_callees",
+];
 
 /** Without comments, text and #include lines. */
 function code(name: string): string {

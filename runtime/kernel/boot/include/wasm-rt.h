@@ -126,10 +126,13 @@ static inline bool wasm_rt_is_initialized(void) { return true; }
  * The engine looks at its stack pointer in linear memory to see how deep it is, but the compiled
  * code uses the processor's stack as well, and some functions that one alone. So a function that
  * starts below `wasm_rt_stack_limit` sees a pointer in linear memory that is too deep for the
- * engine, which throws a RangeError.
+ * engine, which throws a RangeError. Where functions of the engine's go on all the same, almost to
+ * the stack's end, `wasm_rt_overflow` is called, which need not return.
  */
 extern uintptr_t wasm_rt_stack_limit;
 extern uint32_t wasm_rt_deep;
+extern void (*wasm_rt_overflow)(void);
+uint32_t wasm_rt_deep_pointer(uintptr_t here, uint32_t pointer);
 static inline uint32_t wasm_rt_stack_pointer(uint32_t pointer) {
   uintptr_t here;
 #ifdef __x86_64__
@@ -137,7 +140,7 @@ static inline uint32_t wasm_rt_stack_pointer(uint32_t pointer) {
 #else
   __asm__ volatile("movl %%esp, %0" : "=r"(here));
 #endif
-  return UNLIKELY(here < wasm_rt_stack_limit) && pointer > wasm_rt_deep ? wasm_rt_deep : pointer;
+  return UNLIKELY(here < wasm_rt_stack_limit) ? wasm_rt_deep_pointer(here, pointer) : pointer;
 }
 
 #endif

@@ -19,7 +19,7 @@ const PIECE_MAX = 13;
 
 /** Scripts are not run: they are the host's own, and may do anything. */
 class QuietMachine extends FakeMachine {
-  override evaluate(): unknown {
+  override evaluate(): string {
     return "=null";
   }
 }

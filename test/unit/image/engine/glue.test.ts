@@ -83,7 +83,7 @@ test.each([
 });
 
 test("the boot code has one function for each of the machine's", () => {
-  const texts = ["machine.c", "policy.c"].map((name) =>
+  const texts = ["machine.c", "policy.c", "script.c"].map((name) =>
     readFileSync(new URL(`../../../../runtime/kernel/boot/${name}`, import.meta.url), "utf8"),
   );
   const found = [...texts.join("").matchAll(/^js_t machine_(\w+)\(/gm)];
@@ -96,7 +96,7 @@ test("the snapshot's source names every frame", () => {
       pages: 90,
       frameNumbers: [0, 7, 300],
       frames: new Uint8Array(3 * 4096),
-      deep: 4,
+      ...{ deep: 4, stackBase: 5, stackRest: 6 },
       rejections: 8,
       threshold: 116,
       freeBuffer: 46,
