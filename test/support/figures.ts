@@ -10,6 +10,7 @@ export const FIGURES = {
   transitions: "transitions searched",
   executions: "inputs that were fuzzed",
   events: "events of a booted guest",
+  programs: "programs that nobody wrote",
   migrations: "migrations",
   pagesMoved: "pages moved",
   bytesVerified: "bytes verified",
