@@ -77,12 +77,12 @@ const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
 };
 
 /**
- * The engine is most of the image; what programs spend their time in is a file of its own. Only the
- * core and the kernel have line numbers in the symbol file: those of the engine would make it far
- * larger.
+ * Only the core and the kernel have line numbers in the symbol file: the engine is most of the
+ * image, and its own would make that file far larger.
  */
-const CODE_FLAGS = { engine: ["-Os"], core: ["-O2", "-g"], kernel: ["-O2", "-g"] } as const;
-const HOT = { file: "engine-hot.c", flags: ["-O2"] } as const;
+const CODE_FLAGS = { engine: ["-O2"], core: ["-O2", "-g"], kernel: ["-O2", "-g"] } as const;
+/** What programs spend their time in: in one file, calls can be compiled in place. */
+const HOT_FILE = "engine-hot.c";
 
 const LINK_FLAGS = [
   "-nostdlib",
@@ -162,9 +162,12 @@ async function compileAll(
   const worker = async (): Promise<void> => {
     for (let name = pending.pop(); name; name = pending.pop()) {
       const object = join(out, `${basename(name).replace(/\.\w$/, "")}.o`);
-      // The last of two levels of optimisation counts.
-      const flags = name === HOT.file ? [...parts.flags, ...HOT.flags] : parts.flags;
-      await compile({ compiler, args: [...flags, "-c", "-o", object, name], directory, signal });
+      await compile({
+        compiler,
+        args: [...parts.flags, "-c", "-o", object, name],
+        directory,
+        signal,
+      });
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
@@ -200,7 +203,7 @@ export async function convert(
     }
     const files =
       module === "engine"
-        ? splitHotFunctions(mendEngine(texts), { file: HOT.file, header })
+        ? splitHotFunctions(mendEngine(texts), { file: HOT_FILE, header })
         : texts;
     for (const [name, text] of files) await writeFile(join(folder, name), text);
   });
@@ -215,7 +218,7 @@ export function compileModule(
   const { arch } = build;
   const flags = [...CODE_FLAGS[module], ...build.flags, ...MODULE_FLAGS[module][arch], "-w"];
   // Its name is a digest of what is in it, wherever the cache lies.
-  const inputs = [basename(folder), ...build.base, ...flags, ...HOT.flags];
+  const inputs = [basename(folder), ...build.base, ...flags];
   return build.cache.file(`${module}-${arch}`, inputs, async (objects) => {
     await mkdir(objects, { recursive: true });
     const sources = (await readdir(folder)).filter((name) => name.endsWith(".c"));

@@ -159,7 +159,7 @@ function table({ node, runs, boots, imageBytes }: Results): string {
     "",
     row("image bytes", "size", "goal"),
     row("i386", String(imageBytes.i386), "< 2000000"),
-    row("x86_64", String(imageBytes.x86_64), "< 1500000"),
+    row("x86_64", String(imageBytes.x86_64), "< 2000000"),
   ].join("\n");
 }
 

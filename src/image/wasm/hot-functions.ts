@@ -1,6 +1,7 @@
 /**
  * Finds the functions of a JavaScript engine that programs spend their time in: its interpreters,
- * and what the one of JavaScript calls. They get a file of their own, to be compiled for speed.
+ * and what the one of JavaScript calls. They get a file of their own, in which the compiler can put
+ * one into another.
  *
  * The names in the engine's module are numbers, which change with every release. An interpreter is
  * known by its shape: it tells many cases apart, in a loop, and calls itself. So do those of
@@ -12,7 +13,7 @@ const CASES_MIN = 30;
 /** The one of JavaScript has a case for each of its instructions, and the most of all. */
 const LARGEST_CASES_MIN = 200;
 /** With the calls of these calls there is more code than time in it. */
-const CALLS_DEEP = 2;
+const CALLS_DEEP = 4;
 const FUNCTION = /^\w+ (\w+)\(\w+\* instance[^{}]*\) \{\n(?:.*\n)*?\}\n/gm;
 
 /** All that decides which functions these are, for the digest that the C is kept under. */
