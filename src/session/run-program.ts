@@ -4,6 +4,7 @@
  * The guest writes each line of the program behind a label (runtime/guest/console.ts); all other
  * lines are the guest's own.
  */
+import { EXIT } from "../../runtime/abi.ts";
 import { FailureError } from "../failure.ts";
 import type { BuildProgress } from "../image/build-image.ts";
 import { programImageFile, provideProgramImage } from "../image/provide-program-image.ts";
@@ -150,5 +151,7 @@ async function follow(
   }
   signal?.throwIfAborted();
   if (code !== undefined) return code;
+  // The guest drops what a busy host does not read for seconds: the line that tells the code, too.
+  if (exit.guestExitCode === EXIT.programFailed) return EXIT.programFailed;
   throw failureOfExit(exit, vm.log.lines);
 }

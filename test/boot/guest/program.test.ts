@@ -419,6 +419,21 @@ describe("ends", () => {
 });
 
 it(
+  "has failed also when the log's last line is lost",
+  async (context) => {
+    toolOrSkip(context, findOnPath(QEMU), QEMU);
+    const serving = `import { serve } from "ballonet/guest"; serve("nothing", () => null);`;
+    const { code } = await run(serving, { on: "qemu" }, async ({ control, log }) => {
+      await log.waitForLine({ pattern: "ready: " });
+      const params = { script: `machine.exit(${EXIT.programFailed})` };
+      await control.request({ method: "evaluate", params }).catch(() => {});
+    });
+    expect(code).toBe(EXIT.programFailed);
+  },
+  BUILD_MS,
+);
+
+it(
   "is in an image again less than two seconds after it has changed",
   async () => {
     const times: number[] = [];
