@@ -34,9 +34,9 @@ const IS_ROOT = process.getuid?.() === 0;
  */
 const V86_BOOT_MS = 10_000;
 /** What all files may have in them. */
-const DRIVER_BYTES_MAX = 2_300 * 2 ** 10;
+const DRIVER_BYTES_MAX = 2_350 * 2 ** 10;
 /** What they may take of a disk, with the ends of their last blocks, and with the folders. */
-const DRIVER_DISK_BYTES_MAX = 2_500 * 2 ** 10;
+const DRIVER_DISK_BYTES_MAX = 2_560 * 2 ** 10;
 /** What a file takes whole of a disk, and what a folder takes of it. */
 const BLOCK_BYTES = 4096;
 
