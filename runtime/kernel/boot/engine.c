@@ -11,6 +11,8 @@
 #define LINE_MAX 1000
 /* The engine's values for us lie in a few small blocks, which it takes by itself. */
 #define READY_BYTES 0x400
+/* How far JavaScript's limit is above wasm_rt_deep: DEEPER_BYTES of the snapshot. */
+#define DEEPER_BYTES 0x1000
 /* Promise jobs that run after one call; others wait for the next one: no job hangs it. */
 #define JOBS_MAX 1000
 
@@ -158,6 +160,11 @@ uint32_t call_word(const struct call* call, uint32_t index) {
   return (uint32_t)(int64_t)value;
 }
 
+js_t call_text(const struct call* call, uint32_t index) {
+  if (index >= call->count) return 0;
+  return QTS_GetString(engine_context, QTS_ArgvGetJSValueConstPointer(call->arguments, index));
+}
+
 js_t js_number(double value) { return QTS_NewFloat64(engine_context, value); }
 
 js_t js_copy(const char* bytes, size_t length) {
@@ -180,6 +187,12 @@ void js_set(js_t object, const char* name, js_t value) {
   QTS_SetProp(engine_context, object, key, value);
   QTS_FreeValuePointer(engine_context, key);
   QTS_FreeValuePointer(engine_context, value);
+}
+
+void js_set_function(js_t object, const char* name, uint32_t number) {
+  js_t text = js_copy(name, strlen(name));
+  js_set(object, name, QTS_NewFunction(engine_context, text, 0, 0, number));
+  ENGINE_free(text);
 }
 
 js_t js_throw(const char* message) {
@@ -251,6 +264,14 @@ void engine_print_stack(void) {
   if (!*stack) return;
   print(" in JavaScript ");
   print(stack);
+}
+
+js_t engine_runtime(js_t* context) {
+  js_t runtime = QTS_NewRuntime();
+  QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
+  *context = engine_context = QTS_NewContext(runtime, 0);
+  QTS_RuntimeEnableInterruptHandler(runtime);
+  return runtime;
 }
 
 js_t engine_jobs(js_t runtime) {

@@ -34,10 +34,14 @@ static inline void* window(js_t address) { return (void*)((uintptr_t)WINDOW_BASE
 double call_number(const struct call* call, uint32_t index);
 /* The same modulo 2^32, as `>>> 0` in JavaScript. */
 uint32_t call_word(const struct call* call, uint32_t index);
+/* An argument as a text, which QTS_FreeCString of its context frees; 0: it is missing or none. */
+js_t call_text(const struct call* call, uint32_t index);
 js_t js_number(double value);
 /* Copies bytes into the engine's heap, with a 0 behind them. */
 js_t js_copy(const char* bytes, size_t length);
 js_t js_text(const char* text, size_t length);
+/* Sets object[name] to a function that calls the callee of this number. */
+void js_set_function(js_t object, const char* name, uint32_t number);
 /* Sets object[name] = value and frees `value`. */
 void js_set(js_t object, const char* name, js_t value);
 /* An error and its stack, as one line that lasts until the next call. */
@@ -53,6 +57,8 @@ typedef js_t (*callee_t)(const struct call* call);
 /* `functions` are those that JavaScript can call, by the number that the snapshot has for each. */
 void engine_start(const callee_t* functions, uint32_t count);
 
+/* A runtime that runs on the guest's stack and can be interrupted; `context` becomes its own. */
+js_t engine_runtime(js_t* context);
 /* Runs jobs of promises that are due, but not without end. Returns what one threw, or 0. */
 js_t engine_jobs(js_t runtime);
 /* Call the guest program's `boot` and `wake`. Return when to wake the guest next. */

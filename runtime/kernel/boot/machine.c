@@ -242,10 +242,7 @@ js_t machine_exit(const struct call* call) { stop((uint8_t)call_word(call, 0)); 
 /* ---- the user's program ---------------------------------------------------------------------- */
 
 js_t machine_programSend(const struct call* call) {
-  js_t text = call->count < 1
-                  ? 0
-                  : QTS_GetString(engine_context,
-                                  QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
+  js_t text = call_text(call, 0);
   if (!text) return js_throw("programSend: a text");
   bool sent = message_put(TO_PROGRAM, window(text));
   QTS_FreeCString(engine_context, text);

@@ -15,8 +15,6 @@
 #define FIRST_MS 1000
 /* A host that takes the processor away makes fewer looks late, too. */
 #define LOOKS_MIN 3
-/* How far JavaScript's limit is above wasm_rt_deep: DEEPER_BYTES of the snapshot. */
-#define DEEPER_BYTES 0x1000
 #define SCRIPT_FLAGS 0
 
 extern char image_end[];
@@ -56,10 +54,7 @@ js_t machine_policyName(const struct call* call) {
 static js_t start(void) {
   uint32_t skipped = name_bytes() + 1, bytes = policy_bytes - skipped;
   js_t text = js_copy(policy_text() + skipped, bytes), file = js_copy("policy.js", 9);
-  runtime = QTS_NewRuntime();
-  QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
-  context = engine_context = QTS_NewContext(runtime, 0);
-  QTS_RuntimeEnableInterruptHandler(runtime);
+  runtime = engine_runtime(&context);
   js_t result = QTS_Eval(context, text, bytes, file, 0, SCRIPT_FLAGS);
   ENGINE_free(text);
   ENGINE_free(file);
@@ -83,9 +78,7 @@ static void decide_now(void) {
 
 js_t machine_policyDecide(const struct call* call) {
   js_t guest = engine_context;
-  view = call->count < 1 || !policy_bytes
-             ? 0
-             : QTS_GetString(guest, QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
+  view = policy_bytes ? call_text(call, 0) : 0;
   if (!view) return js_throw("policyDecide: a view, and an image with a policy");
   uint32_t others = engine_growth(growth);
   looks = 0;

@@ -268,12 +268,6 @@ static js_t host_knowsDate(const struct call* call) {
   return wall_known() ? QTS_GetTrue() : QTS_GetFalse();
 }
 
-/* The text of an argument, which lasts until free_text; 0: it is none. */
-static js_t call_text(const struct call* call, uint32_t index) {
-  if (index >= call->count) return 0;
-  return QTS_GetString(context, QTS_ArgvGetJSValueConstPointer(call->arguments, index));
-}
-
 static void free_text(js_t text) { QTS_FreeCString(context, text); }
 
 /* Writes one line of the log, behind a label. */
@@ -380,11 +374,8 @@ static callee_t callees_of_program[HOST_FUNCTIONS];
 static void define_host(void) {
   js_t host = QTS_NewObject(context);
   for (uint32_t at = 0; at < HOST_FUNCTIONS; at++) {
-    const char* name = host_functions[at].name;
     callees_of_program[at] = host_functions[at].callee;
-    js_t text = js_copy(name, strlen(name));
-    js_set(host, name, QTS_NewFunction(context, text, 0, 0, PROGRAM_CALLEES + at));
-    ENGINE_free(text);
+    js_set_function(host, host_functions[at].name, PROGRAM_CALLEES + at);
   }
   engine_program(callees_of_program, HOST_FUNCTIONS);
   js_set(QTS_GetGlobalObject(context), "ballonetHost", host);

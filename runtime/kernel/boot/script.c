@@ -10,8 +10,6 @@
 #define GROWTH_BYTES 0x1000000
 /* Jobs of its promises that may throw. */
 #define JOBS_MAX 1000
-/* How far JavaScript's limit is above wasm_rt_deep: DEEPER_BYTES of the snapshot. */
-#define DEEPER_BYTES 0x1000
 
 static js_t runtime, context;
 /* Of the functions of `machine`, then those of `machine.core`. */
@@ -34,19 +32,12 @@ void script_start(const char* const* all, uint32_t count, uint32_t of_machine) {
 
 static js_t functions(uint32_t first, uint32_t end) {
   js_t object = QTS_NewObject(context);
-  for (uint32_t at = first; at < end; at++) {
-    js_t name = js_copy(names[at], strlen(names[at]));
-    js_set(object, names[at], QTS_NewFunction(context, name, 0, 0, at));
-    ENGINE_free(name);
-  }
+  for (uint32_t at = first; at < end; at++) js_set_function(object, names[at], at);
   return object;
 }
 
 static void start(void) {
-  runtime = QTS_NewRuntime();
-  QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
-  context = engine_context = QTS_NewContext(runtime, 0);
-  QTS_RuntimeEnableInterruptHandler(runtime);
+  runtime = engine_runtime(&context);
   js_t machine = functions(0, machine_names);
   js_set(machine, "core", functions(machine_names, name_count));
   js_set(QTS_GetGlobalObject(context), "machine", machine);
@@ -70,9 +61,7 @@ static void evaluate(void) {
 js_t machine_evaluate(const struct call* call) {
   if (end > 0) return js_throw("evaluate: a script runs already");
   js_t guest = engine_context;
-  code = call->count < 2
-             ? 0
-             : QTS_GetString(guest, QTS_ArgvGetJSValueConstPointer(call->arguments, 0));
+  code = call->count < 2 ? 0 : call_text(call, 0);
   if (!code) return js_throw("evaluate: a script and milliseconds");
   value = 0;
   thrown = "no text";
