@@ -3,26 +3,19 @@
  * own functions: an error of the program's is all that comes of it. A few of them in each run, all
  * in a long one.
  */
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { packageFolder } from "../../../src/package.ts";
+import { writeFile } from "node:fs/promises";
+import { expect, it } from "vitest";
 import { runProgram } from "../../../src/session/run-program.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
+import { useProgramFolder } from "../support/program-folder.ts";
 
 /** The less there is, the sooner it is taken. */
 const MEMORY_BYTES = 24 << 20;
 const TIMEOUT_MS = 300_000;
 const IS_LONG = process.env.BALLONET_RUNS !== undefined;
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "full-heap-test-"));
-  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const inFolder = useProgramFolder();
 
 const OUT_OF_MEMORY = "InternalError: out of memory";
 const TOO_DEEP = "RangeError: stack overflow in a function of the engine";
@@ -75,7 +68,7 @@ interface Outcome {
 }
 
 async function run(arch: "i386" | "x86_64", body: string): Promise<Outcome> {
-  const app = join(folder, `${arch}.js`);
+  const app = inFolder(`${arch}.js`);
   const program = `const kept = [];
     (async () => { ${body} })().then((value) => console.log("returned", value));`;
   await writeFile(app, program);

@@ -1,21 +1,14 @@
 /**
  * The engine's heap: what was garbage goes back to the machine when the program has nothing to do.
  */
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
-import { packageFolder } from "../../../src/package.ts";
+import { writeFile } from "node:fs/promises";
+import { expect, it, type TestContext } from "vitest";
 import { type RunProgramOptions, runProgram } from "../../../src/session/run-program.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
+import { useProgramFolder } from "../support/program-folder.ts";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "heap-test-"));
-  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const inFolder = useProgramFolder();
 
 type Machine = Pick<RunProgramOptions, "on" | "arch">;
 const MACHINES: readonly Machine[] = [
@@ -34,7 +27,7 @@ async function linesOf(
 ): Promise<string[]> {
   const qemu = `qemu-system-${machine.arch}`;
   if (machine.on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
-  const app = join(folder, `${nameOf(machine).replace(" ", "-")}.ts`);
+  const app = inFolder(`${nameOf(machine).replace(" ", "-")}.ts`);
   await writeFile(app, source);
   const lines: string[] = [];
   const onLine = ({ text }: { readonly text: string }) => lines.push(text);

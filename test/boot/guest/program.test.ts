@@ -2,14 +2,11 @@
  * A program of the user's in a guest: what it has, how it ends, and that neither its errors nor its
  * endless loops touch the driver.
  */
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../../runtime/abi.ts";
 import { ImageError } from "../../../src/image/errors.ts";
 import { programImageFile, provideProgramImage } from "../../../src/image/provide-program-image.ts";
-import { packageFolder } from "../../../src/package.ts";
 import {
   type ProgramLine,
   type RunProgramOptions,
@@ -20,17 +17,13 @@ import type { Vmm } from "../../../src/vmm/vmm.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { programOfGuide } from "../support/guide.ts";
+import { useProgramFolder } from "../support/program-folder.ts";
 
 const BUILD_MS = 600_000;
 const MIB = 2 ** 20;
 const QEMU = "qemu-system-x86_64";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "program-test-"));
-  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const inFolder = useProgramFolder();
 
 interface Ran {
   readonly code: number;
@@ -56,7 +49,7 @@ async function waitsOf(call: () => Promise<unknown>): Promise<number[]> {
 let written = 0;
 
 async function write(source: string): Promise<string> {
-  const app = join(folder, `app-${++written}.ts`);
+  const app = inFolder(`app-${++written}.ts`);
   await writeFile(app, source);
   return app;
 }
@@ -462,7 +455,7 @@ describe("is not run", () => {
     ],
     ["when it is no TypeScript", "const = 1;", /app-\d+\.ts:1:6: Expected identifier/],
   ] as const)("%s", async (_, source, seen) => {
-    const app = source === undefined ? join(folder, "nowhere.ts") : await write(source);
+    const app = source === undefined ? inFolder("nowhere.ts") : await write(source);
     const failure = await runProgram({ app }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ImageError);
     expect(failure).toMatchObject({ code: "program", seen: expect.stringMatching(seen) });

@@ -1,21 +1,14 @@
 /** The program's stacks, while the driver has its turns amid the program's. */
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { packageFolder } from "../../../src/package.ts";
+import { writeFile } from "node:fs/promises";
+import { expect, it } from "vitest";
 import { runProgram } from "../../../src/session/run-program.ts";
 import type { Vmm } from "../../../src/vmm/vmm.ts";
 import { ARCHITECTURES, ask } from "../../support/guests.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
+import { useProgramFolder } from "../support/program-folder.ts";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "stacks-test-"));
-  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const inFolder = useProgramFolder();
 
 /** Each turn goes as deep as it can. */
 const DEEP = `
@@ -48,7 +41,7 @@ async function move(vm: Vmm): Promise<unknown> {
 it.for(ARCHITECTURES)("are whole in each turn on %s", async (arch, context) => {
   const qemu = `qemu-system-${arch}`;
   toolOrSkip(context, findOnPath(qemu), qemu);
-  const app = join(folder, `${arch}.ts`);
+  const app = inFolder(`${arch}.ts`);
   await writeFile(app, DEEP);
   let moved: Promise<unknown> = Promise.resolve();
   const errors: string[] = [];

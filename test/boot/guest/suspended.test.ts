@@ -2,21 +2,14 @@
  * Functions that wait while garbage is collected: what closures use of them stays, and what nothing
  * refers to goes.
  */
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { packageFolder } from "../../../src/package.ts";
+import { writeFile } from "node:fs/promises";
+import { expect, it } from "vitest";
 import { type ProgramLine, runProgram } from "../../../src/session/run-program.ts";
 import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
+import { useProgramFolder } from "../support/program-folder.ts";
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "suspended-test-"));
-  await symlink(join(packageFolder(), "node_modules"), join(folder, "node_modules"));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const inFolder = useProgramFolder();
 
 /** Each object that can only be reached through itself is garbage for the collector alone. */
 const PROGRAM = `
@@ -72,7 +65,7 @@ for (const arch of ["x86_64", "i386"] as const) {
   it(`${arch} keeps what closures use, and nothing else`, async (context) => {
     const qemu = `qemu-system-${arch}`;
     toolOrSkip(context, findOnPath(qemu), qemu);
-    const app = join(folder, `${arch}.ts`);
+    const app = inFolder(`${arch}.ts`);
     await writeFile(app, PROGRAM);
     const lines: ProgramLine[] = [];
     const code = await runProgram({ app, on: "qemu", arch, onLine: (line) => lines.push(line) });
