@@ -12,6 +12,7 @@ import { snapshotSource } from "./engine/glue.ts";
 import { MEND_RECIPE, mendEngine } from "./engine/mend-engine.ts";
 import type { Snapshot } from "./engine/snapshot.ts";
 import { packWords } from "./pack.ts";
+import { ALLOCATOR_RECIPE, placeAllocator } from "./wasm/allocator.ts";
 import { HOT_RECIPE, splitHotFunctions } from "./wasm/hot-functions.ts";
 import { adaptC, limitStack, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
 
@@ -183,7 +184,7 @@ export async function convert(
   const recipe = [
     await wasm2cRecipe(),
     String(outputs),
-    ...(module === "engine" ? [HOT_RECIPE, MEND_RECIPE] : []),
+    ...(module === "engine" ? [HOT_RECIPE, MEND_RECIPE, ALLOCATOR_RECIPE] : []),
   ];
   return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
     await mkdir(folder, { recursive: true });
@@ -203,7 +204,7 @@ export async function convert(
     }
     const files =
       module === "engine"
-        ? splitHotFunctions(mendEngine(texts), { file: HOT_FILE, header })
+        ? placeAllocator(splitHotFunctions(mendEngine(texts), { file: HOT_FILE, header }))
         : texts;
     for (const [name, text] of files) await writeFile(join(folder, name), text);
   });

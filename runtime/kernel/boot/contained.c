@@ -27,8 +27,11 @@ const char* contained_run(const js_t* runtime, void (*action)(void)) {
   bool is_cut = __builtin_setjmp(made.point);
   if (!is_cut) {
     engine_foreign(true);
+    wait_amid(clock_now() + AMID_MS);
+    interrupts_let_in(true);
     action();
   }
+  interrupts_let_in(false);
   /* Not `made`: after a cut no register has what it had. */
   struct contained* ended = innermost;
   innermost = ended->outer;

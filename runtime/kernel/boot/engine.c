@@ -348,6 +348,11 @@ uint32_t engine_growth(uint32_t bytes) {
   return before;
 }
 
+bool engine_is_at(uintptr_t where) {
+  extern char engine_text[], engine_text_end[];
+  return where >= (uintptr_t)engine_text && where < (uintptr_t)engine_text_end;
+}
+
 bool engine_runs_foreign(void) { return is_foreign; }
 
 bool engine_foreign(bool now) {
@@ -382,12 +387,14 @@ u32 ENGINE_IMPORT_call_function(struct w2c_a* host, u32 context, u32 self, u32 c
   }
   if (!callee) panic(STOP_ENGINE, "engine", "a call to an unknown function");
   struct call call = {self, count, arguments};
+  bool are_let_in = interrupts_let_in(false);
   js_t before = engine_context;
   engine_context = context;
   call_depth++;
   js_t result = (*callee)(&call);
   call_depth--;
   engine_context = before;
+  interrupts_let_in(are_let_in);
   return result;
 }
 
@@ -398,6 +405,7 @@ u32 ENGINE_IMPORT_resize_heap(struct w2c_a* host, u32 bytes) {
 
 u32 ENGINE_IMPORT_fd_write(struct w2c_a* host, u32 file, u32 vectors, u32 count, u32 written) {
   (void)host, (void)file;
+  bool are_let_in = interrupts_let_in(false);
   uint32_t total = 0;
   for (u32 at = 0; at < count; at++) {
     const uint32_t* vector = window(vectors + 8 * at);
@@ -405,19 +413,27 @@ u32 ENGINE_IMPORT_fd_write(struct w2c_a* host, u32 file, u32 vectors, u32 count,
     total += vector[1];
   }
   *(uint32_t*)window(written) = total;
+  interrupts_let_in(are_let_in);
   return 0;
+}
+
+static double date(void) {
+  bool are_let_in = interrupts_let_in(false);
+  double now = wall_now();
+  interrupts_let_in(are_let_in);
+  return now;
 }
 
 u32 ENGINE_IMPORT_clock_time_get(struct w2c_a* host, u32 clock, u64 precision, u32 result) {
   (void)host, (void)clock, (void)precision;
-  uint64_t nanoseconds = (uint64_t)(wall_now() * 1e6);
+  uint64_t nanoseconds = (uint64_t)(date() * 1e6);
   memcpy(window(result), &nanoseconds, sizeof(nanoseconds));
   return 0;
 }
 
 f64 ENGINE_IMPORT_date_now(struct w2c_a* host) {
   (void)host;
-  return wall_now();
+  return date();
 }
 
 void ENGINE_IMPORT_localtime(struct w2c_a* host, u64 seconds, u32 result) {
@@ -459,7 +475,11 @@ u32 ENGINE_IMPORT_setitimer(struct w2c_a* host, u32 which, f64 ms) {
 
 u32 ENGINE_IMPORT_should_interrupt(struct w2c_a* host, u32 runtime) {
   (void)host;
-  return interrupt && interrupt(runtime);
+  if (!interrupt) return false;
+  bool are_let_in = interrupts_let_in(false);
+  bool ends = interrupt(runtime);
+  interrupts_let_in(are_let_in);
+  return ends;
 }
 
 u32 ENGINE_IMPORT_load_module(struct w2c_a* host, u32 runtime, u32 context, u32 name) {

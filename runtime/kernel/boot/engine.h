@@ -72,6 +72,8 @@ void engine_on_take(js_t (*on_take)(uint32_t bytes));
 void engine_ready(void);
 /* Called now and then while a runtime that asked for it runs; true ends what runs there. */
 void engine_on_interrupt(bool (*on_interrupt)(js_t runtime));
+/* Whether an instruction is the engine's own, and not of its allocator: all can call that there. */
+bool engine_is_at(uintptr_t where);
 /* Whether what runs from now on is not the guest's own. Returns what was. */
 bool engine_foreign(bool now);
 bool engine_runs_foreign(void);
@@ -120,6 +122,9 @@ void engine_program(const callee_t* functions, uint32_t count);
  */
 #define CUT_MEMORY "InternalError: out of memory"
 #define CUT_STACK "RangeError: stack overflow in a function of the engine"
+#define CUT_TIME "it took longer than its time limit"
+/* It is interrupted so often, at least. */
+#define AMID_MS 5
 const char* contained_run(const js_t* runtime, void (*action)(void));
 /* Cuts off what runs. Returns when that is the guest's own. */
 void contained_cut(const char* why);
@@ -195,6 +200,8 @@ bool buffers_gave(bool forget);
 struct program_told {
   js_t runtime, context;
   double offers;
+  /* It waits amid a function of the engine's: nothing may enter its runtime. */
+  bool is_amid;
 };
 extern struct program_told program_told;
 
@@ -213,6 +220,8 @@ bool script_late(double now);
 bool policy_is(js_t runtime);
 /* Call at each look while it runs. True: its time is over. */
 bool policy_late(double now);
+/* The same where nothing has looked in time. Cuts it off if it is long over. */
+void policy_amid(double now);
 
 /* The lists for engine_start and script_start, from core-glue.c, which is generated. */
 extern const callee_t callees[];

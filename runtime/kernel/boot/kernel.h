@@ -2,7 +2,9 @@
  * kernel.h: what the units of the boot code offer to each other, the lowest first. A unit calls
  * only units that stand before it.
  *
- * Interrupts are off everywhere except inside wait_until, so no code here needs a lock.
+ * Interrupts are off everywhere except inside wait_until, and while what runs is not the guest's own.
+ * Then they come amid the engine and what it calls of the heap. Lines and the alarm take notice at
+ * once; anything else waits until the engine's own code is interrupted: so nothing here needs a lock.
  */
 #ifndef BOOT_KERNEL_H_
 #define BOOT_KERNEL_H_
@@ -335,6 +337,8 @@ void lines_raise_all(void);
 void line_forget(uint32_t line);
 /* Before each halt: lets in what is listened to, and through the 8259s these alarms, a bit each. */
 void lines_open(uint16_t alarms);
+/* Lets nothing but these alarms in through the 8259s. */
+void lines_close(uint16_t alarms);
 /* Whether a line asked that is listened to; and which ones, a bit each, once. */
 bool lines_ask(void);
 uint32_t lines_take(void);
@@ -348,6 +352,10 @@ void line_interrupt(uint32_t vector);
 void trap_start(void);
 /* Lets interrupts in until one has come; they are off before and after. */
 void halt(void);
+/* From now on `come` is called with where an interrupt has come, where they are let in. */
+void trap_on_interrupt(void (*come)(uintptr_t where));
+/* Whether interrupts come from now on, before any instruction. Returns what was. */
+bool interrupts_let_in(bool now);
 /*
  * With paging on: from now on `handle` gets the offset of a page fault in the engine's window; it
  * returns true when it backed the page.
@@ -426,6 +434,8 @@ bool alarm_set(double now, double until_ms, double latest_ms);
 uint32_t wait_until(double until_ms, double latest_ms);
 /* Does not halt. Returns the lines that ask. */
 uint32_t wait_not(void);
+/* An interrupt comes at that time or before it, whatever runs, unless nothing rings here. */
+void wait_amid(double until_ms);
 
 /* ---- engine.c: the JavaScript engine --------------------------------------------------------- */
 

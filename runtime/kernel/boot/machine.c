@@ -273,7 +273,8 @@ js_t machine_programOffers(const struct call* call) {
 
 js_t machine_programCollect(const struct call* call) {
   (void)call;
-  if (program_told.context) engine_collect(program_told.runtime, program_told.context);
+  if (program_told.is_amid) engine_collect_soon(program_told.runtime);
+  else if (program_told.context) engine_collect(program_told.runtime, program_told.context);
   heap_give_back();
   return 0;
 }

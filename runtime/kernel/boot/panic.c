@@ -35,6 +35,7 @@ NORETURN void program_end(uint8_t code) {
 }
 
 static void begin(enum stop_code code, const char* kind, const char* what) {
+  __asm__ volatile("cli" : : : "memory");
   if (panicking) {
     /* The report failed as well: the line ends with what is known. */
     print("\n");

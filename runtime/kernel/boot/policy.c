@@ -13,6 +13,8 @@
 /* How long a decision may take; the first one also evaluates the script. */
 #define DECIDE_MS 100
 #define FIRST_MS 1000
+/* One call of the engine's own functions that goes on so much longer is its last. */
+#define STUCK_MS 1000
 /* A host that takes the processor away makes fewer looks late, too. */
 #define LOOKS_MIN 3
 #define SCRIPT_FLAGS 0
@@ -34,6 +36,10 @@ bool policy_late(double now) {
   if (++looks < LOOKS_MIN || now <= end) return false;
   was_late = true;
   return true;
+}
+
+void policy_amid(double now) {
+  if (policy_late(now) && now > end + STUCK_MS) contained_cut(CUT_TIME);
 }
 
 static const char* policy_text(void) { return image_end + program_bytes; }
@@ -89,7 +95,7 @@ js_t machine_policyDecide(const struct call* call) {
   growth = engine_growth(others);
   QTS_FreeCString(guest, view);
   if (cut) return js_throw(cut);
-  if (!decision) return js_throw(was_late ? "it took longer than its time limit" : why);
+  if (!decision) return js_throw(was_late ? CUT_TIME : why);
   js_t result = QTS_NewString(guest, decision);
   QTS_FreeCString(context, decision);
   return result;

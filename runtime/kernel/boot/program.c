@@ -15,6 +15,8 @@
 #define SHADOW_REST_BYTES 0x10000
 /* The time between two looks of a program that does not end its turn. */
 #define LOOK_MS 5
+/* An interrupt that came at a moment without a look comes again so much later. */
+#define AGAIN_MS 1
 /* The guest hears so much later that the program gave frames back: often there are more. */
 #define GAVE_MS 20
 /* A look at the device that is far off may come so much later, where that saves alarms. */
@@ -121,6 +123,7 @@ static void tell_gave(double now) {
 }
 
 static NORETURN void failed(js_t error) {
+  interrupts_let_in(false);
   print_line("program.error: Uncaught ", js_describe(error));
   program_end(PROGRAM_FAILED);
 }
@@ -194,11 +197,13 @@ static bool look_amid_script(double now) {
 
 /* Lets the guest have its turn amid the program's, whose next one begins at its stacks' top. */
 static void yield(void) {
+  bool are_let_in = interrupts_let_in(false);
   js_t before = engine_context;
   struct stacks here;
   change(&here, &guest_stacks, guest_turn);
   engine_context = before;
   heap_reserve();
+  interrupts_let_in(are_let_in);
 }
 
 static bool look(js_t which) {
@@ -211,6 +216,26 @@ static bool look(js_t which) {
   guest_lines |= wait_not();
   if (guest_lines || now >= guest_until) yield();
   return false;
+}
+
+/*
+ * An interrupt has come amid what runs. A function of the engine's that is called once, to sort or
+ * to search what is large, may go on for minutes without a look.
+ */
+static void amid(uintptr_t where) {
+  double now = clock_now();
+  js_t which = contained_runtime();
+  bool is_due = which && now >= next_look + AMID_MS;
+  bool can = is_due && engine_is_at(where);
+  if (can && policy_is(which)) {
+    policy_amid(now);
+  } else if (can) {
+    bool before = program_told.is_amid;
+    program_told.is_amid = before || !script_is(which);
+    look(which);
+    program_told.is_amid = before;
+  }
+  wait_amid(clock_now() + (is_due && !can ? AGAIN_MS : AMID_MS));
 }
 
 /* Asks for pages of the balloon's, and waits for them. False: there is no hope. */
@@ -429,6 +454,7 @@ static NORETURN void run_in_place(void) {
 
 NORETURN void program_run(void) {
   engine_on_interrupt(look);
+  trap_on_interrupt(amid);
   wasm_rt_overflow = overflow;
   if (is_in_place()) run_in_place();
   guest_until = engine_boot();

@@ -52,6 +52,7 @@ static void evaluate(void) {
   /* Its promises' jobs belong to it. Those that are left over when it is late end at once. */
   for (uint32_t jobs = 0; jobs < JOBS_MAX && engine_jobs(runtime); jobs++) {
   }
+  interrupts_let_in(false);
   js_t error = QTS_ResolveException(context, result);
   if (error) thrown = js_describe(error);
   else value = QTS_GetString(context, result);
@@ -76,7 +77,7 @@ js_t machine_evaluate(const struct call* call) {
   if (cut) runtime = context = 0;
   if (cut) return js_throw(cut);
   /* An error that interrupts is told in other words. */
-  if (!value) return js_throw(is_late ? "it took longer than its time limit" : thrown);
+  if (!value) return js_throw(is_late ? CUT_TIME : thrown);
   js_t result = QTS_NewString(guest, value);
   QTS_FreeCString(context, value);
   return result;

@@ -1,5 +1,5 @@
 /*
- * trap.c: the interrupt descriptor table, and exceptions. Interrupts go to lines.c.
+ * trap.c: the interrupt descriptor table, exceptions, and when interrupts come. They go to lines.c.
  */
 #include "kernel.h"
 
@@ -26,6 +26,8 @@ struct pointer {
 extern char trap_stubs[], stack_guard[], halt_instruction[];
 extern uint64_t gdt[];
 static bool (*page_fault)(uintptr_t offset);
+static void (*come_amid)(uintptr_t where);
+static volatile bool let_in;
 
 /* entry-check.inc uses them, too. */
 const char* const trap_names[] = {
@@ -61,6 +63,12 @@ __asm__(
 void trap_enter(struct trap_frame* frame) {
   if (frame->number >= FIRST_VECTOR) {
     line_interrupt((uint32_t)frame->number);
+    if (let_in) {
+      let_in = false;
+      come_amid(frame->where);
+      let_in = true;
+      return;
+    }
     /* One at a time: the wait that it ends looks at it before the next one comes. */
     frame->flags &= ~(uintptr_t)INTERRUPTS_ON;
     /*
@@ -179,6 +187,17 @@ void trap_on_page_fault(bool (*handle)(uintptr_t offset)) {
 #ifndef __x86_64__
   __asm__ volatile("mov %%cr3, %0" : "=r"(fault_tss.root));
 #endif
+}
+
+void trap_on_interrupt(void (*come)(uintptr_t where)) { come_amid = come; }
+
+bool interrupts_let_in(bool now) {
+  bool before = let_in;
+  if (before == now) return before;
+  if (before) __asm__ volatile("cli" : : : "memory");
+  let_in = now;
+  if (now) __asm__ volatile("sti" : : : "memory");
+  return before;
 }
 
 void trap_start(void) {

@@ -72,6 +72,10 @@ void lines_open(uint16_t alarms) {
   }
 }
 
+void lines_close(uint16_t alarms) {
+  if (by_pic) pic_unmask(alarms);
+}
+
 uint32_t lines_take(void) {
   uint32_t came = pending & listened;
   pending &= ~came;

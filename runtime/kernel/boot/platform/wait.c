@@ -48,3 +48,8 @@ uint32_t wait_until(double until_ms, double latest_ms) {
   }
   return lines_take();
 }
+
+void wait_amid(double until_ms) {
+  lines_close(alarm_lines());
+  alarm_set(clock_now(), until_ms, until_ms);
+}
