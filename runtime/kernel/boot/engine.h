@@ -151,8 +151,6 @@ void heap_reserve(void);
 bool heap_fault(uintptr_t offset);
 /* Gives the frames of what is free back to the ledger. */
 void heap_give_back(void);
-/* The bottom of a stack in linear memory, below which nothing is; 0: there is no room. */
-js_t heap_stack(uint32_t bytes);
 /* What the program does when it can have no memory. */
 struct heap_events {
   /* Waits for memory. False: there is no hope. */

@@ -10,7 +10,7 @@
  */
 #include "engine.h"
 
-extern const uint32_t snapshot_stack_base, snapshot_stack_rest, snapshot_pages;
+extern const uint32_t snapshot_pages;
 
 /* What a runtime starts with: the numbers of functions for memory, then how many blocks it has. */
 enum { CALLOC, MALLOC, FREE, REALLOC, USABLE_SIZE, BLOCKS };
@@ -38,8 +38,6 @@ enum { CALLOC, MALLOC, FREE, REALLOC, USABLE_SIZE, BLOCKS };
 #define GUEST_RESERVE_BYTES 0x10000
 #define PROGRAM_RESERVE_BYTES 0x8000
 #define RESERVE_BLOCK_BYTES_MIN 0x400
-/* Below the program's stack in linear memory. A function may have more than a frame there. */
-#define STACK_GUARD_FRAMES 16
 /* To have no block as large is an error of JavaScript's; for a smaller one, it is the end. */
 #define LARGE_BYTES 0x10000
 
@@ -56,8 +54,6 @@ static js_t runtime_of_program, context_of_program;
 static const struct heap_events* program_events;
 /* Lists of blocks; 0: it is in use. */
 static js_t guest_reserve, program_reserve;
-/* Where nothing is below the program's stack in linear memory. */
-static uint32_t guard_start, guard_end;
 static double due = __builtin_inf();
 /* What there was after the last time. */
 static uint32_t frames_before, blocks_before;
@@ -285,35 +281,8 @@ void heap_start(void) {
   engine_realloc = (realloc_t*)replace(REALLOC, (wasm_rt_function_ptr_t)take_again);
 }
 
-/* ---- stacks in linear memory ----------------------------------------------------------------- */
-
-js_t heap_stack(uint32_t bytes) {
-  uint32_t guard_bytes = STACK_GUARD_FRAMES * FRAME_BYTES;
-  js_t block = heap_take(FRAME_BYTES + guard_bytes + bytes);
-  if (!block) return 0;
-  guard_start = (block + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1u);
-  guard_end = guard_start + guard_bytes;
-  for (uint32_t page = guard_start; page < guard_end; page += FRAME_BYTES) {
-    uint64_t frame = window_frame(page);
-    if (!frame) continue;
-    engine_unback(page);
-    if (frame_is_ledgers(frame)) frames_give((uint32_t)(frame / FRAME_BYTES), 1);
-  }
-  return guard_end;
-}
-
-/* Where the engine's own functions went too deep: the program's, or others of the guest's stack. */
-static bool is_below_stack(uint32_t offset) {
-  return (offset >= guard_start && offset < guard_end) ||
-         (offset >= snapshot_stack_base && offset < snapshot_stack_rest);
-}
-
 bool heap_fault(uintptr_t offset) {
   if (offset >= engine_bytes()) return false;
-  if (is_below_stack((uint32_t)offset)) {
-    contained_cut(CUT_STACK);
-    return false;
-  }
   return back_hole((uint32_t)offset & ~(FRAME_BYTES - 1u)) || engine_fault(offset);
 }
 

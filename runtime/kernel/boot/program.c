@@ -164,7 +164,10 @@ static void run_program(void (*action)(void)) {
 static void note_where(void) { where_cut = engine_stack(); }
 static void ends(void) { contained_run(&runtime, note_where); }
 
-static void overflow(void) { contained_cut(CUT_STACK); }
+static void overflow(void) {
+  contained_cut(CUT_STACK);
+  panic(STOP_EXCEPTION, "engine", "stack overflow");
+}
 
 /* What a turn of the guest may take of both stacks, which a script has a part of already. */
 #define TURN_SHADOW_BYTES 0xc000
@@ -434,7 +437,7 @@ static void begin(void) {
 static void prepare_stacks(void) {
   uint64_t guard = (uintptr_t)image_end + whole(program_bytes + policy_bytes);
   memory_guard(guard);
-  js_t shadow = heap_stack(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
+  js_t shadow = heap_take(PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES);
   if (!shadow) panic(STOP_NO_MEMORY, "memory", "no room for the program's stack");
   program_stacks.pointer = shadow + PROGRAM_SHADOW_BYTES + SHADOW_REST_BYTES;
   program_stacks.deep = shadow + SHADOW_REST_BYTES - FRAME_BYTES;

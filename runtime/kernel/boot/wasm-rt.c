@@ -16,7 +16,8 @@ void (*wasm_rt_overflow)(void);
 
 uint32_t wasm_rt_deep_pointer(uintptr_t here, uint32_t pointer) {
   uintptr_t bottom = wasm_rt_stack_limit - STACK_REST_BYTES;
-  if (here < bottom + LAST_BYTES && wasm_rt_overflow) wasm_rt_overflow();
+  bool is_over = here < bottom + LAST_BYTES || pointer + WASM_RT_BELOW_DEEP < wasm_rt_deep;
+  if (is_over && wasm_rt_overflow) wasm_rt_overflow();
   return pointer > wasm_rt_deep ? wasm_rt_deep : pointer;
 }
 

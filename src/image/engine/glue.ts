@@ -254,8 +254,6 @@ export function snapshotSource(snapshot: Snapshot, packed: string): string {
     "  .balign 4",
     word("pages", snapshot.pages),
     word("deep", snapshot.deep),
-    word("stack_base", snapshot.stackBase),
-    word("stack_rest", snapshot.stackRest),
     word("runtime", snapshot.runtime),
     word("rejections", snapshot.rejections),
     word("threshold", snapshot.threshold),

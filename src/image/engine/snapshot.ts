@@ -30,9 +30,6 @@ export interface Snapshot {
   readonly promisedFrames: number;
   /** A stack pointer that is too deep for JavaScript. */
   readonly deep: number;
-  /** Where the stack's pages begin, and where those that it never reaches end. */
-  readonly stackBase: number;
-  readonly stackRest: number;
   /** Where a runtime keeps the function that is told of rejected promises, from its address on. */
   readonly rejections: number;
   /** Where it keeps how much may be allocated before it collects garbage. */
@@ -129,7 +126,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   return {
     ...{ pages, frameNumbers, frames, promisedFrames },
     ...{
-      ...{ deep: deepest, stackBase, stackRest },
+      deep: deepest,
       rejections: await findRejections(options.engine),
       marks: await findMarks(options.engine),
       ...(await findMemory(options.engine)),

@@ -24,7 +24,6 @@ const CALLS = [
   ["write", "JSON.stringify(Array.from({ length: 1e5 }, (_, at) => [at, { at }])).length", 2_077_781],
   ["names", "(0, eval)('var ' + Array.from({ length: 2e4 }, (_, at) => 'v' + at) + ';7')", 7],
   ["split", "'ab,'.repeat(3e5).split(',').join('-').length", 900_000],
-  ["copy", "structuredClone(Array.from({ length: 2e5 }, (_, at) => ({ at }))).length", 200_000],
 ] as const;
 
 const inFolder = useProgramFolder();

@@ -105,6 +105,15 @@ it.for([
     "let it = [1].values(); for (let i = 0; i < 20000; i++) it = it.map(Object); it.next();",
     "stack overflow",
   ],
+  ...[V86, X86_64, I386].map(
+    (place) =>
+      [
+        place,
+        "never ends one call of the engine's own functions",
+        'return "a".repeat(2e6).indexOf(`${"a".repeat(1e6)}b`);',
+        "it took longer than its time limit",
+      ] as const,
+  ),
   [
     X86_64,
     "leaves work for later",

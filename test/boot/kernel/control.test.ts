@@ -183,6 +183,8 @@ describe.each(WHERE.map((place) => ({ place, name: placeName(place) })))("$name"
     for (const [script, error] of [
       [endless, "out of memory"],
       [deep, "stack overflow"],
+      // The engine enters each of these before it writes to its stack.
+      ['new Function("()=>".repeat(1000) + "1")', "stack overflow"],
     ] as const) {
       await expect(evaluate(script)).rejects.toMatchObject({
         rpcCode: RPC_ERROR.refused,

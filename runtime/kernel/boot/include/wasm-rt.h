@@ -127,11 +127,14 @@ static inline bool wasm_rt_is_initialized(void) { return true; }
  * code uses the processor's stack as well, and some functions that one alone. So a function that
  * starts below `wasm_rt_stack_limit` sees a pointer in linear memory that is too deep for the
  * engine, which throws a RangeError. Where functions of the engine's go on all the same, almost to
- * the stack's end, `wasm_rt_overflow` is called, which need not return.
+ * the end of either stack, `wasm_rt_overflow` is called, which does not return. A function that
+ * calls itself before it writes to its frame would touch no guard page, however many there are.
  */
 extern uintptr_t wasm_rt_stack_limit;
 extern uint32_t wasm_rt_deep;
 extern void (*wasm_rt_overflow)(void);
+/* So far below `wasm_rt_deep` a function may begin: the stack ends 8 KiB further down. */
+#define WASM_RT_BELOW_DEEP 0xd000u
 uint32_t wasm_rt_deep_pointer(uintptr_t here, uint32_t pointer);
 static inline uint32_t wasm_rt_stack_pointer(uint32_t pointer) {
   uintptr_t here;
@@ -140,7 +143,8 @@ static inline uint32_t wasm_rt_stack_pointer(uint32_t pointer) {
 #else
   __asm__ volatile("movl %%esp, %0" : "=r"(here));
 #endif
-  return UNLIKELY(here < wasm_rt_stack_limit) ? wasm_rt_deep_pointer(here, pointer) : pointer;
+  bool is_deep = here < wasm_rt_stack_limit || pointer + WASM_RT_BELOW_DEEP < wasm_rt_deep;
+  return UNLIKELY(is_deep) ? wasm_rt_deep_pointer(here, pointer) : pointer;
 }
 
 #endif
