@@ -2,9 +2,9 @@
  * kernel.h: what the units of the boot code offer to each other, the lowest first. A unit calls
  * only units that stand before it.
  *
- * Interrupts are off everywhere except inside wait_until, and while what runs is not the guest's own.
- * Then they come amid the engine and what it calls of the heap. Lines and the alarm take notice at
- * once; anything else waits until the engine's own code is interrupted: so nothing here needs a lock.
+ * Interrupts are off everywhere except inside wait_until, and while what runs is not the guest's
+ * own. Then they come amid the engine and what it calls of the heap: lines and the alarm take note
+ * at once, all else waits until the engine's own code is interrupted. So nothing here needs a lock.
  */
 #ifndef BOOT_KERNEL_H_
 #define BOOT_KERNEL_H_

@@ -11,6 +11,8 @@ const FUNCTION = /^\w+ (?<name>\w+)\(\w+\* instance[^{}]*\) \{\n(?:.*\n)*?\}\n/g
 const CONSTANT = /^ *(?<variable>\w+) = (?<address>\d+)u;$/;
 const STORE = /_store\w*\([^,]*, \(u64\)\((?<variable>\w+)\)(?: \+ (?<offset>\d+))?/;
 const ASSIGNMENT = /^ *(?<variable>\w+) \S*=/;
+/** Also what is no function, such as a store. */
+const CALL = /\b(\w+)\(instance\b/g;
 /** All of them also store why they failed, as others do. */
 const SHARED_MIN = 3;
 /** `malloc`, `free`, `realloc`. */
@@ -20,7 +22,7 @@ const PLACE = '__attribute__((noinline, noclone, section(".text.allocator")))';
 
 /** All that decides which functions these are, for the digest that the C is kept under. */
 export const ALLOCATOR_RECIPE = [
-  ...[FUNCTION, CONSTANT, STORE, ASSIGNMENT].map(({ source }) => source),
+  ...[FUNCTION, CONSTANT, STORE, ASSIGNMENT, CALL].map(({ source }) => source),
   ...[SHARED_MIN, FUNCTIONS_MIN, PLACE],
 ].join();
 
@@ -64,6 +66,8 @@ function allocatorNames(functions: ReadonlyMap<string, string>): Set<string> {
       todo: "use the version of the engine's package that this one depends on",
     });
   }
+  const callees = (text: string) =>
+    [...text.matchAll(CALL)].map(([, name = ""]) => name).filter((it) => functions.has(it));
   for (const name of callees(malloc.text)) found.add(name);
   // Those that only pass a call on: others call them amid what they do with the heap.
   for (const { name, text } of all) {
@@ -87,8 +91,4 @@ function storesOf(text: string): Set<number> {
     if (constant) constants.set(constant.variable ?? "", Number(constant.address));
   }
   return stores;
-}
-
-function callees(text: string): string[] {
-  return [...text.matchAll(/\b(\w+)\(instance\b/g)].map(([, name = ""]) => name);
 }

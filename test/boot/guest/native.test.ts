@@ -21,7 +21,11 @@ const CALLS = [
   ["sort", "Array.from({ length: 3e5 }, (_, at) => at * 7919 % 3e5).sort().length", 300_000],
   ["find", "'x'.repeat(1e7).indexOf('y')", -1],
   ["parse", "JSON.parse('[' + '[1,{\"a\":2}],'.repeat(1e5) + '0]').length", 100_001],
-  ["write", "JSON.stringify(Array.from({ length: 1e5 }, (_, at) => [at, { at }])).length", 2_077_781],
+  [
+    "write",
+    "JSON.stringify(Array.from({ length: 1e5 }, (_, at) => [at, { at }])).length",
+    2_077_781,
+  ],
   ["names", "(0, eval)('var ' + Array.from({ length: 2e4 }, (_, at) => 'v' + at) + ';7')", 7],
   ["split", "'ab,'.repeat(3e5).split(',').join('-').length", 900_000],
 ] as const;
@@ -56,15 +60,14 @@ describe.each([
     if (on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
   });
 
-  it(
-    "follows and answers amid one call of the engine's own functions",
-    { timeout: BUILD_MS },
-    async () => {
-      const app = inFolder("native.ts");
-      const functions = CALLS.map(([name, code]) => `${name}: () => ${code}`);
-      await writeFile(
-        app,
-        `import { exit, notify, serve } from "ballonet/guest";
+  it("follows and answers amid one call of the engine's own functions", {
+    timeout: BUILD_MS,
+  }, async () => {
+    const app = inFolder("native.ts");
+    const functions = CALLS.map(([name, code]) => `${name}: () => ${code}`);
+    await writeFile(
+      app,
+      `import { exit, notify, serve } from "ballonet/guest";
          const calls = { ${functions.join(",\n")} };
          serve("call", ({ name }) => {
            notify("began", name);
@@ -74,39 +77,38 @@ describe.each([
          });
          serve("end", () => void setTimeout(() => exit(0), 10));
          notify("ready");`,
-      );
-      let done = Promise.resolve();
-      const meanwhile = async (vm: Vmm) => {
-        const told = vm.control.notifications();
-        await told.next();
-        for (const [name, , value] of CALLS) {
-          let isOver = false;
-          const call = vm.control
-            .request({ method: "call", params: { name }, timeoutMs: BUILD_MS })
-            .finally(() => {
-              isOver = true;
-            });
-          expect((await told.next()).value).toEqual({ name: "began", value: name });
-          const waits = await followAmid(vm, () => isOver);
-          const { ms, ...rest } = (await call) as { ms: number; value: unknown };
-          console.log(
-            `${on} ${arch}, ${name}: ${Math.round(ms)} ms; ${waits.length} answers amid it, ms:`,
-            waits.map((it) => it.toFixed(1)).join(" "),
-          );
-          expect(rest).toEqual({ value });
-          if (on === "qemu") expect(Math.min(...waits), name).toBeLessThan(ANSWER_MS);
-        }
-        await vm.control.request({ method: "end" });
-      };
-      const code = await runProgram({
-        ...{ app, on, arch, memoryBytes: 256 * MIB },
-        onStart: (vm) => {
-          done = meanwhile(vm);
-          done.catch(() => vm.kill());
-        },
-      });
-      await done;
-      expect(code).toBe(0);
-    },
-  );
+    );
+    let done = Promise.resolve();
+    const meanwhile = async (vm: Vmm) => {
+      const told = vm.control.notifications();
+      await told.next();
+      for (const [name, , value] of CALLS) {
+        let isOver = false;
+        const call = vm.control
+          .request({ method: "call", params: { name }, timeoutMs: BUILD_MS })
+          .finally(() => {
+            isOver = true;
+          });
+        expect((await told.next()).value).toEqual({ name: "began", value: name });
+        const waits = await followAmid(vm, () => isOver);
+        const { ms, ...rest } = (await call) as { ms: number; value: unknown };
+        console.log(
+          `${on} ${arch}, ${name}: ${Math.round(ms)} ms; ${waits.length} answers amid it, ms:`,
+          waits.map((it) => it.toFixed(1)).join(" "),
+        );
+        expect(rest).toEqual({ value });
+        if (on === "qemu") expect(Math.min(...waits), name).toBeLessThan(ANSWER_MS);
+      }
+      await vm.control.request({ method: "end" });
+    };
+    const code = await runProgram({
+      ...{ app, on, arch, memoryBytes: 256 * MIB },
+      onStart: (vm) => {
+        done = meanwhile(vm);
+        done.catch(() => vm.kill());
+      },
+    });
+    await done;
+    expect(code).toBe(0);
+  });
 });

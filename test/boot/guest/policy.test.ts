@@ -110,7 +110,7 @@ it.for([
       [
         place,
         "never ends one call of the engine's own functions",
-        'return "a".repeat(2e6).indexOf(`${"a".repeat(1e6)}b`);',
+        'return "a".repeat(2e6).indexOf("a".repeat(1e6) + "b");',
         "it took longer than its time limit",
       ] as const,
   ),
