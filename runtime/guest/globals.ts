@@ -4,6 +4,7 @@
  */
 import { fromBase64, toBase64 } from "./base64.ts";
 import { guestConsole } from "./console.ts";
+import { GuestFinalizationRegistry } from "./finalization-registry.ts";
 import { host, isGuest } from "./host.ts";
 import { fail, startTimer, stopTimer } from "./loop.ts";
 import { structuredCloneOf } from "./structured-clone.ts";
@@ -38,6 +39,7 @@ const GLOBALS = {
   btoa: toBase64,
   TextEncoder: GuestTextEncoder,
   TextDecoder: GuestTextDecoder,
+  FinalizationRegistry: GuestFinalizationRegistry,
 };
 
 if (isGuest) {
@@ -45,4 +47,7 @@ if (isGuest) {
     const rest = { writable: true, configurable: true, enumerable: false };
     Object.defineProperty(globalThis, name, { value, ...rest });
   }
+  // The engine's own frees twice what an iterator of it is told to leave while it begins.
+  const { Iterator } = globalThis as { Iterator?: object };
+  if (Iterator) Reflect.deleteProperty(Iterator, "concat");
 }

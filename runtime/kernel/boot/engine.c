@@ -270,6 +270,12 @@ js_t engine_runtime(js_t* context) {
   js_t runtime = QTS_NewRuntime();
   QTS_RuntimeSetMaxStackSize(runtime, engine.w2c_g0 - wasm_rt_deep - DEEPER_BYTES);
   *context = engine_context = QTS_NewContext(runtime, 0);
+  /* The engine's own may use what it has freed: see runtime/guest/globals.ts. */
+  static const char script[] = "delete FinalizationRegistry; delete Iterator.concat";
+  js_t code = js_copy(script, sizeof(script) - 1), name = js_copy("start", 5);
+  QTS_FreeValuePointer(*context, QTS_Eval(*context, code, sizeof(script) - 1, name, 0, 0));
+  ENGINE_free(code);
+  ENGINE_free(name);
   QTS_RuntimeEnableInterruptHandler(runtime);
   return runtime;
 }
