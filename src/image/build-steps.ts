@@ -14,6 +14,9 @@ import type { Snapshot } from "./engine/snapshot.ts";
 import { packWords } from "./pack.ts";
 import { ALLOCATOR_RECIPE, placeAllocator } from "./wasm/allocator.ts";
 import { HOT_RECIPE, splitHotFunctions } from "./wasm/hot-functions.ts";
+import { LATE_RECIPE, lateFrames } from "./wasm/late-frames.ts";
+import { INSTANCE_RECIPE, oneInstance } from "./wasm/one-instance.ts";
+import { THREADED_RECIPE, threadInterpreter } from "./wasm/threaded.ts";
 import { adaptC, limitStack, wasm2c, wasm2cRecipe } from "./wasm/wasm2c.ts";
 
 const SOURCES = [
@@ -67,8 +70,16 @@ const COMMON_FLAGS = [
   "-std=gnu11",
 ];
 
-/** For gcc: memset must not be compiled into a call of itself. clang does so only when hosted. */
-const GCC_FLAGS = ["-fno-tree-loop-distribute-patterns"];
+/**
+ * For gcc: memset must not be compiled into a call of itself. clang does so only when hosted. And
+ * what many instructions of an interpreter begin with is not to be done before going to any.
+ */
+const GCC_FLAGS = [
+  "-fno-tree-loop-distribute-patterns",
+  "-fno-gcse",
+
+  "-fira-loop-pressure",
+];
 
 const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
   // x87 arithmetic would round differently and is slower in emulators.
@@ -84,6 +95,11 @@ const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
 const CODE_FLAGS = { engine: ["-O2"], core: ["-O2", "-g"], kernel: ["-O2", "-g"] } as const;
 /** What programs spend their time in: in one file, calls can be compiled in place. */
 const HOT_FILE = "engine-hot.c";
+/** All that decides what tuneEngine does. */
+const TUNE_RECIPE = [
+  ...[MEND_RECIPE, LATE_RECIPE, HOT_RECIPE, THREADED_RECIPE, ALLOCATOR_RECIPE],
+  INSTANCE_RECIPE,
+];
 
 const LINK_FLAGS = [
   "-nostdlib",
@@ -184,7 +200,7 @@ export async function convert(
   const recipe = [
     await wasm2cRecipe(),
     String(outputs),
-    ...(module === "engine" ? [HOT_RECIPE, MEND_RECIPE, ALLOCATOR_RECIPE] : []),
+    ...(module === "engine" ? TUNE_RECIPE : []),
   ];
   return build.cache.file(`${module}-c`, [wasm, ...recipe], async (folder) => {
     await mkdir(folder, { recursive: true });
@@ -202,12 +218,16 @@ export async function convert(
       const fitted = name === adapted ? adaptC(text) : text;
       texts.set(name, module === "engine" ? limitStack(fitted) : fitted);
     }
-    const files =
-      module === "engine"
-        ? placeAllocator(splitHotFunctions(mendEngine(texts), { file: HOT_FILE, header }))
-        : texts;
+    const files = module === "engine" ? tuneEngine(texts, header) : texts;
     for (const [name, text] of files) await writeFile(join(folder, name), text);
   });
+}
+
+/** Returns the engine's C as it is to be, from what wasm2c wrote. `header` is in each file. */
+function tuneEngine(texts: ReadonlyMap<string, string>, header: string): Map<string, string> {
+  const mended = lateFrames(mendEngine(texts));
+  const split = splitHotFunctions(mended, { file: HOT_FILE, header });
+  return oneInstance(placeAllocator(threadInterpreter(split)), header);
 }
 
 /** Compiles the C files of a converted module. Returns a folder of objects. */
