@@ -249,7 +249,10 @@ static u32 take(void* instance, u32 opaque, u32 bytes) {
 }
 
 static u32 take_zeros(void* instance, u32 opaque, u32 count, u32 bytes) {
+  /* The guest's turn may make holes: not between the look for one and the call. */
+  bool are_let_in = interrupts_let_in(false);
   js_t taken = holes ? 0 : engine_calloc(instance, opaque, count, bytes);
+  interrupts_let_in(are_let_in);
   if (taken) return taken;
   taken = heap_take(count * bytes);
   if (taken) memset(window(taken), 0, count * bytes);
