@@ -16,6 +16,7 @@ import { toolOrSkip } from "../../support/tools.ts";
 
 const BUILD_MS = 600_000;
 const MEMORY_BYTES = 64 * 2 ** 20;
+const LOG_MS = 20_000;
 const TARGET_PAGES = 12_288;
 
 let folder = "";
@@ -131,6 +132,8 @@ it.for([
     try {
       await vm.balloon.setTarget({ pages: TARGET_PAGES });
       await vm.balloon.waitForActual({ pages: TARGET_PAGES });
+      // The balloon may be as wanted before the log has come.
+      await vm.log.waitForLine({ pattern: /policy/, timeoutMs: LOG_MS });
       const told = vm.log.lines.filter((line) => line.includes("policy"));
       expect(told).toEqual([expect.stringContaining(seen)]);
       expect(told[0]).toMatch(/policy (mine|liar): .*; follow goes on in its place$/);
