@@ -74,12 +74,7 @@ const COMMON_FLAGS = [
  * For gcc: memset must not be compiled into a call of itself. clang does so only when hosted. And
  * what many instructions of an interpreter begin with is not to be done before going to any.
  */
-const GCC_FLAGS = [
-  "-fno-tree-loop-distribute-patterns",
-  "-fno-gcse",
-
-  "-fira-loop-pressure",
-];
+const GCC_FLAGS = ["-fno-tree-loop-distribute-patterns", "-fno-gcse", "-fira-loop-pressure"];
 
 const ARCH_FLAGS: Record<Architecture, readonly string[]> = {
   // x87 arithmetic would round differently and is slower in emulators.

@@ -6,13 +6,11 @@
  * stand in its code, and one function stores to more such addresses than any other: `malloc`.
  */
 import { ImageError } from "../errors.ts";
+import { callees, FUNCTION, FUNCTIONS_RECIPE, functionsOf } from "./c-functions.ts";
 
-const FUNCTION = /^\w+ (?<name>\w+)\(\w+\* instance[^{}]*\) \{\n(?:.*\n)*?\}\n/gm;
 const CONSTANT = /^ *(?<variable>\w+) = (?<address>\d+)u;$/;
 const STORE = /_store\w*\([^,]*, \(u64\)\((?<variable>\w+)\)(?: \+ (?<offset>\d+))?/;
 const ASSIGNMENT = /^ *(?<variable>\w+) \S*=/;
-/** Also what is no function, such as a store. */
-const CALL = /\b(\w+)\(instance\b/g;
 /** All of them also store why they failed, as others do. */
 const SHARED_MIN = 3;
 /** `malloc`, `free`, `realloc`. */
@@ -22,8 +20,8 @@ const PLACE = '__attribute__((noinline, noclone, section(".text.allocator")))';
 
 /** All that decides which functions these are, for the digest that the C is kept under. */
 export const ALLOCATOR_RECIPE = [
-  ...[FUNCTION, CONSTANT, STORE, ASSIGNMENT, CALL].map(({ source }) => source),
-  ...[SHARED_MIN, FUNCTIONS_MIN, PLACE],
+  ...[CONSTANT, STORE, ASSIGNMENT].map(({ source }) => source),
+  ...[FUNCTIONS_RECIPE, SHARED_MIN, FUNCTIONS_MIN, PLACE],
 ].join();
 
 /**
@@ -31,13 +29,7 @@ export const ALLOCATOR_RECIPE = [
  * @throws ImageError `convert` when no functions look like an allocator.
  */
 export function placeAllocator(texts: ReadonlyMap<string, string>): Map<string, string> {
-  const functions = new Map<string, string>();
-  for (const text of texts.values()) {
-    for (const { 0: whole, groups } of text.matchAll(FUNCTION)) {
-      functions.set(groups?.name ?? "", whole);
-    }
-  }
-  const found = allocatorNames(functions);
+  const found = allocatorNames(functionsOf(texts));
   const placed = new Map<string, string>();
   for (const [file, text] of texts) {
     placed.set(
@@ -66,12 +58,11 @@ function allocatorNames(functions: ReadonlyMap<string, string>): Set<string> {
       todo: "use the version of the engine's package that this one depends on",
     });
   }
-  const callees = (text: string) =>
-    [...text.matchAll(CALL)].map(([, name = ""]) => name).filter((it) => functions.has(it));
-  for (const name of callees(malloc.text)) found.add(name);
+  const calledBy = (text: string) => callees(text).filter((it) => functions.has(it));
+  for (const name of calledBy(malloc.text)) found.add(name);
   // Those that only pass a call on: others call them amid what they do with the heap.
   for (const { name, text } of all) {
-    const called = callees(text).filter((it) => it !== name);
+    const called = calledBy(text).filter((it) => it !== name);
     if (called.length > 0 && called.every((it) => found.has(it))) found.add(name);
   }
   return found;

@@ -8,16 +8,16 @@
  * JavaScript, of regular expressions, and the parser.
  */
 import { ImageError } from "../errors.ts";
+import { callees, FUNCTION, FUNCTIONS_RECIPE, functionsOf } from "./c-functions.ts";
 
 const CASES_MIN = 30;
 /** The one of JavaScript has a case for each of its instructions, and the most of all. */
 const LARGEST_CASES_MIN = 200;
 /** With the calls of these calls there is more code than time in it. */
 const CALLS_DEEP = 4;
-const FUNCTION = /^\w+ (\w+)\(\w+\* instance[^{}]*\) \{\n(?:.*\n)*?\}\n/gm;
 
 /** All that decides which functions these are, for the digest that the C is kept under. */
-export const HOT_RECIPE = [CASES_MIN, CALLS_DEEP, FUNCTION.source].join();
+export const HOT_RECIPE = [CASES_MIN, CALLS_DEEP, FUNCTIONS_RECIPE].join();
 
 /**
  * Moves the hot functions of wasm2c's C into `file`, which includes `header` as the others do.
@@ -28,10 +28,7 @@ export function splitHotFunctions(
   texts: ReadonlyMap<string, string>,
   { file, header }: { readonly file: string; readonly header: string },
 ): Map<string, string> {
-  const functions = new Map<string, string>();
-  for (const text of texts.values()) {
-    for (const [whole, name = ""] of text.matchAll(FUNCTION)) functions.set(name, whole);
-  }
+  const functions = functionsOf(texts);
   const hot = hotNames(functions);
   const split = new Map<string, string>();
   for (const [name, text] of texts) {
@@ -64,8 +61,4 @@ function hotNames(functions: ReadonlyMap<string, string>): Set<string> {
     for (const name of level) hot.add(name);
   }
   return hot;
-}
-
-function callees(text: string): string[] {
-  return [...text.matchAll(/\b(\w+)\(instance\b/g)].map(([, name = ""]) => name);
 }

@@ -14,7 +14,7 @@ const ALONE_MS = 1500;
 const LOOK_MS = 10;
 /** One of many that says nothing for so long, while the balloon follows, goes on. */
 const QUIET_MS = 20_000;
-/** One call of the engine's own functions holds the driver up, for seconds on a busy host. */
+/** A busy host may hold a guest up for so long, at most. */
 const SILENT_MS = 120_000;
 /** The last line of a log that is whole. */
 const ENDED = /^ballonet: the program has ended/;
