@@ -2,9 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { runProgram } from "../../../src/session/run-program.ts";
-import { findOnPath } from "../../support/process-tree.ts";
-import { toolOrSkip } from "../../support/tools.ts";
 import { useProgramFolder } from "../support/program-folder.ts";
+import { machineOrSkip, PROGRAM_MACHINES } from "../support/program-machines.ts";
 
 const MIB = 2 ** 20;
 const BUILD_MS = 600_000;
@@ -38,18 +37,13 @@ for (let at = 0; at < 20 && told < 100_000; at++) {
 console.log(told, typeof kept, typeof Iterator.concat);
 `;
 
-it.for([
-  ["v86", "i386"],
-  ["qemu", "i386"],
-  ["qemu", "x86_64"],
-] as const)("on %s, %s", { timeout: BUILD_MS }, async ([on, arch], context) => {
-  const qemu = `qemu-system-${arch}`;
-  if (on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
+it.for(PROGRAM_MACHINES)("on $on, $arch", { timeout: BUILD_MS }, async (machine, context) => {
+  machineOrSkip(context, machine);
   const app = inFolder("finalizers.js");
   await writeFile(app, SOURCE);
   const lines: string[] = [];
   const code = await runProgram({
-    ...{ app, on, arch, memoryBytes: 128 * MIB },
+    ...{ ...machine, app, memoryBytes: 128 * MIB },
     onLine: ({ text }) => lines.push(text),
   });
   expect({ code, lines }).toEqual({

@@ -6,9 +6,8 @@ import { writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { runProgram } from "../../../src/session/run-program.ts";
 import type { Vmm } from "../../../src/vmm/vmm.ts";
-import { findOnPath } from "../../support/process-tree.ts";
-import { toolOrSkip } from "../../support/tools.ts";
 import { useProgramFolder } from "../support/program-folder.ts";
+import { machineOrSkip, PROGRAM_MACHINES } from "../support/program-machines.ts";
 
 const BUILD_MS = 600_000;
 const MIB = 2 ** 20;
@@ -52,15 +51,9 @@ async function followAmid(vm: Vmm, isOver: () => boolean): Promise<number[]> {
   return waits;
 }
 
-describe.each([
-  { on: "v86", arch: "i386" },
-  { on: "qemu", arch: "i386" },
-  { on: "qemu", arch: "x86_64" },
-] as const)("on $on, $arch", ({ on, arch }) => {
-  beforeEach((context) => {
-    const qemu = `qemu-system-${arch}`;
-    if (on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
-  });
+describe.each(PROGRAM_MACHINES)("on $on, $arch", (machine) => {
+  const { on, arch } = machine;
+  beforeEach((context) => machineOrSkip(context, machine));
 
   it("follows and answers amid one call of the engine's own functions", {
     timeout: BUILD_MS,

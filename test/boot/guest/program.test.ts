@@ -18,6 +18,7 @@ import { findOnPath } from "../../support/process-tree.ts";
 import { toolOrSkip } from "../../support/tools.ts";
 import { programOfGuide } from "../support/guide.ts";
 import { useProgramFolder } from "../support/program-folder.ts";
+import { machineOrSkip, PROGRAM_MACHINES } from "../support/program-machines.ts";
 
 const BUILD_MS = 600_000;
 const MIB = 2 ** 20;
@@ -209,15 +210,9 @@ try { await late; } catch { done++; }
 console.log(done);
 `;
 
-describe.each([
-  { on: "v86", arch: "i386" },
-  { on: "qemu", arch: "i386" },
-  { on: "qemu", arch: "x86_64" },
-] as const)("on $on, $arch", ({ on, arch }) => {
-  beforeEach((context) => {
-    const qemu = `qemu-system-${arch}`;
-    if (on === "qemu") toolOrSkip(context, findOnPath(qemu), qemu);
-  });
+describe.each(PROGRAM_MACHINES)("on $on, $arch", (machine) => {
+  const { on, arch } = machine;
+  beforeEach((context) => machineOrSkip(context, machine));
 
   it(
     "has a loop, a console, the web's small things, and its arguments",
